@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas, and the one table from domain errors to problem+json."""

@@ -1,0 +1,1 @@
+"""Plain values that every floor shares: tiles, geometry, collections, search, jobs, model cards."""

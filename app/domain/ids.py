@@ -1,0 +1,40 @@
+"""Identifiers: what a collection may be called, and the UUIDv5 that makes every ingest repeatable."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from app.errors import InvalidInput
+
+NAMESPACE = uuid.UUID("6f1d8f0e-3f0b-5c0a-9a53-d1ad00000001")
+COLLECTION_ID = r"^[A-Za-z0-9_-]{1,64}$"
+_COLLECTION_ID = re.compile(COLLECTION_ID)
+
+
+def check_collection_id(value: str) -> str:
+    """Return `value` if it may name a collection.
+
+    Raises:
+        InvalidInput: it has other characters than letters, digits, `_`, `-`, or not 1 to 64 of them.
+    """
+    if not _COLLECTION_ID.fullmatch(value):
+        raise InvalidInput(f"collection id {value!r}: use 1 to 64 of the characters A-Z a-z 0-9 _ -")
+    return value
+
+
+def tile_id(collection: str, source: str, window: str) -> str:
+    """The id of the tile cut at `window` ("" for a whole image) from `source` in `collection`."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join((collection, source, window))))
+
+
+def check_item_id(value: str) -> str:
+    """Return `value` as a canonical UUID string.
+
+    Raises:
+        InvalidInput: it is no UUID.
+    """
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise InvalidInput(f"item id {value!r} is not a UUID") from None

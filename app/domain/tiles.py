@@ -1,0 +1,84 @@
+"""The tile: what the archive is made of. Its record travels as the payload of its point; there is no second catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.geometry import GeoJSON
+
+MAX_LABELS = 64
+MAX_LABEL_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Pixels of a scene: column and row of the upper left corner, width and height, all in pixels of the full raster."""
+
+    col: int
+    row: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.col},{self.row},{self.width},{self.height}"
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """The inverse of `str(window)`."""
+        col, row, width, height = (int(part) for part in text.split(","))
+        return cls(col, row, width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One indexed tile.
+
+    id: UUIDv5 of (collection, source, window).
+    source: the name under which the file came (`folder/name.jpg`, `archive.zip/name.jpg`, an absolute path for `href`).
+    file_name: the last part of `source`, for people.
+    content_hash: hex digest over the file's bytes and everything else that shaped the tile; equal means unchanged.
+    image: key of the stored original in the blob store; preview: key of a browser-ready picture, or None if the original is.
+    geometry: GeoJSON footprint in WGS 84, or None for a tile without a place.
+    datetime: acquisition time, aware UTC, or None.
+    gsd: ground sample distance in metres, or None.
+    """
+
+    id: str
+    source: str
+    file_name: str
+    content_hash: str
+    image: str
+    indexed_at: datetime
+    preview: str | None = None
+    window: Window | None = None
+    geometry: GeoJSON | None = None
+    datetime: datetime | None = None
+    gsd: float | None = None
+    labels: tuple[str, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    def with_changes(self, **changes: Any) -> Tile:
+        """A copy with some fields replaced."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """What a model makes of N tiles, in their order.
+
+    embedding: (N, D) float32, L2-normalised.
+    feature: (N, F) float16 backbone output, or None where the model has none.
+    pair: (N, P) uint8 candidate half of the matcher's first layer, or None.
+    """
+
+    embedding: NDArray[np.float32]
+    feature: NDArray[np.float16] | None = None
+    pair: NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.embedding)

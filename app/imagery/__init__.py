@@ -1,0 +1,1 @@
+"""From files to pixels: decoding, windows of scenes, scaling, footprints, STAC, zips, previews."""

@@ -1,0 +1,1 @@
+"""Adapters that turn tiles into embeddings."""

@@ -1,0 +1,301 @@
+"""The protocols between the services and the parts that keep state or compute. Every one has an embedded adapter.
+
+Adapters are thread-safe: a job may write while requests read. They raise `app.errors` only; a part that does not answer is
+`Unavailable`. One contract suite a protocol, in tests/contracts, runs over all its adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.cards import ModelCard
+from app.domain.geometry import Bounds
+from app.domain.jobs import Job, JobStatus
+from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.temporal import Interval
+from app.domain.tiles import Embeddings, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Tiles in id order, and the id to continue after (None: that was all)."""
+
+    tiles: list[Tile]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStats:
+    """size: number of points. dimension: D of the embedding. generation: changes with every write."""
+
+    size: int
+    dimension: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """bounds: of all footprints, unwrapped, None without any. interval: first and last acquisition time, None without any."""
+
+    bounds: Bounds | None
+    interval: Interval | None
+
+
+class VectorStore(Protocol):
+    """Points (tile record + vectors) in named indexes, and aliases that point at them.
+
+    Index names are `{collection}.{model}.{n}`, alias names are collection ids; both are made by the services.
+    Payload indexes exist from an index's creation on.
+    """
+
+    def create_index(self, index: str, dimension: int) -> None:
+        """Create an empty index of D-dimensional cosine vectors.
+
+        Raises:
+            Conflict: it exists.
+        """
+
+    def drop_index(self, index: str) -> None:
+        """Delete an index with all its points; nothing happens if there is none."""
+
+    def indexes(self) -> list[str]:
+        """Names of all indexes, sorted."""
+
+    def stats(self, index: str) -> IndexStats:
+        """Size, dimension and write generation.
+
+        Raises:
+            NotFound: no such index (so does every method below that takes an index).
+        """
+
+    def set_alias(self, alias: str, index: str) -> None:
+        """Make `alias` point at `index`, atomically, replacing what it pointed at."""
+
+    def drop_alias(self, alias: str) -> None:
+        """Remove an alias; nothing happens if there is none."""
+
+    def aliases(self) -> dict[str, str]:
+        """All aliases and the indexes they point at."""
+
+    def upsert(self, index: str, tiles: Sequence[Tile], vectors: Embeddings) -> None:
+        """Write points; those whose id exists are replaced whole. Durable after `flush`.
+
+        Raises:
+            ModelMismatch: the vectors' dimension is not the index's.
+        """
+
+    def flush(self, index: str) -> None:
+        """Make everything written so far survive a power cut."""
+
+    def search(
+        self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
+    ) -> list[Hit]:
+        """The `limit` most similar qualifying tiles, by score descending, then id ascending; exact.
+
+        vector: (D,) float32, L2-normalised. after: only hits behind this cursor, so that pages neither repeat nor lose a tile.
+        """
+
+    def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
+        """Up to `limit` qualifying tiles by id ascending, beginning behind the id `after`."""
+
+    def get(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
+        """Tiles by id; unknown ids are absent."""
+
+    def vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
+        """Embeddings, features and pair halves of existing tiles, in the order of `ids`.
+
+        Raises:
+            NotFound: an id is unknown; the message names it.
+        """
+
+    def count(self, index: str, filter: TileFilter) -> int:
+        """How many tiles qualify. Exact, but with a region and over 10 000 tiles on its edge those count by their bounds."""
+
+    def facet(self, index: str, key: str, *, filter: TileFilter, limit: int = 100) -> list[tuple[str, int]]:
+        """Most frequent values of a keyword field (`labels`, `source`), exact counts, count descending, then value."""
+
+    def extent(self, index: str) -> Extent:
+        """Where and when the tiles are."""
+
+    def update(self, index: str, tiles: Sequence[Tile]) -> None:
+        """Replace the records of existing points and leave their vectors alone."""
+
+    def delete(self, index: str, ids: Sequence[str]) -> None:
+        """Delete points; unknown ids are ignored."""
+
+    def snapshot(self, index: str, target: Path) -> None:
+        """Write a copy of the index to the new file or folder `target`, from which `restore` makes an equal index."""
+
+    def restore(self, index: str, source: Path) -> None:
+        """Create `index` from a snapshot.
+
+        Raises:
+            Conflict: the index exists.
+        """
+
+    def ping(self) -> None:
+        """Return if the store answers, else raise `Unavailable`."""
+
+    def close(self) -> None:
+        """Flush and release everything."""
+
+
+class Blobs(Protocol):
+    """Bytes by key (`collections/ucm/images/...`). A put is atomic: readers see the old or the new bytes, never a part."""
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Store bytes, or the content of a file (streamed).
+
+        Raises:
+            OutOfSpace: the disk is full.
+        """
+
+    def get(self, key: str) -> bytes:
+        """The bytes.
+
+        Raises:
+            NotFound: no such key.
+        """
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds anything."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys under a prefix that ends with `/`."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete keys; unknown ones are ignored."""
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Delete every key under a prefix that ends with `/`."""
+
+    def ping(self) -> None:
+        """Return if the store answers, else raise `Unavailable`."""
+
+
+class JobStore(Protocol):
+    """The jobs and the ids of the tiles they touched."""
+
+    def create(self, job: Job) -> None:
+        """Store a new job."""
+
+    def get(self, job_id: str) -> Job:
+        """One job.
+
+        Raises:
+            NotFound: no such job.
+        """
+
+    def list(
+        self, *, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
+    ) -> Sequence[Job]:
+        """Jobs, newest first, of a collection and of any of the given statuses, behind the job `after`."""
+
+    def update(self, job_id: str, *, only_if: Sequence[JobStatus] = (), **changes: Any) -> Job | None:
+        """Change fields of a job and set `updated`; None, and no change, if its status is not in a non-empty `only_if`.
+
+        Raises:
+            NotFound: no such job.
+        """
+
+    def claim(self) -> Job | None:
+        """Atomically take the oldest accepted job, mark it running and count the attempt; None if there is none."""
+
+    def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:
+        """Append ids of tiles that the job indexed or found unchanged; an id counts once."""
+
+    def items(self, job_id: str) -> Iterator[str]:
+        """Those ids in the order they came, streamed."""
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job and its items; nothing happens if there is none."""
+
+    def ping(self) -> None:
+        """Return if the store answers, else raise `Unavailable`."""
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+class JobContext(Protocol):
+    """What a running job's handler sees of the world."""
+
+    @property
+    def job(self) -> Job:
+        """The job as it was when it was claimed."""
+
+    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
+        """Publish progress; cheap to call often (writes are throttled)."""
+
+    def add_items(self, item_ids: Sequence[str]) -> None:
+        """Report tiles as done: they are durable by now."""
+
+    def check(self) -> None:
+        """Raise if the job should stop here.
+
+        Raises:
+            Cancelled: it was dismissed.
+            Interrupted: the process is shutting down; the job goes on at the next start.
+        """
+
+
+class Interrupted(Exception):
+    """The process is shutting down; the job is put back and goes on at the next start."""
+
+
+JobHandler = Callable[[JobContext], dict[str, Any]]
+"""Runs a job and returns its result; raises a `DyadError` to fail it."""
+
+
+class JobQueue(Protocol):
+    """Runs accepted jobs, each by the handler of its kind."""
+
+    def submit(self, job: Job) -> None:
+        """Store the job and see that it runs."""
+
+    def cancel(self, job_id: str) -> Job:
+        """Dismiss a job that has not ended; an ended one is left as it is.
+
+        Raises:
+            NotFound: no such job.
+        """
+
+    def close(self) -> None:
+        """Stop after the tile in hand; running jobs are put back."""
+
+
+class Inference(Protocol):
+    """A model that embeds tiles."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it expects and makes."""
+
+    def embed(self, tiles: NDArray[np.uint8]) -> Embeddings:
+        """Embed a batch.
+
+        tiles: (N, S, S, B) uint8, S the card's input size, B its number of bands in their order; N >= 1.
+        """
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+class ModelProvider(Protocol):
+    """The models at hand."""
+
+    def cards(self) -> list[ModelCard]:
+        """Cards of all models, the default first."""
+
+    def load(self, model_id: str) -> Inference:
+        """The model, loaded once and shared.
+
+        Raises:
+            NotFound: no such model. InvalidBundle: its bundle does not fit.
+        """

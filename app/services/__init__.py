@@ -1,0 +1,1 @@
+"""Use cases. They speak in domain values and ports and know no adapter."""

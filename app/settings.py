@@ -1,0 +1,93 @@
+"""Settings, from the environment (prefix `DYAD_`). One frozen class; read once, by whoever starts the process."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from app.errors import ConfigError
+
+PREFIX = "DYAD_"
+TEST_PREFIXES = ("DYAD_TEST_", "DYAD_DATA")
+
+
+class Settings(BaseModel):
+    """All settings with their defaults; `docs/settings.md` explains each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Path("dyad-data")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    vectors_url: str = ""
+    blobs_url: str = ""
+    broker_url: str = ""
+    api_keys_file: Path | None = None
+    max_upload_mb: int = Field(default=4096, ge=1)
+    max_pixels: int = Field(default=100_000_000, ge=1_000)
+    read_roots: tuple[str, ...] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+
+    @field_validator("read_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: Any) -> Any:
+        """Roots are separated by commas, or like PATH by a `:` before a `/` (the colons of URLs do not separate)."""
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in re.split(r",|:(?=/(?!/))", value) if part.strip())
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Settings:
+        if self.broker_url:
+            raise ValueError("DYAD_BROKER_URL: this version runs jobs in the service itself; leave it empty")
+        if self.api_keys_file is not None:
+            raise ValueError("DYAD_API_KEYS_FILE: this version has no keys yet; leave it empty and stay on 127.0.0.1")
+        if self.vectors_url and not self.vectors_url.startswith(("http://", "https://")):
+            raise ValueError("DYAD_VECTORS_URL: an http(s) address of a Qdrant server, or empty for the embedded store")
+        return self
+
+    @property
+    def url(self) -> str:
+        """The address people open."""
+        is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - shown to people, not bound
+        host = "127.0.0.1" if is_any else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings.
+
+    environ: defaults to the process's environment. overrides: values that win over it; None means not given.
+
+    Raises:
+        ConfigError: an unknown `DYAD_` variable, a malformed value or a contradictory pair, in one line.
+    """
+    variables = os.environ if environ is None else environ
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    given: dict[str, Any] = {}
+    for key, value in variables.items():
+        if not key.upper().startswith(PREFIX) or key.upper().startswith(TEST_PREFIXES):
+            continue
+        if key.upper() not in known:
+            raise ConfigError(f"unknown setting {key}; the settings are {', '.join(sorted(known))}")
+        if value != "":
+            given[known[key.upper()]] = value
+    given.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        raise ConfigError(where + first["msg"].removeprefix("Value error, ")) from None

@@ -1,0 +1,1 @@
+"""Adapters that keep state: vectors, blobs, jobs, and the state folder itself."""

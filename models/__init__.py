@@ -1,0 +1,1 @@
+"""The learning side. PyTorch only; knows nothing of the web."""
