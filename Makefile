@@ -1,0 +1,81 @@
+# Dyad. `make` alone lists what there is; `make serve` and `make test` are all that most people need.
+
+PYTHON ?= python3
+PORT ?= $(or $(DYAD_PORT),8000)
+DYAD_HOME ?= dyad-data
+export DYAD_HOME
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format lock bench clean packages
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+
+serve: $(VENV)/.serve ## start the service on http://127.0.0.1:8000; PORT=, DYAD_HOME=, DATA=folder-or-scene to index first
+ifdef DATA
+	@$(BIN)/dyad index tiles "$(DATA)"
+endif
+	@exec $(BIN)/dyad serve --port "$(PORT)"
+
+test: packages lint ## install what the tests need, check style, types and floors, run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style, types and floors only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the sources into their one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.dev ## renew constraints.txt (UPGRADE=1 takes the newest versions)
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --fork-strategy fewest \
+		--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o constraints.txt
+
+bench: $(VENV)/.dev ## print the figures of benchmarks/
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+clean: ## remove what these commands built; the state in DYAD_HOME stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian splits `venv` from Python: where it is missing, root gets it and anybody else one clear line.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Dyad needs Python 3.11 or newer as $(PYTHON) (or name one: make PYTHON=python3.12 ...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+		then apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends python3-venv; \
+		else echo "Python's venv module is missing; install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Dyad into $(VENV) (about 400 MB, a minute or two)"
+	@$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Dyad and its development tools into $(VENV)"
+	@$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.serve
+
+# Programs that tests drive. Without them their tests skip by name (with CI=true they fail), so a failing apt-get is no error.
+packages:
+	@missing=""; \
+	for pair in chromium:chromium,fonts-liberation redis-server:redis-server ogrinfo:gdal-bin; do \
+		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $$(echo "$${pair##*:}" | tr , ' ')"; \
+	done; \
+	test -n "$$missing" || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing \
+			|| echo "could not install$$missing; the tests that need them will skip" >&2; \
+	else \
+		echo "not installed:$$missing; the tests that need them will skip" >&2; \
+	fi
