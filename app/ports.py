@@ -266,6 +266,9 @@ class JobQueue(Protocol):
             NotFound: no such job.
         """
 
+    def wait(self, job_id: str, seconds: float) -> bool:
+        """Wait until no handler works on the job; whether that came in time."""
+
     def close(self) -> None:
         """Stop after the tile in hand; running jobs are put back."""
 

@@ -1,0 +1,82 @@
+"""What routes ask for, as named types, so that they read like sentences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from app.api.params import parse_filter
+from app.container import Container
+from app.domain.search import TileFilter
+from app.services.collections import CollectionService
+from app.services.ingest import IngestService
+from app.services.items import ItemService
+from app.services.jobs import JobService
+from app.services.models import ModelService
+from app.services.search import SearchService
+
+
+def _container(request: Request) -> Container:
+    container: Container = request.app.state.container
+    return container
+
+
+ContainerDep = Annotated[Container, Depends(_container)]
+
+
+def _collections(container: ContainerDep) -> CollectionService:
+    return container.collections
+
+
+def _ingest(container: ContainerDep) -> IngestService:
+    return container.ingest
+
+
+def _items(container: ContainerDep) -> ItemService:
+    return container.items
+
+
+def _search(container: ContainerDep) -> SearchService:
+    return container.search
+
+
+def _jobs(container: ContainerDep) -> JobService:
+    return container.jobs
+
+
+def _models(container: ContainerDep) -> ModelService:
+    return container.models
+
+
+CollectionsDep = Annotated[CollectionService, Depends(_collections)]
+IngestDep = Annotated[IngestService, Depends(_ingest)]
+ItemsDep = Annotated[ItemService, Depends(_items)]
+SearchDep = Annotated[SearchService, Depends(_search)]
+JobsDep = Annotated[JobService, Depends(_jobs)]
+ModelsDep = Annotated[ModelService, Depends(_models)]
+
+CollectionId = Annotated[str, Path(description="1 to 64 of A-Z a-z 0-9 _ -")]
+ItemId = Annotated[str, Path(description="UUID")]
+JobId = Annotated[str, Path(description="UUID")]
+
+BboxQuery = Annotated[str | None, Query(description="west,south,east,north in degrees; west > east crosses the antimeridian")]
+DatetimeQuery = Annotated[str | None, Query(description="RFC 3339 instant or interval, `..` for an open end")]
+LabelsQuery = Annotated[str | None, Query(description="comma-separated, any of them")]
+IdsQuery = Annotated[str | None, Query(description="comma-separated item ids")]
+IntersectsQuery = Annotated[str | None, Query(description="a GeoJSON geometry, as JSON; instead of bbox")]
+LimitQuery = Annotated[int, Query(ge=1, description="clamped to 1000")]
+TokenQuery = Annotated[str | None, Query(description="from the `next` link of the page before")]
+
+
+def _filter(
+    bbox: BboxQuery = None,
+    intersects: IntersectsQuery = None,
+    datetime: DatetimeQuery = None,
+    labels: LabelsQuery = None,
+    ids: IdsQuery = None,
+) -> TileFilter:
+    return parse_filter(bbox=bbox, intersects=intersects, datetime=datetime, labels=labels, ids=ids)
+
+
+FilterDep = Annotated[TileFilter, Depends(_filter)]

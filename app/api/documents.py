@@ -1,0 +1,142 @@
+"""Domain values to the documents that clients see, links and all."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from app.api.schemas import (
+    CollectionPublic,
+    ExtentPublic,
+    IndexPublic,
+    JobPublic,
+    Link,
+    ModelPublic,
+    SpatialExtent,
+    TemporalExtent,
+)
+from app.domain.cards import ModelCard
+from app.domain.geometry import Bounds
+from app.domain.jobs import Job, JobStatus
+from app.domain.temporal import Interval, format_instant
+from app.domain.tiles import Tile
+from app.services.collections import CollectionInfo
+
+GEOJSON = "application/geo+json"
+JSON = "application/json"
+Document = dict[str, Any]
+
+
+class GeoJSONResponse(JSONResponse):
+    """JSON of a media type that a GIS knows."""
+
+    media_type = GEOJSON
+
+
+def base_url(request: Request) -> str:
+    """The address of the service as the client wrote it, without a slash at its end."""
+    return str(request.base_url).rstrip("/")
+
+
+def link(href: str, rel: str, type: str = JSON, **more: Any) -> dict[str, Any]:
+    """A link as a plain dict, for documents that are not validated on the way out."""
+    return {"href": href, "rel": rel, "type": type, **more}
+
+
+def page_links(request: Request, type: str = JSON) -> list[dict[str, Any]]:
+    """`self` and `root` of any document."""
+    return [link(str(request.url), "self", type), link(f"{base_url(request)}/", "root")]
+
+
+def next_link(request: Request, token: str) -> dict[str, Any]:
+    """The same GET with another token."""
+    parameters = [(key, value) for key, value in request.query_params.multi_items() if key != "token"]
+    query = urlencode([*parameters, ("token", token)])
+    return link(str(request.url.replace(query=query)), "next", GEOJSON)
+
+
+def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
+    """A collection with its links."""
+    collection, here = info.collection, f"{base}/collections/{info.collection.id}"
+    index = IndexPublic(
+        model=collection.model, version=info.version, size=info.size, dimension=info.dimension, built_at=collection.created
+    )
+    links = [
+        Link(href=here, rel="self", type=JSON),
+        Link(href=f"{base}/", rel="root", type=JSON),
+        Link(href=f"{here}/items", rel="items", type=GEOJSON),
+        Link(href=f"{here}/search", rel="search", type=GEOJSON),
+        Link(href=f"{base}/models/{collection.model}", rel="model", type=JSON),
+    ]
+    extent = ExtentPublic(spatial=_spatial(info.bounds), temporal=_temporal(info.interval))
+    return CollectionPublic(**collection.model_dump(), item_count=info.size, extent=extent, index=index, links=links)
+
+
+def _spatial(bounds: Bounds | None) -> SpatialExtent | None:
+    if bounds is None:
+        return None
+    whole = bounds.east - bounds.west >= 360
+    west, east = (-180.0, 180.0) if whole else (bounds.west, bounds.east - 360 if bounds.east > 180 else bounds.east)
+    return SpatialExtent(bbox=[[west, bounds.south, east, bounds.north]])
+
+
+def _temporal(interval: Interval | None) -> TemporalExtent | None:
+    if interval is None:
+        return None
+    ends = [None if end is None else format_instant(end) for end in (interval.start, interval.end)]
+    return TemporalExtent(interval=[ends])
+
+
+def feature(tile: Tile, here: str, **more: Any) -> dict[str, Any]:
+    """A tile as a GeoJSON feature; `here` is its collection's address, `more` are properties that come first."""
+    item = f"{here}/items/{tile.id}"
+    record = {
+        "labels": list(tile.labels),
+        "datetime": None if tile.datetime is None else format_instant(tile.datetime),
+        "file_name": tile.file_name,
+        "source": tile.source,
+        "window": None if tile.window is None else str(tile.window),
+        "gsd": tile.gsd,
+        "indexed_at": format_instant(tile.indexed_at),
+    }
+    links = [
+        link(f"{item}/thumbnail", "thumbnail", "image/jpeg"),
+        link(item, "self", GEOJSON),
+        link(f"{item}/image", "enclosure", "image/*"),
+    ]
+    properties = {**tile.properties, **more, **record}
+    return {"type": "Feature", "id": tile.id, "geometry": tile.geometry, "properties": properties, "links": links}
+
+
+def feature_collection(
+    features: list[dict[str, Any]], matched: int, links: list[dict[str, Any]], **more: Any
+) -> dict[str, Any]:
+    """A page of features; the counts are written Dyad's way and OGC's."""
+    counts = {
+        "number_matched": matched,
+        "number_returned": len(features),
+        "numberMatched": matched,
+        "numberReturned": len(features),
+    }
+    return {"type": "FeatureCollection", **counts, **more, "links": links, "features": features}
+
+
+def job_document(job: Job, base: str) -> JobPublic:
+    """A job's status document."""
+    here = f"{base}/jobs/{job.id}"
+    links = [Link(href=here, rel="self", type=JSON), Link(href=f"{here}/events", rel="monitor", type="text/event-stream")]
+    if job.status is JobStatus.SUCCESSFUL:
+        links.append(Link(href=f"{here}/results", rel="http://www.opengis.net/def/rel/ogc/1.0/results", type=JSON))
+    if job.collection:
+        links.append(Link(href=f"{base}/collections/{job.collection}", rel="collection", type=JSON))
+    fields = job.model_dump(exclude={"kind", "inputs", "result", "error"})
+    return JobPublic(**fields, jobID=job.id, processID=job.kind, links=links)
+
+
+def model_document(card: ModelCard, base: str, is_default: bool) -> ModelPublic:
+    """A model card with its links."""
+    links = [Link(href=f"{base}/models/{card.id}", rel="self", type=JSON)]
+    return ModelPublic(**card.model_dump(), default=is_default, links=links)

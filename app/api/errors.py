@@ -1,0 +1,86 @@
+"""The one table from domain errors to HTTP, answered as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app import errors
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5
+STATUS: dict[type[errors.DyadError], int] = {
+    errors.InvalidInput: 400,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnreadableImage: 415,
+    errors.Unprocessable: 422,
+    errors.InvalidBundle: 422,
+    errors.Unavailable: 503,
+}
+
+
+def status_of(error: errors.DyadError) -> int:
+    """The status of the nearest class of the error that the table names; 500 for none."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def problem(
+    status: int, detail: str, fields: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """A problem document."""
+    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if fields is not None:
+        body["errors"] = fields
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error as a problem document."""
+    app.add_exception_handler(errors.DyadError, _domain)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _domain(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, errors.DyadError):
+        raise error
+    status = status_of(error)
+    fields = None
+    if isinstance(error, errors.Unprocessable):
+        fields = [{"loc": item.loc, "message": item.message} for item in error.errors]
+    return problem(status, str(error), fields, {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None)
+
+
+async def _validation(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [
+        {"loc": ".".join(str(part) for part in item["loc"]), "message": item["msg"].removeprefix("Value error, ")}
+        for item in error.errors()
+    ]
+    return problem(422, "; ".join(f"{field['loc']}: {field['message']}" for field in fields[:3]), fields)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"nothing at {request.url.path}; /docs lists what there is"
+    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    log.error("bug: %s %s", request.method, request.url.path, exc_info=error)
+    return problem(500, "internal error; the log of the service has the details")

@@ -1,0 +1,163 @@
+"""The tiles of a collection, and how they get in."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+
+from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
+from app.api.documents import (
+    GEOJSON,
+    GeoJSONResponse,
+    base_url,
+    feature,
+    feature_collection,
+    job_document,
+    link,
+    next_link,
+    page_links,
+)
+from app.api.params import decode_after, encode_after
+from app.api.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
+from app.api.uploads import MEGABYTE, is_multipart, receive_form
+from app.domain.ids import check_item_id
+from app.domain.jobs import Job
+from app.domain.search import MAX_LIMIT
+from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
+from app.services.ingest import IngestService
+
+INGEST_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "metadata": {"type": "string", "description": "JSON object keyed by file name"},
+                    },
+                }
+            },
+            "application/json": {"schema": HrefIngest.model_json_schema()},
+        },
+    }
+}
+PARTS = frozenset({"files", "metadata"})
+PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
+
+router = APIRouter(prefix="/collections/{collection_id}/items", tags=["items"])
+
+
+@router.post("", status_code=201, summary="Index files", openapi_extra=INGEST_BODY)
+async def ingest(
+    collection_id: CollectionId, request: Request, response: Response, container: ContainerDep, service: IngestDep
+) -> JobPublic:
+    """Index uploaded files, or what `href` names on the server, as a job: follow `Location`."""
+    await to_thread.run_sync(container.collections.get, collection_id)
+    if is_multipart(request):
+        job = await _upload(collection_id, request, service, container.settings.max_upload_mb * MEGABYTE)
+    else:
+        job = await to_thread.run_sync(service.submit_href, collection_id, await _href(request))
+    response.headers["Location"] = f"{base_url(request)}/jobs/{job.id}"
+    return job_document(job, base_url(request))
+
+
+async def _upload(collection_id: str, request: Request, service: IngestService, max_bytes: int) -> Job:
+    folder = await to_thread.run_sync(service.new_staging)
+    try:
+        form = await receive_form(request, folder, max_bytes, PARTS)
+        files, metadata = form.named("files"), form.fields.get("metadata")
+        for _, path in form.named("metadata"):  # curl's -F metadata=@file sends it as a file
+            metadata = path.read_bytes()
+        return await to_thread.run_sync(service.submit_upload, collection_id, folder, files, metadata)
+    except BaseException:  # also a client that hangs up: what it sent must not stay
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+async def _href(request: Request) -> str:
+    try:
+        return HrefIngest.model_validate_json(await request.body()).href
+    except ValidationError as error:
+        fields = [FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in error.errors()]
+        raise Unprocessable("send multipart/form-data with `files`, or JSON with `href`", fields) from None
+
+
+@router.get("", response_class=GeoJSONResponse, responses={200: {"model": FeatureCollectionPublic}}, summary="List tiles")
+def list_items(
+    collection_id: CollectionId,
+    request: Request,
+    items: ItemsDep,
+    filter: FilterDep,
+    limit: LimitQuery = 10,
+    token: TokenQuery = None,
+) -> Response:
+    """Qualifying tiles in a stable order, a page at a time. A GIS opens this address as a layer."""
+    page, matched = items.list(collection_id, filter, min(limit, MAX_LIMIT), decode_after(token))
+    here = f"{base_url(request)}/collections/{collection_id}"
+    links = [*page_links(request, GEOJSON), link(here, "collection")]
+    if page.after is not None:
+        links.append(next_link(request, encode_after(page.after)))
+    return GeoJSONResponse(feature_collection([feature(tile, here) for tile in page.tiles], matched, links))
+
+
+@router.get("/{item_id}", response_class=GeoJSONResponse, responses={200: {"model": FeaturePublic}}, summary="One tile")
+def read(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> Response:
+    """A tile as a GeoJSON feature."""
+    tile = items.get(collection_id, _known_id(item_id))
+    return GeoJSONResponse(feature(tile, f"{base_url(request)}/collections/{collection_id}"))
+
+
+@router.patch("/{item_id}", response_class=GeoJSONResponse, responses={200: {"model": FeaturePublic}}, summary="Label a tile")
+def patch(collection_id: CollectionId, item_id: ItemId, body: ItemPatch, request: Request, items: ItemsDep) -> Response:
+    """Replace the tile's labels; merge properties into its own (null removes one)."""
+    tile = items.patch(collection_id, _known_id(item_id), body.labels, body.properties)
+    return GeoJSONResponse(feature(tile, f"{base_url(request)}/collections/{collection_id}"))
+
+
+@router.delete("/{item_id}", status_code=204, summary="Delete a tile")
+def delete(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> None:
+    """Remove a tile with its image."""
+    items.delete(collection_id, _known_id(item_id))
+
+
+@router.get(
+    "/{item_id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}, summary="Picture"
+)
+def thumbnail(
+    collection_id: CollectionId,
+    item_id: ItemId,
+    request: Request,
+    items: ItemsDep,
+    size: Annotated[int, Query(ge=16, le=1024, description="longer side in pixels, at most")] = 256,
+) -> Response:
+    """A browser-ready picture, stretched for the eye; JPEG, or PNG where it is transparent."""
+    data, media_type, tag = items.thumbnail(collection_id, _known_id(item_id), size)
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=300"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=media_type, headers=headers)
+
+
+@router.get(
+    "/{item_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}}, summary="Original bytes"
+)
+def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Response:
+    """The original: the file as it came, or the tile's window of a scene as a GeoTIFF with all its bands."""
+    data, media_type, name = items.image(collection_id, _known_id(item_id))
+    safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
+    return Response(data, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{safe}"'})
+
+
+def _known_id(item_id: str) -> str:
+    """The id as UUIDs are written; one that is no UUID names nothing."""
+    try:
+        return check_item_id(item_id)
+    except InvalidInput as error:
+        raise NotFound(str(error)) from None

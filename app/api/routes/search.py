@@ -1,0 +1,135 @@
+"""Search by examples, and its GET form for GIS tools."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+
+from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
+from app.api.documents import GEOJSON, GeoJSONResponse, base_url, feature, feature_collection, link, next_link, page_links
+from app.api.params import decode_cursor, encode_cursor, parse_filter
+from app.api.schemas import FeatureCollectionPublic, SearchRequest
+from app.api.uploads import MEGABYTE, is_multipart, receive_form
+from app.domain.ids import check_item_id
+from app.domain.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult
+from app.errors import FieldError, InvalidInput, TooLarge, Unprocessable
+
+SEARCH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": SearchRequest.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary"},
+                        "query": {"type": "string", "description": "the JSON body, as text"},
+                    },
+                }
+            },
+        },
+    }
+}
+PARTS = frozenset({"image", "query"})
+MAX_JSON = 8 * MEGABYTE
+ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPublic}}
+
+router = APIRouter(prefix="/collections/{collection_id}/search", tags=["search"])
+
+
+@router.get("", response_class=GeoJSONResponse, responses=ANSWER, summary="Tiles like an indexed tile")
+def search_item(
+    collection_id: CollectionId,
+    request: Request,
+    service: SearchDep,
+    filter: FilterDep,
+    item: Annotated[str, Query(description="id of the tile to search with; it is not among the results")],
+    limit: LimitQuery = DEFAULT_LIMIT,
+    token: TokenQuery = None,
+) -> Response:
+    """The tiles most similar to an indexed one. A GIS opens this address as a layer."""
+    query = SearchQuery(
+        positives=(check_item_id(item),), filter=filter, limit=min(limit, MAX_LIMIT), after=decode_cursor(token)
+    )
+    result = service.search(collection_id, query)
+    links = page_links(request, GEOJSON)
+    if result.after is not None:
+        links.append(next_link(request, encode_cursor(result.after)))
+    return _answer(request, collection_id, result, links)
+
+
+@router.post(
+    "", response_class=GeoJSONResponse, responses=ANSWER, openapi_extra=SEARCH_BODY, summary="Tiles like these examples"
+)
+async def search(collection_id: CollectionId, request: Request, container: ContainerDep, service: SearchDep) -> Response:
+    """The tiles most similar to an uploaded image, to indexed tiles, or to both, and unlike the negatives."""
+    if not is_multipart(request):
+        body = _parse(await _limited_body(request))
+        return await to_thread.run_sync(_search, collection_id, request, service, body, None)
+    folder = await to_thread.run_sync(container.ingest.new_staging)
+    try:
+        form = await receive_form(request, folder, container.settings.max_upload_mb * MEGABYTE, PARTS)
+        images = form.named("image")
+        if len(images) > 1:
+            raise InvalidInput("one image a search; name further examples by their ids in `positives`")
+        query = form.fields.get("query", b"")
+        for _, path in form.named("query"):  # curl's -F query=@file sends it as a file
+            query = path.read_bytes()
+        image = images[0][1] if images else None
+        return await to_thread.run_sync(_search, collection_id, request, service, _parse(query or b"{}"), image)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _search(collection_id: str, request: Request, service: SearchDep, body: SearchRequest, image: Path | None) -> Response:
+    if body.min_probability is not None:
+        raise InvalidInput("min_probability: the collection's model has no matcher and so no probabilities; leave it out")
+    query = SearchQuery(
+        positives=tuple(map(check_item_id, body.positives)),
+        negatives=tuple(map(check_item_id, body.negatives)),
+        filter=parse_filter(
+            bbox=body.bbox, intersects=body.intersects, datetime=body.datetime, labels=body.labels, ids=body.ids
+        ),
+        limit=min(body.limit, MAX_LIMIT),
+        after=decode_cursor(body.token),
+    )
+    result = service.search(collection_id, query, image)
+    links = page_links(request, GEOJSON)
+    if result.after is not None:
+        following = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_cursor(result.after)}
+        links.append(link(str(request.url), "next", GEOJSON, method="POST", body=following))
+    return _answer(request, collection_id, result, links)
+
+
+def _answer(request: Request, collection_id: str, result: SearchResult, links: list[dict[str, Any]]) -> Response:
+    here = f"{base_url(request)}/collections/{collection_id}"
+    features = [
+        feature(hit.tile, here, rank=result.rank_offset + number, score=round(hit.score, 6))
+        for number, hit in enumerate(result.hits, start=1)
+    ]
+    more = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
+    return GeoJSONResponse(feature_collection(features, result.matched, links, **more))
+
+
+async def _limited_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON:
+            raise TooLarge(f"the JSON body is larger than {MAX_JSON // MEGABYTE} MB")
+    return bytes(body)
+
+
+def _parse(body: bytes) -> SearchRequest:
+    try:
+        return SearchRequest.model_validate_json(body)
+    except ValidationError as error:
+        fields = [FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in error.errors()]
+        raise Unprocessable("; ".join(f"{item.loc}: {item.message}" for item in fields[:3]), fields) from None

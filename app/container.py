@@ -1,0 +1,92 @@
+"""Settings to adapters to services: the only place that chooses an adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qdrant_client import QdrantClient
+
+from app.inference.provider import LocalModels
+from app.ports import JobContext, VectorStore
+from app.queue.local import LocalQueue
+from app.services.collections import CollectionService
+from app.services.ingest import KIND as INGEST
+from app.services.ingest import IngestLimits, IngestService
+from app.services.ingest_sources import Roots
+from app.services.items import ItemService
+from app.services.jobs import JobService
+from app.services.models import ModelService
+from app.services.search import SearchService
+from app.settings import Settings
+from app.stores.blobs import ObjectBlobs
+from app.stores.home import Home
+from app.stores.jobs_sqlite import SqliteJobStore
+from app.stores.vectors_edge import EdgeVectorStore
+from app.stores.vectors_qdrant import QdrantVectorStore
+
+
+class Container:
+    """One process's parts, opened together and closed in the opposite order.
+
+    url: the address that this process serves, written into the lock of its home.
+
+    Raises:
+        StartupError: the home is in use, was written by a newer version, or cannot be written.
+    """
+
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        self.settings = settings
+        self.home = Home(settings.home, url)
+        try:
+            self._build(settings)
+        except BaseException:
+            self.home.close()
+            raise
+
+    def _build(self, settings: Settings) -> None:
+        home, megabyte = self.home, 1 << 20
+        self.vectors = _vector_store(settings, home.vectors)
+        self.blobs = ObjectBlobs(settings.blobs_url or home.blobs)
+        self.job_store = SqliteJobStore(home.jobs)
+        self.models_provider = LocalModels(home.models, settings.threads)
+        self.queue = LocalQueue(self.job_store, {INGEST: self._run_ingest})
+        self.models = ModelService(self.models_provider)
+        self.collections = CollectionService(self.vectors, self.blobs, self.job_store, self.queue, self.models)
+        self.ingest = IngestService(
+            self.collections,
+            self.models,
+            self.vectors,
+            self.blobs,
+            self.queue,
+            home.staging,
+            Roots(tuple(Path(root) for root in settings.read_roots)),
+            IngestLimits(settings.max_upload_mb * megabyte, settings.max_pixels, settings.threads),
+        )
+        self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
+        self.search = SearchService(self.collections, self.models, self.vectors, settings.max_pixels)
+        self.jobs = JobService(self.job_store, self.queue, self.ingest)
+
+    def start(self) -> None:
+        """Remove what a crash left, then begin to work on jobs."""
+        self.collections.sweep()
+        self.jobs.sweep()
+        self.queue.start()
+
+    def close(self) -> None:
+        """Finish the tile in hand, make everything durable, let go of the home."""
+        self.queue.close()
+        self.models_provider.close()
+        self.vectors.close()
+        self.job_store.close()
+        self.home.close()
+
+    def _run_ingest(self, context: JobContext) -> dict[str, Any]:
+        """The queue is made before the service that it calls."""
+        return self.ingest.run(context)
+
+
+def _vector_store(settings: Settings, folder: Path) -> VectorStore:
+    if settings.vectors_url:
+        return QdrantVectorStore(QdrantClient(url=settings.vectors_url, timeout=30))
+    return EdgeVectorStore(folder)

@@ -1,0 +1,49 @@
+"""`create_app(settings)`: the FastAPI application. Nothing happens at import."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from app import __version__
+from app.api import errors
+from app.api.headers import SecurityHeadersMiddleware
+from app.api.metrics import Metrics, MetricsMiddleware
+from app.api.routes import collections, items, jobs, landing, models, sample, search
+from app.api.schemas import ProblemPublic
+from app.container import Container
+
+DESCRIPTION = "Finds the satellite tiles that look like this one. Errors are `application/problem+json` (RFC 9457)."
+
+
+def create_app(container: Container) -> FastAPI:
+    """The service over an opened container, which the application starts and closes with itself."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        container.start()
+        try:
+            yield
+        finally:
+            container.close()
+
+    app = FastAPI(
+        title="Dyad",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        responses={"4XX": {"model": ProblemPublic}, "5XX": {"model": ProblemPublic}},
+    )
+    metrics = Metrics()
+    app.state.container = container
+    app.state.metrics = metrics
+    errors.install(app)
+    for module in (landing, collections, items, search, jobs, models, sample):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    return app

@@ -1,0 +1,163 @@
+"""The embedded job queue: a worker thread over the job store. What runs when the process dies goes on at its next start."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from app.domain.jobs import Job, JobStatus
+from app.errors import Cancelled, DyadError
+from app.ports import Interrupted, JobHandler, JobStore
+
+log = logging.getLogger(__name__)
+
+ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
+MAX_ATTEMPTS = 5
+IDLE_SECONDS = 1.0
+PROGRESS_SECONDS = 0.2
+STOP_SECONDS = 30.0
+
+
+class LocalContext:
+    """The `JobContext` of a job that runs in this process."""
+
+    def __init__(self, job: Job, store: JobStore, stopping: threading.Event, cancelled: threading.Event) -> None:
+        self.job = job
+        self._store = store
+        self._stopping = stopping
+        self._cancelled = cancelled
+        self._published = 0.0
+
+    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
+        """Write progress to the store, at most every `PROGRESS_SECONDS`."""
+        now = time.monotonic()
+        if now - self._published < PROGRESS_SECONDS and percent < 100:
+            return
+        self._published = now
+        changes: dict[str, Any] = {"progress": round(min(max(percent, 0.0), 100.0), 2), "message": message}
+        if counts is not None:
+            changes["counts"] = dict(counts)
+        self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
+
+    def add_items(self, item_ids: Sequence[str]) -> None:
+        """Report tiles as done."""
+        self._store.add_items(self.job.id, item_ids)
+
+    def check(self) -> None:
+        """Raise `Cancelled` or `Interrupted` where the job should stop."""
+        if self._cancelled.is_set():
+            raise Cancelled("dismissed")
+        if self._stopping.is_set():
+            raise Interrupted
+
+
+class LocalQueue:
+    """Runs jobs one after another in a thread of this process.
+
+    handlers: by job kind.
+    """
+
+    def __init__(self, store: JobStore, handlers: Mapping[str, JobHandler]) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._running: dict[str, threading.Event] = {}
+        self._idle = threading.Condition(self._lock)
+        self._thread = threading.Thread(target=self._loop, name="dyad-jobs")
+
+    def start(self) -> None:
+        """Put back what a dead process left running, then begin to work."""
+        for job in self._store.list(status=(JobStatus.RUNNING,), limit=1000):
+            log.warning("job %s was interrupted; it goes on", job.id)
+            self._store.update(job.id, status=JobStatus.ACCEPTED, message="interrupted; waiting to go on")
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Store the job and wake the worker."""
+        self._store.create(job)
+        self._wake.set()
+
+    def cancel(self, job_id: str) -> Job:
+        """Dismiss a job that has not ended."""
+        self._store.update(job_id, only_if=ACTIVE, status=JobStatus.DISMISSED, message="dismissed", finished=datetime.now(UTC))
+        with self._lock:
+            if job_id in self._running:
+                self._running[job_id].set()
+        return self._store.get(job_id)
+
+    def wait(self, job_id: str, seconds: float) -> bool:
+        """Wait until the worker has let go of the job."""
+        with self._idle:
+            return self._idle.wait_for(lambda: job_id not in self._running, seconds)
+
+    def close(self) -> None:
+        """Stop after the tile in hand; the running job is put back."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                job = self._store.claim()
+            except DyadError as error:
+                log.error("the job store does not answer: %s", error)
+                job = None
+            if job is None:
+                self._wake.wait(IDLE_SECONDS)
+            else:
+                self._run(job)
+
+    def _run(self, job: Job) -> None:
+        cancelled = threading.Event()
+        with self._lock:
+            self._running[job.id] = cancelled
+        try:
+            if self._store.get(job.id).status is not JobStatus.RUNNING:
+                return  # dismissed between the claim and the line above
+            changes = self._outcome(job, LocalContext(job, self._store, self._stopping, cancelled))
+            self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
+        except DyadError as error:
+            log.error("job %s: its end could not be written: %s", job.id, error)
+        finally:
+            with self._idle:
+                del self._running[job.id]
+                self._idle.notify_all()
+
+    def _outcome(self, job: Job, context: LocalContext) -> dict[str, Any]:
+        """Run the handler; the fields of the job that its end changes."""
+        if job.attempts > MAX_ATTEMPTS:
+            return _failed(f"given up: it stopped the service {MAX_ATTEMPTS} times")
+        try:
+            context.check()
+            result = self._handlers[job.kind](context)
+        except Interrupted:
+            log.info("job %s goes on at the next start", job.id)
+            return {"status": JobStatus.ACCEPTED, "message": "interrupted; waiting to go on", "attempts": job.attempts - 1}
+        except Cancelled:
+            return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
+        except DyadError as error:
+            log.warning("job %s failed: %s", job.id, error)
+            return _failed(str(error))
+        except Exception:
+            log.exception("job %s failed", job.id)
+            return _failed("internal error; the log of the service has the details")
+        done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
+        counts = {key: value for key, value in result.items() if isinstance(value, int)}
+        return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
+
+
+def _lengths(result: dict[str, Any]) -> dict[str, int]:
+    return {key: len(value) for key, value in result.items() if isinstance(value, list)}
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {"status": JobStatus.FAILED, "error": reason, "message": reason, "finished": datetime.now(UTC)}

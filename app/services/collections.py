@@ -1,0 +1,204 @@
+"""Collections: create, list, read, patch, delete.
+
+A collection exists exactly when its settings document does. Its index is made before the document and dropped after it, so a
+crash leaves at most an index or images that nobody names, which `sweep` removes at the next start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.domain.collections import Collection
+from app.domain.geometry import Bounds
+from app.domain.ids import check_collection_id
+from app.domain.jobs import JobStatus
+from app.domain.temporal import Interval
+from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unprocessable
+from app.ports import Blobs, JobQueue, JobStore, VectorStore
+from app.services.models import ModelService
+
+DOCUMENTS = "catalogue/"
+ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
+STOP_SECONDS = 60.0
+SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
+
+
+def images_prefix(collection_id: str) -> str:
+    """Where the blob store keeps a collection's images."""
+    return f"collections/{collection_id}/"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection with what its live index knows. version: the index's name behind the collection id."""
+
+    collection: Collection
+    size: int
+    dimension: int
+    version: str
+    bounds: Bounds | None
+    interval: Interval | None
+
+
+class CollectionService:
+    """The collections and their live indexes."""
+
+    def __init__(self, vectors: VectorStore, blobs: Blobs, jobs: JobStore, queue: JobQueue, models: ModelService) -> None:
+        self._vectors = vectors
+        self._blobs = blobs
+        self._jobs = jobs
+        self._queue = queue
+        self._models = models
+
+    def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
+        """Create a collection; `settings` are fields of `Collection`, the model the default one unless named.
+
+        Raises:
+            InvalidInput: the id. Conflict: it exists. Unprocessable: a setting. ModelMismatch, NotFound: the model.
+        """
+        check_collection_id(collection_id)
+        if self._blobs.exists(_document(collection_id)):
+            raise Conflict(f"collection {collection_id!r} exists already; choose another id or add to it")
+        settings["model"] = settings.get("model") or self._models.default().id
+        settings["stride"] = settings.get("stride") or settings.get("tile_size") or Collection.model_fields["tile_size"].default
+        now = datetime.now(UTC)
+        collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
+        card = self._models.check_fit(collection.model, collection.bands)
+        index = self._fresh_index(collection_id, collection.model)
+        self._vectors.create_index(index, card.dimension)
+        self._vectors.set_alias(collection_id, index)
+        self._write(collection)
+        return self.info(collection_id)
+
+    def ids(self) -> list[str]:
+        """Ids of all collections, sorted."""
+        return sorted(key.removeprefix(DOCUMENTS).removesuffix(".json") for key in self._blobs.keys(DOCUMENTS))
+
+    def get(self, collection_id: str) -> Collection:
+        """The settings of a collection.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        check_collection_id(collection_id)
+        try:
+            return Collection.model_validate_json(self._blobs.get(_document(collection_id)))
+        except NotFound:
+            raise NotFound(f"no collection {collection_id!r}; GET /collections lists those there are") from None
+
+    def index(self, collection_id: str) -> str:
+        """The name of the live index.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        try:
+            return self._vectors.aliases()[collection_id]
+        except KeyError:
+            raise NotFound(f"no collection {collection_id!r}; GET /collections lists those there are") from None
+
+    def info(self, collection_id: str) -> CollectionInfo:
+        """The settings with size, extent and index.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        collection = self.get(collection_id)
+        index = self.index(collection_id)
+        stats, extent = self._vectors.stats(index), self._vectors.extent(index)
+        version = index.removeprefix(f"{collection_id}.")
+        return CollectionInfo(collection, stats.size, stats.dimension, version, extent.bounds, extent.interval)
+
+    def patch(self, collection_id: str, **changes: Any) -> CollectionInfo:
+        """Change settings. What shaped the tiles (`tile_size`, `stride`, `bands`, `scaling`, `model`) only while it is empty.
+
+        Raises:
+            NotFound, Unprocessable, ModelMismatch: as in `create`. Conflict: the collection holds tiles already.
+        """
+        before = self.get(collection_id)
+        after = _validated({**before.model_dump(), **changes, "updated": datetime.now(UTC)})
+        shaping = [
+            name
+            for name in ("tile_size", "stride", "bands", "scaling", "model")
+            if getattr(after, name) != getattr(before, name)
+        ]
+        if shaping:
+            self._reshape(before, after, shaping)
+        self._write(after)
+        return self.info(collection_id)
+
+    def delete(self, collection_id: str) -> None:
+        """Stop its jobs, then remove the collection with its vectors, images and jobs.
+
+        Raises:
+            NotFound: no such collection. Conflict: a job of it does not stop.
+        """
+        self.get(collection_id)
+        for job in self._jobs.list(collection=collection_id, status=ACTIVE, limit=1000):
+            self._queue.cancel(job.id)
+            if not self._queue.wait(job.id, STOP_SECONDS):
+                raise Conflict(f"job {job.id} of collection {collection_id!r} does not stop; try again when it has ended")
+        self._blobs.delete([_document(collection_id)])
+        self._remove_leftovers(collection_id)
+
+    def sweep(self) -> None:
+        """Remove what a crash left: indexes, images and jobs of collections that have no document."""
+        known = set(self.ids())
+        for index in self._vectors.indexes():
+            if index.split(".")[0] not in known:
+                self._vectors.drop_index(index)
+        for name in set(self._vectors.aliases()) - known:
+            self._remove_leftovers(name)
+
+    def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
+        old = self.index(before.id)
+        if self._vectors.stats(old).size:
+            raise Conflict(
+                f"collection {before.id!r} holds tiles that were made with its {', '.join(changed)}; "
+                "create another collection with the new settings"
+            )
+        card = self._models.check_fit(after.model, after.bands)
+        if after.model != before.model:
+            index = self._fresh_index(before.id, after.model)
+            self._vectors.create_index(index, card.dimension)
+            self._vectors.set_alias(before.id, index)
+            self._vectors.drop_index(old)
+
+    def _remove_leftovers(self, collection_id: str) -> None:
+        self._vectors.drop_alias(collection_id)
+        for index in self._vectors.indexes():
+            if index.startswith(f"{collection_id}."):
+                self._vectors.drop_index(index)
+        self._blobs.delete_prefix(images_prefix(collection_id))
+        while jobs := self._jobs.list(collection=collection_id):
+            for job in jobs:
+                self._jobs.delete(job.id)
+
+    def _fresh_index(self, collection_id: str, model: str) -> str:
+        prefix = f"{collection_id}.{model}."
+        taken = [int(name.removeprefix(prefix)) for name in self._vectors.indexes() if name.startswith(prefix)]
+        return f"{prefix}{max(taken, default=0) + 1}"
+
+    def _write(self, collection: Collection) -> None:
+        self._blobs.put(_document(collection.id), collection.model_dump_json().encode())
+
+
+def _document(collection_id: str) -> str:
+    return f"{DOCUMENTS}{collection_id}.json"
+
+
+def _validated(values: dict[str, Any]) -> Collection:
+    try:
+        collection = Collection.model_validate(values)
+    except ValidationError as error:
+        errors = [FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        raise Unprocessable("; ".join(f"{e.loc}: {e.message}" if e.loc else e.message for e in errors), errors) from None
+    if collection.stride > collection.tile_size:
+        raise InvalidInput(
+            f"stride {collection.stride} is above tile_size {collection.tile_size}: pixels between tiles would be lost"
+        )
+    return collection

@@ -1,0 +1,224 @@
+"""Ingest: takes files in as a job, and runs it. Doing any ingest twice is harmless (UUIDv5 ids, content hashes)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from app.domain.jobs import Job
+from app.domain.metadata import parse_metadata
+from app.errors import Cancelled, InvalidInput
+from app.imagery.sample import draw_sample_scene
+from app.ports import Blobs, Interrupted, JobContext, JobQueue, VectorStore
+from app.services.collections import CollectionService, images_prefix
+from app.services.cutting import cut_spec
+from app.services.ingest_files import FileReader, image_owner
+from app.services.ingest_pipeline import Readers, Writer, blob_keys
+from app.services.ingest_run import IngestRun
+from app.services.ingest_sources import (
+    Rejection,
+    Roots,
+    SourceFile,
+    label_from_folder,
+    list_files,
+    read_manifest,
+    unpack,
+    with_metadata,
+)
+from app.services.models import ModelService
+
+KIND = "ingest"
+MANIFEST = "manifest.jsonl"
+METADATA = "metadata.json"
+SAMPLE = "sample_scene.tif"
+SAMPLE_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLimits:
+    """max_bytes: what a zip may unpack to. max_pixels: of an image that is decoded whole. threads: readers."""
+
+    max_bytes: int
+    max_pixels: int
+    threads: int
+
+
+class IngestService:
+    """Takes files in and indexes them."""
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        models: ModelService,
+        vectors: VectorStore,
+        blobs: Blobs,
+        queue: JobQueue,
+        staging: Path,
+        roots: Roots,
+        limits: IngestLimits,
+    ) -> None:
+        self._collections = collections
+        self._models = models
+        self._vectors = vectors
+        self._blobs = blobs
+        self._queue = queue
+        self._staging = staging
+        self._roots = roots
+        self._limits = limits
+
+    def new_staging(self) -> Path:
+        """A fresh folder for the uploads of one request; its name becomes the job's id."""
+        folder = self._staging / str(uuid.uuid4())
+        folder.mkdir(parents=True)
+        return folder
+
+    def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
+        """Index files that lie in `folder` (from `new_staging`), which the job owns from now on.
+
+        files: the name that the client gave, and where it was staged. metadata: the JSON of the form field.
+
+        Raises:
+            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata.
+        """
+        self._collections.get(collection_id)
+        if not files:
+            raise InvalidInput("no files: send at least one in the multipart field `files`")
+        if metadata is not None:
+            parse_metadata(metadata)
+            (folder / METADATA).write_bytes(metadata)
+        with (folder / MANIFEST).open("w", encoding="utf-8") as manifest:
+            manifest.writelines(json.dumps({"name": name, "path": str(path)}) + "\n" for name, path in files)
+        return self._submit(collection_id, {"files": len(files)}, folder.name)
+
+    def submit_href(self, collection_id: str, href: str) -> Job:
+        """Index a path on the server: an image, a scene, a zip, a STAC item or a folder of those.
+
+        Raises:
+            NotFound: the collection. Forbidden: outside DYAD_READ_ROOTS. InvalidInput: a URL, or no such file.
+        """
+        self._collections.get(collection_id)
+        if "://" in href and not href.startswith("file://"):
+            raise InvalidInput(f"{href}: only paths on the server are read; name a file or folder under DYAD_READ_ROOTS")
+        path = self._roots.resolve(Path(href.removeprefix("file://")))
+        return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
+
+    def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
+        """Index local paths that the user of this machine names (the command line).
+
+        Raises:
+            NotFound: the collection. InvalidInput: no such file, or two paths of one name.
+        """
+        self._collections.get(collection_id)
+        real = [Roots(anywhere=True).resolve(path) for path in paths]
+        names = [path.name for path in real]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InvalidInput(f"two paths are named {twice[0]!r}: their tiles would replace each other; index them one by one")
+        named = [[str(path), path.name] for path in real]
+        return self._submit(collection_id, {"paths": named, "trusted": True, "labels_from_folders": labels_from_folders})
+
+    def submit_sample(self, collection_id: str) -> Job:
+        """Index a scene drawn by code, for a service that has no data yet.
+
+        Raises:
+            NotFound: the collection.
+        """
+        self._collections.get(collection_id)
+        return self._submit(collection_id, {"sample": SAMPLE_SEED})
+
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Handle the job.
+
+        Raises:
+            Cancelled, Interrupted: it was told to stop; everything reported so far stays.
+        """
+        job = context.job
+        folder = self._staging / job.id
+        folder.mkdir(parents=True, exist_ok=True)
+        keep_staged = False
+        try:
+            if job.attempts > 1:
+                self._remove_orphans(str(job.collection))
+            return self._ingest(context, folder)
+        except Interrupted:
+            keep_staged = True
+            raise
+        except Cancelled:
+            self._remove_orphans(str(job.collection))
+            raise
+        finally:
+            if not keep_staged:
+                self.discard(job.id)
+
+    def discard(self, job_id: str) -> None:
+        """Delete what was staged for a job that will not run."""
+        shutil.rmtree(self._staging / job_id, ignore_errors=True)
+
+    def staged(self) -> list[str]:
+        """Ids of the jobs that something is staged for."""
+        return [folder.name for folder in self._staging.iterdir()] if self._staging.is_dir() else []
+
+    def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
+        now = datetime.now(UTC)
+        job = Job(id=job_id or str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        self._queue.submit(job)
+        return job
+
+    def _ingest(self, context: JobContext, folder: Path) -> dict[str, Any]:
+        job = context.job
+        collection = self._collections.get(str(job.collection))
+        index = self._collections.index(collection.id)
+        model = self._models.load(collection.model)
+        spec = cut_spec(collection, model.card, self._limits.max_pixels)
+        reader = FileReader(collection, spec, index, self._vectors, self._blobs)
+        readers = Readers(reader.read, self._limits.threads)
+        writer = Writer(index, self._vectors, self._blobs, model)
+        if "sample" in job.inputs:
+            context.progress(0, "drawing the sample scene")
+            draw_sample_scene(folder / SAMPLE, job.inputs["sample"])
+        context.progress(0, "counting files")
+        total = sum(1 for _ in self._listed(job, folder))
+        return IngestRun(context, readers, writer, total).run(self._sources(job, folder))
+
+    def _listed(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
+        """The top-level files of a job."""
+        if "sample" in job.inputs:
+            return iter([SourceFile(SAMPLE, folder / SAMPLE)])
+        if "paths" not in job.inputs:
+            return read_manifest(folder / MANIFEST)
+        roots = self._job_roots(job)
+        return chain.from_iterable(list_files(roots.resolve(Path(path)), name, roots) for path, name in job.inputs["paths"])
+
+    def _sources(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
+        """All files of a job, zips and STAC items unpacked, with their metadata."""
+        metadata_file = folder / METADATA
+        entries = parse_metadata(metadata_file.read_bytes()) if metadata_file.exists() else {}
+        for listed in self._listed(job, folder):
+            if isinstance(listed, Rejection):
+                yield listed
+                continue
+            for source in unpack(listed, folder, self._limits.max_bytes, self._job_roots(job)):
+                if isinstance(source, Rejection):
+                    yield source
+                else:
+                    labelled = label_from_folder(source) if job.inputs.get("labels_from_folders") else source
+                    yield with_metadata(labelled, entries)
+
+    def _job_roots(self, job: Job) -> Roots:
+        return Roots(anywhere=True) if job.inputs.get("trusted") else self._roots
+
+    def _remove_orphans(self, collection_id: str) -> None:
+        """Delete images whose point was never written."""
+        index = self._collections.index(collection_id)
+        keys = self._blobs.keys(images_prefix(collection_id))
+        while chunk := list(islice(keys, 1000)):
+            tiles = self._vectors.get(index, sorted({image_owner(key) for key in chunk}))
+            live = {key for tile in tiles.values() for key in blob_keys(tile)}
+            self._blobs.delete([key for key in chunk if key not in live])

@@ -1,0 +1,87 @@
+"""One run of an ingest job: sources in, tiles stored, progress and the result out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.ports import JobContext
+from app.services.ingest_pipeline import Event, FileDone, Progress, Readers, ReadTile, Unchanged, Writer
+from app.services.ingest_sources import Rejection, SourceFile
+
+MAX_LISTED_REJECTIONS = 10_000
+
+
+class IngestRun:
+    """Consumes what the readers emit.
+
+    total: number of top-level files, the whole of the progress.
+    """
+
+    def __init__(self, context: JobContext, readers: Readers, writer: Writer, total: int) -> None:
+        self._context = context
+        self._readers = readers
+        self._writer = writer
+        self._total = max(total, 1)
+        self._done = 0.0
+        self._counts = {"indexed": 0, "unchanged": 0, "rejected": 0, "skipped_nodata": 0, "files": 0}
+        self._rejected: list[dict[str, str]] = []
+        self._stale: list[tuple[str, str]] = []
+
+    def run(self, sources: Iterator[SourceFile | Rejection]) -> dict[str, Any]:
+        """Index everything; the result without the item ids, which the job store keeps.
+
+        Raises:
+            Cancelled, Interrupted: told to stop. What was read up to then is stored and reported first.
+        """
+        try:
+            for event in self._readers.events(sources):
+                self._context.check()
+                if event is not None:
+                    self._take(event)
+                if self._writer.is_due or event is None:
+                    self._settle()
+        finally:
+            self._settle()
+        return {**self._counts, "rejected": self._rejected}
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case ReadTile():
+                self._writer.add(event)
+            case Unchanged(ids):
+                self._counts["unchanged"] += len(ids)
+                self._context.add_items(ids)
+            case Progress(share):
+                self._done += share
+            case FileDone():
+                self._finish(event)
+        self._publish()
+
+    def _finish(self, file: FileDone) -> None:
+        self._done += file.share
+        self._counts["skipped_nodata"] += file.skipped_nodata
+        if isinstance(file.source, Rejection):
+            self._counts["rejected"] += 1
+            if len(self._rejected) < MAX_LISTED_REJECTIONS:
+                self._rejected.append({"file_name": file.source.file_name, "reason": file.source.reason})
+        else:
+            self._counts["files"] += 1
+            if file.replaces is not None:
+                self._stale.append((file.source.name, file.replaces))
+
+    def _settle(self) -> None:
+        """Make what was read durable, report it, and only then remove what it replaced."""
+        ids = self._writer.flush()
+        if ids:
+            self._counts["indexed"] += len(ids)
+            self._context.add_items(ids)
+        for name, content_hash in self._stale:
+            self._writer.remove_stale(name, content_hash)
+        self._stale = []
+        self._publish()
+
+    def _publish(self) -> None:
+        waiting = self._counts["indexed"] + self._writer.waiting
+        message = f"{waiting} tiles indexed, {self._counts['unchanged']} unchanged, {self._counts['rejected']} rejected"
+        self._context.progress(min(99.0, 100 * self._done / self._total), message, {**self._counts, "indexed": waiting})

@@ -1,0 +1,157 @@
+"""Which files an ingest means: staged uploads, local paths, folders, zips, STAC items, one after another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from app.domain.metadata import FileMetadata
+from app.errors import DyadError, Forbidden, InvalidInput, UnreadableImage
+from app.imagery.archives import extract
+from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
+from app.imagery.stac import read_stac_item
+
+HIDDEN = (".", "__MACOSX", "Thumbs.db")
+SIDECARS = (".aux.xml", ".ovr", ".msk", ".tfw", ".jgw", ".pgw", ".wld", ".prj")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file to index.
+
+    name: its source name. temporary: to be deleted after use (a zip's member; the zip stays until the job ends).
+    weight: its share of the progress, of 1.
+    place_if_missing: the metadata's place is for a file that has none itself (a STAC item's), not instead of the file's own.
+    """
+
+    name: str
+    path: Path
+    metadata: FileMetadata = field(default_factory=FileMetadata)
+    temporary: bool = False
+    weight: float = 1.0
+    place_if_missing: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the name."""
+        return self.name.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A file that is not indexed, and why."""
+
+    file_name: str
+    reason: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Folders that a client may name; None of them: nothing may be named. `anywhere` is for the command line's own user."""
+
+    folders: tuple[Path, ...] = ()
+    anywhere: bool = False
+
+    def resolve(self, path: Path) -> Path:
+        """The real path, links followed.
+
+        Raises:
+            Forbidden: it lies outside. InvalidInput: there is no such file.
+        """
+        real = path.expanduser().resolve()
+        if not self.anywhere and not any(real.is_relative_to(root.resolve()) for root in self.folders):
+            raise Forbidden(f"{path}: the server may not read there; DYAD_READ_ROOTS names the folders that it may read")
+        if not real.exists():
+            raise InvalidInput(f"{path}: no such file or folder")
+        return real
+
+
+def list_files(root: Path, name: str, roots: Roots) -> Iterator[SourceFile | Rejection]:
+    """The file `root`, or all files below the folder `root` in sorted order, without hidden files and sidecars."""
+    if root.is_file():
+        yield SourceFile(name, root)
+        return
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if path.is_dir() or any(part.startswith(HIDDEN) for part in relative.parts) or path.name.endswith(SIDECARS):
+            continue
+        try:
+            yield SourceFile(f"{name}/{relative.as_posix()}", roots.resolve(path))
+        except DyadError as error:
+            yield Rejection(f"{name}/{relative.as_posix()}", str(error))
+
+
+def label_from_folder(source: SourceFile) -> SourceFile:
+    """The same file, labelled by the name of the folder that it lies in."""
+    parts = source.name.split("/")
+    if len(parts) < 2:
+        return source
+    labels = tuple(dict.fromkeys((*source.metadata.labels, parts[-2].replace(",", " "))))
+    return replace(source, metadata=source.metadata.model_copy(update={"labels": labels}))
+
+
+def with_metadata(source: SourceFile, entries: Mapping[str, FileMetadata]) -> SourceFile:
+    """The same file with what the client said of it, by its whole source name, by the name in its archive, or by file name."""
+    inner = source.name.split(".zip/", 1)[-1]
+    for key in (source.name, inner, source.file_name):
+        if key in entries:
+            return replace(source, metadata=entries[key])
+    return source
+
+
+def read_manifest(path: Path) -> Iterator[SourceFile]:
+    """The staged uploads of a job, in the order they came."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            entry: dict[str, Any] = json.loads(line)
+            yield SourceFile(entry["name"], Path(entry["path"]))
+
+
+def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:
+    """What a file stands for: itself, a zip's members, or the assets of a STAC item."""
+    try:
+        kind = sniff(source.path)
+        if kind is FileKind.ZIP:
+            yield from _members(source, staging, max_bytes)
+        elif kind is FileKind.STAC:
+            yield from _assets(source, roots)
+        elif kind is FileKind.UNKNOWN:
+            raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
+        else:
+            yield source
+    except DyadError as error:
+        yield Rejection(source.name, str(error), source.weight)
+    except OSError as error:
+        yield Rejection(source.name, f"cannot be read: {error.strerror}", source.weight)
+
+
+def _what_is_wrong(path: Path) -> str:
+    return "the file is empty (0 bytes)" if path.stat().st_size == 0 else "not an image"
+
+
+def _members(source: SourceFile, staging: Path, max_bytes: int) -> Iterator[SourceFile | Rejection]:
+    for name, member in extract(source.path, source.name, staging, max_bytes):
+        if isinstance(member, DyadError):
+            yield Rejection(name, str(member), 0.0)
+        else:
+            yield SourceFile(name, member, temporary=True, weight=0.0)
+
+
+def _assets(source: SourceFile, roots: Roots) -> Iterator[SourceFile | Rejection]:
+    item = read_stac_item(source.path)
+    metadata = FileMetadata.model_construct(
+        geometry=item.geometry, datetime=item.datetime, labels=source.metadata.labels, properties=item.properties
+    )
+    weight = source.weight / len(item.assets)
+    for key, path in item.assets:
+        name = f"{source.name}#{key}"
+        try:
+            yield SourceFile(
+                name, roots.resolve(path), metadata, weight=source.weight / len(item.assets), place_if_missing=True
+            )
+        except DyadError as error:
+            yield Rejection(name, str(error), source.weight / len(item.assets))

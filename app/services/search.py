@@ -1,0 +1,140 @@
+"""Search by examples: an uploaded image, indexed tiles, tiles that are wrong. The strategy is explained in docs/search.md."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.search import Cursor, SearchQuery, SearchResult, TileFilter
+from app.errors import InvalidInput
+from app.imagery.tiling import read_query
+from app.ports import Inference, VectorStore
+from app.services.collections import CollectionService
+from app.services.cutting import cut_spec
+from app.services.models import ModelService
+
+CACHED_COUNTS = 256
+MIN_NORM = 1e-6
+
+
+class SearchService:
+    """Answers searches on the live index of a collection."""
+
+    def __init__(self, collections: CollectionService, models: ModelService, vectors: VectorStore, max_pixels: int) -> None:
+        self._collections = collections
+        self._models = models
+        self._vectors = vectors
+        self._max_pixels = max_pixels
+        self._counts = _CountCache(vectors)
+
+    def search(self, collection_id: str, query: SearchQuery, image: Path | None = None) -> SearchResult:
+        """The tiles most similar to the examples of the query and the uploaded image (a file).
+
+        Raises:
+            NotFound: the collection, or an example. InvalidInput: no example, or examples that cancel out.
+            UnreadableImage, TooLarge: the image.
+        """
+        timer = Timer()
+        collection = self._collections.get(collection_id)
+        index = self._collections.index(collection_id)
+        positives: list[NDArray[np.float32]] = []
+        if image is not None:
+            model = self._models.load(collection.model)
+            with timer.stage("decode"):
+                tile = read_query(image, cut_spec(collection, model.card, self._max_pixels))
+            with timer.stage("embed"):
+                positives.append(_embed(model, tile))
+        with timer.stage("search"):
+            vector = self._direction(index, positives, query)
+            examples = tuple(dict.fromkeys((*query.positives, *query.negatives)))
+            filter = replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *examples))
+            hits = self._vectors.search(index, vector, limit=query.limit + 1, filter=filter, after=query.after)
+            matched = self._counts.count(index, filter)
+        more, hits = len(hits) > query.limit, hits[: query.limit]
+        seen = query.after.seen if query.after else 0
+        after = Cursor(hits[-1].score, hits[-1].tile.id, seen + len(hits)) if more else None
+        version = index.removeprefix(f"{collection_id}.")
+        return SearchResult(hits, matched, seen, after, collection.model, version, timer.totals())
+
+    def _direction(self, index: str, positives: list[NDArray[np.float32]], query: SearchQuery) -> NDArray[np.float32]:
+        """Rocchio: the mean of the positives, moved as far away from the mean of the negatives as it is from them. (D,)"""
+        positives = [*positives, *self._examples(index, query.positives)]
+        if not positives:
+            raise InvalidInput("nothing to search for: upload an image, or name at least one tile in `positives`")
+        negatives = self._examples(index, query.negatives)
+        direction = np.mean(positives, axis=0)
+        if len(negatives):
+            direction = 2 * direction - np.mean(negatives, axis=0)
+        norm = float(np.linalg.norm(direction))
+        if norm < MIN_NORM:
+            raise InvalidInput("the positives and the negatives cancel each other out; leave some out")
+        return np.asarray(direction / norm, dtype=np.float32)
+
+    def _examples(self, index: str, ids: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) embeddings of indexed tiles."""
+        if not ids:
+            return np.empty((0, 0), np.float32)
+        return self._vectors.vectors(index, list(dict.fromkeys(ids))).embedding
+
+
+def _embed(model: Inference, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return model.embed(tile[np.newaxis]).embedding[0]
+
+
+class Timer:
+    """Milliseconds by stage."""
+
+    STAGES = ("decode", "embed", "search", "rerank")
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._spent = dict.fromkeys(self.STAGES, 0.0)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[name] += time.perf_counter() - start
+
+    def totals(self) -> dict[str, float]:
+        """All stages and `total`, in milliseconds."""
+        spent = {**self._spent, "total": time.perf_counter() - self._start}
+        return {name: round(seconds * 1000, 3) for name, seconds in spent.items()}
+
+
+class _CountCache:
+    """Counts of qualifying tiles, good until the index is written to. Paging and panning ask for the same again and again."""
+
+    def __init__(self, vectors: VectorStore) -> None:
+        self._vectors = vectors
+        self._lock = Lock()
+        self._entries: OrderedDict[tuple[str, int, TileFilter], int] = OrderedDict()
+
+    def count(self, index: str, filter: TileFilter) -> int:
+        """As `VectorStore.count`."""
+        stats = self._vectors.stats(index)
+        base = replace(filter, exclude_ids=())
+        if base.is_empty:
+            return stats.size - len(self._vectors.get(index, filter.exclude_ids)) if filter.exclude_ids else stats.size
+        key = (index, stats.generation, filter)
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key]
+        number = self._vectors.count(index, filter)
+        with self._lock:
+            self._entries[key] = number
+            while len(self._entries) > CACHED_COUNTS:
+                self._entries.popitem(last=False)
+        return number
