@@ -1,0 +1,96 @@
+"""What commands ask of Dyad, however it is reached. Documents are those of the HTTP answers, whichever backend makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.cli.options import Target
+from app.cli.output import notice
+from app.errors import HomeInUse
+
+Document = dict[str, Any]
+Report = Callable[[float, str], None]
+"""Takes progress: percent, 0 to 100, and one line for a person."""
+
+
+class Stopped(Exception):
+    """An index was stopped by Ctrl-C. kept: how many tiles it had indexed, which stay."""
+
+    def __init__(self, kept: int) -> None:
+        super().__init__(f"{kept} tiles kept")
+        self.kept = kept
+
+
+class Backend(Protocol):
+    """Dyad, opened in this process or reached over HTTP. Errors are `DyadError`s."""
+
+    def collections(self) -> Document:
+        """`{"collections": [...]}`."""
+
+    def collection(self, collection_id: str) -> Document:
+        """One collection. Raises `NotFound`."""
+
+    def create_collection(self, settings: Document) -> Document:
+        """Create a collection; `settings` holds its `id`. Raises `Conflict` if it exists."""
+
+    def delete_collection(self, collection_id: str) -> None:
+        """Delete a collection with its tiles, images and jobs."""
+
+    def models(self) -> Document:
+        """`{"models": [...]}`."""
+
+    def model(self, model_id: str) -> Document:
+        """The card of one model."""
+
+    def jobs(self, collection: str | None, status: Sequence[str], limit: int) -> Document:
+        """`{"jobs": [...]}`, newest first."""
+
+    def job(self, job_id: str) -> Document:
+        """The status of one job."""
+
+    def cancel(self, job_id: str) -> Document:
+        """Dismiss a job that has not ended; its status."""
+
+    def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
+        """A FeatureCollection of the most similar tiles."""
+
+    def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
+        """Index paths and wait: `{"indexed", "unchanged", "rejected": [...], "item_ids": [...]}`.
+
+        Raises:
+            Stopped: by Ctrl-C; the jobs are dismissed by then.
+        """
+
+
+@contextmanager
+def open_backend(target: Target) -> Iterator[Backend]:
+    """Open the state folder, or, where a service has it open or `--url` names one, talk to that service.
+
+    Raises:
+        StartupError: the folder cannot be opened, and no service that has it open is known.
+    """
+    from app.cli.remote import HttpBackend
+
+    if target.url is not None:
+        with HttpBackend(target.url) as remote:
+            yield remote
+        return
+
+    from app.cli.local import LocalBackend
+    from app.settings import load_settings
+
+    settings = load_settings(home=target.home)
+    try:
+        local = LocalBackend(settings)
+    except HomeInUse as error:
+        if error.url is None:
+            raise
+        notice(f"{settings.home} is open in the service at {error.url}; asking it")
+        with HttpBackend(error.url) as remote:
+            yield remote
+        return
+    with local:
+        yield local

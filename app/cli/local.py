@@ -1,0 +1,145 @@
+"""The state folder, opened in this process: services, no HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from app.api.documents import collection_document, feature, feature_collection, job_document, model_document
+from app.api.params import parse_filter
+from app.api.schemas import CollectionCreate, SearchRequest
+from app.cli.backend import Document, Report, Stopped
+from app.cli.output import notice
+from app.container import Container
+from app.domain.ids import check_item_id
+from app.domain.jobs import Job, JobStatus
+from app.domain.search import MAX_LIMIT, SearchQuery
+from app.errors import DyadError, FieldError, Unprocessable
+from app.settings import Settings
+
+BASE = ""
+"""Links in documents begin at the root of a service that has no address here."""
+POLL_SECONDS = 0.1
+STOP_SECONDS = 120.0
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class LocalBackend:
+    """A `Backend` over the container. Jobs run only while `index` waits for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._container = Container(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._container.close()
+
+    def collections(self) -> Document:
+        """All collections."""
+        service = self._container.collections
+        return {"collections": [_plain(collection_document(service.info(name), BASE)) for name in service.ids()]}
+
+    def collection(self, collection_id: str) -> Document:
+        """One collection."""
+        return _plain(collection_document(self._container.collections.info(collection_id), BASE))
+
+    def create_collection(self, settings: Document) -> Document:
+        """Create a collection."""
+        wanted = _validated(CollectionCreate, settings).model_dump(exclude_unset=True)
+        info = self._container.collections.create(wanted.pop("id"), **wanted)
+        return _plain(collection_document(info, BASE))
+
+    def delete_collection(self, collection_id: str) -> None:
+        """Delete a collection."""
+        self._container.collections.delete(collection_id)
+
+    def models(self) -> Document:
+        """All models."""
+        cards = self._container.models.cards()
+        return {"models": [_plain(model_document(card, BASE, number == 0)) for number, card in enumerate(cards)]}
+
+    def model(self, model_id: str) -> Document:
+        """One model."""
+        service = self._container.models
+        return _plain(model_document(service.card(model_id), BASE, service.default().id == model_id))
+
+    def jobs(self, collection: str | None, status: Sequence[str], limit: int) -> Document:
+        """Jobs, newest first."""
+        wanted = [JobStatus(name) for name in status]
+        return {"jobs": [_job(job) for job in self._container.jobs.list(collection, wanted, limit)]}
+
+    def job(self, job_id: str) -> Document:
+        """One job."""
+        return _job(self._container.jobs.get(job_id))
+
+    def cancel(self, job_id: str) -> Document:
+        """Dismiss a job."""
+        return _job(self._container.jobs.dismiss(job_id))
+
+    def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
+        """The most similar tiles."""
+        wanted = _validated(SearchRequest, query)
+        tiles = parse_filter(bbox=wanted.bbox, datetime=wanted.datetime, labels=wanted.labels)
+        asked = SearchQuery(
+            positives=tuple(check_item_id(item) for item in wanted.positives),
+            negatives=tuple(check_item_id(item) for item in wanted.negatives),
+            filter=tiles,
+            limit=min(wanted.limit, MAX_LIMIT),
+        )
+        result = self._container.search.search(collection_id, asked, image)
+        here = f"{BASE}/collections/{collection_id}"
+        features = [
+            feature(hit.tile, here, rank=rank, score=round(hit.score, 6)) for rank, hit in enumerate(result.hits, start=1)
+        ]
+        more = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
+        return feature_collection(features, result.matched, [], **more)
+
+    def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
+        """Index paths as one job and wait for it."""
+        waiting = self._container.jobs.list(status=(JobStatus.ACCEPTED, JobStatus.RUNNING), limit=1)
+        if waiting:
+            notice("jobs that were interrupted go on first")
+        job = self._container.ingest.submit_paths(collection_id, paths, labels_from_folders)
+        self._container.start()
+        try:
+            while not job.status.ended:
+                time.sleep(POLL_SECONDS)
+                job = self._container.jobs.get(job.id)
+                report(job.progress, job.message)
+        except KeyboardInterrupt:
+            self._container.jobs.dismiss(job.id)
+            self._container.queue.wait(job.id, STOP_SECONDS)
+            raise Stopped(sum(1 for _ in self._container.job_store.items(job.id))) from None
+        if job.status is not JobStatus.SUCCESSFUL:
+            raise DyadError(f"job {job.id} {job.status}: {job.error or job.message}")
+        result, items = self._container.jobs.results(job.id)
+        return {**result, "item_ids": list(items)}
+
+
+def _plain(document: BaseModel) -> Document:
+    return document.model_dump(mode="json")
+
+
+def _job(job: Job) -> Document:
+    return _plain(job_document(job, BASE))
+
+
+def _validated(schema: type[Schema], values: dict[str, Any]) -> Schema:
+    """The values as the service would take them in a request body.
+
+    Raises:
+        Unprocessable: one is wrong.
+    """
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = FieldError(".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))
+        raise Unprocessable(f"{field.loc}: {field.message}" if field.loc else field.message, [field]) from None

@@ -1,0 +1,122 @@
+"""A running service, reached over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from app.api.errors import STATUS
+from app.cli.backend import Document, Report
+from app.errors import DyadError, Unavailable
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+TIMEOUT = httpx.Timeout(300, connect=10)
+
+
+class HttpBackend:
+    """A `Backend` over a service's address."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        is_near = urlsplit(self.url).hostname in LOOPBACK
+        self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=not is_near)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._client.close()
+
+    def request(self, method: str, path: str, **options: Any) -> Document:
+        """One request; the JSON object of its answer, empty for an empty one.
+
+        Raises:
+            DyadError: of the class that the service's status stands for, with the service's own words.
+            Unavailable: nobody answers there.
+        """
+        try:
+            answer = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"no answer from {self.url}: {error or type(error).__name__}; is the service running?") from None
+        document = _json_object(answer)
+        if answer.is_success and document is not None:
+            return document
+        detail = (document or {}).get(
+            "detail"
+        ) or f"{self.url} answered {answer.status_code} to {method} {path}; is it a Dyad service?"
+        kind = next((kind for kind, status in STATUS.items() if status == answer.status_code), DyadError)
+        raise kind(str(detail))
+
+    def collections(self) -> Document:
+        """All collections."""
+        return self.request("GET", "/collections")
+
+    def collection(self, collection_id: str) -> Document:
+        """One collection."""
+        return self.request("GET", f"/collections/{collection_id}")
+
+    def create_collection(self, settings: Document) -> Document:
+        """Create a collection."""
+        return self.request("POST", "/collections", json=settings)
+
+    def delete_collection(self, collection_id: str) -> None:
+        """Delete a collection."""
+        self.request("DELETE", f"/collections/{collection_id}")
+
+    def models(self) -> Document:
+        """All models."""
+        return self.request("GET", "/models")
+
+    def model(self, model_id: str) -> Document:
+        """One model."""
+        return self.request("GET", f"/models/{model_id}")
+
+    def jobs(self, collection: str | None, status: Sequence[str], limit: int) -> Document:
+        """Jobs, newest first."""
+        parameters: dict[str, str | int | Sequence[str]] = {"limit": limit}
+        if collection is not None:
+            parameters["collection"] = collection
+        if status:
+            parameters["status"] = status
+        return self.request("GET", "/jobs", params=parameters)
+
+    def job(self, job_id: str) -> Document:
+        """One job."""
+        return self.request("GET", f"/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> Document:
+        """Dismiss a job."""
+        return self.request("DELETE", f"/jobs/{job_id}")
+
+    def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
+        """The most similar tiles; the image travels as a part of a form, the query as another."""
+        path = f"/collections/{collection_id}/search"
+        if image is None:
+            return self.request("POST", path, json=query)
+        with ExitStack() as stack:
+            content = stack.enter_context(image.open("rb"))
+            form = {"query": (None, httpx.Request("POST", self.url, json=query).content), "image": (image.name, content)}
+            return self.request("POST", path, files=form)
+
+    def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
+        """Upload paths in batches, each a job, and wait for all of them."""
+        from app.cli.upload import Upload
+
+        return Upload(self, collection_id, labels_from_folders, report).run(paths)
+
+
+def _json_object(answer: httpx.Response) -> Document | None:
+    """The answer's JSON object; empty without a body, None for anything else."""
+    if not answer.content:
+        return {}
+    try:
+        document = answer.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
