@@ -1,0 +1,31 @@
+"""Which satellite made a scene, as its tags or its file name tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_TAGS = ("SATELLITEID", "SATELLITE", "PLATFORM", "SPACECRAFT_ID")
+_NAMES = (
+    (re.compile(r"(?:^|[_.])S2([A-D])_"), "sentinel-2"),
+    (re.compile(r"(?:^|[_.])S1([A-D])_"), "sentinel-1"),
+    (re.compile(r"(?:^|[_.])L[COTEM]0?([4-9])[_\d]"), "landsat-"),
+    (re.compile(r"^m_\d{7}_(?:ne|nw|se|sw)()_"), "naip"),
+)
+
+
+def platform(tags: Mapping[str, str], name: str) -> str | None:
+    """The platform in STAC's spelling (`sentinel-2a`, `landsat-8`), or a tag's own words; None where nothing tells.
+
+    tags: of the file, in all its domains. name: of the file, folders allowed before it.
+    """
+    folded = {key.upper(): value.strip() for key, value in tags.items()}
+    for key in _TAGS:
+        if folded.get(key):
+            return folded[key].casefold().replace("_", "-")
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
+    for pattern, family in _NAMES:
+        match = pattern.search(stem)
+        if match:
+            return family + match[1].lower()
+    return None

@@ -1,0 +1,92 @@
+"""From raw values to the 0..255 that models and eyes see. Every method of `Scaling` is one line per band."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.collections import Scaling
+from app.errors import InvalidInput
+
+PERCENTILES = (2.0, 98.0)
+REFLECTANCE_HIGH = 0.3
+EYE_PERCENTILES = (1.0, 99.0)
+EYE_RANGE = 128.0
+"""8-bit pictures whose values span less than this are stretched for the eye; others are shown as they are."""
+
+Raw = NDArray[np.generic]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """`low`..`high` of each of B bands become 0..255; None leaves uint8 as it is. low, high: (B,) float64, low < high."""
+
+    limits: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+    def apply(self, values: Raw, valid: Mask) -> NDArray[np.uint8]:
+        """Stretch (B, H, W) raw values; those not `valid` (B, H, W) become 0."""
+        if self.limits is None:
+            scaled = values.astype(np.uint8, copy=False)
+        else:
+            low, high = (limit.astype(np.float32)[:, None, None] for limit in self.limits)
+            with np.errstate(invalid="ignore", over="ignore"):
+                floats = (values.astype(np.float32) - low) * (np.float32(255) / (high - low))
+                scaled = np.clip(np.nan_to_num(np.rint(floats), posinf=255, neginf=0), 0, 255).astype(np.uint8)
+        return scaled if valid.all() else np.where(valid, scaled, np.uint8(0))
+
+
+def fit(scaling: Scaling, sample: Raw, valid: Mask) -> Stretch:
+    """The stretch of a scene for its model.
+
+    sample: (B, H, W) values from all over the scene. valid: (B, H, W), False at nodata.
+
+    Raises:
+        InvalidInput: a band without any valid value where percentiles are asked for.
+    """
+    bands = len(sample)
+    if scaling.method == "none":
+        return _even(0, 255, bands) if sample.dtype != np.uint8 else Stretch(None)
+    if scaling.method == "range" and scaling.low is not None and scaling.high is not None:
+        return _even(scaling.low, scaling.high, bands)
+    if scaling.method == "reflectance":
+        high = REFLECTANCE_HIGH if scaling.high is None else scaling.high
+        low = scaling.low or 0.0
+        if scaling.scale <= 0 or low >= high:
+            raise InvalidInput("scaling by reflectance needs a scale above 0 and low below high")
+        return _even((low - scaling.offset) / scaling.scale, (high - scaling.offset) / scaling.scale, bands)
+    if scaling.method == "auto" and sample.dtype == np.uint8:
+        return Stretch(None)
+    low, high = PERCENTILES
+    if scaling.method == "percentile":
+        low, high = (low if scaling.low is None else scaling.low), (high if scaling.high is None else scaling.high)
+    return Stretch(_percentiles(sample, valid, (low, high)))
+
+
+def fit_for_eye(sample: Raw, valid: Mask) -> Stretch:
+    """The stretch of a scene for previews: (B, H, W) values and validity as in `fit`.
+
+    8-bit colours keep their balance (one range for all bands, and none at all where they use the scale well already).
+    """
+    if sample.dtype == np.uint8:
+        low, high = _percentiles(sample.reshape(1, -1, 1), valid.reshape(1, -1, 1), EYE_PERCENTILES)
+        return Stretch(None) if high[0] - low[0] >= EYE_RANGE else _even(float(low[0]), float(high[0]), len(sample))
+    return Stretch(_percentiles(sample, valid, PERCENTILES))
+
+
+def _even(low: float, high: float, bands: int) -> Stretch:
+    return Stretch((np.full(bands, low, np.float64), np.full(bands, high, np.float64)))
+
+
+def _percentiles(sample: Raw, valid: Mask, percentiles: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low, high = np.zeros(len(sample)), np.ones(len(sample))
+    for index, (band, good) in enumerate(zip(sample, valid, strict=True)):
+        values = band[good].astype(np.float64)
+        if not values.size:
+            raise InvalidInput(f"band {index + 1} of those selected has no valid values")
+        low[index], high[index] = np.percentile(values, percentiles)
+        if high[index] <= low[index]:  # a constant band: any range that keeps it finite
+            high[index] = low[index] + max(1.0, abs(low[index]) * 1e-6)
+    return low, high

@@ -1,0 +1,51 @@
+"""What a file is, told by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+IMAGE_FORMATS = "JPEG, PNG, WebP, TIFF and GeoTIFF"
+MAX_STAC_BYTES = 16 * 1024 * 1024
+_HEAD = 4096
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+class FileKind(StrEnum):
+    """IMAGE: JPEG, PNG or WebP. RASTER: TIFF of any kind. STAC: a STAC Item's JSON."""
+
+    IMAGE = "image"
+    RASTER = "raster"
+    ZIP = "zip"
+    STAC = "stac"
+    UNKNOWN = "unknown"
+
+
+def sniff(source: Path | bytes) -> FileKind:
+    """The kind of a file, or of the bytes of one.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    head = source[:_HEAD] if isinstance(source, bytes) else _read(source, _HEAD)
+    if is_jpeg(head) or head.startswith(b"\x89PNG\r\n\x1a\n") or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return FileKind.IMAGE
+    if head.startswith(_TIFF):
+        return FileKind.RASTER
+    if head.startswith(_ZIP):
+        return FileKind.ZIP
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        text = source[:MAX_STAC_BYTES] if isinstance(source, bytes) else _read(source, MAX_STAC_BYTES)
+        return FileKind.STAC if b'"stac_version"' in text else FileKind.UNKNOWN
+    return FileKind.UNKNOWN
+
+
+def is_jpeg(head: bytes) -> bool:
+    """Whether bytes begin like a JPEG."""
+    return head.startswith(b"\xff\xd8\xff")
+
+
+def _read(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)

@@ -1,0 +1,103 @@
+"""STAC Items from local files: place, time, properties, and the images that they name. Nothing is fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pystac
+from pystac.errors import STACError
+
+from app.domain.geometry import GeoJSON, parse_footprint
+from app.errors import InvalidInput
+from app.imagery.sources import MAX_STAC_BYTES
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+_DATA_ROLES = {"data", "visual"}
+_OTHER_ROLES = {"thumbnail", "overview", "metadata"}
+_PARSE_ERRORS = (STACError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class StacItem:
+    """What Dyad takes from an Item.
+
+    geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: of the property `labels`.
+    properties: the Item's, without the two before. assets: keys and paths of its images; a path need not exist, and whether
+    it may be read is for the caller to say.
+    """
+
+    id: str
+    geometry: GeoJSON | None
+    datetime: datetime | None
+    labels: tuple[str, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
+    assets: list[tuple[str, Path]] = field(default_factory=list)
+
+
+def read_stac_item(path: Path) -> StacItem:
+    """Read an Item.
+
+    Raises:
+        InvalidInput: no Item, or a wrong one, or it names images that are not local files, or none at all.
+    """
+    if path.stat().st_size > MAX_STAC_BYTES:
+        raise InvalidInput(f"a STAC Item of more than {MAX_STAC_BYTES >> 20} MiB is not read")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        item = pystac.Item.from_dict(document, preserve_dict=False)
+        when = item.datetime or item.common_metadata.start_datetime
+    except _PARSE_ERRORS as error:
+        raise InvalidInput(f"not a STAC Item that can be read ({str(error)[:200] or type(error).__name__})") from None
+    properties = {key: value for key, value in item.properties.items() if key not in ("datetime", "labels")}
+    return StacItem(
+        id=str(item.id),
+        geometry=None if item.geometry is None else parse_footprint(item.geometry),
+        datetime=None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC),
+        labels=_labels(item.properties.get("labels")),
+        properties=properties,
+        assets=_assets(item, path.resolve().parent),
+    )
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    return tuple(label for label in value if isinstance(label, str)) if isinstance(value, list) else ()
+
+
+def _assets(item: pystac.Item, folder: Path) -> list[tuple[str, Path]]:
+    found = [(key, _local(key, asset.href, folder)) for key, asset in item.assets.items() if _is_image(asset)]
+    if not found:
+        raise InvalidInput(
+            "the STAC Item names no image: none of its assets has the role data or visual or an image media type"
+        )
+    return found
+
+
+def _is_image(asset: pystac.Asset) -> bool:
+    roles = set(asset.roles or ())
+    is_image = asset.media_type is None or asset.media_type.startswith("image/")
+    if roles & _OTHER_ROLES and not roles & _DATA_ROLES:
+        return False
+    return is_image and bool(roles & _DATA_ROLES or asset.media_type)
+
+
+def _local(key: str, href: Any, folder: Path) -> Path:
+    if not isinstance(href, str) or not href or "\x00" in href:
+        raise InvalidInput(f"asset {key!r} of the STAC Item has no usable href")
+    if not _SCHEME.match(href):
+        return (folder / href).resolve()
+    parts = urlsplit(href)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(unquote(parts.path)).resolve()
+    raise InvalidInput(
+        f"asset {key!r} of the STAC Item lies at {href[:200]}; only local assets are read: download it and make the href relative"
+    )
