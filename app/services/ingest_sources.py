@@ -150,8 +150,6 @@ def _assets(source: SourceFile, roots: Roots) -> Iterator[SourceFile | Rejection
     for key, path in item.assets:
         name = f"{source.name}#{key}"
         try:
-            yield SourceFile(
-                name, roots.resolve(path), metadata, weight=source.weight / len(item.assets), place_if_missing=True
-            )
+            yield SourceFile(name, roots.resolve(path), metadata, weight=weight, place_if_missing=True)
         except DyadError as error:
-            yield Rejection(name, str(error), source.weight / len(item.assets))
+            yield Rejection(name, str(error), weight)

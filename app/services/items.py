@@ -27,7 +27,7 @@ class ItemService:
         self._blobs = blobs
         self._max_pixels = max_pixels
 
-    def list(self, collection_id: str, filter: TileFilter, limit: int, after: str | None = None) -> tuple[Page, int]:
+    def page(self, collection_id: str, filter: TileFilter, limit: int, after: str | None = None) -> tuple[Page, int]:
         """A page of qualifying tiles by id, and how many qualify in all.
 
         Raises:

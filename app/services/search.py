@@ -86,7 +86,8 @@ class SearchService:
 
 
 def _embed(model: Inference, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return model.embed(tile[np.newaxis]).embedding[0]
+    vector: NDArray[np.float32] = model.embed(tile[np.newaxis]).embedding[0]
+    return vector
 
 
 class Timer:

@@ -99,7 +99,7 @@ def list_items(
     token: TokenQuery = None,
 ) -> Response:
     """Qualifying tiles in a stable order, a page at a time. A GIS opens this address as a layer."""
-    page, matched = items.list(collection_id, filter, min(limit, MAX_LIMIT), decode_after(token))
+    page, matched = items.page(collection_id, filter, min(limit, MAX_LIMIT), decode_after(token))
     here = f"{base_url(request)}/collections/{collection_id}"
     links = [*page_links(request, GEOJSON), link(here, "collection")]
     if page.after is not None:

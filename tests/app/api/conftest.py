@@ -1,0 +1,39 @@
+"""One service for all tests of the API; every test has collections of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import Service, running_service
+
+
+@pytest.fixture(scope="session")
+def read_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that DYAD_READ_ROOTS names."""
+    return tmp_path_factory.mktemp("roots")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, read_root: Path) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("home")
+    with running_service(home, read_roots=(str(read_root),), max_upload_mb=32, max_pixels=50_000_000) as running:
+        yield running
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def fresh(service: Service) -> Callable[..., str]:
+    """A function that creates a collection and returns its id."""
+
+    def create(**settings: object) -> str:
+        name = f"test-{next(_numbers)}"
+        service.create(name, **settings)
+        return name
+
+    return create
