@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,8 +10,8 @@ from app.cli import options
 from app.cli.backend import Document, open_backend
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table
-from app.domain.jobs import JobStatus
 
+Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]
 
 
@@ -26,7 +26,7 @@ def build() -> typer.Typer:
 
 def list_all(
     collection: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this collection.")] = None,
-    status: Annotated[list[JobStatus] | None, typer.Option(help="Only jobs of this status; may be repeated.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only jobs of this status.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
     json: options.JsonFlag = False,
     home: options.Home = None,
@@ -37,7 +37,7 @@ def list_all(
     Example: dyad jobs list --status running
     """
     with open_backend(Target(url, home)) as dyad:
-        document = dyad.jobs(collection, [each.value for each in status or ()], limit)
+        document = dyad.jobs(collection, [status] if status else (), limit)
     if json:
         print_json(document)
         return
