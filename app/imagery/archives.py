@@ -72,7 +72,8 @@ class _Budget:
             raise TooLarge(f"the zip unpacks to more than {self._max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); send it in parts")
         if size > RATIO_FREE_BYTES and size > MAX_RATIO * self._packed:
             raise TooLarge(
-                f"the zip unpacks to more than {MAX_RATIO} times its size, as no images do; if it is meant, send the files unpacked"
+                f"the zip unpacks to more than {MAX_RATIO} times its size, as no images do; if that is meant, send the files"
+                " unpacked"
             )
 
 

@@ -11,7 +11,7 @@ import pyproj
 import shapely
 from numpy.typing import NDArray
 from pyproj.exceptions import CRSError, ProjError
-from pyproj.network import set_network_enabled
+from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
 from shapely.affinity import translate
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry

@@ -35,7 +35,7 @@ _OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
-    "GDAL_CACHEMAX": 256,
+    "GDAL_CACHEMAX": 256 * 1024 * 1024,  # bytes, for the whole process
 }
 _WARNINGS_LOCK = threading.Lock()
 
@@ -56,7 +56,7 @@ class Raster:
     """An open TIFF. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
 
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
-    dtype: of the values that `bands` gives.
+    dtype: of the values that `bands` gives. has_overviews: there are smaller copies, so that decimated reads are cheap.
     """
 
     def __init__(self, dataset: DatasetReader, max_pixels: int) -> None:
@@ -71,6 +71,7 @@ class Raster:
         self.alpha = None if is_virtual or ColorInterp.alpha not in colours else colours.index(ColorInterp.alpha)
         self.dtype = np.dtype(np.uint8 if is_virtual else dataset.dtypes[0])
         self._has_mask = self.alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        self.has_overviews = bool(dataset.overviews(1))
         self._nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
 
     def _check(self, max_pixels: int) -> None:
@@ -192,11 +193,6 @@ class Raster:
         light = (255 - raw[:3].astype(np.uint16)) * (255 - raw[3]) // 255
         return light.astype(np.uint8), np.ones(raw.shape[1:], np.bool_)
 
-    @property
-    def has_overviews(self) -> bool:
-        """Whether the file has smaller copies of itself, so that decimated reads are cheap."""
-        return bool(self._dataset.overviews(1))
-
     def window_bytes(self, window: Window) -> int:
         """Bytes of a window with all its bands in memory."""
         return int(window.width * window.height * self._dataset.count * np.dtype(self._dataset.dtypes[0]).itemsize)
@@ -257,7 +253,7 @@ def open_raster(source: Path | bytes, max_pixels: int) -> Iterator[Raster]:
                     dataset = stack.enter_context(stack.enter_context(MemoryFile(source)).open(driver="GTiff"))
                 else:
                     dataset = stack.enter_context(rasterio.open(source.resolve(), driver="GTiff"))
-            raster = Raster(dataset, max_pixels)
+                raster = Raster(dataset, max_pixels)
         except GDAL_ERRORS as error:
             raise damaged(error) from None
         yield raster

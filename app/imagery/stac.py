@@ -27,8 +27,8 @@ _PARSE_ERRORS = (STACError, ValueError, KeyError, TypeError, AttributeError, Ove
 class StacItem:
     """What Dyad takes from an Item.
 
-    geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: of the property `labels`.
-    properties: the Item's, without the two before. assets: keys and paths of its images; a path need not exist, and whether
+    geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
+    name. properties: the Item's, without the two before. assets: keys and paths of its images; a path need not exist, and whether
     it may be read is for the caller to say.
     """
 
@@ -99,5 +99,6 @@ def _local(key: str, href: Any, folder: Path) -> Path:
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path)).resolve()
     raise InvalidInput(
-        f"asset {key!r} of the STAC Item lies at {href[:200]}; only local assets are read: download it and make the href relative"
+        f"asset {key!r} of the STAC Item lies at {href[:200]}; only local assets are read: download it and make the href"
+        " relative"
     )
