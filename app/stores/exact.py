@@ -1,0 +1,213 @@
+"""Exact answers from an engine that ranks, pages and counts by conditions: order of ties, cursors, regions.
+
+Ranking: scores are rounded to 6 decimals, which is what float32 carries, so that equal tiles are equal in every engine; equal
+scores are ordered by id. An engine cuts a run of equal scores anywhere, so hits as bad as the last one are not believed before
+more have been fetched. Ids are ranked first; records are fetched for the page only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.geometry import Bounds, Region
+from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.temporal import Interval, parse_instant
+from app.ports import Extent, Page
+from app.stores.conditions import Where, without_region
+from app.stores.payload import BOUNDS_FIELDS, DATETIME_INDEX, RECORD_FIELDS, Payload, to_tile
+from app.stores.regions import Reach, inside_and_edge, meets, near, overlapping
+
+MAX_REFINED = 10_000
+_CHUNK = 1000
+# Where a region leaves more than this share of the tiles, ranking all and looking at the best is quicker than filtering first.
+_BROAD = 0.2
+_BROAD_ROUNDS = 2
+
+
+class Engine(Protocol):
+    """What is asked of one index. Ids are canonical UUID strings."""
+
+    def size(self) -> int:
+        """Number of points."""
+
+    def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+        """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order; by exact search."""
+
+    def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+        """Up to `limit` points by id ascending, from the id `start` on."""
+
+    def fetch(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+        """Payload fields by id; unknown ids are absent."""
+
+    def count(self, where: Where) -> int:
+        """Exact number of points."""
+
+    def estimate(self, where: Where) -> int:
+        """About how many points, quickly."""
+
+    def facet(self, key: str, where: Where) -> dict[str, int]:
+        """Exact counts of all values of a keyword field."""
+
+    def extreme(self, key: str, *, largest: bool) -> Any | None:
+        """The largest or smallest value of an indexed number or time field; None without any."""
+
+
+def search(
+    engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
+) -> list[Hit]:
+    """See `VectorStore.search`."""
+    rest = without_region(tile_filter)
+    region = tile_filter.region
+    where, share, narrowed = rest, 1.0, rest
+    if region is not None:
+        narrowed = near(region, reach(engine)) & rest
+        share = engine.estimate(narrowed) / max(1, engine.estimate(rest))
+        if share < _BROAD:
+            where, share = narrowed, 1.0
+    needed = limit + (after.seen if after else 0)
+    wanted = _more(needed, share)
+    known: dict[str, Payload | None] = {}
+    rounds = 0
+    while True:
+        wanted = wanted if wanted <= _CHUNK else min(wanted, engine.size() + 1)
+        ranked = engine.rank(vector, wanted, where)
+        is_all = len(ranked) < wanted
+        behind = _behind(_ordered(ranked, is_all=is_all), after)
+        hits = _first_accepted(engine, behind, limit, region, known)
+        if len(hits) == limit or is_all:
+            return hits
+        rounds += 1
+        if rounds == _BROAD_ROUNDS:
+            where = narrowed
+        wanted = wanted * 4
+
+
+def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:
+    """See `VectorStore.scroll`."""
+    where = _necessary(engine, tile_filter)
+    chunk = limit + 2 if tile_filter.region is None else max(limit + 2, 64)
+    found: list[tuple[str, Payload]] = []
+    for rows in _chunks(engine, where, chunk, after, RECORD_FIELDS):
+        kept = _kept(tile_filter.region, [payload for _, payload in rows])
+        found += [row for row, keep in zip(rows, kept, strict=True) if keep]
+        if len(found) > limit:
+            break
+    tiles = [to_tile(*row) for row in found[:limit]]
+    return Page(tiles, tiles[-1].id if len(found) > limit and tiles else None)
+
+
+def count(engine: Engine, tile_filter: TileFilter) -> int:
+    """See `VectorStore.count`."""
+    rest = without_region(tile_filter)
+    if tile_filter.region is None:
+        return engine.count(rest)
+    inside, edge = inside_and_edge(tile_filter.region, reach(engine))
+    total = 0 if inside is None else engine.count(inside & rest)
+    on_edge = _refined(engine, tile_filter.region, edge & rest, RECORD_FIELDS)
+    if on_edge is None:
+        return total + engine.count(overlapping(tile_filter.region.bounds) & edge & rest)
+    return total + len(on_edge)
+
+
+def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> list[tuple[str, int]]:
+    """See `VectorStore.facet`."""
+    rest = without_region(tile_filter)
+    counts: Counter[str] = Counter()
+    if tile_filter.region is None:
+        counts.update(engine.facet(key, rest))
+    else:
+        inside, edge = inside_and_edge(tile_filter.region, reach(engine))
+        if inside is not None:
+            counts.update(engine.facet(key, inside & rest))
+        on_edge = _refined(engine, tile_filter.region, edge & rest, [*RECORD_FIELDS, key])
+        if on_edge is None:
+            counts.update(engine.facet(key, overlapping(tile_filter.region.bounds) & edge & rest))
+        for payload in on_edge or ():
+            values = payload.get(key) or []
+            counts.update([values] if isinstance(values, str) else values)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def extent(engine: Engine) -> Extent:
+    """See `VectorStore.extent`; four look-ups at the ends of sorted indexes."""
+    ends = [engine.extreme(key, largest=key in ("east", "north")) for key in BOUNDS_FIELDS]
+    first, last = (engine.extreme(DATETIME_INDEX, largest=largest) for largest in (False, True))
+    interval = None if first is None or last is None else Interval(parse_instant(first), parse_instant(last))
+    return Extent(None if None in ends else Bounds(*map(float, ends)), interval)  # type: ignore[arg-type]
+
+
+def reach(engine: Engine) -> Reach | None:
+    """How far tiles stretch; None if none has a place."""
+    lon, lat = (engine.extreme(key, largest=True) for key in ("half_width", "half_height"))
+    return None if lon is None or lat is None else Reach(float(lon), float(lat))
+
+
+def _necessary(engine: Engine, tile_filter: TileFilter) -> Where:
+    rest = without_region(tile_filter)
+    return rest if tile_filter.region is None else near(tile_filter.region, reach(engine)) & rest
+
+
+def _more(needed: int, share: float) -> int:
+    """How many to rank so that `needed` of them probably qualify, and one more to see where a run of ties ends."""
+    return needed + 1 if share >= 1 else int(needed / max(share, 1e-3) * 1.3) + 16
+
+
+def _ordered(ranked: Sequence[tuple[str, float]], *, is_all: bool) -> list[tuple[float, str]]:
+    hits = sorted((-round(score, 6), point) for point, score in ranked)
+    return hits if is_all or not hits else [hit for hit in hits if hit[0] < hits[-1][0]]
+
+
+def _behind(hits: list[tuple[float, str]], after: Cursor | None) -> list[tuple[float, str]]:
+    return hits if after is None else [hit for hit in hits if hit > (-after.score, after.id)]
+
+
+def _first_accepted(
+    engine: Engine, ranked: list[tuple[float, str]], limit: int, region: Region | None, known: dict[str, Payload | None]
+) -> list[Hit]:
+    """The first `limit` hits that meet the region. known: records met in earlier rounds (None: refused), added to."""
+    hits: list[Hit] = []
+    start = 0
+    while start < len(ranked) and len(hits) < limit:
+        chunk = ranked[start : start + max(limit - len(hits), 1 if region is None else 32)]
+        start += len(chunk)
+        new = engine.fetch([point for _, point in chunk if point not in known], RECORD_FIELDS)
+        kept = _kept(region, list(new.values()))
+        known.update({point: payload if keep else None for (point, payload), keep in zip(new.items(), kept, strict=True)})
+        records = ((score, point, known.get(point)) for score, point in chunk)
+        hits += [Hit(to_tile(point, payload), 0.0 - score) for score, point, payload in records if payload is not None]
+    return hits[:limit]
+
+
+def _kept(region: Region | None, payloads: Sequence[Payload]) -> Sequence[bool]:
+    return [True] * len(payloads) if region is None else meets(region, payloads).tolist()
+
+
+def _chunks(
+    engine: Engine, where: Where, size: int, after: str | None, fields: Sequence[str]
+) -> Iterator[list[tuple[str, Payload]]]:
+    """All points by id, behind `after`, in lists of about `size`."""
+    is_last = False
+    while not is_last:
+        rows = engine.page(size, after, where, fields)
+        is_last = len(rows) < size
+        if rows and rows[0][0] == after:
+            rows = rows[1:]
+        if rows:
+            after = rows[-1][0]
+            yield rows
+
+
+def _refined(engine: Engine, region: Region, where: Where, fields: Sequence[str]) -> list[Payload] | None:
+    """Payloads of the tiles that meet the region; None if more than `MAX_REFINED` would have to be looked at."""
+    found: list[Payload] = []
+    for number, rows in enumerate(_chunks(engine, where, _CHUNK, None, fields)):
+        if number == 0 and len(rows) == _CHUNK and engine.count(where) > MAX_REFINED:
+            return None
+        payloads = [payload for _, payload in rows]
+        found += [payload for payload, keep in zip(payloads, meets(region, payloads), strict=True) if keep]
+    return found

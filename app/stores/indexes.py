@@ -1,0 +1,207 @@
+"""What the vector stores have in common: one index behind an `Index`, everything that is asked of it, portable snapshots."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.tiles import Embeddings, Tile
+from app.errors import InvalidInput, ModelMismatch, NotFound
+from app.ports import Extent, IndexStats, Page, VectorStore
+from app.stores import exact
+from app.stores.payload import RECORD_FIELDS, Payload, features_of, pairs_of, to_payload, to_payloads, to_tile
+
+Point = tuple[str, list[float], Payload]
+"""Id, vector, whole payload."""
+
+SNAPSHOT_FORMAT = 1
+_BATCH = 100
+_PART = 1000
+
+
+class Index(exact.Engine, Protocol):
+    """One open index."""
+
+    dimension: int
+    """D of the vectors."""
+
+    def generation(self) -> int:
+        """A number that changes with every write."""
+
+    def put(self, points: Sequence[Point]) -> None:
+        """Write whole points."""
+
+    def set_payloads(self, payloads: dict[str, Payload]) -> None:
+        """Replace the named payload fields of points; unknown ids are ignored. A null removes the field."""
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Delete points; unknown ids are ignored."""
+
+    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
+        """Vectors with `feature` and `pair`; unknown ids are absent."""
+
+    def whole(self, limit: int, start: str | None) -> list[Point]:
+        """Up to `limit` whole points by id ascending, from the id `start` on."""
+
+    def flush(self) -> None:
+        """Make all writes durable."""
+
+
+class IndexedStore(VectorStore):
+    """The part of `VectorStore` that looks into one index."""
+
+    @abstractmethod
+    def _index(self, index: str) -> Index:
+        """The open index, or `NotFound`."""
+
+    @override
+    def stats(self, index: str) -> IndexStats:
+        opened = self._index(index)
+        return IndexStats(opened.size(), opened.dimension, opened.generation())
+
+    @override
+    def upsert(self, index: str, tiles: Sequence[Tile], vectors: Embeddings) -> None:
+        opened = self._index(index)
+        _check_vectors(index, opened.dimension, len(tiles), vectors)
+        payloads = to_payloads(tiles, vectors)
+        for at in range(0, len(tiles), _BATCH):
+            part = slice(at, at + _BATCH)
+            rows = vectors.embedding[part].tolist()
+            opened.put(list(zip((tile.id for tile in tiles[part]), rows, payloads[part], strict=True)))
+
+    @override
+    def flush(self, index: str) -> None:
+        self._index(index).flush()
+
+    @override
+    def search(
+        self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
+    ) -> list[Hit]:
+        opened = self._index(index)
+        if vector.shape != (opened.dimension,):
+            raise ModelMismatch(f"index {index!r} holds {opened.dimension}-d vectors; the query has shape {vector.shape}")
+        return exact.search(opened, vector, limit=limit, tile_filter=filter, after=after)
+
+    @override
+    def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
+        return exact.scroll(self._index(index), limit=limit, tile_filter=filter, after=after)
+
+    @override
+    def get(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
+        return {point: to_tile(point, payload) for point, payload in self._index(index).fetch(ids, RECORD_FIELDS).items()}
+
+    @override
+    def vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
+        opened = self._index(index)
+        found = opened.points(ids)
+        missing = next((point for point in ids if point not in found), None)
+        if missing is not None:
+            raise NotFound(f"no tile {missing} in index {index!r}")
+        payloads = [found[point][1] for point in ids]
+        rows = np.array([found[point][0] for point in ids], np.float32).reshape(len(ids), opened.dimension)
+        return Embeddings(rows, features_of(payloads), pairs_of(payloads))
+
+    @override
+    def count(self, index: str, filter: TileFilter) -> int:
+        return exact.count(self._index(index), filter)
+
+    @override
+    def facet(self, index: str, key: str, *, filter: TileFilter, limit: int = 100) -> list[tuple[str, int]]:
+        return exact.facet(self._index(index), key, tile_filter=filter, limit=limit)
+
+    @override
+    def extent(self, index: str) -> Extent:
+        return exact.extent(self._index(index))
+
+    @override
+    def update(self, index: str, tiles: Sequence[Tile]) -> None:
+        opened = self._index(index)
+        for at in range(0, len(tiles), _BATCH):
+            opened.set_payloads({tile.id: to_payload(tile) for tile in tiles[at : at + _BATCH]})
+
+    @override
+    def delete(self, index: str, ids: Sequence[str]) -> None:
+        opened = self._index(index)
+        for at in range(0, len(ids), _PART):
+            opened.remove(ids[at : at + _PART])
+
+    def snapshot(self, index: str, target: Path) -> None:
+        """See `VectorStore`. One zip that any engine restores; tiles written meanwhile may or may not be in it.
+
+        `index.json` holds the format and the dimension, each `part-*.npy` (N, D) float32, each `part-*.jsonl` `[id, payload]`.
+        """
+        opened = self._index(index)
+        with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+            file.writestr("index.json", json.dumps({"format": SNAPSHOT_FORMAT, "dimension": opened.dimension}))
+            for number, points in enumerate(_parts(opened)):
+                array = io.BytesIO()
+                np.save(array, np.array([vector for _, vector, _ in points], np.float32), allow_pickle=False)
+                file.writestr(f"part-{number:06}.npy", array.getvalue())
+                lines = "\n".join(json.dumps([point, payload]) for point, _, payload in points)
+                file.writestr(f"part-{number:06}.jsonl", lines)
+
+    def restore(self, index: str, source: Path) -> None:
+        """See `VectorStore`.
+
+        Raises:
+            InvalidInput: the file is no snapshot.
+        """
+        try:
+            with zipfile.ZipFile(source) as file:
+                head = json.loads(file.read("index.json"))
+                if head["format"] != SNAPSHOT_FORMAT:
+                    raise InvalidInput(f"snapshot {source}: format {head['format']}; this version reads {SNAPSHOT_FORMAT}")
+                self.create_index(index, int(head["dimension"]))
+                self._fill(index, file)
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise InvalidInput(f"{source} is not a snapshot of an index ({error})") from None
+
+    def _fill(self, index: str, file: zipfile.ZipFile) -> None:
+        """Write a snapshot's parts into a new index; none is left behind if that fails."""
+        is_whole = False
+        try:
+            opened = self._index(index)
+            for name in sorted(name for name in file.namelist() if name.endswith(".npy")):
+                vectors = np.load(io.BytesIO(file.read(name)), allow_pickle=False).tolist()
+                records = [json.loads(line) for line in file.read(name.replace(".npy", ".jsonl")).splitlines()]
+                points = [(point, vector, payload) for (point, payload), vector in zip(records, vectors, strict=True)]
+                for at in range(0, len(points), _BATCH):
+                    opened.put(points[at : at + _BATCH])
+            opened.flush()
+            is_whole = True
+        finally:
+            if not is_whole:
+                self.drop_index(index)
+
+
+def _parts(index: Index) -> Iterator[list[Point]]:
+    start = None
+    is_last = False
+    while not is_last:
+        points = index.whole(_PART, start)
+        is_last = len(points) < _PART
+        if points and points[0][0] == start:
+            points = points[1:]
+        if points:
+            start = points[-1][0]
+            yield points
+
+
+def _check_vectors(index: str, dimension: int, tiles: int, vectors: Embeddings) -> None:
+    if vectors.embedding.ndim != 2 or vectors.embedding.shape[1] != dimension:
+        raise ModelMismatch(
+            f"index {index!r} holds {dimension}-d vectors; these have shape {vectors.embedding.shape}; "
+            "search and index with the model that the collection was made with"
+        )
+    if len(vectors) != tiles:
+        raise InvalidInput(f"index {index!r}: {tiles} tiles but {len(vectors)} vectors")

@@ -1,0 +1,129 @@
+"""What a point carries beside its vector, as JSON types, alike for every engine.
+
+::
+
+    record                      the whole tile, from which it is read back
+    labels, source, datetime    for filters and facets
+    west, south, east, north    unwrapped bounds of the footprint, degrees (east may exceed 180)
+    half_width, half_height     half the bounds' size, degrees: the greatest tells how far tiles reach from their centres
+    center                      {lon, lat} of the bounds' centre, lon in [-180, 180)
+    feature, pair               base64 of float16 and uint8 values; left out unless `RECORD_FIELDS` is not enough
+
+A field without a value is null or absent.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.geometry import Bounds, footprint_bounds
+from app.domain.temporal import format_instant, parse_instant
+from app.domain.tiles import Embeddings, Tile, Window
+
+Payload = dict[str, Any]
+
+BOUNDS_FIELDS = ("west", "south", "east", "north")
+RECORD_FIELDS = ["record", *BOUNDS_FIELDS]
+VECTOR_FIELDS = ["feature", "pair"]
+KEYWORD_INDEXES = ("labels", "source")
+FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
+DATETIME_INDEX = "datetime"
+GEO_INDEX = "center"
+
+_FEATURE = np.dtype("<f2")
+_PAIR = np.dtype("u1")
+
+
+def to_payload(tile: Tile) -> Payload:
+    """Everything but `feature` and `pair`."""
+    payload: Payload = {
+        "record": _record(tile),
+        "labels": list(tile.labels),
+        "source": tile.source,
+        "datetime": None if tile.datetime is None else format_instant(tile.datetime),
+    }
+    place = None if tile.geometry is None else footprint_bounds(tile.geometry)
+    payload.update(dict.fromkeys((*FLOAT_INDEXES, GEO_INDEX)) if place is None else _place(place))
+    return payload
+
+
+def to_payloads(tiles: Sequence[Tile], vectors: Embeddings) -> list[Payload]:
+    """Payloads with `feature` and `pair` where the embeddings have them."""
+    payloads = [to_payload(tile) for tile in tiles]
+    for key, rows, dtype in (("feature", vectors.feature, _FEATURE), ("pair", vectors.pair, _PAIR)):
+        if rows is not None:
+            for payload, row in zip(payloads, rows, strict=True):
+                payload[key] = base64.b64encode(row.astype(dtype).tobytes()).decode("ascii")
+    return payloads
+
+
+def to_tile(point_id: str, payload: Payload) -> Tile:
+    """The inverse of `to_payload`."""
+    record = dict(payload["record"])
+    window = record.get("window")
+    taken = record.get("datetime")
+    record["window"] = None if window is None else Window.parse(window)
+    record["datetime"] = None if taken is None else parse_instant(taken)
+    record["indexed_at"] = parse_instant(record["indexed_at"])
+    record["labels"] = tuple(record["labels"])
+    return Tile(id=point_id, **record)
+
+
+def bounds_of(payload: Payload) -> Bounds | None:
+    """Unwrapped bounds of the footprint; None for a tile without a place."""
+    if payload.get("west") is None:
+        return None
+    return Bounds(*(payload[key] for key in BOUNDS_FIELDS))
+
+
+def features_of(payloads: list[Payload]) -> NDArray[np.float16] | None:
+    """(N, F) float16, or None unless every payload has a feature."""
+    rows = _decode(payloads, "feature", _FEATURE)
+    return None if rows is None else rows.astype(np.float16, copy=False)
+
+
+def pairs_of(payloads: list[Payload]) -> NDArray[np.uint8] | None:
+    """(N, P) uint8, or None unless every payload has a pair half."""
+    return _decode(payloads, "pair", _PAIR)
+
+
+def _decode(payloads: list[Payload], key: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    texts = [payload.get(key) for payload in payloads]
+    if not texts or any(text is None for text in texts):
+        return None
+    return np.stack([np.frombuffer(base64.b64decode(text), dtype) for text in texts if text is not None])
+
+
+def _record(tile: Tile) -> Payload:
+    return {
+        "source": tile.source,
+        "file_name": tile.file_name,
+        "content_hash": tile.content_hash,
+        "image": tile.image,
+        "indexed_at": format_instant(tile.indexed_at),
+        "preview": tile.preview,
+        "window": None if tile.window is None else str(tile.window),
+        "geometry": tile.geometry,
+        "datetime": None if tile.datetime is None else format_instant(tile.datetime),
+        "gsd": tile.gsd,
+        "labels": list(tile.labels),
+        "properties": tile.properties,
+    }
+
+
+def _place(bounds: Bounds) -> Payload:
+    lon = (bounds.west + bounds.east) / 2
+    return {
+        "west": bounds.west,
+        "south": bounds.south,
+        "east": bounds.east,
+        "north": bounds.north,
+        "half_width": (bounds.east - bounds.west) / 2,
+        "half_height": (bounds.north - bounds.south) / 2,
+        "center": {"lon": (lon + 180) % 360 - 180, "lat": (bounds.south + bounds.north) / 2},
+    }
