@@ -28,8 +28,8 @@ class StacItem:
     """What Dyad takes from an Item.
 
     geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
-    name. properties: the Item's, without the two before. assets: keys and paths of its images; a path need not exist, and whether
-    it may be read is for the caller to say.
+    name. properties: the Item's, without those two. assets: keys and paths of its images; a path need not exist, and
+    whether it may be read is for the caller to say.
     """
 
     id: str
