@@ -1,0 +1,120 @@
+/** The details of one tile: a bigger picture, its record, links, its labels to edit. */
+
+import * as api from "./api.js";
+import { confirmed, openDialog } from "./dialog.js";
+import { announce, copy, errorBox, h, icon, lonLat, when } from "./dom.js";
+import { polygons } from "./footprints.js";
+import { go, searchFrom } from "./route.js";
+import { refreshCollections } from "./loading.js";
+import { run } from "./search.js";
+import { set, state } from "./state.js";
+
+/** @typedef {import("./types.js").Feature} Feature */
+
+const SHOWN = new Set(["rank", "score", "match_probability", "labels", "file_name"]);
+/** @type {Record<string, string>} */
+const NAMES = { source: "Source", datetime: "Acquired", gsd: "Pixel size", window: "Window", indexed_at: "Indexed", content_hash: "Content hash",
+  preview: "Preview", sensor: "Sensor" };
+
+/** @param {string} key @param {any} value */
+function valueText(key, value) {
+  if (key === "gsd") return `${Number(value.toPrecision(4))} m`;
+  if (key === "datetime" || key === "indexed_at") return when(value);
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** @param {Feature} f */
+function record(f) {
+  const p = f.properties;
+  const rows = [["Id", f.id]];
+  if (p.rank) rows.push(["Rank", `${p.rank}, score ${p.score?.toFixed(4)}${p.match_probability === undefined ? "" : `, match probability ${Math.round(p.match_probability * 100)} %`}`]);
+  const points = polygons(f.geometry).flat(2);
+  if (points.length) {
+    const middle = (/** @type {number[]} */ v) => (Math.min(...v) + Math.max(...v)) / 2;
+    rows.push(["Centre", lonLat(middle(points.map((q) => q[1])), middle(points.map((q) => q[0])), 5)]);
+  } else rows.push(["Place", "none known"]);
+  for (const [key, value] of Object.entries(p)) {
+    if (SHOWN.has(key) || value === null || value === undefined || value === "") continue;
+    rows.push([NAMES[key] ?? key, valueText(key, value)]);
+  }
+  return h("dl", { class: "record" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+/**
+ * Labels as chips that can be removed, and a field to add one; each change is saved at once.
+ * @param {Feature} f
+ */
+function labelEditor(f) {
+  const box = h("div", { class: "label-editor" });
+  const save = async (/** @type {string[]} */ labels) => {
+    try {
+      const saved = await api.patchItem(state.view.collection, f.id, { labels });
+      f.properties.labels = saved?.properties?.labels ?? labels;
+      announce("Labels saved");
+      draw();
+      box.querySelector("input")?.focus();
+      const shown = state.results.features.map((x) => (x.id === f.id ? { ...x, properties: { ...x.properties, labels: f.properties.labels } } : x));
+      set({ results: { ...state.results, features: shown }, labels: (await api.labels(state.view.collection)).labels });
+    } catch (error) {
+      draw();
+      box.append(errorBox(error));
+    }
+  };
+  const draw = () => {
+    const labels = /** @type {string[]} */ (f.properties.labels ?? []);
+    const input = h("input", { type: "text", placeholder: "Add a label", "aria-label": "Add a label", list: "known-labels", maxlength: 128 });
+    box.replaceChildren(
+      h("ul", { class: "chips" }, labels.map((label) => h("li", { class: "chip" }, label,
+        h("button", { type: "button", "aria-label": `Remove label ${label}`, onclick: () => save(labels.filter((x) => x !== label)) }, icon("close"))))),
+      h("form", { onsubmit: (/** @type {Event} */ e) => {
+        e.preventDefault();
+        const value = input.value.trim();
+        if (value && !labels.includes(value)) save([...labels, value]);
+      } }, input, h("button", {}, "Add"),
+      h("datalist", { id: "known-labels" }, state.labels.map((l) => h("option", { value: l.value })))));
+  };
+  draw();
+  return box;
+}
+
+/** @param {Feature} f @param {HTMLDialogElement} dialog */
+async function remove(f, dialog) {
+  if (!(await confirmed(`${f.properties.file_name ?? "This tile"} will leave the collection.`, "Delete the tile"))) return;
+  try {
+    await api.deleteItem(state.view.collection, f.id);
+    dialog.close();
+    await refreshCollections();
+    if (state.view.items.includes(f.id) || state.view.not.includes(f.id)) {
+      go({ items: state.view.items.filter((x) => x !== f.id), not: state.view.not.filter((x) => x !== f.id) });
+    } else await run();
+  } catch (error) {
+    dialog.querySelector(".dialog-body")?.append(errorBox(error));
+  }
+}
+
+/** @param {string} id */
+export async function openDetails(id) {
+  const c = state.view.collection;
+  const known = state.results.features.find((x) => x.id === id);
+  /** @type {Feature} */ let f;
+  try {
+    const fresh = /** @type {Feature} */ (await api.item(c, id));
+    f = { ...fresh, properties: { ...fresh.properties, ...Object.fromEntries(Object.entries(known?.properties ?? {}).filter(([k]) => ["rank", "score", "match_probability"].includes(k))) } };
+  } catch (error) {
+    openDialog("Details", [errorBox(error)], { class: "small" });
+    return;
+  }
+  const copyId = h("button", { type: "button", class: "quiet", onclick: async () => { copyId.textContent = (await copy(id)) ? "Copied" : id; } }, "Copy id");
+  const dialog = openDialog(f.properties.file_name ?? id, [
+    h("div", { class: "details" },
+      h("div", {},
+        h("img", { class: "details-image", src: api.thumbnailUrl(c, id, 512), alt: f.properties.file_name ?? "Tile", width: 512, height: 512 }),
+        h("div", { class: "row" },
+          h("a", { class: "button primary", href: searchFrom(id), onclick: () => dialog.close() }, "Search from this tile"),
+          h("a", { class: "button quiet", href: api.imageUrl(c, id), target: "_blank" }, "Original file"),
+          h("a", { class: "button quiet", href: api.itemUrl(c, id), target: "_blank" }, "GeoJSON"),
+          copyId,
+          h("button", { type: "button", class: "quiet danger-text", onclick: () => remove(f, dialog) }, "Delete…"))),
+      h("div", {}, h("h3", {}, "Labels"), labelEditor(f), h("h3", {}, "Record"), record(f))),
+  ], { class: "wide" });
+}

@@ -1,0 +1,57 @@
+/** The view in the address bar: reload, back, a bookmark and a link to a colleague show the same thing. */
+
+import { emptyView, state } from "./state.js";
+
+/** @typedef {import("./types.js").View} View */
+
+/** @param {string|null} text */
+const list = (text) => (text ? text.split(",").filter(Boolean) : []);
+
+/**
+ * @param {string} hash
+ * @returns {View}
+ */
+export function parse(hash) {
+  const params = new URLSearchParams(hash.replace(/^#/, ""));
+  const bbox = list(params.get("bbox")).map(Number);
+  return {
+    ...emptyView(),
+    collection: params.get("collection") ?? "",
+    items: list(params.get("item")),
+    not: list(params.get("not")),
+    labels: list(params.get("labels")),
+    from: params.get("from") ?? "",
+    to: params.get("to") ?? "",
+    bbox: bbox.length === 4 && bbox.every(Number.isFinite) ? bbox : null,
+    upload: Number(params.get("upload")) || 0,
+  };
+}
+
+/** @param {View} view */
+export function format(view) {
+  const params = new URLSearchParams();
+  if (view.collection) params.set("collection", view.collection);
+  if (view.upload) params.set("upload", String(view.upload));
+  if (view.items.length) params.set("item", view.items.join(","));
+  if (view.not.length) params.set("not", view.not.join(","));
+  if (view.labels.length) params.set("labels", view.labels.join(","));
+  if (view.from) params.set("from", view.from);
+  if (view.to) params.set("to", view.to);
+  if (view.bbox) params.set("bbox", view.bbox.join(","));
+  return `#${params.toString().replaceAll("%2C", ",")}`;
+}
+
+/** The address of a search by one tile, with the filters kept. @param {string} id */
+export const searchFrom = (id) => format({ ...state.view, items: [id], not: [], upload: 0 });
+
+/**
+ * Go to the view with some changes; `replace` leaves no entry in the history.
+ * @param {Partial<View>} changes
+ * @param {{replace?: boolean}} [options]
+ */
+export function go(changes, { replace = false } = {}) {
+  const hash = format({ ...state.view, ...changes });
+  if (hash === location.hash) replace = true;
+  history[replace ? "replaceState" : "pushState"](null, "", hash);
+  dispatchEvent(new PopStateEvent("popstate"));
+}

@@ -1,0 +1,95 @@
+/** The line above the grid (how many, how fast), the marks waiting to refine, "load more", and what went wrong. */
+
+import { byId, copy, count, errorBox, group, h, milliseconds } from "./dom.js";
+import { go } from "./route.js";
+import { gisUrl, hasQuery, loadMore, run } from "./search.js";
+import { current, on, set, state } from "./state.js";
+
+/** @returns {string} */
+function summary() {
+  const { mode, features, matched, total, timings } = state.results;
+  const n = matched ?? features.length;
+  if (mode === "search") {
+    const of = total !== null && total !== n ? `${group(n)} of ${count(total, "tile")}` : count(n, "tile");
+    const model = state.models.find((m) => m.id === state.results.model)?.title || state.results.model;
+    return `${of} searched${timings ? ` in ${milliseconds(timings.total)}` : ""}${model ? ` · ${model}` : ""}`;
+  }
+  return total !== null && total !== n ? `${group(n)} of ${count(total, "tile")} match the filters` : count(n, "tile");
+}
+
+function timingsTitle() {
+  const t = state.results.timings;
+  return t ? Object.entries(t).map(([k, v]) => `${k} ${milliseconds(v)}`).join(", ") : null;
+}
+
+/** Search again with the marked tiles as further examples. */
+export function refine() {
+  const { marks, view } = state;
+  if (!marks.more.length && !marks.less.length) return;
+  go({
+    items: [...view.items.filter((id) => !marks.less.includes(id)), ...marks.more.filter((id) => !view.items.includes(id))],
+    not: [...view.not.filter((id) => !marks.more.includes(id)), ...marks.less.filter((id) => !view.not.includes(id))],
+  });
+}
+
+/** @param {Event} event */
+async function copyGis(event) {
+  const button = /** @type {HTMLElement} */ (event.currentTarget);
+  const url = gisUrl(state.view);
+  if (!url) return;
+  button.textContent = (await copy(url)) ? "Copied" : url;
+  setTimeout(() => { button.textContent = "Copy GIS URL"; }, 2500);
+}
+
+function drawStatus() {
+  const { results, marks, view } = state;
+  const marked = marks.more.length + marks.less.length;
+  const url = view.collection && results.mode !== "idle" ? gisUrl(view) : null;
+  const parts = [];
+  if (results.busy && !results.more) parts.push(h("span", { class: "busy" }, results.mode === "search" ? "Searching…" : "Loading…"));
+  else if (results.mode !== "idle" && !results.error) {
+    parts.push(h("span", { class: "summary", title: timingsTitle() }, summary()));
+  }
+  parts.push(h("span", { class: "spread" }));
+  if (marked) {
+    parts.push(
+      h("span", { class: "muted" }, [marks.more.length && `${marks.more.length} more`, marks.less.length && `${marks.less.length} less`].filter(Boolean).join(", ")),
+      h("button", { type: "button", class: "primary", id: "refine", onclick: refine }, "Refine search"),
+      h("button", { type: "button", class: "quiet", onclick: () => set({ marks: { more: [], less: [] } }) }, "Unmark"));
+  } else if (url && results.features.length) {
+    parts.push(h("button", { type: "button", class: "quiet", id: "gis-url", title: `Opens in QGIS as a layer: ${url}`, onclick: copyGis }, "Copy GIS URL"));
+  }
+  byId("status").replaceChildren(...parts);
+}
+
+function drawMore() {
+  const { results } = state;
+  const box = byId("more");
+  box.replaceChildren();
+  if (!results.features.length || results.mode === "idle") return;
+  const total = results.matched ?? results.features.length;
+  box.append(h("span", { class: "muted" }, `${group(results.features.length)} of ${group(total)} shown`));
+  if (results.token) {
+    box.append(h("button", { type: "button", id: "load-more", "aria-busy": results.busy, onclick: loadMore }, results.busy ? "Loading…" : "Load more"));
+  }
+}
+
+function drawNotice() {
+  const { results, view } = state;
+  const box = byId("notice");
+  box.replaceChildren();
+  if (results.error) box.append(errorBox(results.error, { retry: run }));
+  else if (!results.busy && results.mode !== "idle" && !results.features.length && current()?.item_count) {
+    const filtered = view.labels.length || view.from || view.to || view.bbox;
+    box.append(h("div", { class: "nothing" },
+      h("p", {}, filtered ? "No tile matches these filters." : "Nothing else is in this collection."),
+      filtered && h("button", { type: "button", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
+      hasQuery(view) && h("button", { type: "button", onclick: () => go({ items: [], not: [], upload: 0 }) }, "Show all tiles")));
+  }
+}
+
+export function setupStatus() {
+  on(["results", "marks", "models"], drawStatus);
+  on(["results"], drawMore);
+  on(["results", "collections"], drawNotice);
+}

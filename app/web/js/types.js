@@ -1,0 +1,30 @@
+/**
+ * The shapes that the page passes around; types only. JSON is as the HTTP API sends it.
+ *
+ * @typedef {{id: string, title: string, description: string, tile_size: number, stride: number,
+ *   bands: (number|string)[]|null, scaling: Record<string, any>, model: string, keywords: string[], item_count: number,
+ *   extent?: {spatial?: {bbox: number[][]}, temporal?: {interval: (string|null)[][]}},
+ *   index?: {model: string, version: string, size: number, built_at: string|null}}} Collection
+ * @typedef {{id: string, title: string, description: string, kind: string, bands: string[], input_size: number,
+ *   dimension: number, default: boolean}} Model
+ * @typedef {{type: "Feature", id: string, geometry: any, properties: Record<string, any>,
+ *   links?: {rel: string, href: string, type?: string, title?: string}[]}} Feature
+ * @typedef {{type: "FeatureCollection", features: Feature[], number_matched?: number, number_returned?: number,
+ *   model?: string, index_version?: string, timings_ms?: Record<string, number>,
+ *   links?: {rel: string, href: string, method?: string, body?: any}[]}} FeatureCollection
+ * @typedef {{id: string, processID: string, status: "accepted"|"running"|"successful"|"failed"|"dismissed", progress: number,
+ *   message: string, counts: Record<string, number>, created: string, started?: string|null, finished?: string|null,
+ *   collection?: string|null}} Job
+ * @typedef {{value: string, count: number}} LabelCount
+ *
+ * What the address bar says; everything on the page follows from it.
+ * bbox: west, south, east, north in degrees, WGS 84; west > east crosses the antimeridian.
+ * upload: number of an image uploaded in this tab, see `uploads.js`; 0 for none.
+ * @typedef {{collection: string, items: string[], not: string[], labels: string[], from: string, to: string,
+ *   bbox: number[]|null, upload: number}} View
+ *
+ * @typedef {{mode: "idle"|"browse"|"search", busy: boolean, features: Feature[], matched: number|null, total: number|null,
+ *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean}} Results
+ */
+
+export {};
