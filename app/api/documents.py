@@ -21,6 +21,7 @@ from app.api.schemas import (
 from app.domain.cards import ModelCard
 from app.domain.geometry import Bounds
 from app.domain.jobs import Job, JobStatus
+from app.domain.search import SearchResult
 from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
@@ -122,6 +123,16 @@ def feature_collection(
         "numberReturned": len(features),
     }
     return {"type": "FeatureCollection", **counts, **more, "links": links, "features": features}
+
+
+def search_document(result: SearchResult, here: str, links: list[Document]) -> Document:
+    """A page of search results; `here` is the collection's address."""
+    features = [
+        feature(hit.tile, here, rank=result.rank_offset + number, score=round(hit.score, 6))
+        for number, hit in enumerate(result.hits, start=1)
+    ]
+    more = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
+    return feature_collection(features, result.matched, links, **more)
 
 
 def job_document(job: Job, base: str) -> JobPublic:

@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from app.api.schemas import SearchRequest
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
-from app.domain.search import Cursor, TileFilter
+from app.domain.search import MAX_LIMIT, Cursor, SearchQuery, TileFilter
 from app.domain.temporal import parse_interval
 from app.errors import InvalidInput
 
@@ -36,6 +37,25 @@ def parse_filter(
         interval=None if datetime is None else parse_interval(datetime),
         labels=tuple(dict.fromkeys(_listed(labels))),
         ids=None if ids is None else tuple(dict.fromkeys(check_item_id(item) for item in _listed(ids))),
+    )
+
+
+def parse_search(body: SearchRequest) -> SearchQuery:
+    """The search that a request body means.
+
+    Raises:
+        InvalidInput: a filter, an id or the token; or a probability asked of a model that gives none.
+    """
+    if body.min_probability is not None:
+        raise InvalidInput("min_probability: the collection's model has no matcher and so no probabilities; leave it out")
+    return SearchQuery(
+        positives=tuple(map(check_item_id, body.positives)),
+        negatives=tuple(map(check_item_id, body.negatives)),
+        filter=parse_filter(
+            bbox=body.bbox, intersects=body.intersects, datetime=body.datetime, labels=body.labels, ids=body.ids
+        ),
+        limit=min(body.limit, MAX_LIMIT),
+        after=decode_cursor(body.token),
     )
 
 

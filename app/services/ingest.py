@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from app.services.ingest_sources import (
     read_manifest,
     unpack,
     with_metadata,
+    write_manifest,
 )
 from app.services.models import ModelService
 
@@ -93,8 +93,7 @@ class IngestService:
         if metadata is not None:
             parse_metadata(metadata)
             (folder / METADATA).write_bytes(metadata)
-        with (folder / MANIFEST).open("w", encoding="utf-8") as manifest:
-            manifest.writelines(json.dumps({"name": name, "path": str(path)}) + "\n" for name, path in files)
+        write_manifest(folder / MANIFEST, files)
         return self._submit(collection_id, {"files": len(files)}, folder.name)
 
     def submit_href(self, collection_id: str, href: str) -> Job:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ class Readers:
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(QUEUED_TILES)
         self._stop = threading.Event()
 
-    def events(self, sources: Iterator[SourceFile | Rejection]) -> Iterator[Event | None]:
+    def events(self, sources: Iterator[SourceFile | Rejection]) -> Generator[Event | None]:
         """Everything the files emit; None whenever nothing came for `WAIT_SECONDS`, so that the caller can look around.
 
         Raises what a reader raised that no file can be blamed for.

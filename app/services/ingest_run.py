@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from app.ports import JobContext
@@ -35,12 +36,13 @@ class IngestRun:
             Cancelled, Interrupted: told to stop. What was read up to then is stored and reported first.
         """
         try:
-            for event in self._readers.events(sources):
-                self._context.check()
-                if event is not None:
-                    self._take(event)
-                if self._writer.is_due or event is None:
-                    self._settle()
+            with closing(self._readers.events(sources)) as events:
+                for event in events:
+                    self._context.check()
+                    if event is not None:
+                        self._take(event)
+                    if self._writer.is_due or event is None:
+                        self._settle()
         finally:
             self._settle()
         return {**self._counts, "rejected": self._rejected}

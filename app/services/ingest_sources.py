@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 from app.domain.metadata import FileMetadata
 from app.errors import DyadError, Forbidden, InvalidInput, UnreadableImage
@@ -15,6 +14,7 @@ from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.stac import read_stac_item
 
 HIDDEN = (".", "__MACOSX", "Thumbs.db")
+MAX_NAME = 1024
 SIDECARS = (".aux.xml", ".ovr", ".msk", ".tfw", ".jgw", ".pgw", ".wld", ".prj")
 
 
@@ -103,12 +103,28 @@ def with_metadata(source: SourceFile, entries: Mapping[str, FileMetadata]) -> So
     return source
 
 
-def read_manifest(path: Path) -> Iterator[SourceFile]:
+def write_manifest(path: Path, files: Iterable[tuple[str, Path]]) -> None:
+    """Note the staged uploads of a job: the name that the client gave, and where the file was staged."""
+    with path.open("w", encoding="utf-8") as manifest:
+        manifest.writelines(json.dumps({"name": name, "path": str(staged)}) + "\n" for name, staged in files)
+
+
+def read_manifest(path: Path) -> Iterator[SourceFile | Rejection]:
     """The staged uploads of a job, in the order they came."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
-            entry: dict[str, Any] = json.loads(line)
-            yield SourceFile(entry["name"], Path(entry["path"]))
+            entry: dict[str, str] = json.loads(line)
+            wrong = _what_is_wrong_with_name(entry["name"])
+            yield Rejection(entry["name"], wrong) if wrong else SourceFile(entry["name"], Path(entry["path"]))
+
+
+def _what_is_wrong_with_name(name: str) -> str | None:
+    parts = PurePosixPath(name).parts
+    if not parts or len(name) > MAX_NAME or not name.isprintable():
+        return f"a file name has 1 to {MAX_NAME} printable characters"
+    if ".." in parts or name.startswith("/") or "\\" in name:
+        return "the file name leads out of its folder; send it as folder/name"
+    return None
 
 
 def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
-from app.api.documents import GEOJSON, GeoJSONResponse, base_url, feature, feature_collection, link, next_link, page_links
-from app.api.params import decode_cursor, encode_cursor, parse_filter
+from app.api.documents import GEOJSON, Document, GeoJSONResponse, base_url, link, next_link, page_links, search_document
+from app.api.params import decode_cursor, encode_cursor, parse_search
 from app.api.schemas import FeatureCollectionPublic, SearchRequest
 from app.api.uploads import MEGABYTE, is_multipart, receive_form
 from app.domain.ids import check_item_id
@@ -89,18 +89,7 @@ async def search(collection_id: CollectionId, request: Request, container: Conta
 
 
 def _search(collection_id: str, request: Request, service: SearchDep, body: SearchRequest, image: Path | None) -> Response:
-    if body.min_probability is not None:
-        raise InvalidInput("min_probability: the collection's model has no matcher and so no probabilities; leave it out")
-    query = SearchQuery(
-        positives=tuple(map(check_item_id, body.positives)),
-        negatives=tuple(map(check_item_id, body.negatives)),
-        filter=parse_filter(
-            bbox=body.bbox, intersects=body.intersects, datetime=body.datetime, labels=body.labels, ids=body.ids
-        ),
-        limit=min(body.limit, MAX_LIMIT),
-        after=decode_cursor(body.token),
-    )
-    result = service.search(collection_id, query, image)
+    result = service.search(collection_id, parse_search(body), image)
     links = page_links(request, GEOJSON)
     if result.after is not None:
         following = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_cursor(result.after)}
@@ -108,14 +97,8 @@ def _search(collection_id: str, request: Request, service: SearchDep, body: Sear
     return _answer(request, collection_id, result, links)
 
 
-def _answer(request: Request, collection_id: str, result: SearchResult, links: list[dict[str, Any]]) -> Response:
-    here = f"{base_url(request)}/collections/{collection_id}"
-    features = [
-        feature(hit.tile, here, rank=result.rank_offset + number, score=round(hit.score, 6))
-        for number, hit in enumerate(result.hits, start=1)
-    ]
-    more = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
-    return GeoJSONResponse(feature_collection(features, result.matched, links, **more))
+def _answer(request: Request, collection_id: str, result: SearchResult, links: list[Document]) -> Response:
+    return GeoJSONResponse(search_document(result, f"{base_url(request)}/collections/{collection_id}", links))
 
 
 async def _limited_body(request: Request) -> bytes:
