@@ -1,0 +1,1 @@
+"""How well a model retrieves and classifies. NumPy only, so that the torch-free side may measure itself with it."""

@@ -1,0 +1,32 @@
+"""What import-linter reads from the source, seen at run time: the whole service imports neither torch nor its neighbours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+IMPORT_ALL = """
+import importlib, json, pkgutil, sys
+import app
+names = [module.name for module in pkgutil.walk_packages(app.__path__, "app.")]
+names = [name for name in names if not name.endswith("__main__")]  # importing that one runs the command line
+for name in names:
+    importlib.import_module(name)
+print(json.dumps({"imported": names, "loaded": sorted({name.split(".")[0] for name in sys.modules})}))
+"""
+
+
+def test_the_service_imports_no_torch_no_models_no_worker() -> None:
+    answer = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert answer.returncode == 0, answer.stderr
+    seen = json.loads(answer.stdout)
+    sources = {
+        path.relative_to(ROOT / "app").with_suffix("").parts for path in (ROOT / "app").rglob("*.py") if path.stem != "__main__"
+    }
+    modules = {".".join(("app", *parts)).removesuffix(".__init__") for parts in sources} - {"app"}
+    assert set(seen["imported"]) == modules
+    assert not {"torch", "torchvision", "models", "worker", "celery"} & set(seen["loaded"])
