@@ -40,22 +40,14 @@ class ObjectBlobs(Blobs):
                 raise InvalidInput(f"blob store {location!r}: {_first_line(error)}") from None
         else:
             self._folder = Path(str(location).removeprefix("file://")).absolute()
-            # Pruning of emptied folders is the library's.
-            self._store = LocalStore(self._folder, mkdir=True, automatic_cleanup=True)
+            # Without `automatic_cleanup`: it prunes a folder that another thread is about to write into.
+            self._store = LocalStore(self._folder, mkdir=True)
 
     @override
     def put(self, key: str, data: bytes | Path) -> None:
         _check(key)
-        for attempt in (1, 2):
-            try:
-                with _translated(key):
-                    obstore.put(self._store, key, data)
-            except NotFound:
-                # The folder was pruned, empty, between being made and being written to.
-                if attempt == 2 or (isinstance(data, Path) and not data.exists()):
-                    raise
-            else:
-                return
+        with _translated(key):
+            obstore.put(self._store, key, data)
 
     @override
     def get(self, key: str) -> bytes:
@@ -97,7 +89,7 @@ class ObjectBlobs(Blobs):
         _check_prefix(prefix)
         self.delete(self.keys(prefix))
         if self._folder is not None:
-            # What a crash in the middle of a put left is no key, but it is there.
+            # Folders are no keys, nor is what a crash in the middle of a put left.
             shutil.rmtree(self._folder / prefix, ignore_errors=True)
 
     @override

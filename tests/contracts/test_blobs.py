@@ -1,0 +1,140 @@
+"""One suite over every `Blobs`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.errors import DyadError, InvalidInput, NotFound
+from app.ports import Blobs
+from app.stores.blobs import ObjectBlobs
+
+STORES: dict[str, Callable[[Path], Blobs]] = {
+    "folder": lambda path: ObjectBlobs(path / "blobs"),
+    "folder by url": lambda path: ObjectBlobs(f"file://{path}/blobs"),
+}
+
+
+@pytest.fixture(params=STORES)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return STORES[request.param](tmp_path)
+
+
+def test_bytes_come_back(blobs: Blobs) -> None:
+    data = os.urandom(100_000)
+    blobs.put("collections/ucm/images/a b/ü%41.jpg", data)
+    assert blobs.get("collections/ucm/images/a b/ü%41.jpg") == data
+    assert blobs.exists("collections/ucm/images/a b/ü%41.jpg")
+    assert list(blobs.keys("collections/ucm/")) == ["collections/ucm/images/a b/ü%41.jpg"]
+
+
+def test_an_empty_value_is_a_value(blobs: Blobs) -> None:
+    blobs.put("a/empty", b"")
+    assert blobs.get("a/empty") == b""
+    assert blobs.exists("a/empty")
+
+
+def test_a_file_is_streamed_in(blobs: Blobs, tmp_path: Path) -> None:
+    source = tmp_path / "scene.tif"
+    source.write_bytes(os.urandom(12_000_000))
+    blobs.put("scenes/1", source)
+    assert blobs.get("scenes/1") == source.read_bytes()
+    assert source.exists()
+
+
+def test_a_put_replaces(blobs: Blobs) -> None:
+    blobs.put("a/b", b"old")
+    blobs.put("a/b", b"new")
+    assert blobs.get("a/b") == b"new"
+
+
+def test_what_is_not_there_is_named(blobs: Blobs) -> None:
+    with pytest.raises(NotFound, match="a/b"):
+        blobs.get("a/b")
+    assert not blobs.exists("a/b")
+    blobs.put("a/b/c", b"1")
+    assert not blobs.exists("a/b")
+    assert list(blobs.keys("nothing/")) == []
+
+
+def test_keys_are_those_under_the_prefix(blobs: Blobs) -> None:
+    for key in ("a/1", "a/x/2", "ab/3", "b/a/4"):
+        blobs.put(key, b"1")
+    assert sorted(blobs.keys("a/")) == ["a/1", "a/x/2"]
+    blobs.delete_prefix("a/")
+    assert sorted([*blobs.keys("a/"), *blobs.keys("ab/"), *blobs.keys("b/")]) == ["ab/3", "b/a/4"]
+    blobs.delete_prefix("a/")
+
+
+def test_delete_ignores_unknown_keys(blobs: Blobs) -> None:
+    for number in range(20):
+        blobs.put(f"a/{number}", b"1")
+    blobs.delete(["a/0", "none", "a/none", *(f"a/{number}" for number in range(1, 19))])
+    assert list(blobs.keys("a/")) == ["a/19"]
+    blobs.delete([])
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a/", "../a", "a/../../b", "a/./b", "a//b", "..", "a\x00b", "..\\a"])
+def test_keys_stay_under_the_root(blobs: Blobs, key: str) -> None:
+    for call in (lambda: blobs.put(key, b"1"), lambda: blobs.get(key), lambda: blobs.exists(key), lambda: blobs.delete([key])):
+        with pytest.raises(InvalidInput, match="blob key"):
+            call()
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "/", "../", "a/../"])
+def test_prefixes_stay_under_the_root(blobs: Blobs, prefix: str) -> None:
+    with pytest.raises(InvalidInput, match="blob"):
+        blobs.delete_prefix(prefix)
+    with pytest.raises(InvalidInput, match="blob"):
+        list(blobs.keys(prefix))
+
+
+def test_a_reader_never_sees_a_part(blobs: Blobs) -> None:
+    values = [bytes([value]) * 3_000_000 for value in (1, 2)]
+    blobs.put("a/b", values[0])
+    done = threading.Event()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(blobs.get("a/b"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for turn in range(20):
+        blobs.put("a/b", values[turn % 2])
+    done.set()
+    reader.join()
+    assert seen
+    assert all(value in values for value in seen)
+
+
+def test_puts_beside_deletes_lose_nothing(blobs: Blobs) -> None:
+    def churn(name: str) -> None:
+        for _ in range(200):
+            blobs.put(f"deep/er/{name}", b"1")
+            assert blobs.exists(f"deep/er/{name}")
+            blobs.delete([f"deep/er/{name}"])
+
+    errors: list[BaseException] = []
+
+    def run(name: str) -> None:
+        try:
+            churn(name)
+        except (AssertionError, DyadError) as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(str(number),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_ping(blobs: Blobs) -> None:
+    blobs.ping()
