@@ -1,0 +1,1 @@
+"""Losses of metric learning, one per file; `configs` names them (free of torch), `build` makes them."""

@@ -1,0 +1,1 @@
+"""Training: recipes say what to do, the loop does it."""
