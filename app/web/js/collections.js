@@ -38,7 +38,7 @@ function facts(c) {
     ["Bands", c.bands?.join(", ") || "the first that the model wants"],
     ["Scaling", `${c.scaling?.method ?? "auto"}${c.scaling?.method !== "auto" && scaling ? ` (${scaling})` : ""}`],
     ["Place", box ? `${box.map((v) => Number(v.toFixed(4))).join(", ")} (west, south, east, north)` : "no tile has one"],
-    ["Time", from || to ? `${when(from)} to ${when(to)}` : "no tile has one"],
+    ["Time", from || to ? [...new Set([when(from), when(to)])].join(" to ") : "no tile has one"],
     ["Index", c.index ? `version ${c.index.version}${c.index.built_at ? `, built ${when(c.index.built_at)}` : ""}` : ""],
   ];
   return h("dl", { class: "record" }, rows.filter(([, v]) => v).map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));

@@ -14,12 +14,15 @@ import { set, state } from "./state.js";
 const SHOWN = new Set(["rank", "score", "match_probability", "labels", "file_name"]);
 /** @type {Record<string, string>} */
 const NAMES = { source: "Source", datetime: "Acquired", gsd: "Pixel size", window: "Window", indexed_at: "Indexed", content_hash: "Content hash",
-  preview: "Preview", sensor: "Sensor" };
+  crs: "CRS", band_names: "Bands", valid_share: "Valid pixels", platform: "Platform" };
+const FIRST = ["datetime", "source", "window", "gsd", "crs"];
 
 /** @param {string} key @param {any} value */
 function valueText(key, value) {
   if (key === "gsd") return `${Number(value.toPrecision(4))} m`;
   if (key === "datetime" || key === "indexed_at") return when(value);
+  if (key === "valid_share") return `${Math.round(value * 100)} %`;
+  if (Array.isArray(value) && value.every((v) => typeof v !== "object")) return value.join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -33,7 +36,8 @@ function record(f) {
     const middle = (/** @type {number[]} */ v) => (Math.min(...v) + Math.max(...v)) / 2;
     rows.push(["Centre", lonLat(middle(points.map((q) => q[1])), middle(points.map((q) => q[0])), 5)]);
   } else rows.push(["Place", "none known"]);
-  for (const [key, value] of Object.entries(p)) {
+  const order = (/** @type {string} */ key) => (FIRST.indexOf(key) + 1 || FIRST.length + 1);
+  for (const [key, value] of Object.entries(p).sort(([a], [b]) => order(a) - order(b))) {
     if (SHOWN.has(key) || value === null || value === undefined || value === "") continue;
     rows.push([NAMES[key] ?? key, valueText(key, value)]);
   }

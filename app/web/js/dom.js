@@ -30,10 +30,8 @@ export function byId(id) {
 const ICONS = {
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",
-  info: "M8 7v5M8 4.2v.6",
+  info: "M8 1.8a6.2 6.2 0 1 0 0 12.4a6.2 6.2 0 1 0 0-12.4M8 7.3v3.6M8 4.9v.1",
   close: "M4 4l8 8M12 4l-8 8",
-  image: "M2.5 3.5h11v9h-11zM2.5 10.5l3-3 3 3 2-2 3 3M10.5 6h.1",
-  pin: "M8 14s4.5-4.6 4.5-8a4.5 4.5 0 0 0-9 0C3.5 9.4 8 14 8 14zM8 6.2v.1",
 };
 
 /**

@@ -69,6 +69,9 @@ function boxFilter() {
       box && h("button", { type: "button", class: "quiet", id: "box-clear", onclick: () => go({ bbox: null }) }, "Remove box")));
 }
 
+/** Whether any tile has a place or a time. @param {"spatial"|"temporal"} what */
+const has = (what) => Boolean(current()?.extent?.[what]);
+
 function draw() {
   const focus = document.activeElement?.id;
   const checked = /** @type {HTMLInputElement|null} */ (document.activeElement)?.closest?.("#label-list") ? /** @type {HTMLInputElement} */ (document.activeElement).value : null;
@@ -78,8 +81,9 @@ function draw() {
   const scroll = byId("label-list")?.scrollTop ?? 0;
   byId("filter-form").replaceChildren(...[
     h("fieldset", {}, h("legend", {}, "Labels"), labelFilter()),
-    h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), dateInput("from", "From"), dateInput("to", "To")),
-    boxFilter(),
+    h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), has("temporal") || view.from || view.to
+      ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a time.")),
+    has("spatial") || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Box"), h("p", { class: "muted" }, "No tile has a place.")),
     active > 0 && h("button", { type: "button", id: "clear-filters", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
   ].filter(Boolean));
   if (byId("label-list")) byId("label-list").scrollTop = scroll;

@@ -28,6 +28,9 @@ function describe(f) {
   ].filter(Boolean).join(", ");
 }
 
+/** Column and row of a tile in its scene. @param {string} text column, row, width, height */
+const windowText = (text) => `@ ${text.split(",").slice(0, 2).join(", ")}`;
+
 /** @param {number} probability */
 function probability(probability) {
   const percent = Math.round(probability * 100);
@@ -52,19 +55,22 @@ function card(f) {
   const p = f.properties;
   const searching = hasQuery(state.view);
   const name = p.file_name ?? f.id.slice(0, 8);
+  const title = h("div", { class: "name", title: p.source ?? name }, name);
   return h("li", { class: "card", "data-id": f.id },
     h("a", { class: "tile", href: searchFrom(f.id), tabindex: -1, "aria-label": `${describe(f)}. Search from this tile.` },
       h("img", { src: api.thumbnailUrl(state.view.collection, f.id), alt: "", loading: "lazy", decoding: "async", width: 256, height: 256 }),
       p.rank && h("span", { class: "rank", "aria-hidden": "true" }, p.rank)),
     h("div", { class: "meta" },
       h("div", { class: "line" },
+        !searching && title,
         typeof p.score === "number" && h("span", { class: "score", title: "Cosine similarity to the query, at most 1" }, scoreText(p)),
         typeof p.match_probability === "number" && probability(p.match_probability),
         h("span", { class: "acts" },
           searching && [markButton(f, "more"), markButton(f, "less")],
           h("button", { type: "button", tabindex: -1, title: "Details (i)", "aria-label": "Details", onclick: () => openDetails(f.id) }, icon("info")))),
-      h("div", { class: "name", title: p.source ?? name }, name),
+      searching && title,
       h("div", { class: "sub" },
+        p.window && h("span", { title: `Column, row, width and height in the scene: ${p.window}` }, windowText(p.window)),
         p.datetime && h("time", { datetime: p.datetime }, when(p.datetime)),
         (p.labels ?? []).map((/** @type {string} */ label) => h("span", { class: "chip" }, label)))));
 }

@@ -12,7 +12,7 @@ import { setupMap } from "./map.js";
 import { setupQuery } from "./query.js";
 import { format, parse } from "./route.js";
 import { run } from "./search.js";
-import { current, set, state } from "./state.js";
+import { current, noResults, set, state } from "./state.js";
 import { setupStatus } from "./status.js";
 import { openUpload } from "./upload.js";
 import { setupWelcome } from "./welcome.js";
@@ -34,11 +34,9 @@ async function route() {
     if (view.collection) history.replaceState(null, "", format(view));
   }
   const moved = view.collection !== state.view.collection;
-  set({ view });
+  // tiles of another collection must not be drawn as if they were of this one
+  set(moved ? { view, results: noResults(), labels: [] } : { view });
   if (current()) localStorage.setItem(REMEMBERED, view.collection);
-  if (!current() && state.loaded) {
-    set({ view: { ...view, items: [], not: [] } });
-  }
   await Promise.all([current() ? run() : null, moved ? refreshLabels() : null]);
 }
 

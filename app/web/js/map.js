@@ -10,8 +10,9 @@ import { current, on, set, state } from "./state.js";
 import { tileImage } from "./tileimage.js";
 
 const L = /** @type {any} */ (window).L;
-const PICTURE_FROM = 28; // pixels of a footprint on the screen
+const PICTURE_FROM = 20; // pixels of a footprint on the screen
 const MAX_PICTURES = 150;
+const CORNER_FROM = 60; // pixels from which the number moves into the corner, off the picture
 const LABEL_ROOM = 20; // pixels between the centres of two rank numbers
 
 /** @typedef {{id: string, layer: any, bounds: any, corners: any, rank: number|null}} Placed */
@@ -94,8 +95,9 @@ function drawDetail() {
     const middle = map.latLngToContainerPoint(p.bounds.getCenter());
     if (taken.some((t) => Math.abs(t.x - middle.x) < LABEL_ROOM && Math.abs(t.y - middle.y) < LABEL_ROOM)) continue;
     taken.push(middle);
-    numbers.addLayer(L.marker(p.bounds.getCenter(), { pane: "numbers", interactive: false, keyboard: false,
-      icon: L.divIcon({ className: "number", html: p.rank ? `<span>${Number(p.rank)}</span>` : "<i></i>", iconSize: [0, 0] }) }));
+    const corner = se.x - nw.x >= CORNER_FROM;
+    numbers.addLayer(L.marker(corner ? p.bounds.getNorthWest() : p.bounds.getCenter(), { pane: "numbers", interactive: false, keyboard: false,
+      icon: L.divIcon({ className: corner ? "number corner" : "number", html: p.rank ? `<span>${Number(p.rank)}</span>` : "<i></i>", iconSize: [0, 0] }) }));
   }
 }
 
@@ -111,9 +113,11 @@ function drawBox() {
   filterBox = bbox && L.rectangle(boxBounds(bbox), { className: "box", interactive: false }).addTo(map);
 }
 
-/** Look at where the collection is, when there is nothing better to look at. */
+/** Look at where the collection is, when there is nothing better to look at; without any place there is no map. */
 function showExtent() {
-  const bbox = current()?.extent?.spatial?.bbox?.[0];
+  const c = current();
+  const bbox = c?.extent?.spatial?.bbox?.[0];
+  byId("layout").classList.toggle("no-places", Boolean(c?.item_count && !bbox));
   if (placed.length || !bbox || bbox.length !== 4) return;
   map.fitBounds(boxBounds(bbox), { padding: [24, 24], maxZoom: 14, animate: false });
 }
@@ -160,5 +164,5 @@ export function setupMap() {
   on(["results"], drawShapes);
   on(["hover"], drawHover);
   on(["view"], drawBox);
-  on(["collections"], showExtent);
+  on(["collections", "view"], showExtent);
 }

@@ -73,9 +73,10 @@ function main() {
   }
   const id = view.items[0];
   if (!id) return null;
-  return h("figure", { class: "query-image" },
-    h("img", { src: api.thumbnailUrl(view.collection, id), alt: `Query: ${tileName(id)}` }),
+  const figure = h("figure", { class: "query-image" },
+    h("img", { src: api.thumbnailUrl(view.collection, id), alt: `Query: ${tileName(id)}`, onerror: () => figure.classList.add("broken") }),
     h("figcaption", { title: id }, tileName(id)));
+  return figure;
 }
 
 /** Look a name up when a query was opened by its address. @param {string} id */

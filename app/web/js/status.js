@@ -74,17 +74,24 @@ function drawMore() {
   }
 }
 
+const clear = () => go({ items: [], not: [], upload: 0 });
+
 function drawNotice() {
   const { results, view } = state;
   const box = byId("notice");
   box.replaceChildren();
-  if (results.error) box.append(errorBox(results.error, { retry: run }));
+  if (results.error) {
+    // what the service refused it will refuse again; what did not come through may
+    const refused = /** @type {any} */ (results.error).status >= 400 && /** @type {any} */ (results.error).status < 500;
+    box.append(errorBox(results.error, refused ? {} : { retry: run }));
+    if (refused && (view.items.length || view.upload)) box.append(h("button", { type: "button", onclick: clear }, "Show all tiles"));
+  }
   else if (!results.busy && results.mode !== "idle" && !results.features.length && current()?.item_count) {
     const filtered = view.labels.length || view.from || view.to || view.bbox;
     box.append(h("div", { class: "nothing" },
       h("p", {}, filtered ? "No tile matches these filters." : "Nothing else is in this collection."),
       filtered && h("button", { type: "button", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
-      hasQuery(view) && h("button", { type: "button", onclick: () => go({ items: [], not: [], upload: 0 }) }, "Show all tiles")));
+      hasQuery(view) && h("button", { type: "button", onclick: clear }, "Show all tiles")));
   }
 }
 

@@ -16,6 +16,7 @@ async function startSample() {
   const box = byId("sample-progress");
   byId("sample").disabled = true;
   busy = true;
+  box.replaceChildren(h("p", { role: "status" }, "Drawing the sample scene…"));
   try {
     const job = await api.sample();
     const view = jobView(job);

@@ -51,10 +51,40 @@ const area = (ring) => Math.abs(ring.reduce((s, p, i) => {
   return s + p[0] * q[1] - q[0] * p[1];
 }, 0) / 2);
 
+/** The source stitches polygons across the antimeridian: make the longitudes continuous, then cut at 180 degrees. */
+function cut(ring) {
+  let turn = 0;
+  const flat = ring.map(([lon, lat], i) => {
+    if (i) turn -= 360 * Math.round((lon - ring[i - 1][0]) / 360);
+    return [lon + turn, lat];
+  });
+  if (turn) {
+    // around the pole: close along the lower edge of the map
+    const start = flat[0][0], end = flat.at(-1)[0];
+    flat.push([end, -90], [start, -90], flat[0]);
+  }
+  return [-360, 0, 360].map((shift) => flat.map(([lon, lat]) => [lon + shift, lat]))
+    .map((piece) => clip(clip(piece, 180, 1), -180, -1)).filter((piece) => piece.length >= 4);
+}
+
+/** Keep what lies west (side 1) or east (side -1) of a meridian: Sutherland and Hodgman's algorithm for one edge. */
+function clip(ring, lon, side) {
+  const inside = ([x]) => side * (lon - x) >= 0, out = [];
+  for (let i = 0; i + 1 < ring.length; i++) {
+    const p = ring[i], q = ring[i + 1];
+    if (inside(p)) out.push(p);
+    if (inside(p) !== inside(q)) out.push([lon, p[1] + ((lon - p[0]) / (q[0] - p[0])) * (q[1] - p[1])]);
+  }
+  return out.length ? [...out, out[0]] : out;
+}
+
 const landTopo = read("land-50m.json"), countries = read("countries-50m.json");
 const land = topojson.feature(landTopo, landTopo.objects.land).features
   .flatMap((f) => (f.geometry.type === "Polygon" ? [f.geometry.coordinates] : f.geometry.coordinates))
-  .map((polygon) => polygon.map(round).filter((ring) => ring.length >= 4 && area(ring) > 0.002))
+  .flatMap(([outer, ...holes]) => {
+    const pieces = cut(outer).sort((a, b) => area(b) - area(a));
+    return pieces.map((piece, i) => [piece, ...(i ? [] : holes)].map(round).filter((ring) => ring.length >= 4 && area(ring) > 0.002));
+  })
   .filter((polygon) => polygon.length);
 const borders = topojson.mesh(countries, countries.objects.countries, (a, b) => a !== b).coordinates
   .map(round).filter((line) => line.length > 1);
