@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qdrant_client import QdrantClient
-
 from app.inference.provider import LocalModels
 from app.ports import JobContext, VectorStore
 from app.queue.local import LocalQueue
@@ -23,7 +21,6 @@ from app.stores.blobs import ObjectBlobs
 from app.stores.home import Home
 from app.stores.jobs_sqlite import SqliteJobStore
 from app.stores.vectors_edge import EdgeVectorStore
-from app.stores.vectors_qdrant import QdrantVectorStore
 
 
 class Container:
@@ -88,5 +85,9 @@ class Container:
 
 def _vector_store(settings: Settings, folder: Path) -> VectorStore:
     if settings.vectors_url:
+        from qdrant_client import QdrantClient  # a second of imports that nobody else should wait for
+
+        from app.stores.vectors_qdrant import QdrantVectorStore
+
         return QdrantVectorStore(QdrantClient(url=settings.vectors_url, timeout=30))
     return EdgeVectorStore(folder)

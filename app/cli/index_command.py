@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -55,8 +56,9 @@ def index(
         model=model,
     )
     _check_names(paths)
+    target = Target(url, home)
     started = time.monotonic()
-    with open_backend(Target(url, home)) as dyad:
+    with open_backend(target) as dyad:
         _ensure_collection(dyad, collection, settings)
         try:
             with progress_bar(collection) as report:
@@ -68,7 +70,7 @@ def index(
         print_json(result)
     _list_rejected(result["rejected"])
     if not json:
-        _summarise(collection, result, time.monotonic() - started)
+        _summarise(collection, result, time.monotonic() - started, target)
     if result["rejected"] and not result["item_ids"]:
         raise DyadError("nothing was indexed: every file was rejected")
 
@@ -107,9 +109,14 @@ def _list_rejected(rejected: list[Document]) -> None:
         notice(f"... and {len(rejected) - SHOWN_REJECTIONS} more (--json lists all of them)")
 
 
-def _summarise(collection: str, result: Document, seconds: float) -> None:
+def _summarise(collection: str, result: Document, seconds: float, target: Target) -> None:
     counts = f"{result['indexed']} indexed, {result['unchanged']} unchanged, {len(result['rejected'])} rejected"
     skipped = f", {result['skipped_nodata']} skipped (mostly nodata)" if result.get("skipped_nodata") else ""
     say(f"{collection}: {counts}{skipped} ({seconds:.1f} s)")
     if result["item_ids"]:
-        say(f"try: {shlex.quote(sys.argv[0] if '/' in sys.argv[0] else 'dyad')} search {collection} {result['item_ids'][0]}")
+        say(f"try: {_command()} search {collection} {result['item_ids'][0]}{target.as_options()}")
+
+
+def _command() -> str:
+    """How this very command is called again."""
+    return "dyad" if shutil.which("dyad") or not sys.argv[0].endswith("/dyad") else shlex.quote(sys.argv[0])

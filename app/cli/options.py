@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,11 @@ class Target:
             raise typer.BadParameter("--url and --home contradict each other; give one of them")
         if self.url is not None and not self.url.startswith(("http://", "https://")):
             raise typer.BadParameter(f"{self.url!r} is no address; write it as http://127.0.0.1:8000", param_hint="--url")
+
+    def as_options(self) -> str:
+        """The options that mean the same target in a shell, each after a space."""
+        given = {"--url": self.url, "--home": self.home}
+        return "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
 
 
 def parse_list(text: str | None) -> list[str]:
