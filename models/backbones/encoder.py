@@ -1,0 +1,84 @@
+"""The uniform encoder: a trunk, a pooled feature, and a head to an L2-normalised embedding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.backbones.trunk import Trunk
+
+DIMENSION = 128
+"""D of both HR-S2DML (section 4.2) and the service's index."""
+
+
+class EncoderOutput(NamedTuple):
+    """What an encoder makes of N tiles.
+
+    embedding: (N, D) float32, L2-normalised: f_i = F(x_i) / ||F(x_i)||_2 (HR-S2DML, section 3).
+    feature: (N, F) the map's mean over space; a linear head makes the embedding of it.
+    map: (N, F, h, w) the trunk's last map, which matchers look at.
+    """
+
+    embedding: Tensor
+    feature: Tensor
+    map: Tensor
+
+
+class Encoder(nn.Module):
+    """A trunk and a linear head to D dimensions."""
+
+    def __init__(self, trunk: Trunk, dimension: int = DIMENSION) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.channels, dimension)
+
+    @property
+    def bands(self) -> int:
+        """B, the number of input bands."""
+        return self.trunk.bands
+
+    @property
+    def dimension(self) -> int:
+        """D of the embedding."""
+        return self.head.out_features
+
+    @property
+    def feature_dimension(self) -> int:
+        """F of the pooled feature."""
+        return self.head.in_features
+
+    def forward(self, tiles: Tensor) -> EncoderOutput:
+        """Encode a batch.
+
+        tiles: (N, B, S, S) float32, normalised per band.
+
+        Raises:
+            ValueError: the tiles have another number of bands.
+        """
+        if tiles.ndim != 4 or tiles.shape[1] != self.bands:
+            raise ValueError(f"tiles of shape {tuple(tiles.shape)}: this encoder takes (N, {self.bands}, S, S)")
+        map_: Tensor = self.trunk(tiles)
+        feature = map_.mean(dim=(2, 3))
+        return EncoderOutput(self.project(feature), feature, map_)
+
+    def project(self, feature: Tensor) -> Tensor:
+        """Embed pooled features: (N, F) to (N, D) float32, L2-normalised. A new head needs no image."""
+        # Under autocast the head answers in half precision, in which a norm is good to three digits only.
+        projected: Tensor = self.head(feature)
+        return functional.normalize(projected.float(), dim=1)
+
+    @torch.no_grad()
+    def map_shape(self, size: int) -> tuple[int, int, int]:
+        """(C, h, w) of the map of a tile of `size` x `size` pixels."""
+        was_training = self.training
+        self.eval()
+        try:
+            parameter = self.head.weight
+            tile = torch.zeros(1, self.bands, size, size, device=parameter.device, dtype=parameter.dtype)
+            _, channels, height, width = self.trunk(tile).shape
+        finally:
+            self.train(was_training)
+        return channels, height, width

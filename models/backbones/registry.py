@@ -1,0 +1,93 @@
+"""Encoders by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from models.backbones.attention import ResidualAttentionTrunk
+from models.backbones.autoencoder import AutoencoderTrunk, Latent
+from models.backbones.encoder import DIMENSION, Encoder
+from models.backbones.googlenet import GoogLeNetTrunk
+from models.backbones.resnet import WIDTH, ResNetTrunk
+from models.backbones.trunk import Trunk
+from models.backbones.vgg import VGG16Trunk
+from models.backbones.weights import WeightsError, cached_file, load_weights
+
+EncoderName = Literal["resnet18", "resnet50", "residual-attention-resnet18", "vgg16", "googlenet", "resdyad-ae", "res-ae"]
+ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
+_OF_TORCHVISION: dict[str, str] = {
+    "resnet18": "resnet18",
+    "resnet50": "resnet50",
+    "residual-attention-resnet18": "resnet18",
+    "vgg16": "vgg16",
+    "googlenet": "googlenet",
+}
+_FIXED_WIDTH = ("vgg16", "googlenet")
+
+
+def build_encoder(
+    name: str,
+    *,
+    bands: int = 3,
+    dimension: int = DIMENSION,
+    width: int = WIDTH,
+    latent: Latent = "8x8x512",
+    weights: Path | Literal["cache"] | None = None,
+) -> Encoder:
+    """Make an encoder. Without weights it is initialised from torch's global generator.
+
+    name: one of `ENCODERS`.
+    bands: B of the tiles. dimension: D of the embedding.
+    width: channels of the first stage; fewer than 64 make a smaller network (not for vgg16 and googlenet).
+    latent: shape of an autoencoder's features at 256 pixels; the others have only one.
+    weights: of the trunk: a file, or "cache" for torchvision's own in torchvision's cache. Nothing is downloaded.
+
+    Raises:
+        ValueError: an unknown name, or options that it does not have.
+        WeightsError: the weights are missing or do not fit.
+    """
+    _check(name, width, latent)
+    trunk = _trunk(name, bands, width, latent)
+    if weights is not None:
+        new = load_weights(trunk, _weights_file(name, weights))
+        if isinstance(trunk, GoogLeNetTrunk) and "input_scale" in new:
+            trunk.use_published_input()
+    return Encoder(trunk, dimension)
+
+
+def _check(name: str, width: int, latent: Latent) -> None:
+    if name not in ENCODERS:
+        raise ValueError(f"encoder {name!r}: choose one of {', '.join(ENCODERS)}")
+    if name in _FIXED_WIDTH and width != WIDTH:
+        raise ValueError(f"{name} has one width only; leave `width` out")
+    if not name.endswith("-ae") and latent != "8x8x512":
+        raise ValueError(f"{name} has no latent to choose; leave `latent` out")
+    if width < 1:
+        raise ValueError(f"width {width}: at least one channel is needed")
+
+
+def _trunk(name: str, bands: int, width: int, latent: Latent) -> Trunk:
+    trunk: Trunk
+    match name:
+        case "resnet18":
+            trunk = ResNetTrunk(18, width=width, bands=bands)
+        case "resnet50":
+            trunk = ResNetTrunk(50, width=width, bands=bands)
+        case "residual-attention-resnet18":
+            trunk = ResidualAttentionTrunk(width=width, bands=bands)
+        case "vgg16":
+            trunk = VGG16Trunk(bands=bands)
+        case "googlenet":
+            trunk = GoogLeNetTrunk(bands=bands)
+        case _:
+            trunk = AutoencoderTrunk("dyad" if name == "resdyad-ae" else "residual", latent, width=width, bands=bands)
+    return trunk
+
+
+def _weights_file(name: str, weights: Path | Literal["cache"]) -> Path:
+    if isinstance(weights, Path):
+        return weights
+    if name not in _OF_TORCHVISION:
+        raise WeightsError(f"{name}: torchvision has no weights for it; pass the path of a weights file")
+    return cached_file(_OF_TORCHVISION[name])

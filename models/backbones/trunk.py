@@ -1,0 +1,52 @@
+"""What every backbone is: a network from tiles to a spatial map."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from models.backbones.bands import adapt_conv
+
+
+class Trunk(nn.Module):
+    """Base of the backbones: (N, B, S, S) float32 normalised tiles to a (N, C, h, w) float32 map.
+
+    channels: C of the map.
+    first_conv: dotted name of the convolution that sees the bands.
+    weight_prefix: what the keys of a weights file of this network begin with, where they come from a larger network.
+    ignored_weights: beginnings of keys of such a file that belong to parts a trunk has not, for example a classifier.
+    new_weights: beginnings of keys that such a file may lack, because the published network has no such part.
+    """
+
+    first_conv: ClassVar[str]
+    weight_prefix: ClassVar[str] = ""
+    ignored_weights: ClassVar[tuple[str, ...]] = ()
+    new_weights: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    @property
+    def bands(self) -> int:
+        """Number of bands that the first convolution takes."""
+        return self._conv().in_channels
+
+    def adapt_bands(self, bands: int) -> None:
+        """Make the first convolution take `bands` bands, keeping what it learned (see `bands.adapt_weight`).
+
+        Raises:
+            ValueError: bands < 1.
+        """
+        self.set_submodule(self.first_conv, adapt_conv(self._conv(), bands))
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """(N, B, S, S) float32 to (N, C, h, w) float32."""
+        raise NotImplementedError
+
+    def _conv(self) -> nn.Conv2d:
+        conv = self.get_submodule(self.first_conv)
+        if not isinstance(conv, nn.Conv2d):
+            raise TypeError(f"{self.first_conv} of {type(self).__name__} is no convolution")
+        return conv

@@ -1,0 +1,33 @@
+"""VGG-16 through torchvision, up to its last map."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torchvision.models import vgg
+
+from models.backbones.blocks import init_convs
+from models.backbones.trunk import Trunk
+
+
+class VGG16Trunk(Trunk):
+    """The convolutional part of torchvision's VGG-16 (14.7 M of its 138 M parameters), with its names.
+
+    The map is (N, 512, S // 32, S // 32), 512 x 8 x 8 at 256 pixels.
+    """
+
+    first_conv: ClassVar[str] = "features.0"
+    ignored_weights: ClassVar[tuple[str, ...]] = ("classifier.",)
+
+    def __init__(self, *, bands: int = 3) -> None:
+        super().__init__(channels=512)
+        # `torchvision.models.vgg16()` would allocate and initialise the classifier first, half a gigabyte for nothing.
+        self.features: nn.Sequential = vgg.make_layers(vgg.cfgs["D"])
+        init_convs(self)
+        self.adapt_bands(bands)
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """(N, B, S, S) float32, S >= 32, to (N, 512, S // 32, S // 32) float32, values >= 0."""
+        out: Tensor = self.features(tiles)
+        return out

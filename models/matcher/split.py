@@ -1,0 +1,87 @@
+"""The matcher cut so that most of the work on a candidate is done once, when it is indexed.
+
+A convolution is linear: W [q; c] = W_q q + W_c c. So the first layer of the paper's matcher over concatenated maps is the
+sum of two halves, each of which sees one tile. Re-ranking M candidates costs one query half and M small tails.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from models.backbones.blocks import conv, init_convs
+from models.matcher.networks import HEAD, HIDDEN, Block, MapShape, MatcherTail, PairMatcher
+
+
+class SplitMatcher(nn.Module):
+    """The network of `PairMatcher` with its first convolution in two halves; the same numbers, and trainable as it is.
+
+    map_shape: (C, h, w) of one map. hidden: K, channels of a half, which has `pair_dimension` = K h w numbers a tile.
+    """
+
+    def __init__(self, map_shape: MapShape, *, hidden: int = HIDDEN, block: Block = "dyad", head: int = HEAD) -> None:
+        super().__init__()
+        channels, height, width = map_shape
+        self.map_shape = map_shape
+        self.hidden, self.head, self.block = hidden, head, block
+        self.query_conv = conv(channels, hidden)
+        self.candidate_conv = conv(channels, hidden)
+        init_convs(self)
+        self.tail_network = MatcherTail((height, width), hidden=hidden, block=block, head=head)
+
+    @classmethod
+    def from_matcher(cls, matcher: PairMatcher) -> Self:
+        """A copy of a `ResDyadDML` or `ResDML` that shares no memory with it."""
+        split = cls(matcher.map_shape, hidden=matcher.hidden, block=matcher.block, head=matcher.head)
+        channels = matcher.map_shape[0]
+        weight = matcher.first.get_parameter("weight").detach()
+        split.query_conv.load_state_dict({"weight": weight[:, :channels]})
+        split.candidate_conv.load_state_dict({"weight": weight[:, channels:]})
+        split.tail_network = copy.deepcopy(matcher.tail)
+        return split.to(weight.device).train(matcher.training)
+
+    @property
+    def half_shape(self) -> MapShape:
+        """(K, h, w) of a half."""
+        return self.hidden, self.map_shape[1], self.map_shape[2]
+
+    @property
+    def pair_dimension(self) -> int:
+        """How many numbers a stored candidate half has."""
+        return self.hidden * self.map_shape[1] * self.map_shape[2]
+
+    def query_half(self, query: Tensor) -> Tensor:
+        """(Q, C, h, w) float32 maps to (Q, K, h, w) float32."""
+        half: Tensor = self.query_conv(query)
+        return half
+
+    def candidate_half(self, candidate: Tensor) -> Tensor:
+        """(M, C, h, w) float32 maps to (M, K, h, w) float32; this is what an index stores."""
+        half: Tensor = self.candidate_conv(candidate)
+        return half
+
+    def tail(self, query_half: Tensor, candidate_half: Tensor) -> Tensor:
+        """Finish the comparison.
+
+        query_half: (1, K, h, w), one query for all candidates, or (M, K, h, w). candidate_half: (M, K, h, w).
+        Returns (M, 2) logits: no match, match.
+        """
+        logits: Tensor = self.tail_network(query_half + candidate_half)
+        return logits
+
+    def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
+        """As `PairMatcher`: (N, C, h, w) maps twice (or one query) to (N, 2) logits: no match, match."""
+        return self.tail(self.query_half(query), self.candidate_half(candidate))
+
+    @torch.no_grad()
+    def scores(self, query: Tensor, candidates: Tensor, batch: int = 512) -> Tensor:
+        """Logits of every candidate for every query, in batches.
+
+        query: (Q, C, h, w) and candidates: (M, C, h, w) float32. Returns (Q, M, 2) logits.
+        """
+        query_halves, halves = self.query_half(query), self.candidate_half(candidates)
+        rows = [torch.cat([self.tail(half[None], part) for part in torch.split(halves, batch)]) for half in query_halves]
+        return torch.stack(rows)
