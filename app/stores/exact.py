@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,9 +25,8 @@ from app.stores.regions import Reach, inside_and_edge, meets, near, overlapping
 
 MAX_REFINED = 10_000
 _CHUNK = 1000
-# Where a region leaves more than this share of the tiles, ranking all and looking at the best is quicker than filtering first.
-_BROAD = 0.2
-_BROAD_ROUNDS = 2
+# Fetching a record and looking at its footprint costs as much as letting the engine filter this many points.
+_LOOK_COST = 30
 
 
 class Engine(Protocol):
@@ -61,30 +61,42 @@ def search(
     engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
 ) -> list[Hit]:
     """See `VectorStore.search`."""
-    rest = without_region(tile_filter)
-    region = tile_filter.region
-    where, share, narrowed = rest, 1.0, rest
-    if region is not None:
-        narrowed = near(region, reach(engine)) & rest
-        share = engine.estimate(narrowed) / max(1, engine.estimate(rest))
-        if share < _BROAD:
-            where, share = narrowed, 1.0
+    rest, region = without_region(tile_filter), tile_filter.region
     needed = limit + (after.seen if after else 0)
-    wanted = _more(needed, share)
+    plan = _Plan(rest, needed + 1)
+    if region is not None:
+        plan = _plan(engine, rest, near(region, reach(engine)) & rest, needed)
     known: dict[str, Payload | None] = {}
-    rounds = 0
     while True:
-        wanted = wanted if wanted <= _CHUNK else min(wanted, engine.size() + 1)
-        ranked = engine.rank(vector, wanted, where)
+        wanted = plan.wanted if plan.wanted <= _CHUNK else min(plan.wanted, engine.size() + 1)
+        ranked = engine.rank(vector, wanted, plan.where)
         is_all = len(ranked) < wanted
         behind = _behind(_ordered(ranked, is_all=is_all), after)
         hits = _first_accepted(engine, behind, limit, region, known)
         if len(hits) == limit or is_all:
             return hits
-        rounds += 1
-        if rounds == _BROAD_ROUNDS:
-            where = narrowed
-        wanted = wanted * 4
+        plan = plan.next or _Plan(plan.where, wanted * 4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Rank `wanted` of the points where `where` holds; if too few of them qualify, go on with `next`, or with more."""
+
+    where: Where
+    wanted: int
+    next: _Plan | None = None
+
+
+def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
+    """Whether to filter by the region first, or, where that leaves many tiles, to rank all and look at the best.
+
+    narrowed: `rest` and what the engine can tell of the region. needed: number of qualifying hits.
+    """
+    first = _Plan(narrowed, needed + 1)
+    left = engine.estimate(narrowed)
+    share = left / max(1, engine.estimate(rest))
+    looked_at = int(needed / max(share, 1e-3) * 1.5) + 16
+    return _Plan(rest, looked_at, _Plan(rest, looked_at * 4, first)) if looked_at * _LOOK_COST < left else first
 
 
 def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:
@@ -150,11 +162,6 @@ def reach(engine: Engine) -> Reach | None:
 def _necessary(engine: Engine, tile_filter: TileFilter) -> Where:
     rest = without_region(tile_filter)
     return rest if tile_filter.region is None else near(tile_filter.region, reach(engine)) & rest
-
-
-def _more(needed: int, share: float) -> int:
-    """How many to rank so that `needed` of them probably qualify, and one more to see where a run of ties ends."""
-    return needed + 1 if share >= 1 else int(needed / max(share, 1e-3) * 1.3) + 16
 
 
 def _ordered(ranked: Sequence[tuple[str, float]], *, is_all: bool) -> list[tuple[float, str]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.domain.geometry import Bounds, Region
 from app.stores.conditions import EVERYTHING, Between, Condition, PointIn, Where
-from app.stores.payload import GEO_INDEX, Payload, bounds_of
+from app.stores.payload import GEO_INDEX, Payload, bounds_of, footprint_of
 
 # Keeps rounding from losing a tile that just touches the region; about 0.1 mm.
 _MARGIN = 1e-9
@@ -23,6 +23,7 @@ _MARGIN = 1e-9
 # reaches longitude +-180 on both sides or latitude +-90, and such a box hardly narrows a search.
 _WIDEST = 180.0
 _HIGHEST = 89.9
+_PLACED = Where(must=(Between("north", low=-90.0),))
 _NOWHERE = Where(must=(Between("west", low=1.0, high=0.0),))
 
 
@@ -38,6 +39,8 @@ def near(region: Region, reach: Reach | None) -> Where:
     """A condition that every tile meeting the region fulfils. reach: None where no tile has a place."""
     if reach is None:
         return _NOWHERE
+    if _is_world(region.bounds):
+        return _PLACED
     bounds = region.bounds
     centres = _centre_in(_grown(bounds, reach.lon + _MARGIN, reach.lat + _MARGIN))
     # With tiles that are small beside the region the centres alone say enough, at a third of the cost.
@@ -53,6 +56,8 @@ def inside_and_edge(region: Region, reach: Reach | None) -> tuple[Where | None, 
     bounds = region.bounds
     if reach is None or not region.geometry.equals(shapely.box(bounds.west, bounds.south, bounds.east, bounds.north)):
         return None, near(region, reach)
+    if _is_world(bounds):
+        return _PLACED, _NOWHERE
     inner = _grown(bounds, -reach.lon - _MARGIN, -reach.lat - _MARGIN)
     inside = _centre_in(inner)
     if inside == EVERYTHING or inner.east <= inner.west or inner.north <= inner.south:
@@ -73,7 +78,7 @@ def meets(region: Region, payloads: Sequence[Payload]) -> NDArray[np.bool_]:
     within, apart = _told_by_bounds(region, corners)
     answer[rows] = within
     for row in rows[~within & ~apart]:
-        answer[row] = region.intersects(payloads[row]["record"]["geometry"])
+        answer[row] = region.intersects(footprint_of(payloads[row]))
     return answer
 
 
@@ -101,6 +106,10 @@ def _told_by_bounds(region: Region, corners: NDArray[np.float64]) -> tuple[NDArr
         within |= has_area & shapely.contains_properly(region.geometry, boxes)
         apart &= shapely.disjoint(region.geometry, boxes)
     return within, apart
+
+
+def _is_world(bounds: Bounds) -> bool:
+    return bounds.east - bounds.west >= 360 and bounds.south <= -90 and bounds.north >= 90
 
 
 def _grown(bounds: Bounds, lon: float, lat: float) -> Bounds:
