@@ -136,9 +136,7 @@ def _cut(ring: BaseGeometry) -> BaseGeometry:
     beyond = translate(ring.intersection(box(180, -90, 540, 90)), xoff=-360)
     within = ring.intersection(box(-180, -90, 180, 90))
     parts = [part for side in (within, beyond) for part in _polygons(side) if part.bounds[2] - part.bounds[0] > TOLERANCE]
-    if len(parts) > 1 and shapely.MultiPolygon(parts).is_valid:
-        return shapely.MultiPolygon(parts)
-    return shapely.union_all(parts)
+    return shapely.union_all(parts, grid_size=TOLERANCE)
 
 
 def _polygons(geometry: BaseGeometry) -> list[shapely.Polygon]:

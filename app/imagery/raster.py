@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,30 +12,20 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import GCPTransformer
 from rasterio.windows import Window as RasterWindow
 
 from app.domain.tiles import Window
-from app.errors import InvalidInput, TooLarge, UnreadableImage
+from app.errors import InvalidInput, TooLarge
 from app.imagery.footprints import Floats, Georeference
+from app.imagery.gdal import GDAL_ERRORS, damaged, environment, open_dataset
 
 MAX_BANDS = 512
 BYTES_PER_PIXEL = 4
 """Memory for one decoded block or window, as a multiple of DYAD_MAX_PIXELS."""
-GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, MemoryError, OverflowError)
-_OPTIONS = {
-    # The file alone: no folder listing, no .aux.xml, .ovr, .msk, .tfw or metadata beside it, and no network.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_PAM_ENABLED": "NO",
-    "GDAL_GEOREF_SOURCES": "INTERNAL",
-    "GDAL_CACHEMAX": 256 * 1024 * 1024,  # bytes, for the whole process
-}
-_WARNINGS_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +107,10 @@ class Raster:
                 " gdal_edit.py -a_srs EPSG:32614 file.tif, or give geometry or bbox in the metadata"
             )
         if self._gcps:
-            points = GCPTransformer(self._gcps)
+            try:
+                points = GCPTransformer(self._gcps)
+            except GDAL_ERRORS:
+                raise InvalidInput("the ground control points do not fit together; warp the file first (gdalwarp)") from None
             return Georeference(lambda cols, rows: _finite_xy(points.xy(rows, cols, offset="ul")), self._crs.to_wkt())
         matrix = self._dataset.transform
         if not np.isfinite(matrix[:6]).all() or matrix.determinant == 0:
@@ -149,7 +140,7 @@ class Raster:
         needed = self._needed(positions)
         indexes = [band + 1 for band in needed]
         try:
-            with rasterio.Env(**_OPTIONS):  # masks and overviews are opened now
+            with environment():  # masks and overviews are opened now
                 raw = self._dataset.read(indexes, out_shape=None if shape is None else (len(needed), *shape), **options)
                 mask = self._dataset.read_masks(1, out_shape=shape, **options) > 0 if self._has_mask else None
         except GDAL_ERRORS as error:
@@ -240,30 +231,18 @@ class Raster:
 
 @contextmanager
 def open_raster(source: Path | bytes, max_pixels: int) -> Iterator[Raster]:
-    """Open a TIFF, a file or its bytes, with the GTiff driver only.
+    """Open a TIFF, a file or its bytes.
 
     Raises:
-        UnreadableImage: damaged. TooLarge: too many bands or blocks too large to read. InvalidInput: complex numbers.
+        UnreadableImage: damaged. TooLarge: too many bands, or blocks too large to read. InvalidInput: complex numbers.
     """
-    with ExitStack() as stack:
+    with open_dataset(source) as dataset:
         try:
-            with _WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(**_OPTIONS):
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                if isinstance(source, bytes):
-                    dataset = stack.enter_context(stack.enter_context(MemoryFile(source)).open(driver="GTiff"))
-                else:
-                    dataset = stack.enter_context(rasterio.open(source.resolve(), driver="GTiff"))
+            with environment():
                 raster = Raster(dataset, max_pixels)
         except GDAL_ERRORS as error:
             raise damaged(error) from None
         yield raster
-
-
-def damaged(error: BaseException) -> UnreadableImage:
-    """What to tell a person of a failure inside GDAL, whose own words name temporary files."""
-    words = str(error.__cause__ or error).rsplit("/", 1)[-1]
-    detail = f" ({words[:200]})" if words and "previous exception" not in words else ""
-    return UnreadableImage(f"the TIFF is damaged or cut short{detail}; write it again")
 
 
 _RGB = ("red", "green", "blue")

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pystac
-from pystac.errors import STACError
+from pystac.errors import STACError, STACTypeError
 
 from app.domain.geometry import GeoJSON, parse_footprint
 from app.errors import InvalidInput
@@ -20,7 +20,7 @@ from app.imagery.sources import MAX_STAC_BYTES
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 _DATA_ROLES = {"data", "visual"}
 _OTHER_ROLES = {"thumbnail", "overview", "metadata"}
-_PARSE_ERRORS = (STACError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_PARSE_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""GDAL on a short lead: one driver, one file, no network, no surprises from files that somebody sent."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader, MemoryFile
+
+from app.errors import UnreadableImage
+
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, MemoryError, OverflowError)
+_OPTIONS = {
+    # The file alone: no folder listing, no .aux.xml, .ovr, .msk, .tfw or metadata beside it, and no network.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_GEOREF_SOURCES": "INTERNAL",
+    "GDAL_CACHEMAX": 256 * 1024 * 1024,  # bytes, for the whole process
+}
+_WARNINGS_LOCK = threading.Lock()
+
+
+def environment() -> rasterio.Env:
+    """The options to open and read under; enter it around each call, it belongs to a thread."""
+    return rasterio.Env(**_OPTIONS)
+
+
+@contextmanager
+def open_dataset(source: Path | bytes) -> Iterator[DatasetReader]:
+    """Open a TIFF, a file or its bytes, with the GTiff driver only: no other driver can be talked into reading other files.
+
+    Raises:
+        UnreadableImage: damaged.
+    """
+    with ExitStack() as stack:
+        try:
+            with _WARNINGS_LOCK, warnings.catch_warnings(), environment():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                if isinstance(source, bytes):
+                    dataset = stack.enter_context(stack.enter_context(MemoryFile(source)).open(driver="GTiff"))
+                else:
+                    dataset = stack.enter_context(rasterio.open(source.resolve(), driver="GTiff"))
+        except GDAL_ERRORS as error:
+            raise damaged(error) from None
+        yield dataset
+
+
+def damaged(error: BaseException) -> UnreadableImage:
+    """What to tell a person of a failure inside GDAL, whose own words name temporary files."""
+    words = str(error.__cause__ or error).rsplit("/", 1)[-1]
+    detail = f" ({words[:200]})" if words and "previous exception" not in words else ""
+    return UnreadableImage(f"the TIFF is damaged or cut short{detail}; write it again")
