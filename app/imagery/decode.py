@@ -80,7 +80,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 def _decode_fast(data: bytes, max_pixels: int, at_least: int) -> Picture | None:
     """A plain 8-bit JPEG by libjpeg-turbo; None for anything that needs more care."""
-    if b"Exif\x00\x00" in data[:1024]:  # may have to be turned upright
+    if b"Exif\x00\x00" in data[:131_072]:  # may have to be turned upright
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ _OPTIONS = {
     "GDAL_CACHEMAX": 256 * 1024 * 1024,  # bytes, for the whole process
 }
 _WARNINGS_LOCK = threading.Lock()
+_FILE_NAME = re.compile(r"(^|(?<=: ))[\w.-]+(, band \d+)?: ")
 
 
 def environment() -> rasterio.Env:
@@ -53,6 +55,6 @@ def open_dataset(source: Path | bytes) -> Iterator[DatasetReader]:
 
 def damaged(error: BaseException) -> UnreadableImage:
     """What to tell a person of a failure inside GDAL, whose own words name temporary files."""
-    words = str(error.__cause__ or error).rsplit("/", 1)[-1]
+    words = _FILE_NAME.sub("", str(error.__cause__ or error).rsplit("/", 1)[-1])
     detail = f" ({words[:200]})" if words and "previous exception" not in words else ""
     return UnreadableImage(f"the TIFF is damaged or cut short{detail}; write it again")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
@@ -203,7 +202,7 @@ class Raster:
         else:
             a, b, c, d, e, f = source.transform[:6]
             corner = (a * window.col + b * window.row + c, d * window.col + e * window.row + f)
-            profile["transform"] = Affine(a, b, corner[0], d, e, corner[1])
+            profile["transform"] = rasterio.Affine(a, b, corner[0], d, e, corner[1])
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
             with memory.open(**profile) as target:
                 target.write(block.raw)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.geometry import GeoJSON
 from app.domain.tiles import Window
-from app.errors import TooLarge
+from app.errors import InvalidInput, TooLarge
 from app.imagery import bands, previews, scaling, windows
 from app.imagery.cuts import CutSpec, CutTile
 from app.imagery.dates import acquired
@@ -73,19 +74,27 @@ class Scene:
             )
 
     def whole(self, path: Path) -> CutTile:
-        """The file as one tile; its place, date and ground sample distance are told only where it has a place in a known CRS.
+        """The file as one tile, with the place that it tells itself, where it tells one that can be understood.
 
         Raises:
             TooLarge: more pixels than DYAD_MAX_PIXELS. UnreadableImage: damaged.
         """
-        raster, geometry, gsd = self._raster, None, None
+        raster = self._raster
         block = self._read_whole()
-        if raster.is_placed and raster.crs is not None:
-            everything, place = Window(0, 0, raster.width, raster.height), raster.georeference()
-            geometry, gsd = place.footprint(everything), place.gsd(everything)
+        geometry, gsd = self._whole_place()
         when = acquired(raster.tags, self._name) if raster.is_placed else None
         pixels = self._pixels(*raster.bands(block, self._positions))
         return CutTile(None, pixels, path, ".tif", self._preview(block), geometry, when, gsd, self._properties)
+
+    def _whole_place(self) -> tuple[GeoJSON | None, float | None]:
+        everything = Window(0, 0, self._raster.width, self._raster.height)
+        if not self._raster.is_placed:
+            return None, None
+        try:
+            place = self._raster.georeference()
+        except InvalidInput:  # the place is known from elsewhere
+            return None, None
+        return place.footprint(everything), place.gsd(everything)
 
     def whole_pixels(self) -> NDArray[np.uint8]:
         """The file as (S, S, B) uint8 model input.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -248,8 +249,10 @@ def test_no_crs_is_refused_with_a_cure(tmp_path: Path) -> None:
 
 def test_an_engineering_crs_is_refused(tmp_path: Path) -> None:
     local = 'LOCAL_CS["site plan",UNIT["metre",1]]'
+    path = images.geotiff(tmp_path / "x.tif", crs=local)
     with pytest.raises(InvalidInput, match="cannot be related to WGS 84"):
-        tiles(images.geotiff(tmp_path / "x.tif", crs=local))
+        tiles(path)
+    assert tiles(path, has_place=True)[0].geometry is None
 
 
 def test_scenes_may_be_far_larger_than_the_limit_for_one_image(tmp_path: Path) -> None:
@@ -327,6 +330,17 @@ def test_files_beside_the_image_are_never_read(tmp_path: Path) -> None:
     assert tile.geometry is None
     assert np.array_equal(tile.pixels, before)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["x.tfw", "x.tif", "x.tif.aux.xml", "x.tif.msk", "x.tif.ovr"]
+
+
+def test_many_threads_at_once(tmp_path: Path) -> None:
+    paths = [
+        images.rgb_tif(tmp_path / f"{n}.tif", seed=n) if n % 2 else images.plain_tif(tmp_path / f"{n}.tif") for n in range(8)
+    ]
+    alone = [[tile.pixels for tile in tiles(path)] for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda path: [tile.pixels for tile in tiles(path)], paths * 3))
+    for first, second in zip(alone * 3, together, strict=True):
+        assert np.array_equal(first, second)
 
 
 def test_other_formats_of_gdal_are_not_opened(tmp_path: Path) -> None:
