@@ -1,0 +1,46 @@
+"""High-rankness regularisation of the predictions on an unlabelled batch: equations 5 and 6 of HR-S2DML."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.losses.checks import check_embeddings
+
+RankScale = Literal["sum", "batch", "mean"]
+
+
+class HighRankness(nn.Module):
+    """Minus the nuclear norm of the predicted class probabilities of a batch, equation 5 with the P of equation 6::
+
+        L_HR = -||P||_*,    P = softmax(W^T F(X) / tau_r) over the classes,    ||P||_* = sum of P's singular values
+
+    It falls as predictions become confident (their rows longer) and diverse (their rows of more directions), so unlabelled
+    images leave the borders between classes without all falling into one. Equation 6 has no temperature (tau_r = 1); a
+    smaller one gives probabilities that can be confident at all where W and F(X) are unit vectors.
+    """
+
+    def __init__(self, *, tau: float = 1.0, scale: RankScale = "sum") -> None:
+        """tau: temperature, above 0. scale: "sum" is equation 5, "batch" divides by the rows M, "mean" by the number of
+        singular values min(M, C)."""
+        super().__init__()
+        self.tau = tau
+        self.scale = scale
+
+    def forward(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        """A scalar in [-sqrt(M min(M, C)), 0) before scaling.
+
+        embeddings: (M, D) float32, L2-normalised, of unlabelled images. prototypes: (C, D) float32, L2-normalised.
+
+        Raises:
+            ValueError: embeddings or prototypes of another shape or dtype.
+        """
+        check_embeddings(embeddings, "unlabelled embeddings")
+        check_embeddings(prototypes, "prototypes")
+        probabilities = torch.softmax(embeddings @ prototypes.T / self.tau, dim=1)  # (M, C)
+        norm: Tensor = torch.linalg.matrix_norm(probabilities, ord="nuc")
+        rows, classes = probabilities.shape
+        divisor = {"sum": 1, "batch": rows, "mean": min(rows, classes)}[self.scale]
+        return -norm / divisor
