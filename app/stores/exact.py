@@ -25,8 +25,10 @@ from app.stores.regions import Reach, inside_and_edge, meets, near, overlapping
 
 MAX_REFINED = 10_000
 _CHUNK = 1000
+# Ranked beyond what is needed, to see where a run of equal scores ends.
+_SLACK = 16
 # Fetching a record and looking at its footprint costs as much as letting the engine filter this many points.
-_LOOK_COST = 30
+_LOOK_COST = 40
 
 
 class Engine(Protocol):
@@ -63,7 +65,7 @@ def search(
     """See `VectorStore.search`."""
     rest, region = without_region(tile_filter), tile_filter.region
     needed = limit + (after.seen if after else 0)
-    plan = _Plan(rest, needed + 1)
+    plan = _Plan(rest, needed + _SLACK)
     if region is not None:
         plan = _plan(engine, rest, near(region, reach(engine)) & rest, needed)
     known: dict[str, Payload | None] = {}
@@ -75,7 +77,7 @@ def search(
         hits = _first_accepted(engine, behind, limit, region, known)
         if len(hits) == limit or is_all:
             return hits
-        plan = plan.next or _Plan(plan.where, wanted * 4)
+        plan = plan.next or _Plan(plan.where, wanted * 2 + 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,12 @@ def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
 
     narrowed: `rest` and what the engine can tell of the region. needed: number of qualifying hits.
     """
-    first = _Plan(narrowed, needed + 1)
+    first = _Plan(narrowed, needed + _SLACK)
     left = engine.estimate(narrowed)
     share = left / max(1, engine.estimate(rest))
     looked_at = int(needed / max(share, 1e-3) * 1.5) + 16
-    return _Plan(rest, looked_at, _Plan(rest, looked_at * 4, first)) if looked_at * _LOOK_COST < left else first
+    # The engine's estimate may be far too high; then the first look finds too few, and filtering is quick.
+    return _Plan(rest, looked_at, first) if looked_at * _LOOK_COST < left else first
 
 
 def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:
