@@ -192,7 +192,7 @@ class Raster:
         source = self._dataset
         profile: dict[str, Any] = {
             "driver": "GTiff", "width": window.width, "height": window.height, "count": source.count,
-            "dtype": source.dtypes[0], "nodata": source.nodata, "compress": "deflate",
+            "dtype": source.dtypes[0], "nodata": source.nodata, "compress": "deflate", "zlevel": 1,
             "predictor": 3 if block.raw.dtype.kind == "f" else 2, "crs": self._crs,
         }  # fmt: skip
         if block.raw.dtype.kind != "f" and block.raw.dtype.itemsize > 4:
