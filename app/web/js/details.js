@@ -73,7 +73,8 @@ function labelEditor(f) {
       h("form", { onsubmit: (/** @type {Event} */ e) => {
         e.preventDefault();
         const value = input.value.trim();
-        if (value && !labels.includes(value)) save([...labels, value]);
+        if (value && !labels.includes(value)) void save([...labels, value]);
+        else input.value = "";
       } }, input, h("button", {}, "Add"),
       h("datalist", { id: "known-labels" }, state.labels.map((l) => h("option", { value: l.value })))));
   };

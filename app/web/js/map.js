@@ -10,7 +10,7 @@ import { current, on, set, state } from "./state.js";
 import { tileImage } from "./tileimage.js";
 
 const L = /** @type {any} */ (window).L;
-const PICTURE_FROM = 20; // pixels of a footprint on the screen
+const PICTURE_FROM = 26; // pixels of a footprint on the screen
 const MAX_PICTURES = 150;
 const CORNER_FROM = 60; // pixels from which the number moves into the corner, off the picture
 const LABEL_ROOM = 20; // pixels between the centres of two rank numbers

@@ -46,10 +46,14 @@ export function openUpload(collection, start = []) {
   const progress = h("div", { class: "stack", id: "upload-progress" });
   const folders = h("input", { type: "checkbox", id: "folder-labels" });
   const submit = h("button", { type: "button", class: "primary", id: "upload-submit", disabled: true, onclick: () => send() }, "Add");
-  const chooser = (/** @type {any} */ props) => h("input", { type: "file", class: "sr-only", tabindex: -1, onchange: (/** @type {any} */ e) => take(fromList(e.target.files)), ...props });
+  const chooser = (/** @type {any} */ props) => h("input", { type: "file", class: "sr-only", tabindex: -1, ...props, onchange: (/** @type {any} */ e) => {
+    const chosen = [...e.target.files];
+    e.target.value = ""; // or choosing the same file again would go unnoticed
+    (props.onchange ?? ((/** @type {File[]} */ list) => take(fromList(list))))(chosen);
+  } });
   const files = chooser({ multiple: true, accept: TYPES, id: "upload-files", "aria-label": "Image files" });
   const folder = chooser({ webkitdirectory: true, id: "upload-folder", "aria-label": "Folder of images" });
-  const json = chooser({ accept: ".json,application/json", id: "upload-metadata", "aria-label": "Metadata file", onchange: (/** @type {any} */ e) => readSidecar(e.target.files[0]) });
+  const json = chooser({ accept: ".json,application/json", id: "upload-metadata", "aria-label": "Metadata file", onchange: (/** @type {File[]} */ list) => readSidecar(list[0]) });
 
   /** @param {File|undefined} file */
   async function readSidecar(file) {

@@ -1,0 +1,155 @@
+"""The real page in real Chromium against the real service in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.pictures import striped
+from tests.support.process import ServeProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM_ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TIMEOUT_MS = 30_000
+TILES = 45
+GROUPS = {"narrow": 6.0, "middle": 12.0, "wide": 24.0}
+"""Labels of the archive's tiles and the width of their stripes in pixels."""
+
+
+@dataclass
+class Visit:
+    """A page, and everything that it asked for or complained about.
+
+    allowed: parts of complaints that a test provokes on purpose.
+    """
+
+    page: Page
+    url: str
+    allowed: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def open(self, fragment: str = "") -> Page:
+        """Go to the page, with a fragment such as `#collection=shapes`."""
+        self.page.goto(f"{self.url}/{fragment}")
+        return self.page
+
+    def check(self) -> None:
+        """Nothing went wrong unseen, and nothing was asked of anybody else."""
+        host = urlsplit(self.url).netloc
+        elsewhere = [u for u in self.requests if urlsplit(u).scheme not in ("data", "blob") and urlsplit(u).netloc != host]
+        assert elsewhere == []
+        assert [text for text in self.complaints if not any(part in text for part in self.allowed)] == []
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A service that holds the collection `shapes`; `files` are its tiles by file name."""
+
+    url: str
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def browser(require_program: Callable[[str], Path]) -> Iterator[Browser]:
+    """One Chromium. Ended with the module: while it runs, so does an event loop that asyncio tests would trip over."""
+    chromium = require_program("chromium")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=TIMEOUT_MS)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_ARGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Archive]:
+    """A service with `shapes`: striped tiles, labelled by their width, in a row of places, a month apart."""
+    files, metadata = _tiles()
+    with ServeProcess(tmp_path_factory.mktemp("archive") / "home") as service:
+        created = service.client.post("/collections", json={"id": "shapes", "title": "Shapes"})
+        assert created.status_code == 201, created.text
+        parts = [("files", (name, data)) for name, data in files.items()]
+        accepted = service.client.post("/collections/shapes/items", files=parts, data={"metadata": json.dumps(metadata)})
+        assert accepted.status_code == 201, accepted.text
+        _wait(service.client, accepted.json()["id"])
+        yield Archive(service.url, files)
+
+
+@pytest.fixture
+def empty_service(tmp_path: Path, browser: Browser) -> Iterator[str]:
+    """The address of a service without any data."""
+    with ServeProcess(tmp_path / "home") as service:
+        yield service.url
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Opens browser windows on a service; keyword arguments are Playwright's for a context. Each is checked at the end."""
+    visits: list[tuple[Visit, BrowserContext]] = []
+
+    def begin(url: str, **options: Any) -> Visit:
+        settings: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce", **options}
+        context = browser.new_context(**settings)
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        visit = Visit(page, url)
+        page.on("request", lambda request: visit.requests.append(request.url))
+        page.on(
+            "console",
+            lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visits.append((visit, context))
+        return visit
+
+    yield begin
+    for visit, context in visits:
+        context.close()
+        visit.check()
+
+
+@pytest.fixture
+def visit_empty(empty_service: str, visitor: Callable[..., Visit]) -> Visit:
+    """A window on a service without any data; the service is asked for first, so that it outlives the window."""
+    return visitor(empty_service)
+
+
+def _tiles() -> tuple[dict[str, bytes], dict[str, Any]]:
+    files: dict[str, bytes] = {}
+    metadata: dict[str, Any] = {}
+    for number in range(TILES):
+        label = list(GROUPS)[number % len(GROUPS)]
+        name = f"{label}-{number:02}.png"
+        files[name] = striped(angle=number * 4, period=GROUPS[label], seed=number)
+        west = 10 + number * 0.02
+        metadata[name] = {
+            "labels": [label],
+            "bbox": [west, 50.0, west + 0.01, 50.006],
+            "datetime": f"{2018 + number // 12}-{number % 12 + 1:02}-15T10:00:00Z",
+        }
+    return files, metadata
+
+
+def _wait(client: httpx.Client, job_id: str) -> None:
+    """Follow a job's events to its end."""
+    with client.stream("GET", f"/jobs/{job_id}/events") as events:
+        states = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data: ")]
+    assert states[-1]["status"] == "successful", states[-1]
