@@ -14,6 +14,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -107,7 +108,7 @@ class _Graph:
     def _relu(self, value: str) -> str:
         return self._node("Relu", [value])
 
-    def _node(self, kind: str, inputs: list[str], **attributes: object) -> str:
+    def _node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         output = f"value{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, inputs, [output], f"{kind}{len(self._nodes)}", **attributes))
         return output
@@ -126,7 +127,7 @@ class _Graph:
         return name
 
 
-class _RandomTiles(CalibrationDataReader):
+class _RandomTiles(CalibrationDataReader):  # type: ignore[misc]
     """Normalised noise, one tile at a time."""
 
     def __init__(self, size: int) -> None:

@@ -1,0 +1,162 @@
+"""`dyad index` of UC Merced beside a bare ONNX Runtime loop, with a ResNet18-shaped int8 model of random weights.
+
+python benchmarks/ingest.py [--data ../shared/data] [--rounds 3] [--classes 21] [--json]
+
+Bare: `InferenceSession.run` on batches of 32 that are decoded and normalised already; nothing else is timed. `dyad index`: the
+job, from claim to end, and the whole command with the start of its process. Rounds alternate the two, and medians are
+compared. Stages: each step alone, one after the other, on one thread but for inference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from app.domain.ids import tile_id
+from app.domain.tiles import Tile
+from app.inference.onnx import OnnxInference
+from app.stores.blobs import ObjectBlobs
+from app.stores.vectors_edge import EdgeVectorStore
+from benchmarks._table import machine_line, print_table
+from benchmarks.handcrafted_ucmerced import read_tiles
+from benchmarks.random_resnet18 import MEAN, STD, build
+from tests.support.process import COMMAND, environment
+
+ROOT = Path(__file__).parents[1]
+MODEL = "resnet18-random"
+COLLECTION = "ucm"
+BATCH = 32
+TARGET = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Seconds for all images: the bare loop, the job of `dyad index`, the whole command."""
+
+    bare: float
+    job: float
+    command: float
+
+
+def main() -> None:
+    """Measure, and print two tables or one JSON document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--classes", type=int, default=21, help="how many of the 21 folders of 100 images; fewer are quicker")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    options = parser.parse_args()
+    folders = sorted(path for path in (options.data / "ucmerced").glob("*") if path.is_dir())[: options.classes]
+    paths = [path for folder in folders for path in sorted(folder.glob("*.jpg"))]
+    if not paths:
+        sys.exit(f"no images in {options.data / 'ucmerced'}; name the folder of the test data with --data or DYAD_DATA")
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = build(Path(scratch, MODEL))
+        stages, tiles = measure_stages(Path(scratch), bundle, paths)
+        rounds = []
+        for number in range(options.rounds):
+            bare = bare_loop(bundle, tiles)
+            rounds.append(Round(bare, *index(Path(scratch, f"home{number}"), bundle, folders, len(paths))))
+    bare, job, command = (statistics.median(getattr(one, name) for one in rounds) for name in ("bare", "job", "command"))
+    if options.json:
+        seconds = {"bare": bare, "job": job, "command": command, **stages}
+        print(json.dumps({"machine": machine_line(), "images": len(paths), "seconds": seconds, "share": bare / job}))
+        return
+    print(machine_line())
+    rows = [
+        [name, f"{value:.1f}", f"{len(paths) / value:.0f}", f"{bare / value:.2f}"]
+        for name, value in (("bare loop", bare), ("dyad index, the job", job), ("dyad index, the command", command))
+    ]
+    title = f"{len(paths)} images, medians of {options.rounds} (wanted: {TARGET} of bare)"
+    print_table(title, ["what", "seconds", "images/s", "of bare"], rows)
+    alone = [[name, f"{value:.1f}", f"{len(paths) / value:.0f}"] for name, value in stages.items()]
+    print_table("Each stage alone", ["stage", "seconds", "images/s"], alone)
+
+
+def bare_loop(bundle: Path, tiles: NDArray[np.uint8]) -> float:
+    """Seconds in `InferenceSession.run` for all tiles."""
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = os.cpu_count() or 1
+    session = ort.InferenceSession(bundle / "encoder.onnx", settings, providers=["CPUExecutionProvider"])
+    mean, std = np.float32(MEAN), np.float32(STD)
+    seconds = 0.0
+    for start in range(0, len(tiles), BATCH):
+        batch = np.ascontiguousarray(((tiles[start : start + BATCH] / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
+        begun = time.perf_counter()
+        session.run(None, {"tiles": batch})
+        seconds += time.perf_counter() - begun
+    return seconds
+
+
+def index(home: Path, bundle: Path, folders: Sequence[Path], images: int) -> tuple[float, float]:
+    """Seconds of the job and of the whole command that indexes `folders` into a new home."""
+    (home / "models").mkdir(parents=True)
+    (home / "models" / MODEL).symlink_to(bundle, target_is_directory=True)
+    begun = time.perf_counter()
+    found = _dyad(home, "index", COLLECTION, *map(str, folders), "--labels-from-folders", "--model", MODEL, "--json")
+    command = time.perf_counter() - begun
+    if found["indexed"] != images:
+        sys.exit(f"{found['indexed']} of {images} images indexed: {found['rejected'][:3]}")
+    job = _dyad(home, "jobs", "list", "--json")["jobs"][0]
+    started, finished = (datetime.fromisoformat(job[name]) for name in ("started", "finished"))
+    return (finished - started).total_seconds(), command
+
+
+def _dyad(home: Path, *arguments: str) -> dict[str, list[dict[str, str]]]:
+    answer = subprocess.run(
+        [*COMMAND, *arguments, "--home", str(home)], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    if answer.returncode != 0:
+        sys.exit(f"dyad {' '.join(arguments)}: {answer.stderr}")
+    document: dict[str, list[dict[str, str]]] = json.loads(answer.stdout)
+    return document
+
+
+def measure_stages(scratch: Path, bundle: Path, paths: Sequence[Path]) -> tuple[dict[str, float], NDArray[np.uint8]]:
+    """Seconds of decoding, inference and storing, each alone, and the decoded tiles."""
+    model = OnnxInference(bundle, os.cpu_count() or 1)
+    begun = time.perf_counter()
+    tiles = read_tiles(model.card, paths)
+    decoded = time.perf_counter()
+    batches = [model.embed(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
+    embedded = time.perf_counter()
+    vectors, blobs = EdgeVectorStore(scratch / "vectors"), ObjectBlobs(scratch / "blobs")
+    vectors.create_index("index", model.card.dimension)
+    for number, embeddings in enumerate(batches):
+        some = paths[number * BATCH : (number + 1) * BATCH]
+        records = [_record(path) for path in some]
+        for path, record in zip(some, records, strict=True):
+            blobs.put(record.image, path)
+        vectors.upsert("index", records, embeddings)
+    vectors.flush("index")
+    stored = time.perf_counter()
+    vectors.close()
+    model.close()
+    return {"decode": decoded - begun, "inference": embedded - decoded, "store": stored - embedded}, tiles
+
+
+def _record(path: Path) -> Tile:
+    name = f"{path.parent.name}/{path.name}"
+    identity = tile_id(COLLECTION, name, "")
+    image = f"collections/{COLLECTION}/images/{identity}.jpg"
+    return Tile(identity, name, path.name, "0" * 64, image, datetime.now(UTC), labels=(path.parent.name,))
+
+
+if __name__ == "__main__":
+    main()
