@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from app.domain.search import Cursor, SearchQuery, SearchResult, TileFilter
 from app.errors import InvalidInput
 from app.imagery.tiling import read_query
-from app.ports import Inference, VectorStore
+from app.ports import VectorStore
 from app.services.collections import CollectionService
 from app.services.cutting import cut_spec
 from app.services.models import ModelService
+from app.services.rocchio import direction
 
 CACHED_COUNTS = 256
-MIN_NORM = 1e-6
 
 
 class SearchService:
@@ -45,15 +45,15 @@ class SearchService:
         timer = Timer()
         collection = self._collections.get(collection_id)
         index = self._collections.index(collection_id)
-        positives: list[NDArray[np.float32]] = []
+        uploaded: NDArray[np.float32] | None = None
         if image is not None:
             model = self._models.load(collection.model)
             with timer.stage("decode"):
                 tile = read_query(image, cut_spec(collection, model.card, self._max_pixels))
             with timer.stage("embed"):
-                positives.append(_embed(model, tile))
+                uploaded = model.embed(tile[np.newaxis]).embedding
         with timer.stage("search"):
-            vector = self._direction(index, positives, query)
+            vector = self._direction(index, uploaded, query)
             examples = tuple(dict.fromkeys((*query.positives, *query.negatives)))
             filter = replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *examples))
             hits = self._vectors.search(index, vector, limit=query.limit + 1, filter=filter, after=query.after)
@@ -64,30 +64,19 @@ class SearchService:
         version = index.removeprefix(f"{collection_id}.")
         return SearchResult(hits, matched, seen, after, collection.model, version, timer.totals())
 
-    def _direction(self, index: str, positives: list[NDArray[np.float32]], query: SearchQuery) -> NDArray[np.float32]:
-        """Rocchio: the mean of the positives, moved as far away from the mean of the negatives as it is from them. (D,)"""
-        positives = [*positives, *self._examples(index, query.positives)]
-        if not positives:
+    def _direction(self, index: str, uploaded: NDArray[np.float32] | None, query: SearchQuery) -> NDArray[np.float32]:
+        """(D,) where the examples point. uploaded: (1, D) embedding of the image, or None."""
+        parts = [] if uploaded is None else [uploaded]
+        if query.positives:
+            parts.append(self._examples(index, query.positives))
+        if not parts:
             raise InvalidInput("nothing to search for: upload an image, or name at least one tile in `positives`")
-        negatives = self._examples(index, query.negatives)
-        direction = np.mean(positives, axis=0)
-        if len(negatives):
-            direction = 2 * direction - np.mean(negatives, axis=0)
-        norm = float(np.linalg.norm(direction))
-        if norm < MIN_NORM:
-            raise InvalidInput("the positives and the negatives cancel each other out; leave some out")
-        return np.asarray(direction / norm, dtype=np.float32)
+        negatives = self._examples(index, query.negatives) if query.negatives else parts[0][:0]
+        return direction(np.concatenate(parts), negatives)
 
     def _examples(self, index: str, ids: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D) embeddings of indexed tiles."""
-        if not ids:
-            return np.empty((0, 0), np.float32)
+        """(N, D) embeddings of indexed tiles, each once."""
         return self._vectors.vectors(index, list(dict.fromkeys(ids))).embedding
-
-
-def _embed(model: Inference, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
-    vector: NDArray[np.float32] = model.embed(tile[np.newaxis]).embedding[0]
-    return vector
 
 
 class Timer:

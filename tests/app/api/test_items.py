@@ -60,7 +60,9 @@ def test_labels_and_properties_are_patched(service: Service, tiles: tuple[str, l
     assert [feature["id"] for feature in found] == [ids[0]]
 
 
-@pytest.mark.parametrize("body", [{"labels": [""]}, {"labels": ["a,b"]}, {"labels": "a"}, {"geometry": None}, {"labels": ["x"] * 65}])
+@pytest.mark.parametrize(
+    "body", [{"labels": [""]}, {"labels": ["a,b"]}, {"labels": "a"}, {"geometry": None}, {"labels": ["x"] * 65}]
+)
 def test_wrong_patches_are_422(service: Service, tiles: tuple[str, list[str]], body: dict[str, object]) -> None:
     name, ids = tiles
     assert service.client.patch(f"/collections/{name}/items/{ids[0]}", json=body).status_code == 422

@@ -64,7 +64,9 @@ def test_an_uploaded_tile_finds_its_like(service: Service, archive: tuple[str, d
 
 def test_a_tile_is_not_its_own_result(service: Service, archive: tuple[str, dict[str, str]]) -> None:
     collection, ids = archive
-    answer = document(service.client.get(f"/collections/{collection}/search", params={"item": ids["s030-1.png"], "limit": 1000}))
+    answer = document(
+        service.client.get(f"/collections/{collection}/search", params={"item": ids["s030-1.png"], "limit": 1000})
+    )
     assert len(names(answer)) == 23 == answer["number_matched"]
     assert "s030-1.png" not in names(answer)
     assert sorted(names(answer)[:2]) == ["s030-0.png", "s030-2.png"]
@@ -94,7 +96,9 @@ def test_negatives_push_their_like_down(service: Service, archive: tuple[str, di
 
 def test_an_upload_is_refined_by_positives_and_negatives(service: Service, archive: tuple[str, dict[str, str]]) -> None:
     collection, ids = archive
-    answer = search(service, collection, striped(0, seed=9), positives=[ids["s015-0.png"]], negatives=[ids["s090-0.png"]], limit=5)
+    answer = search(
+        service, collection, striped(0, seed=9), positives=[ids["s015-0.png"]], negatives=[ids["s090-0.png"]], limit=5
+    )
     assert set(names(answer)) == {"s000-0.png", "s000-1.png", "s000-2.png", "s015-1.png", "s015-2.png"}
 
 

@@ -1,0 +1,160 @@
+"""Search by item id through HTTP beside the bare engine query, on synthetic vectors, with and without a geo filter.
+
+python benchmarks/bench_search.py [--sizes 1000 10000 100000] [--queries 300]
+
+The bare figure is one `EdgeShard.search` with the same vector, limit, filter and payload, in this process, before the service
+opens the same folder; both in one run. The service runs in a process of its own, the client here, one request at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import qdrant_edge as edge
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from app.container import Container
+from app.domain.ids import tile_id
+from app.domain.tiles import Embeddings, Tile
+from app.settings import load_settings
+from benchmarks._table import machine_line, print_table
+from tests.support.process import ServeProcess
+
+COLLECTION = "synthetic"
+DIMENSION = 81
+LIMIT = 10
+BATCH = 100
+SIDE = 0.05
+"""Degrees: the side of a tile's footprint; tiles lie anywhere between 60 south and 60 north."""
+BOX = 120.0
+"""Degrees: the width of a filter's box; it takes in about a quarter of the tiles."""
+
+
+def main() -> None:
+    """Measure every size and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--queries", type=int, default=300)
+    options = parser.parse_args()
+    rows: list[Sequence[str]] = []
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += measure(Path(folder), size, options.queries)
+    print(machine_line())
+    columns = ["tiles", "filter", "bare p50", "bare p99", "HTTP p50", "HTTP p99", "added p50"]
+    print_table(f"Search by item id, limit {LIMIT}, milliseconds", columns, rows)
+
+
+def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
+    """The rows of one size."""
+    ids, vectors = fill(home, size)
+    random = np.random.default_rng(1)
+    chosen = random.integers(0, size, queries)
+    boxes = [(west, south, west + BOX, south + BOX / 2) for west, south in random.uniform((-180, -60), (60, 0), (queries, 2))]
+    bare = bare_queries(home, vectors[chosen], boxes)
+    rows = []
+    with ServeProcess(home) as service:
+
+        def ask(number: int, box: tuple[float, ...] | None) -> None:
+            parameters = {"item": ids[chosen[number]], "limit": str(LIMIT)}
+            if box is not None:
+                parameters["bbox"] = ",".join(f"{value:.6f}" for value in box)
+            answer = service.client.get(f"/collections/{COLLECTION}/search", params=parameters)
+            if answer.status_code != 200 or not answer.json()["features"]:
+                raise RuntimeError(answer.text)
+
+        served = {
+            "none": timed(queries, lambda number: ask(number, None)),
+            "one box": timed(queries, lambda number: ask(number, boxes[0])),
+            "a new box each": timed(queries, lambda number: ask(number, boxes[number])),
+        }
+    for name, times in served.items():
+        floor = bare["none" if name == "none" else "box"]
+        p50, p99 = np.percentile(times, (50, 99))
+        low, high = np.percentile(floor, (50, 99))
+        rows.append([f"{size:,}", name, f"{low:.2f}", f"{high:.2f}", f"{p50:.2f}", f"{p99:.2f}", f"{p50 - low:.2f}"])
+    return rows
+
+
+def fill(home: Path, size: int) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    """A collection of `size` tiles with random vectors; their ids and vectors."""
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(size, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    places = random.uniform((-180, -60), (179.9, 60), (size, 2))
+    container = Container(load_settings({}, home=home))
+    container.collections.create(COLLECTION, model="hog")
+    index = container.collections.index(COLLECTION)
+    ids = [tile_id(COLLECTION, f"{number}.tif", "") for number in range(size)]
+    for start in range(0, size, BATCH):
+        span = range(start, min(start + BATCH, size))
+        tiles = [_tile(ids[number], number, *places[number]) for number in span]
+        container.vectors.upsert(index, tiles, Embeddings(vectors[span.start : span.stop]))
+    container.vectors.flush(index)
+    container.close()
+    return ids, vectors
+
+
+def _tile(item_id: str, number: int, west: float, south: float) -> Tile:
+    ring = [[west, south], [west + SIDE, south], [west + SIDE, south + SIDE], [west, south + SIDE], [west, south]]
+    when = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(hours=number % 50_000)
+    return Tile(
+        id=item_id,
+        source=f"{number}.tif",
+        file_name=f"{number}.tif",
+        content_hash=f"{number:064x}",
+        image=f"collections/{COLLECTION}/{item_id}.tif",
+        indexed_at=when,
+        geometry={"type": "Polygon", "coordinates": [ring]},
+        datetime=when,
+        labels=(f"class-{number % 20}",),
+    )
+
+
+def bare_queries(
+    home: Path, vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]], boxes: Sequence[tuple[float, ...]]
+) -> dict[str, list[float]]:
+    """Milliseconds of each bare engine query, without and with a geo filter (on the tiles' centres)."""
+    shards = list((home / "vectors").glob("*/shard"))
+    shard = edge.EdgeShard.load(str(shards[0]))
+
+    def ask(number: int, box: tuple[float, ...] | None) -> None:
+        filter = None
+        if box is not None:
+            corners = edge.GeoPoint(box[0], box[3]), edge.GeoPoint(box[2], box[1])
+            field = edge.FieldCondition("center", geo_bounding_box=edge.GeoBoundingBox(*corners))
+            filter = edge.Filter(must=[field])
+        query = edge.Query.Nearest(vectors[number].tolist())
+        shard.search(edge.SearchRequest(query=query, limit=LIMIT, filter=filter, with_payload=["record"]))
+
+    count = len(vectors)
+    times = {
+        "none": timed(count, lambda number: ask(number, None)),
+        "box": timed(count, lambda number: ask(number, boxes[number])),
+    }
+    shard.close()
+    return times
+
+
+def timed(count: int, ask: Callable[[int], None]) -> list[float]:
+    """Milliseconds of each call, after a tenth as many to warm up."""
+    for number in range(max(count // 10, 1)):
+        ask(number)
+    times = []
+    for number in range(count):
+        start = time.perf_counter()
+        ask(number)
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+if __name__ == "__main__":
+    main()
