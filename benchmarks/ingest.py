@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -94,7 +95,7 @@ def bare_loop(bundle: Path, tiles: NDArray[np.uint8]) -> float:
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = os.cpu_count() or 1
     session = ort.InferenceSession(bundle / "encoder.onnx", settings, providers=["CPUExecutionProvider"])
-    mean, std = np.float32(MEAN), np.float32(STD)
+    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
     seconds = 0.0
     for start in range(0, len(tiles), BATCH):
         batch = np.ascontiguousarray(((tiles[start : start + BATCH] / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
@@ -118,13 +119,13 @@ def index(home: Path, bundle: Path, folders: Sequence[Path], images: int) -> tup
     return (finished - started).total_seconds(), command
 
 
-def _dyad(home: Path, *arguments: str) -> dict[str, list[dict[str, str]]]:
+def _dyad(home: Path, *arguments: str) -> dict[str, Any]:
     answer = subprocess.run(
         [*COMMAND, *arguments, "--home", str(home)], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
     )
     if answer.returncode != 0:
         sys.exit(f"dyad {' '.join(arguments)}: {answer.stderr}")
-    document: dict[str, list[dict[str, str]]] = json.loads(answer.stdout)
+    document: dict[str, Any] = json.loads(answer.stdout)
     return document
 
 

@@ -1,9 +1,10 @@
-"""Histograms of oriented gradients, as remote sensing retrieval has used them since Napoletano (2018).
+"""Histograms of oriented gradients over a grid of windows: nine histograms of nine signed orientations, 81 numbers.
 
-Nine histograms of nine signed orientations, 81 numbers. The 3 x 3 windows are half the tile high and wide and lie a quarter
-apart, so neighbours overlap by half. Gradients at the border are taken against zeros, as in the published figures: that lets
-a window know how bright its edge is, and costs nothing (UC Merced: mAP 18.1, without it 16.0). scikit-image's `hog` has
-neither overlapping windows nor signed orientations.
+The residual-dyad paper and its source give the size, not the layout. This layout was chosen among 40 (windows apart or
+overlapping, orientations signed or not, border, normalisation) because its figures on UC Merced come closest to the paper's;
+that they agree is therefore no independent check. The 3 x 3 windows are half the tile high and wide and lie a quarter apart,
+so neighbours overlap by half. Gradients at the border are taken against zeros, which lets a window know how bright its edge
+is (mAP 18.1, without it 16.0; two other layouts reach 19). scikit-image's `hog` has neither such windows nor signs.
 """
 
 from __future__ import annotations

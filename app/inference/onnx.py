@@ -127,7 +127,8 @@ def _open_session(path: Path, card: ModelCard, threads: int, *, optimise: bool =
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = ERRORS_ONLY
-    # Threads that wait sleep: spinning ones would take the cores from decoding, and from the other requests.
+    # Threads that wait sleep: spinning ones would take the cores from decoding and other requests. Measured on a busy
+    # machine only; an idle one may lose a little by it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

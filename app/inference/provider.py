@@ -17,7 +17,7 @@ from app.ports import Inference
 logger = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parent / "bundled"
-# The default first: on UC Merced LBP-RGB ranks better than HoG (mAP 18.7 to 18.1, ANMRR 0.738 to 0.749).
+# The default first: on UC Merced LBP-RGB ranks better than HoG (mAP 18.6 to 18.1, ANMRR 0.738 to 0.749).
 BUILT_IN: dict[str, tuple[ModelCard, Callable[[int], Inference]]] = {
     lbp.CARD.id: (lbp.CARD, lbp.lbp_rgb),
     hog.CARD.id: (hog.CARD, hog.hog),
