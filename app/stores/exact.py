@@ -97,9 +97,9 @@ def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
     first = _Plan(narrowed, needed + _SLACK)
     left = engine.estimate(narrowed)
     share = left / max(1, engine.estimate(rest))
-    looked_at = int(needed / max(share, 1e-3) * 1.5) + 16
+    likely = int(needed / max(share, 1e-3) * 1.5)
     # The engine's estimate may be far too high; then the first look finds too few, and filtering is quick.
-    return _Plan(rest, looked_at, first) if looked_at * _LOOK_COST < left else first
+    return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * _LOOK_COST < left else first
 
 
 def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:
