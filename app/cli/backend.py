@@ -17,7 +17,7 @@ Report = Callable[[float, str], None]
 
 
 class Stopped(Exception):
-    """An index was stopped by Ctrl-C. kept: how many tiles it had indexed, which stay."""
+    """An index was stopped by Ctrl-C. kept: how many tiles it had indexed or found unchanged, at least; they stay."""
 
     def __init__(self, kept: int) -> None:
         super().__init__(f"{kept} tiles kept")

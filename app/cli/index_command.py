@@ -64,7 +64,7 @@ def index(
             with progress_bar(collection) as report:
                 result = dyad.index(collection, paths, labels_from_folders, report)
         except Stopped as stop:
-            notice(f"stopped: {stop.kept} tiles are kept; the same command goes on from there")
+            notice(f"stopped after {stop.kept} tiles, which are kept; the same command goes on from there")
             raise typer.Exit(130) from None
     if json:
         print_json(result)

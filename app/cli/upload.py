@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from app.cli.backend import Document, Report, Stopped
 from app.domain.metadata import FileMetadata
@@ -30,16 +33,29 @@ class Service(Protocol):
     """What an upload needs of the HTTP backend."""
 
     def request(
-        self, method: str, path: str, *, files: list[tuple[str, tuple[str | None, IO[bytes] | bytes]]] | None = None
+        self, method: str, path: str, *, files: list[tuple[str, tuple[str | None, io.FileIO | bytes]]] | None = None
     ) -> Document:
         """One request and the JSON object of its answer."""
+
+
+class _Stoppable(io.FileIO):
+    """A file that cannot be read to its end any more once the user wants to stop, which breaks off the request."""
+
+    def __init__(self, path: Path, stopping: threading.Event) -> None:
+        super().__init__(path)
+        self._stopping = stopping
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._stopping.is_set():
+            raise DyadError("stopped")
+        return super().read(-1 if size is None else size) or b""
 
 
 @dataclass(slots=True)
 class Upload:
     """One `dyad index` over HTTP.
 
-    sent, total: files. outstanding: jobs that may still run, with their number of files.
+    done, total: files. outstanding: jobs that may still run, with their number of files. sending: the request on its way.
     """
 
     service: Service
@@ -50,6 +66,8 @@ class Upload:
     done: int = 0
     outstanding: deque[tuple[str, int]] = field(default_factory=deque)
     all_jobs: list[str] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    sending: Future[None] | None = None
     result: Document = field(default_factory=lambda: {"indexed": 0, "unchanged": 0, "rejected": [], "item_ids": []})
 
     def run(self, paths: Sequence[Path]) -> Document:
@@ -59,20 +77,36 @@ class Upload:
             DyadError: a request is refused or a job fails; what other jobs indexed stays.
             Stopped: by Ctrl-C; jobs that had not ended are dismissed.
         """
-        try:
-            files = list(self._files(paths))
-            self.total = max(len(files), 1)
-            for batch in _batches(files):
-                self._send(batch)
-                while len(self.outstanding) > 1:
-                    self._wait()
-            while self.outstanding:
-                self._wait()
-        except KeyboardInterrupt:
-            for job, _ in self.outstanding:
-                self.service.request("DELETE", f"/jobs/{job}")
-            raise Stopped(self._kept()) from None
+        with ThreadPoolExecutor(1, "dyad-upload") as sender:
+            try:
+                self._run(paths, sender)
+            except KeyboardInterrupt:
+                raise Stopped(self._stop()) from None
         return self.result
+
+    def _run(self, paths: Sequence[Path], sender: Executor) -> None:
+        files = list(self._files(paths))
+        self.total = max(len(files), 1)
+        for batch in _batches(files):
+            self.sending = sender.submit(self._send, batch)
+            self.sending.result()
+            while len(self.outstanding) > 1:
+                self._wait()
+        while self.outstanding:
+            self._wait()
+
+    def _stop(self) -> int:
+        """Break off what is being sent, dismiss the jobs that have not ended; how many tiles were done by then, at least.
+
+        A request that had arrived whole made a job: its answer is waited for, so that the job can be dismissed like the others.
+        """
+        self.stopping.set()
+        if self.sending is not None:
+            wait([self.sending])
+        for job, _ in self.outstanding:
+            self.service.request("DELETE", f"/jobs/{job}")
+        jobs = (self.service.request("GET", f"/jobs/{job}") for job in self.all_jobs)
+        return sum(job["counts"].get("indexed", 0) + job["counts"].get("unchanged", 0) for job in jobs)
 
     def _files(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
         for path in paths:
@@ -107,10 +141,10 @@ class Upload:
         described = {source.name: _described(source.metadata) for source in batch}
         metadata = json.dumps({name: entry for name, entry in described.items() if entry}).encode()
         with ExitStack() as stack:
-            parts: list[tuple[str, tuple[str | None, IO[bytes] | bytes]]] = [("metadata", (None, metadata))]
+            parts: list[tuple[str, tuple[str | None, io.FileIO | bytes]]] = [("metadata", (None, metadata))]
             for source in batch:
                 try:
-                    parts.append(("files", (source.name, stack.enter_context(source.path.open("rb")))))
+                    parts.append(("files", (source.name, stack.enter_context(_Stoppable(source.path, self.stopping)))))
                 except OSError as error:
                     self._reject(source.name, f"cannot be read: {error.strerror}")
             if len(parts) == 1:
@@ -134,10 +168,6 @@ class Upload:
         result = self.service.request("GET", f"/jobs/{job_id}/results")
         for name in ("indexed", "unchanged", "rejected", "item_ids"):
             self.result[name] += result[name]
-
-    def _kept(self) -> int:
-        jobs = (self.service.request("GET", f"/jobs/{job}") for job in self.all_jobs)
-        return sum(job["counts"].get("indexed", 0) for job in jobs)
 
     def _reject(self, name: str, reason: str) -> None:
         self.result["rejected"].append({"file_name": name, "reason": reason})

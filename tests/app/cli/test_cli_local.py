@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.cli.commands import build
+
 if TYPE_CHECKING:
     from tests.support.command import Archive, Dyad
 
@@ -163,11 +165,17 @@ def test_wrong_usage(dyad: Dyad, tmp_path: Path, args: tuple[str, ...]) -> None:
 
 
 def test_help_is_everywhere_with_an_example(dyad: Dyad) -> None:
-    groups = ["collections list", "collections show", "collections create", "collections delete", "models list", "models show"]
-    for command in ("serve", "index", "search", *groups, "jobs list", "jobs show", "jobs cancel"):
-        ran = dyad(*command.split(), "--help")
-        assert ran.code == 0
-        assert f"dyad {command}" in ran.out.split("Example")[1]
+    commands = build()
+    groups = [("", commands), *((f"{group.name} ", group.typer_instance) for group in commands.registered_groups)]
+    for prefix, group in groups:
+        assert group is not None
+        for command in group.registered_commands:
+            assert command.callback is not None
+            name = command.name or command.callback.__name__
+            assert f"dyad {prefix}{name}" in (command.callback.__doc__ or "").split("Example")[1]
+    ran = dyad("--help")
+    assert ran.code == 0
+    assert all(name in ran.out for name in ("serve", "index", "search", "collections", "models", "jobs"))
 
 
 def test_json_is_one_document(dyad: Dyad, archive: Archive) -> None:
