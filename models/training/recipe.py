@@ -15,7 +15,7 @@ _INPUTS: dict[Task, frozenset[LossInputs]] = {
     "embedding": frozenset({"labelled", "joint", "indexed"}),
     "autoencoder": frozenset({"images"}),
     "matcher": frozenset({"pairs"}),
-    "siamese": frozenset({"pairs", "labelled"}),
+    "siamese": frozenset({"pairs"}),
 }
 
 
