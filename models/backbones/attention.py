@@ -60,7 +60,7 @@ class ResidualAttention(nn.Module):
             last,
             nn.Sigmoid(),
         )
-        init_convs(self)
+        init_convs(self, "fan_out")
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias if last.bias is not None else last.weight)
 

@@ -76,16 +76,18 @@ class AutoencoderDecoder(nn.Module):
         widths = stage_widths(latent, width)[::-1]
         last, half = widths[-1], max(widths[-1] // 2, 1)
         self.stages = nn.Sequential(*(_stage(stage, a, b, up=True) for a, b in pairwise(widths)))
-        self.out = nn.Sequential(
+        self.upsample = nn.Sequential(
             *(nn.BatchNorm2d(last), nn.ReLU(inplace=True), conv(last, last, stride=2, transposed=True)),
             *(nn.BatchNorm2d(last), nn.ReLU(inplace=True), conv(last, half, stride=2, transposed=True)),
-            *(nn.BatchNorm2d(half), nn.ReLU(inplace=True), nn.Conv2d(half, bands, kernel_size=3, padding=1)),
+            *(nn.BatchNorm2d(half), nn.ReLU(inplace=True)),
         )
-        init_convs(self)
+        self.to_bands = nn.Conv2d(half, bands, kernel_size=3, padding=1)
+        init_convs(self.stages)
+        init_convs(self.upsample)
 
     def forward(self, z: Tensor) -> Tensor:
         """(N, C, h, w) float32 to (N, B, r h, r w) float32, in the normalised units of the tiles."""
-        tiles: Tensor = self.out(self.stages(z))
+        tiles: Tensor = self.to_bands(self.upsample(self.stages(z)))
         return tiles
 
 

@@ -9,6 +9,7 @@ All map (N, C_in, h, w) float32 to (N, C_out, h', w') float32; h' = ceil(h / str
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -24,11 +25,15 @@ def conv(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, transpo
     return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
 
 
-def init_convs(module: nn.Module) -> None:
-    """He initialisation of every convolution of `module`, as torchvision's ResNets have it."""
+def init_convs(module: nn.Module, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
+    """He initialisation of every convolution of `module`.
+
+    mode: what keeps its scale: the maps on their way up (fan_in), or the gradients on their way down (fan_out), which
+    torchvision's ResNets and VGGs take. A decoder needs the first: the fewer its channels, the louder it would get.
+    """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.kaiming_normal_(part.weight, mode=mode, nonlinearity="relu")
         elif isinstance(part, nn.ConvTranspose2d):
             # Strides spread the input out: an output gathers in * kh * kw / stride^2 terms, which torch's fans do not know.
             terms = part.in_channels * math.prod(part.kernel_size) / math.prod(part.stride)

@@ -35,7 +35,7 @@ class ResNetTrunk(Trunk):
         self.layer2 = _stage(block, width * block.expansion, 2 * width, counts[1], stride=2)
         self.layer3 = _stage(block, 2 * width * block.expansion, 4 * width, counts[2], stride=2)
         self.layer4 = _stage(block, 4 * width * block.expansion, 8 * width, counts[3], stride=2)
-        init_convs(self)
+        init_convs(self, "fan_out")
 
     def forward(self, tiles: Tensor) -> Tensor:
         """(N, B, S, S) float32 to (N, C, ceil(S / 32), ceil(S / 32)) float32, values >= 0."""

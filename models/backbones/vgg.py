@@ -24,7 +24,7 @@ class VGG16Trunk(Trunk):
         super().__init__(channels=512)
         # `torchvision.models.vgg16()` would allocate and initialise the classifier first, half a gigabyte for nothing.
         self.features: nn.Sequential = vgg.make_layers(vgg.cfgs["D"])
-        init_convs(self)
+        init_convs(self, "fan_out")
         self.adapt_bands(bands)
 
     def forward(self, tiles: Tensor) -> Tensor:

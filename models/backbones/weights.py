@@ -30,7 +30,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"{path}: cannot be read as weights ({str(error).splitlines()[0]})") from None
+        reason = (str(error).splitlines() or ["it ends too early"])[0]
+        raise WeightsError(f"{path}: cannot be read as weights ({reason})") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: not a state dict; save `network.state_dict()`")
     return state
