@@ -9,6 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# The networks (models/) need the extra `train`, 5.5 GB of torch; without it they are neither type-checked nor tested.
+NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importlib.util.find_spec("torch") else "yes")')
+NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|tests/support/losses\.py)
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint format lock bench clean packages
 
@@ -21,13 +25,13 @@ ifdef DATA
 endif
 	@exec $(BIN)/dyad serve --port "$(PORT)"
 
-test: packages lint ## install what the tests need, check style, types and floors, run the tests
+test: packages lint ## install what the tests need, check style, types and floors, run the tests; TRAIN=1 with torch
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev ## check style, types and floors only
+lint: $(VENV)/.dev $(if $(TRAIN),$(VENV)/.train) ## check style, types and floors only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(if $(NO_TORCH),--exclude '$(NEEDS_TORCH)')
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## put the sources into their one form
@@ -65,6 +69,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Dyad and its development tools into $(VENV)"
 	@$(PIP) install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@ $(VENV)/.serve
+
+$(VENV)/.train: $(VENV)/.dev
+	@echo "Installing torch into $(VENV)"
+	@$(PIP) install --quiet -c constraints.txt -e ".[dev,train]"
+	@touch $@
 
 # Programs that tests drive. Without them their tests skip by name (with CI=true they fail), so a failing apt-get is no error.
 packages:

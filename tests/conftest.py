@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the tests of the networks where torch is not installed; the report's header says so."""
+    models = ROOT / "tests" / "models"
+    is_of_networks = collection_path.parent == models and collection_path.name not in ("conftest.py", "evaluation")
+    return True if is_of_networks and not HAS_TORCH else None
+
+
+def pytest_report_header() -> list[str]:
+    """What is left out."""
+    return [] if HAS_TORCH else ["torch is not installed: the tests of the networks are left out (make test TRAIN=1)"]
 
 
 @pytest.fixture(scope="session")
