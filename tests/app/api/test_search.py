@@ -146,7 +146,8 @@ def test_pages_of_both_forms_join_to_the_whole(service: Service, archive: tuple[
     address = f"/collections/{collection}/search"
     whole = names(search(service, collection, positives=[ids["s000-0.png"]], limit=1000))
     got, page = [], document(service.client.get(address, params={"item": ids["s000-0.png"], "limit": 5}))
-    posted, body = [], {"positives": [ids["s000-0.png"]], "limit": 7}
+    posted: list[str] = []
+    body: dict[str, Any] = {"positives": [ids["s000-0.png"]], "limit": 7}
     while True:
         got += names(page)
         following = [link["href"] for link in page["links"] if link["rel"] == "next"]
