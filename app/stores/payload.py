@@ -5,7 +5,7 @@
     record                      the whole tile as JSON text, from which it is read back (a quarter quicker than nested)
     labels, source, datetime    for filters and facets
     west, south, east, north    unwrapped bounds of the footprint, degrees (east may exceed 180)
-    half_width, half_height     half the bounds' size, degrees: the greatest tells how far tiles reach from their centres
+    half_width, half_height     how far the bounds reach from the centre, degrees
     center                      {lon, lat} of the bounds' centre, lon in [-180, 180)
     feature, pair               base64 of float16 and uint8 values; left out unless `RECORD_FIELDS` is not enough
 
@@ -35,6 +35,9 @@ KEYWORD_INDEXES = ("labels", "source")
 FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
 DATETIME_INDEX = "datetime"
 GEO_INDEX = "center"
+
+# Qdrant Edge 0.9.0 finds no point at longitude +-180 by a geo box: centres there move by a tenth of a metre.
+_FROM_THE_SEAM = 1e-6
 
 _FEATURE = np.dtype("<f2")
 _PAIR = np.dtype("u1")
@@ -124,13 +127,15 @@ def _record(tile: Tile) -> Payload:
 
 
 def _place(bounds: Bounds) -> Payload:
-    lon = (bounds.west + bounds.east) / 2
+    centre = (bounds.west + bounds.east) / 2
+    lon = (centre + 180) % 360 - 180
+    shift = max(_FROM_THE_SEAM - 180 - lon, 0.0)
     return {
         "west": bounds.west,
         "south": bounds.south,
         "east": bounds.east,
         "north": bounds.north,
-        "half_width": (bounds.east - bounds.west) / 2,
+        "half_width": (bounds.east - bounds.west) / 2 + shift,
         "half_height": (bounds.north - bounds.south) / 2,
-        "center": {"lon": (lon + 180) % 360 - 180, "lat": (bounds.south + bounds.north) / 2},
+        "center": {"lon": lon + shift, "lat": (bounds.south + bounds.north) / 2},
     }
