@@ -35,6 +35,8 @@ def create_app(container: Container) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         responses={"4XX": {"model": ProblemPublic}, "5XX": {"model": ProblemPublic}},
     )
     metrics = Metrics()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DOCS = "/docs"
 POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class SecurityHeadersMiddleware:
-    """Keeps the page to its own origin, and browsers from guessing types. `/docs` loads its viewer from elsewhere."""
+    """Keeps the pages to their own origin, and browsers from guessing types."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -22,8 +21,7 @@ class SecurityHeadersMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
-                if scope.get("path") != DOCS:
-                    headers.setdefault("Content-Security-Policy", POLICY)
+                headers.setdefault("Content-Security-Policy", POLICY)
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)

@@ -39,6 +39,7 @@ MANIFEST = "manifest.jsonl"
 METADATA = "metadata.json"
 SAMPLE = "sample_scene.tif"
 SAMPLE_SEED = 0
+SAMPLE_SIZE = 1536
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class IngestService:
         writer = Writer(index, self._vectors, self._blobs, model)
         if "sample" in job.inputs:
             context.progress(0, "drawing the sample scene")
-            draw_sample_scene(folder / SAMPLE, job.inputs["sample"])
+            draw_sample_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
         total = sum(1 for _ in self._listed(job, folder))
         return IngestRun(context, readers, writer, total).run(self._sources(job, folder))

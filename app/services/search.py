@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +20,6 @@ from app.services.cutting import cut_spec
 from app.services.models import ModelService
 from app.services.rocchio import direction
 
-CACHED_COUNTS = 256
-
 
 class SearchService:
     """Answers searches on the live index of a collection."""
@@ -33,7 +29,6 @@ class SearchService:
         self._models = models
         self._vectors = vectors
         self._max_pixels = max_pixels
-        self._counts = _CountCache(vectors)
 
     def search(self, collection_id: str, query: SearchQuery, image: Path | None = None) -> SearchResult:
         """The tiles most similar to the examples of the query and the uploaded image (a file).
@@ -57,12 +52,18 @@ class SearchService:
             examples = tuple(dict.fromkeys((*query.positives, *query.negatives)))
             filter = replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *examples))
             hits = self._vectors.search(index, vector, limit=query.limit + 1, filter=filter, after=query.after)
-            matched = self._counts.count(index, filter)
+            matched = self._matched(index, filter)
         more, hits = len(hits) > query.limit, hits[: query.limit]
         seen = query.after.seen if query.after else 0
         after = Cursor(hits[-1].score, hits[-1].tile.id, seen + len(hits)) if more else None
         version = index.removeprefix(f"{collection_id}.")
         return SearchResult(hits, matched, seen, after, collection.model, version, timer.totals())
+
+    def _matched(self, index: str, filter: TileFilter) -> int:
+        """How many tiles qualify; without a filter that is known without asking for every tile."""
+        if not replace(filter, exclude_ids=()).is_empty:
+            return self._vectors.count(index, filter)
+        return self._vectors.stats(index).size - len(self._vectors.get(index, filter.exclude_ids))
 
     def _direction(self, index: str, uploaded: NDArray[np.float32] | None, query: SearchQuery) -> NDArray[np.float32]:
         """(D,) where the examples point. uploaded: (1, D) embedding of the image, or None."""
@@ -101,30 +102,3 @@ class Timer:
         """All stages and `total`, in milliseconds."""
         spent = {**self._spent, "total": time.perf_counter() - self._start}
         return {name: round(seconds * 1000, 3) for name, seconds in spent.items()}
-
-
-class _CountCache:
-    """Counts of qualifying tiles, good until the index is written to. Paging and panning ask for the same again and again."""
-
-    def __init__(self, vectors: VectorStore) -> None:
-        self._vectors = vectors
-        self._lock = Lock()
-        self._entries: OrderedDict[tuple[str, int, TileFilter], int] = OrderedDict()
-
-    def count(self, index: str, filter: TileFilter) -> int:
-        """As `VectorStore.count`."""
-        stats = self._vectors.stats(index)
-        base = replace(filter, exclude_ids=())
-        if base.is_empty:
-            return stats.size - len(self._vectors.get(index, filter.exclude_ids)) if filter.exclude_ids else stats.size
-        key = (index, stats.generation, filter)
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key]
-        number = self._vectors.count(index, filter)
-        with self._lock:
-            self._entries[key] = number
-            while len(self._entries) > CACHED_COUNTS:
-                self._entries.popitem(last=False)
-        return number

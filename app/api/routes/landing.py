@@ -52,6 +52,12 @@ def landing(request: Request) -> Response:
     return JSONResponse(document, headers={"Vary": "Accept"})
 
 
+@router.get("/docs", response_class=FileResponse, include_in_schema=False)
+def docs() -> FileResponse:
+    """Every request and answer, for people; drawn from files of the service's own."""
+    return FileResponse(WEB / "docs.html", headers={"Cache-Control": "no-cache"})
+
+
 @router.get("/conformance", summary="Which standards the service follows")
 def conformance() -> dict[str, list[str]]:
     """Conformance classes, as OGC API Common has them."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app import __version__
@@ -17,6 +19,14 @@ def test_landing_speaks_json_to_programs_and_html_to_browsers(service: Service) 
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert "Accept" in page.headers["vary"]
+
+
+def test_docs_need_no_other_host(service: Service) -> None:
+    page = service.client.get("/docs")
+    assert page.status_code == 200
+    for address in re.findall(r'(?:href|src)="([^"]+)"', page.text):
+        assert "//" not in address
+        assert service.client.get(f"/{address}").status_code == 200
 
 
 def test_conformance(service: Service) -> None:
