@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
+from app.errors import DyadError
 from app.inference.provider import LocalModels
 from app.ports import JobContext, VectorStore
 from app.queue.local import LocalQueue
@@ -21,6 +23,8 @@ from app.stores.blobs import ObjectBlobs
 from app.stores.home import Home
 from app.stores.jobs_sqlite import SqliteJobStore
 from app.stores.vectors_edge import EdgeVectorStore
+
+log = logging.getLogger(__name__)
 
 
 class Container:
@@ -71,12 +75,12 @@ class Container:
         self.queue.start()
 
     def close(self) -> None:
-        """Finish the tile in hand, make everything durable, let go of the home."""
-        self.queue.close()
-        self.models_provider.close()
-        self.vectors.close()
-        self.job_store.close()
-        self.home.close()
+        """Finish the tile in hand, make everything durable, let go of the home. A part that fails to close is logged."""
+        for part in (self.queue, self.models_provider, self.vectors, self.job_store, self.home):
+            try:
+                part.close()
+            except DyadError as error:
+                log.error("closing: %s", error)
 
     def _run_ingest(self, context: JobContext) -> dict[str, Any]:
         """The queue is made before the service that it calls."""
