@@ -2,9 +2,9 @@
 
 python benchmarks/bench_kill.py [--kills 30] [--files 400] [--data FOLDER]
 
-Each round starts the real service on one and the same state folder, uploads a zip, kills the process at a random moment, starts it
-again and compares: the ids that the job had reported before the kill, the tiles of the collection, the images on the disk. Then
-the job goes on; in the end every file must be indexed exactly once and a search must find the query itself first.
+Each round starts the real service on one and the same state folder, uploads a zip, kills the process at a random moment,
+starts it again and compares: the ids that the job had reported before the kill, the tiles of the collection, the images on
+the disk. Then the job goes on; in the end every file must be indexed exactly once and a search must find the query first.
 """
 
 from __future__ import annotations
@@ -59,7 +59,15 @@ class Killing:
             for path in files:
                 archive.write(path, path.name)
         self.counts = dict.fromkeys(
-            ["kills", "killed while ingesting", "reported tiles", "reported tiles lost", "tiles twice", "files missing at the end"], 0
+            [
+                "kills",
+                "killed while ingesting",
+                "reported tiles",
+                "reported tiles lost",
+                "tiles twice",
+                "files missing at the end",
+            ],
+            0,
         )
         self.reopened: list[float] = []
 
