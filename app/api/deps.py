@@ -1,4 +1,7 @@
-"""What routes ask for, as named types, so that they read like sentences."""
+"""What routes ask for, as named types, so that they read like sentences.
+
+All are coroutines: FastAPI sends plain functions to a thread, each a trip of a tenth of a millisecond or more.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from app.services.models import ModelService
 from app.services.search import SearchService
 
 
-def _container(request: Request) -> Container:
+async def _container(request: Request) -> Container:
     container: Container = request.app.state.container
     return container
 
@@ -25,27 +28,27 @@ def _container(request: Request) -> Container:
 ContainerDep = Annotated[Container, Depends(_container)]
 
 
-def _collections(container: ContainerDep) -> CollectionService:
+async def _collections(container: ContainerDep) -> CollectionService:
     return container.collections
 
 
-def _ingest(container: ContainerDep) -> IngestService:
+async def _ingest(container: ContainerDep) -> IngestService:
     return container.ingest
 
 
-def _items(container: ContainerDep) -> ItemService:
+async def _items(container: ContainerDep) -> ItemService:
     return container.items
 
 
-def _search(container: ContainerDep) -> SearchService:
+async def _search(container: ContainerDep) -> SearchService:
     return container.search
 
 
-def _jobs(container: ContainerDep) -> JobService:
+async def _jobs(container: ContainerDep) -> JobService:
     return container.jobs
 
 
-def _models(container: ContainerDep) -> ModelService:
+async def _models(container: ContainerDep) -> ModelService:
     return container.models
 
 
@@ -69,7 +72,7 @@ LimitQuery = Annotated[int, Query(ge=1, description="clamped to 1000")]
 TokenQuery = Annotated[str | None, Query(description="from the `next` link of the page before")]
 
 
-def _filter(
+async def _filter(
     bbox: BboxQuery = None,
     intersects: IntersectsQuery = None,
     datetime: DatetimeQuery = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ MAX_REFINED = 10_000
 _CHUNK = 1000
 # Ranked beyond what is needed, to see where a run of equal scores ends.
 _SLACK = 16
+_FEW = 100
 # Fetching a record and looking at its footprint costs as much as letting the engine filter this many points.
 _LOOK_COST = 40
 
@@ -63,8 +64,10 @@ def search(
     engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
 ) -> list[Hit]:
     """See `VectorStore.search`."""
-    rest, region = without_region(tile_filter), tile_filter.region
-    needed = limit + (after.seen if after else 0)
+    # To leave a few hits out is quicker than to have the engine ask every point whether it is one of them.
+    excluded = frozenset(tile_filter.exclude_ids if len(tile_filter.exclude_ids) <= _FEW else ())
+    rest, region = without_region(replace(tile_filter, exclude_ids=()) if excluded else tile_filter), tile_filter.region
+    needed = limit + len(excluded) + (after.seen if after else 0)
     plan = _Plan(rest, needed + _SLACK)
     if region is not None:
         plan = _plan(engine, rest, near(region, reach(engine)) & rest, needed)
@@ -73,7 +76,7 @@ def search(
         wanted = plan.wanted if plan.wanted <= _CHUNK else min(plan.wanted, engine.size() + 1)
         ranked = engine.rank(vector, wanted, plan.where)
         is_all = len(ranked) < wanted
-        behind = _behind(_ordered(ranked, is_all=is_all), after)
+        behind = _behind([hit for hit in _ordered(ranked, is_all=is_all) if hit[1] not in excluded], after)
         hits = _first_accepted(engine, behind, limit, region, known)
         if len(hits) == limit or is_all:
             return hits
