@@ -6,19 +6,31 @@ database: (G,) int, G >= 1. Every measure of one query is a function of them. Eq
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.evaluation.errors import EvaluationError
+from models.evaluation.ranking import (
+    CHUNK,
+    Embeddings,
+    Indices,
+    Ranks,
+    check_embeddings,
+    distance_chunks,
+    first_places,
+    ranks_of,
+)
+
 RECALL_LEVELS = 101
 """Points of the precision-recall curve: recall 0, 0.01, ... 1."""
 NEIGHBOURS = 10
 """K of the kNN accuracy."""
-
-Ranks = NDArray[np.intp]
+DEPTH = 20
+"""R of MAP@R, as HR-S2DML measures it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,9 @@ class RetrievalReport:
     queries: all queries. without_match: those to which nothing is relevant; only `knn_accuracy` counts them (as wrong).
     database: items ranked for each query.
     mean_average_precision: mAP, eq. 13; map_at_r: the same cut at each query's G, with precision counted only there.
+    map_at_20: the same cut at rank 20, over the relevant items that are found there. Eq. 10 of HR-S2DML divides by all relevant
+    items instead, but with 44 to 84 of them per class in its database its own 97.62 % could not be reached so.
+    map_at_20_strict: divided by as many items as could be there, min(G, 20): what is missing lowers it too.
     anmrr: eq. 18, 0 is perfect.
     precision_at: P@k by k; a k beyond the database is left out.
     precision_recall: interpolated precision at recall 0, 0.01, ... 1.
@@ -40,6 +55,8 @@ class RetrievalReport:
     database: int
     mean_average_precision: float
     map_at_r: float
+    map_at_20: float
+    map_at_20_strict: float
     anmrr: float
     precision_at: dict[int, float]
     precision_recall: list[float]
@@ -63,6 +80,18 @@ def average_precision_at_r(ranks: Ranks) -> float:
     total = len(ranks)
     within = ranks[ranks <= total]
     return float(np.sum(np.arange(1, len(within) + 1) / within) / total)
+
+
+def average_precision_found(ranks: Ranks, depth: int) -> float:
+    """AP of the first `depth` places, over the relevant items among them; 0 where there is none."""
+    within = ranks[ranks <= depth]
+    return float(np.mean(np.arange(1, len(within) + 1) / within)) if len(within) else 0.0
+
+
+def average_precision_possible(ranks: Ranks, depth: int) -> float:
+    """AP of the first `depth` places, over the min(G, depth) relevant items that could be there."""
+    within = ranks[ranks <= depth]
+    return float(np.sum(np.arange(1, len(within) + 1) / within) / min(len(ranks), depth))
 
 
 def nmrr(ranks: Ranks) -> float:
@@ -99,73 +128,109 @@ def majority(neighbours: NDArray[np.intp], classes: int) -> NDArray[np.intp]:
 
 
 def retrieval_metrics(
-    queries: NDArray[np.floating[Any]],
+    queries: Embeddings,
     query_labels: ArrayLike,
-    database: NDArray[np.floating[Any]],
+    database: Embeddings,
     database_labels: ArrayLike,
     *,
     exclude_self: bool,
+    own: Indices | None = None,
     ks: Sequence[int] = (5, 10, 50, 100, 1000),
-    chunk: int = 128,
+    chunk: int = CHUNK,
 ) -> RetrievalReport:
     """Rank the whole database for every query and measure the rankings. Equal similarities rank by index.
 
     queries: (Q, D), database: (N, D), both L2-normalised. Labels: Q and N texts or integers; equal ones are relevant.
-    exclude_self: queries are the database, row by row, and no item is in its own ranking.
+    exclude_self: every query is in the database too, and not in its own ranking: as row `own[i]`, (Q,); without `own` the
+    queries are the database, row by row.
     chunk: queries ranked at once; memory grows as chunk x N, never as Q x N.
 
     Raises:
-        ValueError: shapes do not fit, a value is not finite, or no query has anything relevant to it.
+        EvaluationError: shapes do not fit, a value is not finite, or no query has anything relevant to it.
     """
-    _check(queries, database, exclude_self)
+    own = _own_rows(len(queries), len(database), exclude_self, own)
+    check_embeddings(queries, database, own)
     names, wanted, stored = _classes(query_labels, database_labels, len(queries), len(database))
+    members = [np.flatnonzero(stored == label) for label in range(len(names))]
     ranked = len(database) - exclude_self
     ks = [k for k in ks if k <= ranked]
-    precision = np.full(len(queries), np.nan)
-    sums = np.zeros(2 + len(ks))
+    nearest_count = min(NEIGHBOURS, ranked)
+    measures = np.full((len(queries), 5 + len(ks)), np.nan)
     curve = np.zeros(RECALL_LEVELS)
     correct = 0
-    for start, order in _rankings(queries, database, exclude_self, chunk):
-        labels = wanted[start : start + len(order)]
-        found = stored[order]  # (chunk, N) class numbers, nearest first
-        correct += int(np.sum(majority(found[:, :NEIGHBOURS], len(names)) == labels))
-        for row, relevance in enumerate(found == labels[:, np.newaxis], start):
-            ranks = np.flatnonzero(relevance) + 1
-            if len(ranks) == 0:
+    for start, distances in distance_chunks(queries, database, own, chunk):
+        ordered = np.sort(distances, axis=1)
+        votes = [
+            first_places(row, bound, nearest_count) for row, bound in zip(distances, ordered[:, nearest_count - 1], strict=True)
+        ]
+        correct += int(np.sum(majority(stored[np.stack(votes)], len(names)) == wanted[start : start + len(distances)]))
+        for row, (distance, order) in enumerate(zip(distances, ordered, strict=True), start):
+            relevant = members[wanted[row]]
+            relevant = relevant if own is None else relevant[relevant != own[row]]
+            if len(relevant) == 0:
                 continue
-            precision[row] = average_precision(ranks)
-            sums += [average_precision_at_r(ranks), nmrr(ranks), *(precision_at(ranks, k) for k in ks)]
+            ranks = ranks_of(distance, order, relevant)
+            measures[row] = _measure(ranks, ks)
             curve += interpolated_precision(ranks)
-    matched = ~np.isnan(precision)
+    matched = ~np.isnan(measures[:, 0])
+    if not matched.any():
+        raise EvaluationError("no query has a relevant item in the database; compare the two lists of labels")
+    return _summarise(measures, matched, curve, names, wanted, ks, ranked, correct)
+
+
+def _measure(ranks: Ranks, ks: Sequence[int]) -> list[float]:
+    return [
+        average_precision(ranks),
+        average_precision_at_r(ranks),
+        average_precision_found(ranks, DEPTH),
+        average_precision_possible(ranks, DEPTH),
+        nmrr(ranks),
+        *(precision_at(ranks, k) for k in ks),
+    ]
+
+
+def _summarise(
+    measures: NDArray[np.float64],
+    matched: NDArray[np.bool_],
+    curve: NDArray[np.float64],
+    names: NDArray[Any],
+    wanted: NDArray[np.intp],
+    ks: Sequence[int],
+    ranked: int,
+    correct: int,
+) -> RetrievalReport:
+    """measures: (Q, 5 + K) as `_measure` makes them. curve: (101,), the sum over queries. wanted: (Q,) into names."""
+    means = [float(mean) for mean in measures[matched].mean(axis=0)]
     count = int(np.sum(matched))
-    if count == 0:
-        raise ValueError("no query has a relevant item in the database; compare the two lists of labels")
-    means = sums / count
+    precision = measures[:, 0]
     return RetrievalReport(
-        queries=len(queries),
-        without_match=len(queries) - count,
+        queries=len(measures),
+        without_match=len(measures) - count,
         database=ranked,
-        mean_average_precision=float(precision[matched].mean()),
-        map_at_r=float(means[0]),
-        anmrr=float(means[1]),
-        precision_at={k: float(mean) for k, mean in zip(ks, means[2:], strict=True)},
+        mean_average_precision=means[0],
+        map_at_r=means[1],
+        map_at_20=means[2],
+        map_at_20_strict=means[3],
+        anmrr=means[4],
+        precision_at=dict(zip(ks, means[5:], strict=True)),
         precision_recall=[float(value) for value in curve / count],
         class_average_precision={
             str(names[label]): float(precision[matched & (wanted == label)].mean()) for label in np.unique(wanted[matched])
         },
-        knn_accuracy=correct / len(queries),
+        knn_accuracy=correct / len(measures),
     )
 
 
-def _check(queries: NDArray[np.floating[Any]], database: NDArray[np.floating[Any]], exclude_self: bool) -> None:
-    if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
-        raise ValueError(f"queries {queries.shape} and database {database.shape} must be (Q, D) and (N, D)")
-    if exclude_self and len(queries) != len(database):
-        raise ValueError(f"exclude_self: {len(queries)} queries cannot be the {len(database)} items of the database")
-    if len(queries) == 0 or len(database) - exclude_self < 1:
-        raise ValueError("there must be a query, and an item to rank for it")
-    if not (np.isfinite(queries).all() and np.isfinite(database).all()):
-        raise ValueError("embeddings must be finite")
+def _own_rows(queries: int, items: int, exclude_self: bool, own: Indices | None) -> Indices | None:
+    if not exclude_self:
+        if own is not None:
+            raise EvaluationError("own says which item each query is; it needs exclude_self")
+        return None
+    if own is None and queries != items:
+        raise EvaluationError(
+            f"exclude_self: {queries} queries cannot be the {items} items of the database; say which with own"
+        )
+    return np.arange(queries) if own is None else own
 
 
 def _classes(
@@ -174,20 +239,6 @@ def _classes(
     """All labels, sorted, and the numbers of each query's and each item's among them."""
     wanted, stored = np.asarray(query_labels), np.asarray(database_labels)
     if wanted.shape != (queries,) or stored.shape != (items,):
-        raise ValueError(f"labels of shape {wanted.shape} and {stored.shape} for {queries} queries and {items} items")
+        raise EvaluationError(f"labels of shape {wanted.shape} and {stored.shape} for {queries} queries and {items} items")
     names, numbers = np.unique(np.concatenate([wanted, stored]), return_inverse=True)
     return names, numbers[:queries], numbers[queries:]
-
-
-def _rankings(
-    queries: NDArray[np.floating[Any]], database: NDArray[np.floating[Any]], exclude_self: bool, chunk: int
-) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """First query of each chunk, and (chunk, N) indexes of the database, most similar first."""
-    transposed = database.T
-    for start in range(0, len(queries), chunk):
-        distance = -(queries[start : start + chunk] @ transposed)
-        if exclude_self:
-            rows = np.arange(len(distance))
-            distance[rows, start + rows] = np.inf  # sorted last, then cut off
-        order = np.argsort(distance, axis=1, kind="stable")
-        yield start, order[:, :-1] if exclude_self else order

@@ -13,6 +13,8 @@ from sklearn.metrics import average_precision_score  # type: ignore[import-untyp
 from models.evaluation.metrics import (
     average_precision,
     average_precision_at_r,
+    average_precision_found,
+    average_precision_possible,
     interpolated_precision,
     majority,
     nmrr,
@@ -45,6 +47,14 @@ def test_average_precision_at_r_by_hand() -> None:
     # G = 3, so only the first three places count: (1/1 + 2/3 + 0) / 3.
     assert average_precision_at_r(ranks(1, 3, 6)) == pytest.approx((1 + 2 / 3) / 3)
     assert average_precision_at_r(ranks(4, 5, 6)) == 0
+
+
+def test_average_precision_at_a_depth_by_hand() -> None:
+    # Among the first five: places 1 and 3 of three relevant items. Found: (1/1 + 2/3) / 2; possible: over min(3, 5).
+    assert average_precision_found(ranks(1, 3, 6), 5) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision_possible(ranks(1, 3, 6), 5) == pytest.approx((1 + 2 / 3) / 3)
+    assert average_precision_possible(ranks(1, 3, 6), 2) == pytest.approx(1 / 2)
+    assert average_precision_found(ranks(21, 30), 20) == average_precision_possible(ranks(21, 30), 20) == 0
 
 
 def test_nmrr_by_hand() -> None:
@@ -91,6 +101,7 @@ def test_a_set_worked_by_hand() -> None:
     report = retrieval_metrics(query, ["a"], database, ["a", "b", "a", "b"], exclude_self=False, ks=(1, 2, 4, 5))
     assert report.mean_average_precision == pytest.approx((1 + 2 / 3) / 2)
     assert report.map_at_r == pytest.approx(1 / 2)
+    assert report.map_at_20 == report.map_at_20_strict == pytest.approx((1 + 2 / 3) / 2)  # the whole ranking is within 20
     assert report.anmrr == pytest.approx((2 - 1.5) / (5 - 1.5))  # K = 4, both ranks within
     assert report.precision_at == {1: 1, 2: 0.5, 4: 0.5}
     assert report.class_average_precision == {"a": pytest.approx(5 / 6)}
@@ -151,9 +162,10 @@ def test_measures_stay_within_their_bounds_and_the_curve_falls(seed: int) -> Non
     vectors, labels = random_set(60, 1 + seed * 3, seed)
     report = retrieval_metrics(vectors[:20], labels[:20], vectors[20:], labels[20:], exclude_self=False)
     fields = report.to_dict()
-    for name in ("mean_average_precision", "map_at_r", "anmrr", "knn_accuracy"):
+    for name in ("mean_average_precision", "map_at_r", "map_at_20", "map_at_20_strict", "anmrr", "knn_accuracy"):
         assert 0 <= fields[name] <= 1
     assert report.map_at_r <= report.mean_average_precision
+    assert report.map_at_20_strict <= report.map_at_20
     assert np.all(np.diff(report.precision_recall) <= 0)
     assert json.loads(json.dumps(fields))["precision_at"].keys() == {"5", "10"}
 

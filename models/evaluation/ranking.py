@@ -1,0 +1,109 @@
+"""Exact rankings by cosine similarity, a chunk of queries at a time: memory grows as chunk x N, never as Q x N.
+
+A float32 row of 100 000 similarities sorts in 1.1 ms and partitions in 0.2 ms, where a stable argsort takes 21 ms; so ranks
+come from sorted values, and only a row in which a wanted item ties with another is argsorted. Equal similarities rank by index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.errors import EvaluationError
+
+CHUNK = 128
+"""Queries ranked at once: 100 MB for a database of 100 000."""
+
+Embeddings = NDArray[np.floating[Any]]
+Indices = NDArray[np.integer[Any]]
+Ranks = NDArray[np.intp]
+
+
+class Neighbours(NamedTuple):
+    """The K most similar items of Q queries, most similar first.
+
+    indices: (Q, K) intp, rows of the database. similarities: (Q, K) float32, cosine, -1..1.
+    """
+
+    indices: NDArray[np.intp]
+    similarities: NDArray[np.float32]
+
+
+class DistanceChunk(NamedTuple):
+    """start: the first query. distances: (chunk, N), the negative cosine, +inf where a query is that very item."""
+
+    start: int
+    distances: Embeddings
+
+
+def nearest(queries: Embeddings, database: Embeddings, k: int, *, own: Indices | None = None, chunk: int = CHUNK) -> Neighbours:
+    """Find the k items most similar to each query; fewer where the database has no more.
+
+    queries: (Q, D), database: (N, D), both L2-normalised. own: (Q,), the row of the database that each query is, which is
+    left out of its ranking; None: no query is in the database.
+
+    Raises:
+        EvaluationError: shapes do not fit, or a value is not finite.
+    """
+    check_embeddings(queries, database, own)
+    if k < 1:
+        raise EvaluationError(f"k must be at least 1, not {k}")
+    k = min(k, len(database) - (own is not None))
+    indices = np.empty((len(queries), k), dtype=np.intp)
+    similarities = np.empty((len(queries), k), dtype=np.float32)
+    for start, distances in distance_chunks(queries, database, own, chunk):
+        bounds = np.partition(distances, k - 1, axis=1)[:, k - 1]
+        for row, (distance, bound) in enumerate(zip(distances, bounds, strict=True), start):
+            indices[row] = first_places(distance, bound, k)
+            similarities[row] = -distance[indices[row]]
+    return Neighbours(indices, similarities)
+
+
+def distance_chunks(queries: Embeddings, database: Embeddings, own: Indices | None, chunk: int) -> Iterator[DistanceChunk]:
+    """Compare `chunk` queries at a time with the whole database. Arguments as in `nearest`."""
+    transposed = database.T
+    for start in range(0, len(queries), chunk):
+        distances = -(queries[start : start + chunk] @ transposed)
+        if own is not None:
+            distances[np.arange(len(distances)), own[start : start + chunk]] = np.inf
+        yield DistanceChunk(start, distances)
+
+
+def ranks_of(distance: Embeddings, ordered: Embeddings, wanted: NDArray[np.intp]) -> Ranks:
+    """The 1-based places of some items in one ranking, ascending.
+
+    distance: (N,). ordered: (N,), the same sorted. wanted: (G,), different rows of the database.
+    """
+    values = np.sort(distance[wanted])
+    places = np.searchsorted(ordered, values, side="left")
+    if np.array_equal(places + 1, np.searchsorted(ordered, values, side="right")):
+        return places + 1
+    order = np.argsort(distance, kind="stable")
+    place_of = np.empty(len(order), dtype=np.intp)
+    place_of[order] = np.arange(1, len(order) + 1)
+    return np.sort(place_of[wanted])
+
+
+def first_places(distance: Embeddings, bound: float, k: int) -> NDArray[np.intp]:
+    """The k rows of the smallest distances, nearest first. distance: (N,). bound: the k-th smallest of them."""
+    within = np.flatnonzero(distance <= bound)  # more than k where some tie with the k-th
+    return within[np.argsort(distance[within], kind="stable")[:k]]
+
+
+def check_embeddings(queries: Embeddings, database: Embeddings, own: Indices | None) -> None:
+    """Refuse what cannot be ranked.
+
+    Raises:
+        EvaluationError: shapes do not fit, nothing is there to rank, or a value is not finite.
+    """
+    if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
+        raise EvaluationError(f"queries {queries.shape} and database {database.shape} must be (Q, D) and (N, D)")
+    if len(queries) == 0 or len(database) - (own is not None) < 1:
+        raise EvaluationError("there must be a query, and an item to rank for it")
+    if own is not None and (own.shape != (len(queries),) or own.min() < 0 or own.max() >= len(database)):
+        raise EvaluationError(f"own must name for each of the {len(queries)} queries its row of the {len(database)} items")
+    if not (np.isfinite(queries).all() and np.isfinite(database).all()):
+        raise EvaluationError("embeddings must be finite")
