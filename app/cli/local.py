@@ -10,15 +10,13 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.api.documents import collection_document, feature, feature_collection, job_document, model_document
-from app.api.params import parse_filter
+from app.api.documents import collection_document, job_document, model_document, search_document
+from app.api.params import parse_search
 from app.api.schemas import CollectionCreate, SearchRequest
 from app.cli.backend import Document, Report, Stopped
 from app.cli.output import notice
 from app.container import Container
-from app.domain.ids import check_item_id
 from app.domain.jobs import Job, JobStatus
-from app.domain.search import MAX_LIMIT, SearchQuery
 from app.errors import DyadError, FieldError, Unprocessable
 from app.settings import Settings
 
@@ -85,21 +83,8 @@ class LocalBackend:
 
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """The most similar tiles."""
-        wanted = _validated(SearchRequest, query)
-        tiles = parse_filter(bbox=wanted.bbox, datetime=wanted.datetime, labels=wanted.labels)
-        asked = SearchQuery(
-            positives=tuple(check_item_id(item) for item in wanted.positives),
-            negatives=tuple(check_item_id(item) for item in wanted.negatives),
-            filter=tiles,
-            limit=min(wanted.limit, MAX_LIMIT),
-        )
-        result = self._container.search.search(collection_id, asked, image)
-        here = f"{BASE}/collections/{collection_id}"
-        features = [
-            feature(hit.tile, here, rank=rank, score=round(hit.score, 6)) for rank, hit in enumerate(result.hits, start=1)
-        ]
-        more = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
-        return feature_collection(features, result.matched, [], **more)
+        result = self._container.search.search(collection_id, parse_search(_validated(SearchRequest, query)), image)
+        return search_document(result, f"{BASE}/collections/{collection_id}", [])
 
     def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
         """Index paths as one job and wait for it."""
