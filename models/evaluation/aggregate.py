@@ -1,0 +1,132 @@
+"""Several runs as one figure: means and deviations over folds and seeds, curves over split ratios, tables over tau and m."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.errors import EvaluationError
+
+Values = float | Sequence[float]
+"""One run, or several of the same setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Mean of `runs` values and their standard deviation (n - 1 in the divisor); None for a single run."""
+
+    mean: float
+    std: float | None
+    runs: int
+
+    def text(self, *, scale: float = 100, digits: int = 2) -> str:
+        """As tables print it: "80.79 ± 5.65", in percent by default."""
+        mean = f"{scale * self.mean:.{digits}f}"
+        return mean if self.std is None else f"{mean} ± {scale * self.std:.{digits}f}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"mean": self.mean, "std": self.std, "runs": self.runs}
+
+
+def estimate(values: Values) -> Estimate:
+    """The mean and deviation of one or more finite values.
+
+    Raises:
+        EvaluationError: there is none, or one is not finite.
+    """
+    numbers = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if len(numbers) == 0 or not np.isfinite(numbers).all():
+        raise EvaluationError(f"a mean needs finite values, at least one, not {numbers.tolist()}")
+    spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
+    return Estimate(float(numbers.mean()), spread, len(numbers))
+
+
+def aggregate(reports: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
+    """Estimate every number of several reports of one shape, as `RetrievalReport.to_dict` makes them.
+
+    Numbers inside of mappings get the names of both, joined by a dot: `precision_at.5`. What is no number is left out, and so
+    is what some report lacks (a class without queries in one fold).
+
+    Raises:
+        EvaluationError: there is no report, or a number is not finite.
+    """
+    if not reports:
+        raise EvaluationError("there is no report to take a mean of")
+    flat = [_numbers(report) for report in reports]
+    shared = [name for name in flat[0] if all(name in each for each in flat)]
+    return {name: estimate([each[name] for each in flat]) for name in shared}
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """x: of the setting, for instance the trained share. y: what was measured there."""
+
+    x: float
+    y: Estimate
+
+
+def curve(results: Mapping[float, Values]) -> list[CurvePoint]:
+    """A measure by a setting, ascending: `{0.8: [0.81, 0.80], 0.3: 0.62}`, as figure 10 of residual-dyad over its splits.
+
+    Raises:
+        EvaluationError: there is no point, or a value is not finite.
+    """
+    if not results:
+        raise EvaluationError("there is nothing to draw a curve through")
+    return [CurvePoint(x, estimate(results[x])) for x in sorted(results)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """A measure by two parameters. rows, columns: their values, ascending. means: (R, C), NaN where nothing was run."""
+
+    rows: tuple[float, ...]
+    columns: tuple[float, ...]
+    means: NDArray[np.float64]
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """The row and column with the highest mean; the first of equal ones."""
+        row, column = np.unravel_index(int(np.nanargmax(self.means)), self.means.shape)
+        return self.rows[row], self.columns[column]
+
+    @property
+    def span(self) -> float:
+        """Highest mean less the lowest: how much the choice matters."""
+        return float(np.nanmax(self.means) - np.nanmin(self.means))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; None where nothing was run."""
+        means = [[None if math.isnan(value) else value for value in row] for row in self.means.tolist()]
+        return {"rows": list(self.rows), "columns": list(self.columns), "means": means}
+
+
+def sensitivity(results: Mapping[tuple[float, float], Values]) -> Sensitivity:
+    """The table of `{(tau, m): accuracy}`, as tables 5 and 6 of HR-S2DML.
+
+    Raises:
+        EvaluationError: there is no result, or a value is not finite.
+    """
+    if not results:
+        raise EvaluationError("there is no result to make a table of")
+    rows, columns = (tuple(sorted({key[axis] for key in results})) for axis in (0, 1))
+    means = np.full((len(rows), len(columns)), np.nan)
+    for (row, column), values in results.items():
+        means[rows.index(row), columns.index(column)] = estimate(values).mean
+    return Sensitivity(rows, columns, means)
+
+
+def _numbers(report: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, value in report.items():
+        if isinstance(value, Mapping):
+            found |= _numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[prefix + name] = float(value)
+    return found
