@@ -30,7 +30,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_service_logs(settings: Settings) -> None:
-    """Log everything from the settings' level on; what servers say of their own starts and stops only from WARNING on."""
+    """Log everything from the settings' level on, but leave the libraries to their worries.
+
+    Servers tell of their own starts and stops, and GDAL of every odd tag; what is wrong with a file is said in its job.
+    """
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
@@ -38,6 +41,7 @@ def configure_service_logs(settings: Settings) -> None:
     if settings.log_level != "DEBUG":
         for name in ("uvicorn.error", "httpx"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("rasterio").setLevel(logging.ERROR)
 
 
 def configure_command_logs() -> None:

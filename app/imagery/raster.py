@@ -205,9 +205,10 @@ class Raster:
             profile["transform"] = rasterio.Affine(a, b, corner[0], d, e, corner[1])
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
             with memory.open(**profile) as target:
-                target.write(block.raw)
-                target.colorinterp = source.colorinterp
+                if target.colorinterp != source.colorinterp:  # GDAL takes it only before the pixels
+                    target.colorinterp = source.colorinterp
                 target.descriptions = source.descriptions
+                target.write(block.raw)
                 if self._lut is not None:
                     target.write_colormap(1, source.colormap(1))
                 if block.mask is not None:
