@@ -18,12 +18,13 @@ from models.evaluation.ranking import (
     CHUNK,
     Embeddings,
     Indices,
+    RankedChunk,
     Ranks,
     check_embeddings,
-    distance_chunks,
     first_places,
-    ranks_of,
+    ranked_chunks,
 )
+from models.evaluation.relevance import Relevance, relevance
 
 RECALL_LEVELS = 101
 """Points of the precision-recall curve: recall 0, 0.01, ... 1."""
@@ -150,32 +151,35 @@ def retrieval_metrics(
     """
     own = _own_rows(len(queries), len(database), exclude_self, own)
     check_embeddings(queries, database, own)
-    names, wanted, stored = _classes(query_labels, database_labels, len(queries), len(database))
-    members = [np.flatnonzero(stored == label) for label in range(len(names))]
+    related = relevance(query_labels, database_labels, len(queries), len(database), own)
     ranked = len(database) - exclude_self
     ks = [k for k in ks if k <= ranked]
-    nearest_count = min(NEIGHBOURS, ranked)
     measures = np.full((len(queries), 5 + len(ks)), np.nan)
     curve = np.zeros(RECALL_LEVELS)
     correct = 0
-    for start, distances in distance_chunks(queries, database, own, chunk):
-        ordered = np.sort(distances, axis=1)
-        votes = [
-            first_places(row, bound, nearest_count) for row, bound in zip(distances, ordered[:, nearest_count - 1], strict=True)
-        ]
-        correct += int(np.sum(majority(stored[np.stack(votes)], len(names)) == wanted[start : start + len(distances)]))
-        for row, (distance, order) in enumerate(zip(distances, ordered, strict=True), start):
-            relevant = members[wanted[row]]
-            relevant = relevant if own is None else relevant[relevant != own[row]]
-            if len(relevant) == 0:
-                continue
-            ranks = ranks_of(distance, order, relevant)
-            measures[row] = _measure(ranks, ks)
+    for each in ranked_chunks(queries, database, own, chunk):
+        correct += _correct_votes(each, related, min(NEIGHBOURS, ranked))
+        for query, ranks in related.ranks(each):
+            measures[query] = _measure(ranks, ks)
             curve += interpolated_precision(ranks)
     matched = ~np.isnan(measures[:, 0])
     if not matched.any():
         raise EvaluationError("no query has a relevant item in the database; compare the two lists of labels")
-    return _summarise(measures, matched, curve, names, wanted, ks, ranked, correct)
+    means = [float(mean) for mean in measures[matched].mean(axis=0)]
+    return RetrievalReport(
+        queries=len(queries),
+        without_match=int(np.sum(~matched)),
+        database=ranked,
+        mean_average_precision=means[0],
+        map_at_r=means[1],
+        map_at_20=means[2],
+        map_at_20_strict=means[3],
+        anmrr=means[4],
+        precision_at=dict(zip(ks, means[5:], strict=True)),
+        precision_recall=[float(value) for value in curve / np.sum(matched)],
+        class_average_precision=_by_class(measures[:, 0], matched, related),
+        knn_accuracy=correct / len(queries),
+    )
 
 
 def _measure(ranks: Ranks, ks: Sequence[int]) -> list[float]:
@@ -189,36 +193,17 @@ def _measure(ranks: Ranks, ks: Sequence[int]) -> list[float]:
     ]
 
 
-def _summarise(
-    measures: NDArray[np.float64],
-    matched: NDArray[np.bool_],
-    curve: NDArray[np.float64],
-    names: NDArray[Any],
-    wanted: NDArray[np.intp],
-    ks: Sequence[int],
-    ranked: int,
-    correct: int,
-) -> RetrievalReport:
-    """measures: (Q, 5 + K) as `_measure` makes them. curve: (101,), the sum over queries. wanted: (Q,) into names."""
-    means = [float(mean) for mean in measures[matched].mean(axis=0)]
-    count = int(np.sum(matched))
-    precision = measures[:, 0]
-    return RetrievalReport(
-        queries=len(measures),
-        without_match=len(measures) - count,
-        database=ranked,
-        mean_average_precision=means[0],
-        map_at_r=means[1],
-        map_at_20=means[2],
-        map_at_20_strict=means[3],
-        anmrr=means[4],
-        precision_at=dict(zip(ks, means[5:], strict=True)),
-        precision_recall=[float(value) for value in curve / count],
-        class_average_precision={
-            str(names[label]): float(precision[matched & (wanted == label)].mean()) for label in np.unique(wanted[matched])
-        },
-        knn_accuracy=correct / len(measures),
-    )
+def _by_class(precision: NDArray[np.float64], matched: NDArray[np.bool_], related: Relevance) -> dict[str, float]:
+    labels = np.unique(related.wanted[matched])
+    return {str(related.names[label]): float(precision[matched & (related.wanted == label)].mean()) for label in labels}
+
+
+def _correct_votes(chunk: RankedChunk, related: Relevance, count: int) -> int:
+    """Queries of the chunk whose label is that of most of their `count` nearest items."""
+    bounds = chunk.ordered[:, count - 1]
+    places = np.stack([first_places(row, bound, count) for row, bound in zip(chunk.distances, bounds, strict=True)])
+    voted = majority(related.stored[places], len(related.names))
+    return int(np.sum(voted == related.wanted[chunk.start : chunk.start + len(voted)]))
 
 
 def _own_rows(queries: int, items: int, exclude_self: bool, own: Indices | None) -> Indices | None:
@@ -231,14 +216,3 @@ def _own_rows(queries: int, items: int, exclude_self: bool, own: Indices | None)
             f"exclude_self: {queries} queries cannot be the {items} items of the database; say which with own"
         )
     return np.arange(queries) if own is None else own
-
-
-def _classes(
-    query_labels: ArrayLike, database_labels: ArrayLike, queries: int, items: int
-) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """All labels, sorted, and the numbers of each query's and each item's among them."""
-    wanted, stored = np.asarray(query_labels), np.asarray(database_labels)
-    if wanted.shape != (queries,) or stored.shape != (items,):
-        raise EvaluationError(f"labels of shape {wanted.shape} and {stored.shape} for {queries} queries and {items} items")
-    names, numbers = np.unique(np.concatenate([wanted, stored]), return_inverse=True)
-    return names, numbers[:queries], numbers[queries:]

@@ -39,6 +39,14 @@ class DistanceChunk(NamedTuple):
     distances: Embeddings
 
 
+class RankedChunk(NamedTuple):
+    """A `DistanceChunk`, and the same distances sorted along each row."""
+
+    start: int
+    distances: Embeddings
+    ordered: Embeddings
+
+
 def nearest(queries: Embeddings, database: Embeddings, k: int, *, own: Indices | None = None, chunk: int = CHUNK) -> Neighbours:
     """Find the k items most similar to each query; fewer where the database has no more.
 
@@ -70,6 +78,12 @@ def distance_chunks(queries: Embeddings, database: Embeddings, own: Indices | No
         if own is not None:
             distances[np.arange(len(distances)), own[start : start + chunk]] = np.inf
         yield DistanceChunk(start, distances)
+
+
+def ranked_chunks(queries: Embeddings, database: Embeddings, own: Indices | None, chunk: int) -> Iterator[RankedChunk]:
+    """Sort the distances too, for the ranks of what is relevant. Arguments as in `nearest`."""
+    for start, distances in distance_chunks(queries, database, own, chunk):
+        yield RankedChunk(start, distances, np.sort(distances, axis=1))
 
 
 def ranks_of(distance: Embeddings, ordered: Embeddings, wanted: NDArray[np.intp]) -> Ranks:

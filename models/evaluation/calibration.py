@@ -1,0 +1,147 @@
+"""Does a match probability of 0.8 mean that 80 of 100 such pairs match? Measured, and put right on validation pairs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+from scipy.special import expit  # type: ignore[import-untyped]
+from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
+
+from models.evaluation.errors import EvaluationError
+
+BINS = 15
+_LOG_TEMPERATURES = (-5.0, 5.0)
+
+Probabilities = NDArray[np.float64]
+
+
+class ScoredPairs(NamedTuple):
+    """logits: (N,), log-odds of a match (for a softmax of two outputs: match less mismatch). matches: (N,) bool."""
+
+    logits: NDArray[np.floating[Any]]
+    matches: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Pairs of about the same probability: how many, their mean probability, and the share of them that matches."""
+
+    pairs: int
+    probability: float
+    matches: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """bins: of equal width over 0..1, empty ones left out. error: expected calibration error, the mean distance of
+    probability and share of matches over pairs. log_loss: mean cross-entropy in nats."""
+
+    bins: tuple[Bin, ...]
+    error: float
+    log_loss: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """probability = sigmoid(logit / value); rankings stay as they are."""
+
+    value: float
+
+    def __call__(self, logits: NDArray[np.floating[Any]]) -> Probabilities:
+        """Log-odds of any shape to 0..1."""
+        return np.asarray(expit(np.asarray(logits, dtype=np.float64) / self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Isotonic:
+    """probability = piecewise linear through (logits, probabilities), both ascending; flat outside."""
+
+    logits: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    def __call__(self, logits: NDArray[np.floating[Any]]) -> Probabilities:
+        """Log-odds of any shape to 0..1."""
+        return np.asarray(np.interp(logits, self.logits, self.probabilities), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted on validation pairs, and reliabilities of test pairs: as they come, and by each."""
+
+    temperature: Temperature
+    isotonic: Isotonic
+    raw: Reliability
+    by_temperature: Reliability
+    by_isotonic: Reliability
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def calibrate(validation: ScoredPairs, test: ScoredPairs, *, bins: int = BINS) -> Calibration:
+    """Fit both on the validation pairs only, and measure on the test pairs.
+
+    Raises:
+        EvaluationError: shapes do not fit, a logit is not finite, or the validation pairs are of one kind only.
+    """
+    temperature, isotonic = fit_temperature(validation), fit_isotonic(validation)
+    raw, by_temperature, by_isotonic = (
+        reliability(each(test.logits), test.matches, bins=bins) for each in (Temperature(1.0), temperature, isotonic)
+    )
+    return Calibration(temperature, isotonic, raw, by_temperature, by_isotonic)
+
+
+def fit_temperature(pairs: ScoredPairs) -> Temperature:
+    """The temperature of least cross-entropy, within e^-5..e^5 (Guo et al. 2017). Raises as `calibrate`."""
+    logits, matches = _checked(pairs)
+    sign = np.where(matches, -1.0, 1.0)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.mean(np.logaddexp(0, sign * logits * np.exp(-log_temperature))))
+
+    return Temperature(float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)))
+
+
+def fit_isotonic(pairs: ScoredPairs) -> Isotonic:
+    """The ascending function of least squared error (pool adjacent violators). Raises as `calibrate`."""
+    logits, matches = _checked(pairs)
+    fitted = IsotonicRegression(y_min=0, y_max=1).fit(logits, matches)
+    return Isotonic(tuple(map(float, fitted.X_thresholds_)), tuple(map(float, fitted.y_thresholds_)))
+
+
+def reliability(probabilities: ArrayLike, matches: ArrayLike, *, bins: int = BINS) -> Reliability:
+    """Compare (N,) probabilities in 0..1 with (N,) bool truths.
+
+    Raises:
+        EvaluationError: shapes do not fit, there is no pair, or a probability is out of range.
+    """
+    given, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(matches, dtype=np.bool_)
+    if given.ndim != 1 or given.shape != truth.shape or len(given) == 0:
+        raise EvaluationError(f"probabilities {given.shape} and matches {truth.shape} must be (N,), with at least one pair")
+    if not (np.all(given >= 0) and np.all(given <= 1)):
+        raise EvaluationError("probabilities must be within 0..1")
+    place = np.minimum((given * bins).astype(np.intp), bins - 1)
+    parts = [(given[place == each], truth[place == each]) for each in np.unique(place)]
+    found = tuple(Bin(len(p), float(p.mean()), float(t.mean())) for p, t in parts)
+    error = sum(each.pairs * abs(each.probability - each.matches) for each in found) / len(given)
+    tiny = np.finfo(np.float64).tiny
+    log_loss = -np.mean(np.log(np.maximum(np.where(truth, given, 1 - given), tiny)))
+    return Reliability(found, error, float(log_loss))
+
+
+def _checked(pairs: ScoredPairs) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    logits, matches = np.asarray(pairs.logits, dtype=np.float64), np.asarray(pairs.matches, dtype=np.bool_)
+    if logits.ndim != 1 or logits.shape != matches.shape or not np.isfinite(logits).all():
+        raise EvaluationError(f"logits {logits.shape} and matches {matches.shape} must be (N,), and finite")
+    if len(np.unique(matches)) < 2:
+        raise EvaluationError("calibration needs validation pairs that match and pairs that do not")
+    return logits, matches

@@ -1,0 +1,152 @@
+"""Two-stage rankings: the embedding's first places, put into a new order by a matcher that looks at each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.evaluation.errors import EvaluationError
+from models.evaluation.metrics import average_precision, nmrr, precision_at
+from models.evaluation.ranking import CHUNK, Embeddings, Indices, Neighbours, Ranks, check_embeddings, ranked_chunks
+from models.evaluation.relevance import relevance
+
+WEIGHTS = tuple(step / 10 for step in range(11))
+"""Shares of the matcher in the fused score that are tried."""
+PairScorer = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating[Any]]]
+"""Takes (B,) rows of the queries and (B,) of the database, gives (B,) probabilities of a match, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Means over queries, 0..1; 0 is the best ANMRR."""
+
+    mean_average_precision: float
+    anmrr: float
+    precision_at_10: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerankReport:
+    """What re-ranking changed, by the matcher's weight.
+
+    queries: those to which something is relevant. depth: places re-ordered. before: the embedding alone. after: by weight.
+    """
+
+    queries: int
+    depth: int
+    before: Quality
+    after: dict[float, Quality]
+
+    def gain(self, weight: float) -> float:
+        """What the weight added to mAP, -1..1."""
+        return self.after[weight].mean_average_precision - self.before.mean_average_precision
+
+    @property
+    def best_weight(self) -> float:
+        """The weight with the highest mAP, 0 if all lose. To be chosen on other images than it is judged on."""
+        return safe_weight([self])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, whose keys are text."""
+        after = {f"{weight:g}": asdict(quality) for weight, quality in self.after.items()}
+        return {"queries": self.queries, "depth": self.depth, "before": asdict(self.before), "after": after}
+
+
+def score_shortlist(shortlist: Neighbours, score: PairScorer, *, batch: int = 4096) -> NDArray[np.float32]:
+    """(Q, K) float32, the score of every query with each of its neighbours; `batch` pairs at a time, a query's own together.
+
+    Raises:
+        EvaluationError: a score is not finite, or there are more or fewer than pairs.
+    """
+    queries = np.repeat(np.arange(len(shortlist.indices)), shortlist.indices.shape[1])
+    items = shortlist.indices.ravel()
+    scores = np.empty(len(items), dtype=np.float32)
+    for start in range(0, len(items), batch):
+        part = slice(start, start + batch)
+        found = np.asarray(score(queries[part], items[part]))
+        if found.shape != items[part].shape or not np.isfinite(found).all():
+            raise EvaluationError(f"the matcher gave scores of shape {found.shape} for {len(items[part])} pairs, or not finite")
+        scores[part] = found
+    return scores.reshape(shortlist.indices.shape)
+
+
+def fuse(
+    similarities: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]], weight: float
+) -> NDArray[np.floating[Any]]:
+    """(1 - weight) cosine + weight match probability: 0 is the embedding's order, 1 the matcher's. Any one shape."""
+    return (1 - weight) * similarities + weight * scores
+
+
+def two_stage(
+    queries: Embeddings,
+    query_labels: ArrayLike,
+    database: Embeddings,
+    database_labels: ArrayLike,
+    shortlist: Neighbours,
+    scores: NDArray[np.floating[Any]],
+    *,
+    weights: Sequence[float] = WEIGHTS,
+    own: Indices | None = None,
+    chunk: int = CHUNK,
+) -> RerankReport:
+    """Measure full rankings whose first K places are put in the order of the fused score; the rest stays behind as it is.
+
+    queries, database, labels, own: as in `ranking.nearest` and `metrics.retrieval_metrics`. shortlist: of `nearest` for the
+    same arrays. scores: (Q, K) match probabilities, as `score_shortlist` gives them. weights: in 0..1.
+
+    Raises:
+        EvaluationError: shapes do not fit, the shortlist is of other data, or no query has anything relevant to it.
+    """
+    check_embeddings(queries, database, own)
+    if scores.shape != shortlist.indices.shape or len(scores) != len(queries):
+        raise EvaluationError(
+            f"scores {scores.shape}, shortlist {shortlist.indices.shape} and {len(queries)} queries do not fit"
+        )
+    if not all(0 <= weight <= 1 for weight in weights):
+        raise EvaluationError(f"weights must be within 0..1, not {list(weights)}")
+    related = relevance(query_labels, database_labels, len(queries), len(database), own)
+    tried = (0.0, *weights)  # the embedding alone first
+    measured: list[list[tuple[float, float, float]]] = []
+    for each in ranked_chunks(queries, database, own, chunk):
+        for query, ranks in related.ranks(each):
+            is_relevant = related.stored[shortlist.indices[query]] == related.wanted[query]
+            orders = (np.argsort(-fuse(shortlist.similarities[query], scores[query], w), kind="stable") for w in tried)
+            measured.append([_measure(_reordered(ranks, is_relevant[order])) for order in orders])
+    if not measured:
+        raise EvaluationError("no query has a relevant item in the database; compare the two lists of labels")
+    means = [Quality(*(float(value) for value in row)) for row in np.mean(measured, axis=0)]
+    after = dict(zip(weights, means[1:], strict=True))
+    return RerankReport(len(measured), scores.shape[1], means[0], after)
+
+
+def safe_weight(reports: Sequence[RerankReport]) -> float:
+    """The weight with the highest mean gain of those that lose on none of the reports; 0, which changes nothing, if all lose.
+
+    Give it held-out data of different kinds: a matcher that only knows its training classes then gets no say.
+
+    Raises:
+        EvaluationError: the reports have no weight in common.
+    """
+    shared = [] if not reports else [w for w in reports[0].after if all(w in report.after for report in reports)]
+    if not shared:
+        raise EvaluationError("the reports have no weight in common")
+    gains = {weight: [report.gain(weight) for report in reports] for weight in sorted(shared)}
+    safe = {weight: float(np.mean(each)) for weight, each in gains.items() if min(each) >= 0}
+    return max(safe, key=lambda weight: safe[weight]) if safe else 0.0
+
+
+def _reordered(ranks: Ranks, is_relevant: NDArray[np.bool_]) -> Ranks:
+    """ranks: (G,) before. is_relevant: (K,), the first places in their new order."""
+    behind = ranks[ranks > len(is_relevant)]
+    first = np.flatnonzero(is_relevant) + 1
+    if len(first) + len(behind) != len(ranks):
+        raise EvaluationError("the shortlist is not of these queries and this database; make it with `nearest`")
+    return np.concatenate([first, behind])
+
+
+def _measure(ranks: Ranks) -> tuple[float, float, float]:
+    return average_precision(ranks), nmrr(ranks), precision_at(ranks, 10)
