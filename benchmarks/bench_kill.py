@@ -100,8 +100,11 @@ class Killing:
         return job
 
     def ended(self, client: httpx.Client, job: str) -> bool:
-        """Whether the job has ended."""
-        return client.get(f"/jobs/{job}").raise_for_status().json()["status"] == "successful"
+        """Whether the job has ended; it must not fail."""
+        status = client.get(f"/jobs/{job}").raise_for_status().json()["status"]
+        if status == "failed":
+            raise SystemExit(f"job {job} failed")
+        return bool(status == "successful")
 
     def check(self, job: str) -> None:
         """After a kill: what the job had reported, read from its table, must be served by the next start."""

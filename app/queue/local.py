@@ -20,6 +20,7 @@ MAX_ATTEMPTS = 5
 IDLE_SECONDS = 1.0
 PROGRESS_SECONDS = 0.2
 STOP_SECONDS = 30.0
+WAITING = "interrupted; waiting to go on"
 
 
 class LocalContext:
@@ -31,6 +32,7 @@ class LocalContext:
         self._stopping = stopping
         self._cancelled = cancelled
         self._published = 0.0
+        self._gets_on = False
 
     def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
         """Write progress to the store, at most every `PROGRESS_SECONDS`."""
@@ -44,8 +46,11 @@ class LocalContext:
         self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
 
     def add_items(self, item_ids: Sequence[str]) -> None:
-        """Report tiles as done."""
+        """Report tiles as done; a run that gets on forgives the crashes before it."""
         self._store.add_items(self.job.id, item_ids)
+        if item_ids and not self._gets_on:
+            self._gets_on = True
+            self._store.update(self.job.id, attempts=1)
 
     def check(self) -> None:
         """Raise `Cancelled` or `Interrupted` where the job should stop."""
@@ -75,7 +80,7 @@ class LocalQueue:
         """Put back what a dead process left running, then begin to work."""
         for job in self._store.list(status=(JobStatus.RUNNING,), limit=1000):
             log.warning("job %s was interrupted; it goes on", job.id)
-            self._store.update(job.id, status=JobStatus.ACCEPTED, message="interrupted; waiting to go on")
+            self._store.update(job.id, status=JobStatus.ACCEPTED, message=WAITING)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
@@ -135,13 +140,13 @@ class LocalQueue:
     def _outcome(self, job: Job, context: LocalContext) -> dict[str, Any]:
         """Run the handler; the fields of the job that its end changes."""
         if job.attempts > MAX_ATTEMPTS:
-            return _failed(f"given up: it stopped the service {MAX_ATTEMPTS} times")
+            return _failed(f"given up: it stopped the service {MAX_ATTEMPTS} times and got nowhere")
         try:
             context.check()
             result = self._handlers[job.kind](context)
         except Interrupted:
             log.info("job %s goes on at the next start", job.id)
-            return {"status": JobStatus.ACCEPTED, "message": "interrupted; waiting to go on", "attempts": job.attempts - 1}
+            return {"status": JobStatus.ACCEPTED, "message": WAITING, "attempts": max(job.attempts - 1, 0)}
         except Cancelled:
             return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
         except DyadError as error:

@@ -167,3 +167,20 @@ def test_a_job_that_keeps_killing_the_process_is_given_up(
     failed = ended(store, "a")
     assert failed.status is JobStatus.FAILED
     assert "given up" in str(failed.error)
+
+
+def test_a_run_that_gets_on_forgives_the_crashes_before_it(
+    store: SqliteJobStore, start: Callable[[JobHandler], LocalQueue]
+) -> None:
+    store.create(job("a"))
+    for _ in range(MAX_ATTEMPTS - 1):
+        assert store.claim() is not None
+        store.update("a", status=JobStatus.ACCEPTED)
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        assert context.job.attempts == MAX_ATTEMPTS
+        context.add_items(["x"])
+        return {}
+
+    start(handler)
+    assert ended(store, "a").attempts == 1
