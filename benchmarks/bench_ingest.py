@@ -1,6 +1,6 @@
 """`dyad index` of UC Merced beside a bare ONNX Runtime loop, with a ResNet18-shaped int8 model of random weights.
 
-python benchmarks/ingest.py [--data ../shared/data] [--rounds 3] [--classes 21] [--json]
+python benchmarks/bench_ingest.py [--data ../shared/data] [--rounds 3] [--classes 21] [--json]
 
 Bare: `InferenceSession.run` on batches of 32 that are decoded and normalised already; nothing else is timed. `dyad index`: the
 job, from claim to end, and the whole command with the start of its process. Rounds alternate the two, and medians are
@@ -35,7 +35,7 @@ from app.inference.onnx import OnnxInference
 from app.stores.blobs import ObjectBlobs
 from app.stores.vectors_edge import EdgeVectorStore
 from benchmarks._table import machine_line, print_table
-from benchmarks.handcrafted_ucmerced import read_tiles
+from benchmarks.bench_handcrafted import read_tiles
 from benchmarks.random_resnet18 import MEAN, STD, build
 from tests.support.process import COMMAND, environment
 

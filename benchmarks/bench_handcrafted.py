@@ -1,6 +1,6 @@
 """HoG and LBP-RGB on UC Merced, every image as a query against all others, beside the figures of the residual-dyad paper.
 
-python benchmarks/handcrafted_ucmerced.py [--data ../shared/data] [--json]
+python benchmarks/bench_handcrafted.py [--data ../shared/data] [--json]
 
 The images go through the service's own decoding and models. The paper's table III is Euclidean; on vectors of length one the
 cosine ranks alike.
