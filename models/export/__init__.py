@@ -1,0 +1,1 @@
+"""Trained networks to model bundles: ONNX graphs, int8, card and weights in one folder, and back."""

@@ -1,0 +1,20 @@
+"""What can be wrong with a bundle.
+
+BundleError           a bundle cannot be written, or is not what its card says
+├── ParityError       a graph does not compute what the network computes
+└── AccuracyError     the int8 graph retrieves too much worse than the float one
+"""
+
+from __future__ import annotations
+
+
+class BundleError(ValueError):
+    """A bundle cannot be written or read; the message names the file or the field, and what to do."""
+
+
+class ParityError(BundleError):
+    """ONNX Runtime and PyTorch disagree on an exported graph."""
+
+
+class AccuracyError(BundleError):
+    """Quantisation costs more than was allowed."""

@@ -1,0 +1,157 @@
+"""Networks as ONNX graphs: the encoder, and the matcher in two pieces.
+
+    encoder.onnx     tiles (N, B, S, S) float32 normalised -> embedding (N, D), L2-normalised; feature (N, F); with a matcher
+                     also pair (N, P) uint8, the stored candidate half, and map (N, C, h, w), what the query half is made of
+    query_half.onnx  map (N, C, h, w) -> half (N, P)
+    tail.onnx        half (1, P), pair (M, P) uint8 -> logits (M, 2): no match, match
+
+float32 where nothing else is said; N and M are free. P = K h w: halves are flattened, as an index stores them. Every graph
+is compared with its network before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from models.backbones.encoder import Encoder
+from models.export.errors import BundleError
+from models.export.parity import check_parity
+from models.matcher.quantise import Quantisation, dequantise, quantise
+from models.matcher.split import SplitMatcher
+
+ENCODER_FILE = "encoder.onnx"
+QUERY_HALF_FILE = "query_half.onnx"
+TAIL_FILE = "tail.onnx"
+EXAMPLES = 3
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedMatcher:
+    """A split matcher, and how its candidate halves become bytes (`matcher.quantise.fit_quantisation`)."""
+
+    network: SplitMatcher
+    stored: Quantisation
+
+
+def export_encoder(
+    path: Path, encoder: Encoder, size: int, *, matcher: QuantisedMatcher | None = None, examples: Tensor | None = None
+) -> None:
+    """Write `encoder.onnx` for tiles of `size` x `size` pixels.
+
+    examples: (N, B, S, S) float32, normalised, at least two, to compare graph and network on; None for noise.
+
+    Raises:
+        BundleError: matcher or examples do not fit the encoder. ParityError: graph and network differ by more than 1e-4.
+    """
+    shape = (encoder.bands, size, size)
+    tiles = _noise(EXAMPLES, *shape) if examples is None else examples.detach().cpu().float().contiguous()
+    if tiles.shape[1:] != shape or len(tiles) < 2:
+        raise BundleError(f"examples of shape {tuple(tiles.shape)}: pass at least two tiles of {shape}")
+    outputs = ["embedding", "feature"]
+    if matcher is not None:
+        map_shape = encoder.map_shape(size)
+        if map_shape != tuple(matcher.network.map_shape):
+            raise BundleError(
+                f"the matcher takes maps of {tuple(matcher.network.map_shape)}, but the encoder makes {map_shape} "
+                f"of {size} pixels; train the matcher on this encoder's maps at this size"
+            )
+        outputs += ["pair", "map"]
+    _export(path, _EncoderGraph(encoder, matcher), {"tiles": tiles}, outputs, free={"tiles": "N"})
+
+
+def export_matcher(folder: Path, matcher: QuantisedMatcher) -> None:
+    """Write `query_half.onnx` and `tail.onnx`; the candidate half is in the encoder's graph.
+
+    Raises:
+        ParityError: graph and network differ by more than 1e-4.
+    """
+    network = matcher.network
+    maps = _noise(EXAMPLES, *network.map_shape)
+    _export(folder / QUERY_HALF_FILE, _QueryHalfGraph(network), {"map": maps}, ["half"], free={"map": "N"})
+    generator = torch.Generator().manual_seed(_SEED)
+    pairs = torch.randint(0, 256, (EXAMPLES, network.pair_dimension), dtype=torch.uint8, generator=generator)
+    inputs = {"half": _noise(1, network.pair_dimension), "pair": pairs}
+    _export(folder / TAIL_FILE, _TailGraph(matcher), inputs, ["logits"], free={"pair": "M"})
+
+
+class _EncoderGraph(nn.Module):
+    """What `encoder.onnx` computes."""
+
+    def __init__(self, encoder: Encoder, matcher: QuantisedMatcher | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.matcher = None if matcher is None else matcher.network
+        self._stored = None if matcher is None else matcher.stored
+
+    def forward(self, tiles: Tensor) -> tuple[Tensor, ...]:
+        embedding, feature, map_ = self.encoder(tiles)
+        if self.matcher is None or self._stored is None:
+            return embedding, feature
+        pair = quantise(self.matcher.candidate_half(map_), self._stored).flatten(1)
+        return embedding, feature, pair, map_
+
+
+class _QueryHalfGraph(nn.Module):
+    """What `query_half.onnx` computes."""
+
+    def __init__(self, matcher: SplitMatcher) -> None:
+        super().__init__()
+        self.matcher = matcher
+
+    def forward(self, map: Tensor) -> Tensor:
+        return self.matcher.query_half(map).flatten(1)
+
+
+class _TailGraph(nn.Module):
+    """What `tail.onnx` computes."""
+
+    def __init__(self, matcher: QuantisedMatcher) -> None:
+        super().__init__()
+        self.matcher = matcher.network
+        self._stored = matcher.stored
+
+    def forward(self, half: Tensor, pair: Tensor) -> Tensor:
+        shape = (-1, *self.matcher.half_shape)
+        candidates = dequantise(pair.reshape(shape), self._stored)
+        return self.matcher.tail(half.reshape(shape), candidates)
+
+
+def _export(
+    path: Path, network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], free: Mapping[str, str]
+) -> None:
+    """free: name of the first axis of those inputs that take any number of rows."""
+    network = copy.deepcopy(network).cpu().float().eval()
+    shapes = {name: {0: torch.export.Dim(free[name])} if name in free else None for name in inputs}
+    program = torch.onnx.export(
+        network, tuple(inputs.values()), input_names=list(inputs), output_names=list(outputs), dynamic_shapes=shapes,
+        dynamo=True, external_data=False, verbose=False,
+    )  # fmt: skip
+    if program is None:
+        raise BundleError(f"{path.name}: torch.onnx.export made no graph")
+    model = program.model_proto
+    _forget_origin(model)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    check_parity(path, network, inputs, outputs)
+    check_parity(path, network, {name: value[:1] for name, value in inputs.items()}, outputs)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Drop the source lines and stack traces that the exporter notes beside every node: paths of this machine."""
+    graph = model.graph
+    model.ClearField("metadata_props")
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer, *model.functions):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+def _noise(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(_SEED))

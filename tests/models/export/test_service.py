@@ -1,0 +1,98 @@
+"""What the learning side writes, the service takes: the two share no code, only the bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.errors import InvalidBundle
+from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.provider import LocalModels
+from models.backbones.registry import ENCODERS
+from models.export.archive import pack_bundle, unpack_bundle
+from models.export.bundle import read_bundle, write_bundle
+from models.export.quantise import Int8, retrieval_score
+from models.export.runtime import OnnxEncoder
+from models.matcher.quantise import quantise
+from models.training.augmenting import Preparation
+from tests.models.export.tiny import MEAN, SIZE, STD, copy_bundle, make_encoder, make_facts, make_matcher, random_tiles
+
+
+@torch.no_grad()
+def agree(folder: Path, bands: int, has_matcher: bool) -> None:
+    """The service's numbers of some tiles are the network's, normalised as in training."""
+    bundle = read_bundle(folder)
+    tiles = random_tiles(5, bands)
+    made = OnnxInference(folder, threads=1).embed(tiles)
+    preparation = Preparation(MEAN[:bands], STD[:bands]).eval()
+    wanted = bundle.encoder(preparation(torch.from_numpy(tiles).permute(0, 3, 1, 2)))
+    np.testing.assert_allclose(made.embedding, wanted.embedding.numpy(), atol=1e-4)
+    assert made.feature is not None
+    np.testing.assert_allclose(made.feature, wanted.feature.numpy(), rtol=2e-3, atol=1e-3)
+    assert (made.pair is not None) == has_matcher
+    if made.pair is not None and bundle.matcher is not None:
+        stored = quantise(bundle.matcher.network.candidate_half(wanted.map), bundle.matcher.stored).flatten(1)
+        assert int(np.abs(made.pair.astype(int) - stored.numpy()).max()) <= 1
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_backbone_embeds_alike_in_the_service(written_of: Callable[[str], Path], name: str) -> None:
+    agree(written_of(name), 4, has_matcher=True)
+
+
+def test_three_bands_and_no_matcher(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "tiny", make_encoder("res-ae", bands=3), make_facts(encoder="res-ae", bands=3))
+    agree(tmp_path / "tiny", 3, has_matcher=False)
+
+
+def test_the_provider_lists_what_was_unpacked(written: Path, tmp_path: Path) -> None:
+    pack_bundle(written, tmp_path / "tiny.zip")
+    unpack_bundle(tmp_path / "tiny.zip", tmp_path / "models")
+    models = LocalModels(tmp_path / "models", threads=1, bundled=tmp_path / "none")
+    card = next(card for card in models.cards() if card.id == "tiny")
+    assert (card.training_data, card.dimension, card.pair_dimension) == ("Noise (8 images): free for all", 16, 32)
+    kept = card.model_dump(mode="json")
+    assert kept["matcher"]["stored"] == json.loads((written / "card.json").read_text())["matcher"]["stored"]
+    assert models.load("tiny").embed(random_tiles(2)).embedding.shape == (2, 16)
+
+
+def test_int8_bundles_serve_too(tmp_path: Path) -> None:
+    encoder = make_encoder()
+    tiles = random_tiles(8)
+    int8 = Int8(random_tiles(16, seed=2), retrieval_score(tiles, np.arange(8) % 2), max_loss=50.0)
+    card = write_bundle(tmp_path / "tiny", encoder, make_facts(), matcher=make_matcher(encoder), int8=int8, weights="float16")
+    assert card.precision == "int8"
+    assert card.int8 is not None
+    made = OnnxInference(tmp_path / "tiny", threads=1).embed(tiles)
+    again = OnnxEncoder(tmp_path / "tiny" / "encoder.onnx", MEAN, STD)(tiles, ["embedding", "pair"])
+    # Numbers a hair apart may be rounded to other bytes at the input, and a random network makes the most of it.
+    assert float((made.embedding * again["embedding"]).sum(axis=1).min()) > 0.99
+    assert made.pair is not None
+    assert made.pair.shape == (8, 32)
+    assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"card.json", *card.files}
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "query_half.onnx", "weights.safetensors"])
+def test_the_service_refuses_what_was_tampered_with(written: Path, tmp_path: Path, name: str) -> None:
+    folder = copy_bundle(written, tmp_path / "tiny")
+    assert check_bundle(folder).input_size == SIZE
+    with (folder / name).open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(InvalidBundle, match=f"{name} has sha256"):
+        check_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("dimension", 32), ("feature_dimension", 0), ("pair_dimension", 8), ("input_size", 32)]
+)
+def test_the_service_refuses_a_card_of_another_graph(written: Path, tmp_path: Path, field: str, value: int) -> None:
+    folder = copy_bundle(written, tmp_path / "tiny")
+    card = json.loads((folder / "card.json").read_text()) | {field: value}
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(InvalidBundle, match="model 'tiny'"):
+        check_bundle(folder)
