@@ -60,10 +60,11 @@ class SearchService:
         return SearchResult(hits, matched, seen, after, collection.model, version, timer.totals())
 
     def _matched(self, index: str, filter: TileFilter) -> int:
-        """How many tiles qualify; without a filter that is known without asking for every tile."""
-        if not replace(filter, exclude_ids=()).is_empty:
-            return self._vectors.count(index, filter)
-        return self._vectors.stats(index).size - len(self._vectors.get(index, filter.exclude_ids))
+        """How many tiles qualify. The excluded ones are counted apart, so that the store sees the same filter again."""
+        base = replace(filter, exclude_ids=())
+        total = self._vectors.stats(index).size if base.is_empty else self._vectors.count(index, base)
+        excluded = tuple(item for item in filter.exclude_ids if base.ids is None or item in base.ids)
+        return total - self._vectors.count(index, replace(base, ids=excluded)) if excluded else total
 
     def _direction(self, index: str, uploaded: NDArray[np.float32] | None, query: SearchQuery) -> NDArray[np.float32]:
         """(D,) where the examples point. uploaded: (1, D) embedding of the image, or None."""
