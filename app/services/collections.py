@@ -24,6 +24,7 @@ from app.services.models import ModelService
 DOCUMENTS = "catalogue/"
 ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
 STOP_SECONDS = 60.0
+MAX_NAMED = 10
 SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
 
 
@@ -88,7 +89,7 @@ class CollectionService:
         try:
             return Collection.model_validate_json(self._blobs.get(_document(collection_id)))
         except NotFound:
-            raise NotFound(f"no collection {collection_id!r}; GET /collections lists those there are") from None
+            raise self._missing(collection_id) from None
 
     def index(self, collection_id: str) -> str:
         """The name of the live index.
@@ -99,7 +100,7 @@ class CollectionService:
         try:
             return self._vectors.aliases()[collection_id]
         except KeyError:
-            raise NotFound(f"no collection {collection_id!r}; GET /collections lists those there are") from None
+            raise self._missing(collection_id) from None
 
     def info(self, collection_id: str) -> CollectionInfo:
         """The settings with size, extent and index.
@@ -153,6 +154,11 @@ class CollectionService:
                 self._vectors.drop_index(index)
         for name in set(self._vectors.aliases()) - known:
             self._remove_leftovers(name)
+
+    def _missing(self, collection_id: str) -> NotFound:
+        known = self.ids()
+        names = ", ".join(known[:MAX_NAMED]) + (", ..." if len(known) > MAX_NAMED else "")
+        return NotFound(f"no collection {collection_id!r}; there {'are ' + names if known else 'is none yet: create one'}")
 
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
         old = self.index(before.id)
