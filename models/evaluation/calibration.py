@@ -112,9 +112,13 @@ def fit_temperature(pairs: ScoredPairs) -> Temperature:
 
 
 def fit_isotonic(pairs: ScoredPairs) -> Isotonic:
-    """The ascending function of least squared error (pool adjacent violators). Raises as `calibrate`."""
+    """The ascending function of least squared error (pool adjacent violators). Raises as `calibrate`.
+
+    Never surer than N pairs can say: probabilities stay 1 / (N + 2) away from 0 and 1.
+    """
     logits, matches = _checked(pairs)
-    fitted = IsotonicRegression(y_min=0, y_max=1).fit(logits, matches)
+    margin = 1 / (len(logits) + 2)
+    fitted = IsotonicRegression(y_min=margin, y_max=1 - margin).fit(logits, matches)
     return Isotonic(tuple(map(float, fitted.X_thresholds_)), tuple(map(float, fitted.y_thresholds_)))
 
 

@@ -74,7 +74,8 @@ def distance_chunks(queries: Embeddings, database: Embeddings, own: Indices | No
     """Compare `chunk` queries at a time with the whole database. Arguments as in `nearest`."""
     transposed = database.T
     for start in range(0, len(queries), chunk):
-        distances = -(queries[start : start + chunk] @ transposed)
+        distances = queries[start : start + chunk] @ transposed
+        np.negative(distances, out=distances)
         if own is not None:
             distances[np.arange(len(distances)), own[start : start + chunk]] = np.inf
         yield DistanceChunk(start, distances)

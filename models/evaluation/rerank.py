@@ -41,9 +41,13 @@ class RerankReport:
     before: Quality
     after: dict[float, Quality]
 
+    def at(self, weight: float) -> Quality:
+        """With a weight that was measured; 0 is the embedding alone."""
+        return self.before if weight == 0 else self.after[weight]
+
     def gain(self, weight: float) -> float:
         """What the weight added to mAP, -1..1."""
-        return self.after[weight].mean_average_precision - self.before.mean_average_precision
+        return self.at(weight).mean_average_precision - self.before.mean_average_precision
 
     @property
     def best_weight(self) -> float:
