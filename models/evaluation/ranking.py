@@ -1,7 +1,7 @@
 """Exact rankings by cosine similarity, a chunk of queries at a time: memory grows as chunk x N, never as Q x N.
 
 A float32 row of 100 000 similarities sorts in 1.1 ms and partitions in 0.2 ms, where a stable argsort takes 21 ms; so ranks
-come from sorted values, and only a row in which a wanted item ties with another is argsorted. Equal similarities rank by index.
+come from sorted values, and ties are looked up: of 100 000 similarities most rows have one. Equal similarities rank by index.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from models.evaluation.errors import EvaluationError
 
 CHUNK = 128
 """Queries ranked at once: 100 MB for a database of 100 000."""
+
+_FEW_TIES = 100
+"""Tied values of one row that are looked up one by one: each costs a hundredth of a stable argsort."""
 
 Embeddings = NDArray[np.floating[Any]]
 Indices = NDArray[np.integer[Any]]
@@ -94,12 +97,14 @@ def ranks_of(distance: Embeddings, ordered: Embeddings, wanted: NDArray[np.intp]
     """
     values = np.sort(distance[wanted])
     places = np.searchsorted(ordered, values, side="left")
-    if np.array_equal(places + 1, np.searchsorted(ordered, values, side="right")):
-        return places + 1
-    order = np.argsort(distance, kind="stable")
-    place_of = np.empty(len(order), dtype=np.intp)
-    place_of[order] = np.arange(1, len(order) + 1)
-    return np.sort(place_of[wanted])
+    tied = np.unique(values[np.searchsorted(ordered, values, side="right") - places > 1])
+    if len(tied) > _FEW_TIES:
+        order = np.argsort(distance, kind="stable")
+        return np.flatnonzero(np.isin(order, wanted)) + 1
+    for value in tied:
+        among = np.flatnonzero(np.isin(np.flatnonzero(distance == value), wanted))
+        places[values == value] += among
+    return places + 1
 
 
 def first_places(distance: Embeddings, bound: float, k: int) -> NDArray[np.intp]:

@@ -44,8 +44,9 @@ def test_a_query_that_is_in_the_database_does_not_find_itself() -> None:
 
 def test_ranks_agree_with_a_full_sort_with_and_without_ties() -> None:
     random = np.random.default_rng(4)
-    for values in (random.normal(size=60), random.integers(0, 5, 60).astype(np.float64)):
-        wanted = np.sort(random.choice(60, 15, replace=False))
+    few, many = random.integers(0, 40, 1500), random.integers(0, 700, 1500)
+    for values in (random.normal(size=1500), few.astype(np.float64), many.astype(np.float64)):
+        wanted = np.sort(random.choice(1500, 600, replace=False))
         order = np.argsort(values, kind="stable")
         plain = [place for place, item in enumerate(order, 1) if item in wanted]
         np.testing.assert_array_equal(ranks_of(values, np.sort(values), wanted), plain)
