@@ -9,11 +9,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A run begins: epochs, updates in each, and the update it starts at (above 0 when it was resumed)."""
+    """A run begins.
+
+    start: the update it starts at, above 0 when it was resumed. precision: what it computes in, fp32 or bf16.
+    """
 
     epochs: int
     steps_per_epoch: int
     start: int
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from models.training.checkpoints import (
 from models.training.distributed import Process
 from models.training.early_stopping import EarlyStopping
 from models.training.optimiser_state import restore_optimiser
+from models.training.precision import Precision, usable_precision
 from models.training.schedules import Schedule
 from models.training.seeds import seed_everything
 from models.training.task import BatchT, Task
@@ -48,6 +49,7 @@ class LoopConfig:
     epochs: at most. schedule: of the learning rate. accumulate: batches per update. clip_norm: of the gradient, 0 for none.
     watch: the validation metric that decides what is best, None for the mean training loss; mode: what is better.
     patience: epochs without a better one before stopping, None for never. validate_every: epochs.
+    precision: bf16 means autocast, where the processor is not slower in it than in fp32.
     checkpoint_every: updates between checkpoints inside an epoch (0: at the ends of epochs only). keep: checkpoints.
     report_every: updates.
     """
@@ -56,7 +58,7 @@ class LoopConfig:
     schedule: Schedule
     accumulate: int = 1
     clip_norm: float = 0.0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     channels_last: bool = True
     watch: str | None = None
     mode: Literal["min", "max"] = "min"
@@ -96,6 +98,7 @@ class Loop(Generic[BatchT]):
         self._stopping = EarlyStopping(config.patience, config.mode)
         self._top_rates = [float(group["lr"]) for group in optimiser.param_groups]
         self._steps_per_epoch = max(1, batches.steps_per_epoch // config.accumulate)
+        self._precision = usable_precision(config.precision, self.process.device)
         self._totals = Totals()
         self.step = 0
 
@@ -115,7 +118,8 @@ class Loop(Generic[BatchT]):
             batches = self._batches
             if self.process.device.type == "cuda":
                 batches = stack.enter_context(Prefetcher(batches))
-            self._tell(lambda each: each.on_start(RunReport(self.config.epochs, self._steps_per_epoch, self.step)))
+            report = RunReport(self.config.epochs, self._steps_per_epoch, self.step, self._precision)
+            self._tell(lambda each: each.on_start(report))
             outcome = self._run_epochs(self.process.wrap(self.task), batches)
             self._tell(lambda each: each.on_end(outcome))
         return outcome
@@ -148,7 +152,7 @@ class Loop(Generic[BatchT]):
             # gradients travel between processes with the last batch only
             is_last = part == config.accumulate - 1
             with nullcontext() if is_last or not isinstance(module, DistributedDataParallel) else module.no_sync():
-                with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bf16"):
                     losses = module(batch)
                 (losses["loss"] / config.accumulate).backward()
             self._totals.add(losses, len(batch))
