@@ -29,7 +29,7 @@ _CHUNK = 1000
 _SLACK = 16
 _FEW = 100
 # Fetching a record and looking at its footprint costs as much as letting the engine filter this many points.
-_LOOK_COST = 40
+_LOOK_COST = 300
 
 
 class Engine(Protocol):
