@@ -54,7 +54,7 @@ class Recipe(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     task: Task = "embedding"
     backbone: Backbone = "resnet18"
-    width: Annotated[int, Field(ge=4, le=512)] = 64
+    width: Annotated[int, Field(ge=8, le=512)] = 64
     bands: Annotated[int, Field(ge=1, le=1024)] = 3
     dim: Annotated[int, Field(ge=2, le=4096)] = 128
     block: Literal["dyad", "residual"] = "dyad"
