@@ -84,11 +84,9 @@ def _spatial(bounds: Bounds | None) -> SpatialExtent | None:
     return SpatialExtent(bbox=[[west, bounds.south, east, bounds.north]])
 
 
-def _temporal(interval: Interval | None) -> TemporalExtent | None:
-    if interval is None:
-        return None
-    ends = [None if end is None else format_instant(end) for end in (interval.start, interval.end)]
-    return TemporalExtent(interval=[ends])
+def _temporal(interval: Interval | None) -> TemporalExtent:
+    ends = (None, None) if interval is None else (interval.start, interval.end)
+    return TemporalExtent(interval=[[None if end is None else format_instant(end) for end in ends]])
 
 
 def feature(tile: Tile, here: str, **more: Any) -> dict[str, Any]:

@@ -68,16 +68,16 @@ class SpatialExtent(BaseModel):
 
 
 class TemporalExtent(BaseModel):
-    """interval: first and last acquisition time."""
+    """interval: first and last acquisition time; nulls where no tile has one."""
 
     interval: list[list[str | None]]
 
 
 class ExtentPublic(BaseModel):
-    """As OGC API Features has it; null where no tile has a place or a time."""
+    """As OGC API Features has it; spatial is null where no tile has a place."""
 
     spatial: SpatialExtent | None
-    temporal: TemporalExtent | None
+    temporal: TemporalExtent
 
 
 class IndexPublic(BaseModel):

@@ -126,7 +126,7 @@ def _print_collection(document: Document) -> None:
             "scaling": document["scaling"]["method"],
             "keywords": ", ".join(document["keywords"]),
             "bbox": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
-            "time": " to ".join(extent["temporal"]["interval"][0]) if extent["temporal"] else None,
+            "time": " to ".join(filter(None, extent["temporal"]["interval"][0])) or None,
             "created": document["created"],
         }
     )

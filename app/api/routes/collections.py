@@ -17,7 +17,7 @@ router = APIRouter(prefix="/collections", tags=["collections"])
 def create(body: CollectionCreate, request: Request, response: Response, collections: CollectionsDep) -> CollectionPublic:
     """Create an empty collection: 409 if it exists, 400 if its bands do not fit the model."""
     info = collections.create(body.id, **body.model_dump(exclude={"id"}, exclude_none=True))
-    response.headers["Location"] = f"{base_url(request)}/collections/{body.id}"
+    response.headers["Location"] = f"/collections/{body.id}"
     return collection_document(info, base_url(request))
 
 

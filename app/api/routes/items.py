@@ -64,7 +64,7 @@ async def ingest(
         job = await _upload(collection_id, request, service, container.settings.max_upload_mb * MEGABYTE)
     else:
         job = await to_thread.run_sync(service.submit_href, collection_id, await _href(request))
-    response.headers["Location"] = f"{base_url(request)}/jobs/{job.id}"
+    response.headers["Location"] = f"/jobs/{job.id}"
     return job_document(job, base_url(request))
 
 

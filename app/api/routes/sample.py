@@ -22,5 +22,5 @@ def create(request: Request, response: Response, collections: CollectionsDep, in
     if COLLECTION not in collections.ids():
         collections.create(COLLECTION, title=TITLE, description=DESCRIPTION, tile_size=TILE_SIZE)
     job = ingest.submit_sample(COLLECTION)
-    response.headers["Location"] = f"{base_url(request)}/jobs/{job.id}"
+    response.headers["Location"] = f"/jobs/{job.id}"
     return job_document(job, base_url(request))

@@ -69,8 +69,8 @@ function boxFilter() {
       box && h("button", { type: "button", class: "quiet", id: "box-clear", onclick: () => go({ bbox: null }) }, "Remove box")));
 }
 
-/** Whether any tile has a place or a time. @param {"spatial"|"temporal"} what */
-const has = (what) => Boolean(current()?.extent?.[what]);
+const hasPlaces = () => Boolean(current()?.extent?.spatial);
+const hasTimes = () => Boolean(current()?.extent?.temporal?.interval?.[0]?.some(Boolean));
 
 function draw() {
   const focus = document.activeElement?.id;
@@ -81,9 +81,9 @@ function draw() {
   const scroll = byId("label-list")?.scrollTop ?? 0;
   byId("filter-form").replaceChildren(...[
     h("fieldset", {}, h("legend", {}, "Labels"), labelFilter()),
-    h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), has("temporal") || view.from || view.to
+    h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), hasTimes() || view.from || view.to
       ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a time.")),
-    has("spatial") || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Box"), h("p", { class: "muted" }, "No tile has a place.")),
+    hasPlaces() || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Box"), h("p", { class: "muted" }, "No tile has a place.")),
     active > 0 && h("button", { type: "button", id: "clear-filters", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
   ].filter(Boolean));
   if (byId("label-list")) byId("label-list").scrollTop = scroll;
