@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= $(or $(DYAD_PORT),8000)
 DYAD_HOME ?= dyad-data
+# The learning side is tested with torch (5.5 GB); `make test TRAIN=` leaves both out.
+TRAIN ?= 1
 export DYAD_HOME
 
 VENV := .venv
@@ -25,7 +27,7 @@ ifdef DATA
 endif
 	@exec $(BIN)/dyad serve --port "$(PORT)"
 
-test: packages lint ## install what the tests need, check style, types and floors, run the tests; TRAIN=1 with torch
+test: packages lint ## install what the tests need, check style, types and floors, run the tests; TRAIN= leaves torch out
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev $(if $(TRAIN),$(VENV)/.train) ## check style, types and floors only
