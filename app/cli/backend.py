@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-
-from app.cli.options import Target
-from app.cli.output import notice
-from app.errors import HomeInUse
 
 Document = dict[str, Any]
 Report = Callable[[float, str], None]
@@ -63,34 +58,3 @@ class Backend(Protocol):
         Raises:
             Stopped: by Ctrl-C; the jobs are dismissed by then.
         """
-
-
-@contextmanager
-def open_backend(target: Target) -> Iterator[Backend]:
-    """Open the state folder, or, where a service has it open or `--url` names one, talk to that service.
-
-    Raises:
-        StartupError: the folder cannot be opened, and no service that has it open is known.
-    """
-    from app.cli.remote import HttpBackend
-
-    if target.url is not None:
-        with HttpBackend(target.url) as remote:
-            yield remote
-        return
-
-    from app.cli.local import LocalBackend
-    from app.settings import load_settings
-
-    settings = load_settings(home=target.home)
-    try:
-        local = LocalBackend(settings)
-    except HomeInUse as error:
-        if error.url is None:
-            raise
-        notice(f"{settings.home} is open in the service at {error.url}; asking it")
-        with HttpBackend(error.url) as remote:
-            yield remote
-        return
-    with local:
-        yield local

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.backend import Document, open_backend
+from app.cli.backend import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
+from app.cli.reach import open_backend
 
 
 def build() -> typer.Typer:

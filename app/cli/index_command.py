@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import options
-from app.cli.backend import Backend, Document, Stopped, open_backend
+from app.cli.backend import Backend, Document, Stopped
 from app.cli.options import Target
 from app.cli.output import notice, print_json, progress_bar, say
+from app.cli.reach import open_backend
 from app.errors import Conflict, DyadError, NotFound
 
 SHOWN_REJECTIONS = 20

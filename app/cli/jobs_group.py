@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli import options
-from app.cli.backend import Document, open_backend
+from app.cli.backend import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table
+from app.cli.reach import open_backend
 
 Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]

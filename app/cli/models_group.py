@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.backend import open_backend
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table
+from app.cli.reach import open_backend
 
 
 def build() -> typer.Typer:
