@@ -23,7 +23,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_report_header() -> list[str]:
     """What is left out."""
-    return [] if HAS_TORCH else ["torch is not installed: the tests of the networks are left out (plain `make test` installs it)"]
+    return [] if HAS_TORCH else ["torch is not installed: the tests of the networks are left out (`make test` installs it)"]
 
 
 @pytest.fixture(scope="session")
