@@ -109,12 +109,6 @@ def footprint_bounds(footprint: GeoJSON) -> Bounds:
     return Bounds(*_unwrap(shape(footprint)).bounds)
 
 
-def footprint_centre(footprint: GeoJSON) -> tuple[float, float]:
-    """Longitude in [-180, 180) and latitude of a footprint's centroid."""
-    point = _unwrap(shape(footprint)).centroid
-    return (point.x + 180) % 360 - 180, point.y
-
-
 def to_geojson(geometry: BaseGeometry) -> GeoJSON:
     """Write a shapely geometry as GeoJSON with lists (not tuples) and 7 decimals (about a centimetre)."""
     rounded = shapely.set_precision(geometry, 1e-7, mode="pointwise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -61,10 +61,6 @@ class Tile:
     gsd: float | None = None
     labels: tuple[str, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
-
-    def with_changes(self, **changes: Any) -> Tile:
-        """A copy with some fields replaced."""
-        return replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True)

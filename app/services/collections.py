@@ -122,11 +122,7 @@ class CollectionService:
         """
         before = self.get(collection_id)
         after = _validated({**before.model_dump(), **changes, "updated": datetime.now(UTC)})
-        shaping = [
-            name
-            for name in ("tile_size", "stride", "bands", "scaling", "model")
-            if getattr(after, name) != getattr(before, name)
-        ]
+        shaping = [name for name in SHAPING if getattr(after, name) != getattr(before, name)]
         if shaping:
             self._reshape(before, after, shaping)
         self._write(after)

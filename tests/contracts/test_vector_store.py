@@ -7,6 +7,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def tile_at(number: int, **changes: object) -> Tile:
         image=f"collections/ucm/images/{number}.tif",
         indexed_at=START,
     )
-    return tile.with_changes(**changes)
+    return replace(tile, **changes)
 
 
 def random_tiles() -> list[Tile]:
@@ -314,8 +315,8 @@ def test_update_changes_records_and_leaves_vectors(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:200], random_vectors(200))
     before = store.vectors(INDEX, [TILES[1].id])
-    moved = TILES[1].with_changes(geometry=bbox_footprint([5, 5, 6, 6]), labels=("moved",), datetime=None)
-    bare = TILES[2].with_changes(geometry=None, properties={})
+    moved = replace(TILES[1], geometry=bbox_footprint([5, 5, 6, 6]), labels=("moved",), datetime=None)
+    bare = replace(TILES[2], geometry=None, properties={})
     store.update(INDEX, [moved, bare, tile_at(123456)])
     assert store.get(INDEX, [moved.id, bare.id]) == {moved.id: moved, bare.id: bare}
     assert store.stats(INDEX).size == 200

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-m", "app.cli")
 TIMEOUT = 120
 
 
@@ -50,11 +46,6 @@ class Service:
 
 
 Dyad = Callable[..., Ran]
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment without any setting of Dyad's but `more`."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith("DYAD_")}, **more}
 
 
 @dataclass(frozen=True)

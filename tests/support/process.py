@@ -14,7 +14,6 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "app.cli")
-START_SECONDS = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:

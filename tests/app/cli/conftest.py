@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import COMMAND, ROOT, TIMEOUT, Archive, Dyad, Ran, Service, environment
+from tests.support.command import TIMEOUT, Archive, Dyad, Ran, Service
 from tests.support.pictures import striped
+from tests.support.process import COMMAND, ROOT, ServeProcess, environment
 
 
 @pytest.fixture(scope="session")
@@ -36,32 +36,17 @@ def dyad() -> Dyad:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts `dyad serve` on a free port and a fresh home, and waits until it says where it is."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[ServeProcess] = []
 
     def start(home: Path | None = None) -> Service:
         home = home or tmp_path / "served"
-        process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0", "--home", str(home)],
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(process)
-        assert process.stderr is not None
-        for line in process.stderr:
-            if found := re.search(r"Dyad is at (\S+)", line):
-                return Service(process, found[1], home)
-        pytest.fail(f"dyad serve ended with {process.wait()}")
+        served = ServeProcess(home)
+        running.append(served)
+        return Service(served.process, served.url, home)
 
     yield start
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+    for served in running:
+        served.kill()
 
 
 @pytest.fixture(scope="session")

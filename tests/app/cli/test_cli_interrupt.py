@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.support.command import COMMAND, ROOT, TIMEOUT, environment
+from tests.support.command import TIMEOUT
 from tests.support.pictures import striped
+from tests.support.process import COMMAND, ROOT, environment
 
 if TYPE_CHECKING:
     from tests.support.command import Dyad, Service

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_over_the_limit_only_the_edge_is_counted_by_bounds(
 ) -> None:
     tiles, vectors = grid(size)
     if outlier:
-        tiles[0] = tiles[0].with_changes(geometry=bbox_footprint([-60, -50, 60, 60]))
+        tiles[0] = replace(tiles[0], geometry=bbox_footprint([-60, -50, 60, 60]))
     store = EdgeVectorStore(tmp_path, reserve=0)
     store.create_index(INDEX, 4)
     store.upsert(INDEX, tiles, vectors)
