@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     made.close()
 
 
-def tile_at(number: int, **changes: object) -> Tile:
+def tile_at(number: int, **changes: Any) -> Tile:
     tile = Tile(
         id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"tile {number}")),
         source=f"folder/{number % 7}.tif",
