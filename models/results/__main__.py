@@ -1,0 +1,71 @@
+"""Compute the tables of the papers and write them into docs/results.md.
+
+What was measured before is not measured again; what was cut off goes on where it stopped.
+
+    python -m models.results                      # everything that is missing, the most important first
+    python -m models.results --list               # what there is, and what is done
+    python -m models.results --only 'a-*'         # some cells, by their keys
+    python -m models.results --scale paper        # the papers' own settings, for GPUs
+    python -m models.results --tables-only        # only write the tables again
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from models.results.catalogue import SECTIONS, all_cells
+from models.results.store import Context, Results
+from models.results.tables import insert
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "results.md"
+FIGURES = ROOT / "docs" / "figures"
+
+
+def main() -> int:
+    """The program; returns its exit status."""
+    options = _options()
+    console = Console(stderr=True)
+    results = Results(FIGURES, options.scale)
+    cells = [cell for cell in all_cells(options.scale) if fnmatch.fnmatch(cell.key, options.only)]
+    if options.list:
+        for cell in cells:
+            print(f"{'done' if results.read(cell.key) else 'to do':6} {cell.key}")
+        return 0
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    context = Context(options.data, options.work / "cache", options.work, options.scale, lambda text: console.print(text, highlight=False))
+    if not options.tables_only:
+        for place, cell in enumerate(cells, 1):
+            try:
+                console.print(f"[{place}/{len(cells)}] {cell.key}", highlight=False, markup=False)
+                results.measure(cell, context)
+            except KeyboardInterrupt:
+                console.print("stopped; the same command goes on from there")
+                return 130
+    for name, render in SECTIONS.items():
+        insert(DOCUMENT, name, render(results))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m models.results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "results", help="of checkpoints and decoded images")
+    parser.add_argument("--scale", choices=("small", "paper"), default="small")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="keys of the cells, with wildcards")
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
+    parser.add_argument("--list", action="store_true", help="name the cells and stop")
+    parser.add_argument("--tables-only", action="store_true", help="measure nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Whole runs, from folders of images to bundles, reports and tables."""
