@@ -34,8 +34,8 @@ class Context:
 class Cell:
     """One number or a few that belong together.
 
-    key: also the file's name: lower case, digits, hyphens. settings: what was run, all that a reader needs to judge the numbers.
-    measure: computes plain values.
+    key: also the file's name: lower case, digits, hyphens. settings: what was run, all that a reader needs to judge the
+    numbers. measure: computes plain values.
     """
 
     key: str
@@ -53,6 +53,11 @@ class Results:
         """The values of a cell, None where it was not measured."""
         path = self._folder / f"{key}.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))["values"]) if path.exists() else None
+
+    def settings(self, key: str) -> dict[str, Any] | None:
+        """What a measured cell ran, None where it was not measured."""
+        path = self._folder / f"{key}.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"]) if path.exists() else None
 
     def measure(self, cell: Cell, context: Context) -> bool:
         """Measure a cell and keep it; False if that was done before with the same settings."""

@@ -46,7 +46,8 @@ class DivergedError(RuntimeError):
 class LoopConfig:
     """How to train.
 
-    epochs: at most. schedule: of the learning rate. accumulate: batches per update. clip_norm: of the gradient, 0 for none.
+    epochs: at most. steps_per_epoch: updates, 0 for a pass over the batches. schedule: of the learning rate.
+    accumulate: batches per update. clip_norm: of the gradient, 0 for none.
     watch: the validation metric that decides what is best, None for the mean training loss; mode: what is better.
     patience: epochs without a better one before stopping, None for never. validate_every: epochs.
     precision: bf16 means autocast, where the processor is not slower in it than in fp32.
@@ -56,6 +57,7 @@ class LoopConfig:
 
     epochs: int
     schedule: Schedule
+    steps_per_epoch: int = 0
     accumulate: int = 1
     clip_norm: float = 0.0
     precision: Precision = "fp32"
@@ -97,7 +99,7 @@ class Loop(Generic[BatchT]):
         self._validate, self._should_stop = validate, should_stop
         self._stopping = EarlyStopping(config.patience, config.mode)
         self._top_rates = [float(group["lr"]) for group in optimiser.param_groups]
-        self._steps_per_epoch = max(1, batches.steps_per_epoch // config.accumulate)
+        self._steps_per_epoch = config.steps_per_epoch or max(1, batches.steps_per_epoch // config.accumulate)
         self._precision = usable_precision(config.precision, self.process.device)
         self._totals = Totals()
         self.step = 0

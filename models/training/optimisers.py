@@ -40,6 +40,7 @@ def loop_config(
     return LoopConfig(
         epochs=recipe.epochs,
         schedule=Schedule(recipe.schedule, recipe.epochs, recipe.warmup_epochs, recipe.decay, recipe.decay_every),
+        steps_per_epoch=recipe.steps_per_epoch,
         accumulate=recipe.accumulate,
         clip_norm=recipe.clip_norm,
         precision=recipe.precision,

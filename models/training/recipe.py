@@ -42,9 +42,11 @@ class Recipe(BaseModel):
     dim: of the embedding. block: dyad or plain residual, in a matcher. code: (height, width, channels) of an autoencoder's
     features for an input of 64 pixels per side.
     decay, decay_every: "step" multiplies lr by decay every so many epochs; "cosine" falls to zero over `epochs`.
-    warmup_epochs: lr rises linearly over them first. batch_size: labelled images (pairs, for a matcher) per step;
-    unlabelled_batch_size: images without label per step beside them (0: none). samples_per_class: 0 shuffles, otherwise a
-    batch holds that many images of each of its classes, which losses over pairs need. accumulate: steps per update.
+    warmup_epochs: lr rises linearly over them first. steps_per_epoch: updates that count as an epoch, which makes runs on
+    different amounts of images equally long (0: a pass over the images, over the unlabelled ones where there are any).
+    batch_size: labelled images (pairs, for a matcher) per step; unlabelled_batch_size: images without label per step beside
+    them (0: none). samples_per_class: 0 shuffles, otherwise a batch holds that many images of each of its classes, which
+    losses over pairs need. accumulate: steps per update.
     image_size: pixels per side. clip_norm: of the gradient (0: not clipped). patience: epochs without improvement before
     stopping (None: never). freeze: the backbone is not trained.
     """
@@ -74,6 +76,7 @@ class Recipe(BaseModel):
     decay_every: Annotated[int, Field(ge=1)] = 30
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=1)] = 100
+    steps_per_epoch: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 256
     unlabelled_batch_size: Annotated[int, Field(ge=0)] = 0
     samples_per_class: Annotated[int, Field(ge=0)] = 0

@@ -65,6 +65,14 @@ def test_trains_and_reports(make_task: Any, make_batches: Any) -> None:
     assert outcome == Outcome("finished", 20, min(report.losses["loss"] for report in epochs))
 
 
+def test_an_epoch_of_another_length_than_a_pass(make_task: Any, make_batches: Any) -> None:
+    task, recorder, batches = make_task(), Recorder(), make_batches()
+    outcome = Loop(task, batches, sgd(task), replace(CONFIG, steps_per_epoch=3), callbacks=[recorder]).run()
+    assert recorder.events[0] == RunReport(epochs=4, steps_per_epoch=3, start=0)
+    assert outcome.step == 12
+    assert batches.asked == list(range(12))
+
+
 def test_equals_the_bare_loop(make_task: Any, make_batches: Any) -> None:
     seed_everything(1)
     task = make_task(dropout=0.0)
