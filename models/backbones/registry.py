@@ -23,7 +23,7 @@ _OF_TORCHVISION: dict[str, str] = {
     "vgg16": "vgg16",
     "googlenet": "googlenet",
 }
-_FIXED_WIDTH = ("vgg16", "googlenet")
+_FIXED_WIDTH = ("googlenet",)
 
 
 def build_encoder(
@@ -39,7 +39,7 @@ def build_encoder(
 
     name: one of `ENCODERS`.
     bands: B of the tiles. dimension: D of the embedding.
-    width: channels of the first stage; fewer than 64 make a smaller network (not for vgg16 and googlenet).
+    width: channels of the first stage; fewer than 64 make a smaller network (not for googlenet).
     latent: shape of an autoencoder's features at 256 pixels; the others have only one.
     weights: of the trunk: a file, or "cache" for torchvision's own in torchvision's cache. Nothing is downloaded.
 
@@ -77,7 +77,7 @@ def _trunk(name: str, bands: int, width: int, latent: Latent) -> Trunk:
         case "residual-attention-resnet18":
             trunk = ResidualAttentionTrunk(width=width, bands=bands)
         case "vgg16":
-            trunk = VGG16Trunk(bands=bands)
+            trunk = VGG16Trunk(width=width, bands=bands)
         case "googlenet":
             trunk = GoogLeNetTrunk(bands=bands)
         case _:

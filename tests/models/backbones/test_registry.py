@@ -19,7 +19,7 @@ def test_options_that_a_network_does_not_have_are_refused() -> None:
     with pytest.raises(ValueError, match="choose one of resnet18"):
         build_encoder("resnet19")
     with pytest.raises(ValueError, match="one width only"):
-        build_encoder("vgg16", width=48)
+        build_encoder("googlenet", width=48)
     with pytest.raises(ValueError, match="no latent"):
         build_encoder("resnet18", latent="8x8x20")
     with pytest.raises(ValueError, match="at least one channel"):

@@ -92,3 +92,9 @@ def test_the_attention_learns() -> None:
         optimiser.step()
     quiet = [name for name, p in trunk.named_parameters() if p.grad is None or not bool(p.grad.any())]
     assert quiet == []
+
+
+def test_a_width_makes_a_smaller_vgg() -> None:
+    trunk = VGG16Trunk(width=16)
+    assert trunk.channels == 128
+    assert 0.9e6 < parameters(trunk) < 1.0e6

@@ -21,7 +21,7 @@ from models.training.recipes import named_recipe
 SIZE = 64
 BANDS = ("red", "green", "blue", "nir")
 MEAN, STD = (0.4, 0.5, 0.6, 0.3), (0.2, 0.25, 0.3, 0.1)
-FIXED_WIDTH = ("vgg16", "googlenet")
+FIXED_WIDTH = ("googlenet",)
 WIDTH = 8
 
 
