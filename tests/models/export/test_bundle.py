@@ -154,7 +154,7 @@ def test_files_that_are_too_many_too_few_or_links_are_refused(written: Path, tmp
         ({"matcher": None, "pair_dimension": 0, "files": {}}, "does not declare encoder.onnx"),
         ({"dimension": 17}, "does not fit the network that the card describes: size mismatch for head.bias"),
         ({"encoder": {"name": "resnet18", "width": 9}}, "does not fit the network"),
-        ({"encoder": {"name": "vgg16", "width": 8}}, "one width only"),
+        ({"encoder": {"name": "googlenet", "width": 8}}, "one width only"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(written: Path, tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
