@@ -27,6 +27,11 @@ def match_probability(logits: Tensor) -> Tensor:
     return logits.float().softmax(dim=-1)[..., MATCH]
 
 
+def match_log_odds(logits: Tensor) -> Tensor:
+    """log(y / (1 - y)) of the match entry y of equation 8: (..., 2) logits to (...) float32."""
+    return logits[..., MATCH].float() - logits[..., 1 - MATCH].float()
+
+
 class MatcherTail(nn.Module):
     """All of the matcher but its first convolution.
 

@@ -23,6 +23,7 @@ from rich.console import Console
 from models.results.catalogue import SECTIONS, all_cells
 from models.results.store import Context, Results
 from models.results.tables import insert
+from models.training.allocator import keep_freed_memory
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "results.md"
@@ -32,20 +33,23 @@ FIGURES = ROOT / "docs" / "figures"
 def main() -> int:
     """The program; returns its exit status."""
     options = _options()
-    console = Console(stderr=True)
+    keep_freed_memory()
+    console = Console(stderr=True, highlight=False)
     results = Results(FIGURES, options.scale)
     cells = [cell for cell in all_cells(options.scale) if fnmatch.fnmatch(cell.key, options.only)]
     if options.list:
         for cell in cells:
-            print(f"{'done' if results.read(cell.key) else 'to do':6} {cell.key}")
+            sys.stdout.write(f"{'done' if results.read(cell.key) else 'to do':6} {cell.key}\n")
         return 0
     if options.threads:
         torch.set_num_threads(options.threads)
-    context = Context(options.data, options.work / "cache", options.work, options.scale, lambda text: console.print(text, highlight=False))
+    context = Context(
+        options.data, options.work / "cache", options.work, options.scale, lambda text: console.print(text, highlight=False)
+    )
     if not options.tables_only:
         for place, cell in enumerate(cells, 1):
             try:
-                console.print(f"[{place}/{len(cells)}] {cell.key}", highlight=False, markup=False)
+                console.print(f"[{place}/{len(cells)}] {cell.key}", markup=False)
                 results.measure(cell, context)
             except KeyboardInterrupt:
                 console.print("stopped; the same command goes on from there")
@@ -56,7 +60,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m models.results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m models.results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "results", help="of checkpoints and decoded images")
     parser.add_argument("--scale", choices=("small", "paper"), default="small")

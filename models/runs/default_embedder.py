@@ -10,9 +10,9 @@ import numpy as np
 
 from models.data.samplers import Indices
 from models.data.statistics import band_statistics
-from models.evaluation.metrics import retrieval_metrics
 from models.runs.embedder import TrainedEncoder, TrainingImages, train_embedder
 from models.runs.material import Material
+from models.runs.validation import validation_map
 from models.training.callbacks import Callback
 from models.training.named import RECIPES
 from models.training.recipe import Recipe
@@ -76,24 +76,10 @@ def train_in_stages(
             folder=folder / f"{recipe.image_size}",
             start=None if trained is None else trained.task,
             callbacks=callbacks(recipe),
-            validate=_validation(material, pixels),
+            validate=validation_map(material, pixels),
             validate_every=3,
             checkpoint_every=50,
         )
     if trained is None:
         raise ValueError("give at least one recipe")
     return trained
-
-
-def _validation(material: Material, pixels: np.ndarray) -> Callable[[TrainedEncoder], Mapping[str, float]] | None:
-    """mAP of each data set's validation images among themselves."""
-
-    def measure(trained: TrainedEncoder) -> dict[str, float]:
-        result = {}
-        for name in material.names:
-            rows = material.of(name, material.validation)
-            found, labels = trained.embed(pixels, rows), material.labels[rows]
-            result[f"{name}_map"] = retrieval_metrics(found, labels, found, labels, exclude_self=True).mean_average_precision
-        return result
-
-    return measure if len(material.validation) else None

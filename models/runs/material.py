@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data.cache import load_pixels
-from models.data.folders import ImageList, concatenate, list_class_folders
+from models.data.errors import DataError
+from models.data.folders import UNLABELLED, ImageList, concatenate, list_class_folders, list_images
 from models.data.samplers import Indices
 from models.data.splits import split_fraction
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """N labelled images of one or several data sets.
+    """N images of one or several data sets, and some without labels.
 
     images: their files and classes. pixels: (N, S, S, B) uint8, memory-mapped. sources: (N,) int64, the data set of each,
-    an index into `names`. train, validation, test: disjoint, sorted int64 indices.
+    an index into `names`, -1 for those without labels. train, validation, test: disjoint, sorted int64 indices of labelled
+    images.
     """
 
     images: ImageList
@@ -34,16 +36,21 @@ class Material:
     @property
     def labels(self) -> Indices:
         """(N,) int64."""
-        return self.images.labels
+        return np.asarray(self.images.labels, dtype=np.int64)
 
     def of(self, name: str, rows: Indices) -> Indices:
         """Those of `rows` that belong to the data set `name`."""
         return rows[self.sources[rows] == self.names.index(name)]
 
+    @property
+    def unlabelled(self) -> Indices:
+        """(U,) int64, sorted: those that came without labels."""
+        return np.flatnonzero(self.labels == UNLABELLED)
+
     def at_size(self, size: int, cache: Path) -> Material:
         """The same images at another size."""
         pixels = load_pixels(self.images, size, cache)
-        return Material(self.images, pixels, self.names, self.sources, self.train, self.validation, self.test)
+        return replace(self, pixels=pixels)
 
 
 def load_material(
@@ -55,6 +62,8 @@ def load_material(
     validation_fraction: float = 0.0,
     seed: int = 0,
     same_class: Mapping[str, str] | None = None,
+    without_classes: Collection[str] = (),
+    unlabelled: Sequence[Path] = (),
     bands: tuple[int, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Material:
@@ -62,25 +71,31 @@ def load_material(
 
     folders: by name of the data set; each is split by itself. train_fraction: share of each class, 0..1, that is not tested
     on; validation_fraction: share of all images that is taken out of it again. same_class: new names of classes; those that
-    get one name become one. bands: 0-based, None for all. progress: called with (done, N) while decoding.
+    get one name become one. without_classes: left out, by their new names; each must be in one of the data sets. unlabelled:
+    folders of more images, at any depth, which take no part in the splits. bands: 0-based, None for all. progress: called with
+    (done, N) while decoding.
 
     Raises:
-        DataError: a folder without classes, a class too small to split, or an image that cannot be read.
+        DataError: a folder without classes, a class that is unknown or too small to split, or an image that cannot be read.
     """
-    renamed = same_class or {}
-    lists = [_rename(list_class_folders(path), renamed) for path in folders.values()]
+    lists = [rename_classes(list_class_folders(path), same_class or {}) for path in folders.values()]
+    if unknown := set(without_classes) - {name for each in lists for name in each.classes}:
+        raise DataError(f"no data set has a class {', '.join(sorted(unknown))}")
+    lists = [each.without_classes(set(without_classes) & set(each.classes)) for each in lists]
     sources = np.repeat(np.arange(len(lists)), [len(each) for each in lists]).astype(np.int64)
     parts = [_split(each, train_fraction, validation_fraction, seed) for each in lists]
     starts = np.cumsum([0, *map(len, lists[:-1])])
     train, validation, test = (
         np.concatenate([start + part[i] for start, part in zip(starts, parts, strict=True)]) for i in range(3)
     )
-    images = concatenate(lists)
+    more = [list_images(path) for path in unlabelled]
+    sources = np.concatenate([sources, np.full(sum(map(len, more)), UNLABELLED, np.int64)])
+    images = concatenate([*lists, *more])
     pixels = load_pixels(images, size, cache, bands=bands, progress=progress)
     return Material(images, pixels, tuple(folders), sources, train, validation, test)
 
 
-def _rename(images: ImageList, names: Mapping[str, str]) -> ImageList:
+def rename_classes(images: ImageList, names: Mapping[str, str]) -> ImageList:
     """Classes under new names, equal ones joined."""
     given = [names.get(name, name) for name in images.classes]
     classes = tuple(sorted(set(given)))

@@ -1,0 +1,76 @@
+"""Many local descriptors of an image to one vector: VLAD (Jegou et al. 2010) and Fisher vectors (Perronnin et al. 2010).
+
+Codebooks are learned from training images only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.feature import fisher_vector, learn_gmm
+from sklearn.cluster import MiniBatchKMeans  # type: ignore[import-untyped]
+from sklearn.decomposition import PCA  # type: ignore[import-untyped]
+
+SAMPLE = 60_000
+"""Descriptors that a codebook is learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vlad:
+    """centres: (K, D) float32, the visual words."""
+
+    centres: NDArray[np.float32]
+
+    def encode(self, descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, G, D) descriptors to (N, K D): for each word the sum of what its descriptors differ from it by, normalised."""
+        return np.stack([normalise(self._encode(each)) for each in descriptors])
+
+    def _encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        values = image.astype(np.float32)
+        # the nearest centre: |x - c|^2 without |x|^2
+        word = (np.square(self.centres).sum(axis=1) - 2 * values @ self.centres.T).argmin(axis=1)
+        sums = np.zeros_like(self.centres)
+        np.add.at(sums, word, values - self.centres[word])
+        return sums.ravel()
+
+
+@dataclass(frozen=True, slots=True)
+class Fisher:
+    """pca: to decorrelated dimensions, as a mixture with diagonal covariances takes them to be. mixture: of K Gaussians."""
+
+    pca: Any
+    mixture: Any
+
+    def encode(self, descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, G, D) descriptors to (N, 2 K d + K): gradients by the weights, means and deviations, normalised."""
+        found = [fisher_vector(self.pca.transform(each.astype(np.float32)), self.mixture) for each in descriptors]
+        return np.stack([normalise(each.astype(np.float32)) for each in found])
+
+
+def fit_vlad(descriptors: NDArray[np.uint8], words: int, seed: int = 0) -> Vlad:
+    """Learn K words by k-means from the (N, G, D) descriptors of training images."""
+    means = MiniBatchKMeans(words, n_init=3, random_state=seed).fit(_sample(descriptors, seed))
+    return Vlad(means.cluster_centers_.astype(np.float32))
+
+
+def fit_fisher(descriptors: NDArray[np.uint8], gaussians: int, dimensions: int, seed: int = 0) -> Fisher:
+    """Learn a PCA and a mixture of K Gaussians from the (N, G, D) descriptors of training images."""
+    sample = _sample(descriptors, seed)
+    pca = PCA(dimensions, random_state=seed).fit(sample)
+    options = {"covariance_type": "diag", "random_state": seed, "max_iter": 200, "tol": 1e-2}
+    return Fisher(pca, learn_gmm(pca.transform(sample), n_modes=gaussians, gm_args=options))
+
+
+def normalise(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The signed square root of each number, then length 1 (0 stays 0)."""
+    rooted = np.sign(vector) * np.sqrt(np.abs(vector))
+    return np.asarray(rooted / max(float(np.linalg.norm(rooted)), np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def _sample(descriptors: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
+    flat = descriptors.reshape(-1, descriptors.shape[-1])
+    chosen = np.random.default_rng(seed).permutation(len(flat))[:SAMPLE]
+    return np.asarray(flat[np.sort(chosen)], dtype=np.float32)

@@ -1,0 +1,113 @@
+"""Train a matcher on the maps of a frozen encoder, and let it judge a shortlist as the service does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.data.samplers import Indices
+from models.evaluation.ranking import Neighbours
+from models.evaluation.rerank import score_shortlist
+from models.matcher.networks import match_log_odds
+from models.matcher.quantise import Quantisation, dequantise, fit_quantisation, quantise
+from models.matcher.split import SplitMatcher
+from models.runs.embedder import TrainedEncoder
+from models.training.callbacks import Callback
+from models.training.distributed import Process
+from models.training.encoding import Encoded, encode_images
+from models.training.loop import Loop
+from models.training.matching import PairBatches, matching_task
+from models.training.optimisers import build_optimiser, loop_config
+from models.training.recipe import Recipe
+from models.training.seeds import seed_everything
+
+COVERAGE = 0.999
+"""Share of the halves' values that a byte must hold; the rest is clipped."""
+_SAMPLE = 1024
+
+
+def encode_views(trained: TrainedEncoder, pixels: NDArray[np.uint8], rows: Indices, views: int) -> list[Encoded]:
+    """The images as they are, then `views` times augmented as in training: embeddings and maps of `pixels[rows]`.
+
+    A matcher needs the augmented ones. The encoder knows its training images by heart, and a matcher that saw only those maps
+    would take every map for that clear.
+    """
+    numbers = range(views + 1)
+    return [encode_images(trained.encoder, trained.preparation, pixels, rows, with_maps=True, view=view) for view in numbers]
+
+
+def train_matcher(
+    recipe: Recipe,
+    views: Sequence[Encoded],
+    labels: Indices,
+    *,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint_every: int = 0,
+    process: Process | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> SplitMatcher:
+    """Run a recipe of task "matcher" over the maps of T images, all views alike; hard pairs are those of the last view.
+
+    views: of `encode_views`. labels: (T,) int64.
+
+    Raises:
+        ValueError: recipe, views and labels do not fit. CheckpointError, DivergedError: see `Loop.run`.
+    """
+    maps = [view.maps for view in views if view.maps is not None]
+    if not maps:
+        raise ValueError("a matcher trains on maps; encode with them")
+    seed_everything(recipe.seed)
+    _, channels, height, width = maps[0].shape
+    task = matching_task(recipe, (channels, height, width), split=True)
+    batches = PairBatches(recipe, maps, labels, views[-1].embeddings)
+    optimiser = build_optimiser(recipe, task.parameters())
+    config = loop_config(recipe, checkpoint_every=checkpoint_every)
+    loop = Loop(task, batches, optimiser, config, process=process, folder=folder, callbacks=callbacks, should_stop=should_stop)
+    loop.run()
+    network = task.matcher
+    if not isinstance(network, SplitMatcher):
+        raise TypeError(f"the task of {recipe.name!r} made a {type(network).__name__}, no SplitMatcher")
+    return network.eval()
+
+
+@torch.no_grad()
+def fit_stored(matcher: SplitMatcher, maps: NDArray[np.float16], seed: int = 0) -> Quantisation:
+    """How this matcher's candidate halves become bytes, measured on a sample of (N, C, h, w) training maps."""
+    sample = np.random.default_rng(seed).permutation(len(maps))[:_SAMPLE]
+    halves = matcher.candidate_half(torch.from_numpy(maps[np.sort(sample)]).float())
+    return fit_quantisation(halves, coverage=COVERAGE)
+
+
+@torch.no_grad()
+def shortlist_log_odds(
+    matcher: SplitMatcher,
+    stored: Quantisation | None,
+    query_maps: NDArray[np.float16],
+    database_maps: NDArray[np.float16],
+    shortlist: Neighbours,
+) -> NDArray[np.float32]:
+    """(Q, K) log-odds of a match for every query and each of its neighbours.
+
+    query_maps, database_maps: (Q, C, h, w) and (N, C, h, w). stored: the candidates' halves go through bytes as in an index;
+    None: they stay exact.
+    """
+    queries = _in_parts(matcher.query_half, query_maps)
+    candidates = _in_parts(matcher.candidate_half, database_maps)
+    if stored is not None:
+        candidates = dequantise(quantise(candidates, stored), stored)
+
+    def score(query: NDArray[np.intp], item: NDArray[np.intp]) -> NDArray[np.float32]:
+        logits = matcher.tail(queries[torch.from_numpy(query)], candidates[torch.from_numpy(item)])
+        return np.asarray(match_log_odds(logits).numpy(), dtype=np.float32)
+
+    return score_shortlist(shortlist, score)
+
+
+def _in_parts(half: Callable[[torch.Tensor], torch.Tensor], maps: NDArray[np.float16], size: int = 512) -> torch.Tensor:
+    parts = [half(torch.from_numpy(maps[start : start + size]).float()) for start in range(0, len(maps), size)]
+    return torch.cat(parts)
