@@ -17,20 +17,18 @@ import torch
 from rich.console import Console
 
 from models.export.bundle import Matcher, write_bundle
+from models.export.card import BundleCard
 from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
 from models.runs.default_card import default_facts
-from models.runs.default_embedder import SAME_CLASS, stage_recipes, train_in_stages
+from models.runs.default_embedder import train_in_stages
+from models.runs.default_plan import Plan
 from models.runs.default_rerank import train_reranker
 from models.runs.material import Material, load_material
 from models.training.allocator import keep_freed_memory
 from models.training.callbacks import Callback
 from models.training.jsonlines import JsonLines
-from models.training.named import RECIPES
 from models.training.progress import ProgressBar
 from models.training.recipe import Recipe
-
-TRAIN_FRACTION, VALIDATION_FRACTION = 0.8, 0.04
-MODEL_ID = "dyad-rgb-128"
 
 
 def main() -> int:
@@ -41,40 +39,44 @@ def main() -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        _train(options.data, options.out, options.work, console)
+        train_default(Plan(), options.data, options.out, options.work, console)
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from the last checkpoint")
         return 130
     return 0
 
 
-def _train(data: Path, out: Path, work: Path, console: Console) -> None:
+def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Console) -> BundleCard:
+    """Follow the plan and write the bundle into the folder `out`, with checkpoints and decoded images under `work`."""
+
     def callbacks(recipe: Recipe, name: str) -> list[Callback]:
         return [ProgressBar(console), JsonLines(work / f"{name}-{recipe.image_size}.jsonl")]
 
     cache = work / "cache"
-    recipes = stage_recipes()
-    material = load_default(data, recipes[-1].image_size, cache)
+    material = load_default(plan, data, cache)
     console.print(f"{len(material.train)} training, {len(material.validation)} validation, {len(material.test)} test images")
-    trained = train_in_stages(material, recipes, cache, work / "embedder", callbacks=lambda r: callbacks(r, "embedder"))
-    reranker = train_reranker(material, trained, RECIPES["default-matcher"], cache, work, callbacks)
-    facts = default_facts(MODEL_ID, material, trained, reranker, recipes)
+    trained = train_in_stages(
+        material, plan.recipes, cache, work / "embedder", callbacks=lambda recipe: callbacks(recipe, "embedder")
+    )
+    reranker = train_reranker(material, trained, plan, cache, work, callbacks)
+    facts = default_facts(plan, material, trained, reranker)
     matcher = Matcher(reranker.network, reranker.stored, reranker.calibration, reranker.fusion)
-    card = write_bundle(out / MODEL_ID, trained.encoder, facts, matcher=matcher, int8=_int8(material), weights="float16")
+    card = write_bundle(out / plan.model_id, trained.encoder, facts, matcher=matcher, int8=_int8(material), weights="float16")
     for name, measured in card.metrics.items():
         console.print(f"{name}: {measured.protocol}: {measured.values}", highlight=False)
+    return card
 
 
-def load_default(data: Path, size: int, cache: Path) -> Material:
-    """Both data sets as the default bundle splits them: 76 % of each class trained on, 4 % validated on, 20 % tested on."""
+def load_default(plan: Plan, data: Path, cache: Path) -> Material:
+    """Both data sets as the plan splits them."""
     folders = {name: data / name for name in ("ucmerced", "aid")}
     return load_material(
         folders,
-        size,
+        plan.input_size,
         cache,
-        train_fraction=TRAIN_FRACTION,
-        validation_fraction=VALIDATION_FRACTION,
-        same_class=SAME_CLASS,
+        train_fraction=plan.train_fraction,
+        validation_fraction=plan.validation_fraction,
+        same_class=plan.same_class,
     )
 
 

@@ -10,11 +10,10 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import retrieval_metrics
 from models.evaluation.protocols import protocol_named
 from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
-from models.runs.default_rerank import HELD_OUT, Reranker
+from models.runs.default_plan import Plan
+from models.runs.default_rerank import Reranker
 from models.runs.embedder import TrainedEncoder
 from models.runs.material import Material
-from models.training.named import RECIPES
-from models.training.recipe import Recipe
 
 TERMS = {
     "ucmerced": ("UC Merced Land Use", "USGS imagery, public domain; cite Yang and Newsam 2010"),
@@ -22,41 +21,40 @@ TERMS = {
 }
 
 
-def default_facts(
-    model_id: str, material: Material, trained: TrainedEncoder, reranker: Reranker, recipes: list[Recipe]
-) -> Facts:
+def default_facts(plan: Plan, material: Material, trained: TrainedEncoder, reranker: Reranker) -> Facts:
     """The card's facts; measures the encoder on the test images of both data sets."""
     preparation = trained.preparation
     counts = {name: len(material.of(name, material.train)) for name in material.names}
     sets = tuple(TrainingSet(name=title, terms=terms, images=counts[name]) for name, (title, terms) in TERMS.items())
     return Facts(
-        id=model_id,
+        id=plan.model_id,
         title="Dyad RGB",
         description="ResNet-18 of width 48 and its matcher, trained from scratch on aerial imagery of 0.3 to 8 m per pixel",
         licence="research use, as part of its training data is",
-        input_size=recipes[-1].image_size,
+        input_size=plan.input_size,
         bands=("red", "green", "blue"),
         normalisation=Normalisation(
             mean=tuple(preparation.mean.flatten().tolist()), std=tuple(preparation.std.flatten().tolist())
         ),
-        encoder=EncoderFacts(name="resnet18", width=recipes[-1].width),
-        recipe={"stages": [recipe.model_dump(mode="json") for recipe in recipes]},
-        matcher_recipe=RECIPES["default-matcher"].model_dump(mode="json"),
-        seed=recipes[-1].seed,
+        encoder=EncoderFacts(name="resnet18", width=plan.recipes[-1].width),
+        recipe={"stages": [recipe.model_dump(mode="json") for recipe in plan.recipes]},
+        matcher_recipe=plan.matcher.model_dump(mode="json"),
+        seed=plan.recipes[-1].seed,
         training_sets=sets,
-        splits=_splits(material),
+        splits=_splits(material, plan),
         metrics={**_embedding_metrics(material, trained), **_rerank_metrics(reranker)},
     )
 
 
-def _splits(material: Material) -> dict[str, Any]:
+def _splits(material: Material, plan: Plan) -> dict[str, Any]:
+    shares = plan.train_fraction - plan.validation_fraction, plan.validation_fraction, 1 - plan.train_fraction
     return {
-        "rule": "76 % of each class trained on, 4 % validated on, 20 % tested on; seed 0; duplicates stay together",
+        "rule": "of each class {:.0%} trained on, {:.0%} validated on, {:.0%} tested on".format(*shares),
         "train": len(material.train),
         "validation": len(material.validation),
         "test": len(material.test),
         "classes": list(material.images.classes),
-        "fusion": "weight chosen on validation images, and on classes held out from a twin: " + ", ".join(HELD_OUT),
+        "fusion": "weight chosen on validation images, and on classes held out from a twin: " + ", ".join(plan.held_out),
     }
 
 

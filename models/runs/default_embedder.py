@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -50,7 +50,7 @@ def stage_recipes(base: Recipe | None = None, stages: tuple[tuple[int, int, floa
 
 def train_in_stages(
     material: Material,
-    recipes: list[Recipe],
+    recipes: Sequence[Recipe],
     cache: Path,
     folder: Path,
     *,

@@ -14,19 +14,15 @@ from models.evaluation.calibration import Calibration
 from models.evaluation.rerank import RerankReport, safe_weight
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
-from models.runs.default_embedder import stage_recipes, train_in_stages
+from models.runs.default_embedder import train_in_stages
 from models.runs.default_matcher import DEPTH, Judged, Shown, calibrate_on, judge, show
+from models.runs.default_plan import Plan
 from models.runs.embedder import TrainedEncoder
 from models.runs.matcher import encode_views, fit_stored, train_matcher
 from models.runs.material import Material
 from models.training.callbacks import Callback
 from models.training.encoding import encode_images
 from models.training.recipe import Recipe
-
-HELD_OUT = ("Airport", "Beach", "Farmland", "Park", "RailwayStation", "Viaduct", "mobilehomepark", "tenniscourt")
-"""Classes that a second, cheaper pair of networks never sees: the fusion weight is chosen on them."""
-TWIN_STAGES = ((64, 10, 0.05), (96, 5, 0.04))
-VIEWS = 2
 
 MakeCallbacks = Callable[[Recipe, str], list[Callback]]
 
@@ -49,14 +45,14 @@ class Reranker:
 
 
 def train_reranker(
-    material: Material, trained: TrainedEncoder, recipe: Recipe, cache: Path, work: Path, callbacks: MakeCallbacks
+    material: Material, trained: TrainedEncoder, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks
 ) -> Reranker:
     """Train the matcher on the training images, calibrate it on the validation images, and choose its weight.
 
     The weight is the best of those that harm neither the validation images nor classes that no network has seen, which takes a
     second encoder and matcher, trained without them. What begins with "test" in the reports chose nothing.
     """
-    network, stored = _matcher(material, trained, recipe, material.train, work / "matcher", callbacks(recipe, "matcher"))
+    network, stored = _matcher(material, trained, plan, material.train, work / "matcher", callbacks(plan.matcher, "matcher"))
     database = _shown(material, trained, material.train)
     validation = _shown(material, trained, material.validation)
     seen = {"validation": judge(network, stored, validation, database), "validation alone": judge(network, stored, validation)}
@@ -66,7 +62,7 @@ def train_reranker(
         queries, others = _shown(material, trained, rows), material.of(name, material.train)
         test[f"test of {name}"] = judge(network, stored, queries, _shown(material, trained, others))
     measured = calibrate_on(list(seen.values()), list(test.values()))
-    unseen = _unseen_classes(material, recipe, cache, work / "twin", callbacks)
+    unseen = _unseen_classes(material, plan, cache, work / "twin", callbacks)
     judged = {**seen, "unseen classes": unseen, **test}
     reports = {name: each.reranked(measured.temperature) for name, each in judged.items()}
     weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")])
@@ -75,23 +71,24 @@ def train_reranker(
     return Reranker(network, stored, calibration, fusion, measured, reports, weight)
 
 
-def _unseen_classes(material: Material, recipe: Recipe, cache: Path, work: Path, callbacks: MakeCallbacks) -> Judged:
-    """A cheaper encoder and its matcher, trained without `HELD_OUT`, asked for those classes only; no test image takes part."""
-    is_held = np.isin(material.labels, [material.images.classes.index(name) for name in HELD_OUT])
+def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> Judged:
+    """A cheaper encoder and its matcher, trained without `plan.held_out`, asked for those classes only; without test images."""
+    is_held = np.isin(material.labels, [material.images.classes.index(name) for name in plan.held_out])
     rows = material.train[~is_held[material.train]]
-    recipes = stage_recipes(stages=TWIN_STAGES)
-    twin = train_in_stages(material, recipes, cache, work, rows=rows, callbacks=lambda each: callbacks(each, "twin"))
-    network, stored = _matcher(material, twin, recipe, rows, work / "matcher", callbacks(recipe, "twin-matcher"))
+    twin = train_in_stages(
+        material, plan.twin_recipes, cache, work, rows=rows, callbacks=lambda recipe: callbacks(recipe, "twin")
+    )
+    network, stored = _matcher(material, twin, plan, rows, work / "matcher", callbacks(plan.matcher, "twin-matcher"))
     held = np.concatenate((material.train, material.validation))
     return judge(network, stored, _shown(material, twin, np.sort(held[is_held[held]])))
 
 
 def _matcher(
-    material: Material, trained: TrainedEncoder, recipe: Recipe, rows: Indices, folder: Path, callbacks: list[Callback]
+    material: Material, trained: TrainedEncoder, plan: Plan, rows: Indices, folder: Path, callbacks: list[Callback]
 ) -> tuple[SplitMatcher, Quantisation]:
-    views = encode_views(trained, material.pixels, rows, VIEWS)
+    views = encode_views(trained, material.pixels, rows, plan.views)
     labels = np.unique(material.labels[rows], return_inverse=True)[1].astype(np.int64)
-    network = train_matcher(recipe, views, labels, folder=folder, callbacks=callbacks)
+    network = train_matcher(plan.matcher, views, labels, folder=folder, callbacks=callbacks)
     return network, fit_stored(network, show(views[0], labels).maps)
 
 
