@@ -16,10 +16,10 @@ NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importli
 NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|tests/support/losses\.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format lock bench clean packages
+.PHONY: help serve test lint format lock bench train-default results clean packages
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
 
 serve: $(VENV)/.serve ## start the service on http://127.0.0.1:8000; PORT=, DYAD_HOME=, DATA=folder-or-scene to index first
 ifdef DATA
@@ -48,8 +48,14 @@ lock: $(VENV)/.dev ## renew constraints.txt (UPGRADE=1 takes the newest versions
 bench: $(VENV)/.dev ## print the figures of benchmarks/
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
-clean: ## remove what these commands built; the state in DYAD_HOME stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+train-default: $(VENV)/.train ## train the bundle that ships with Dyad anew (hours on a CPU; goes on where it was stopped)
+	$(BIN)/python -m models.runs.default $(ARGS)
+
+results: $(VENV)/.train ## compute what is missing of the papers' tables in docs/results.md; ARGS=--list, ARGS="--only 'a-*'"
+	$(BIN)/python -m models.results $(ARGS)
+
+clean: ## remove what these commands built; the state in DYAD_HOME and the training runs in build/ stay
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian splits `venv` from Python: where it is missing, root gets it and anybody else one clear line.
