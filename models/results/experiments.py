@@ -71,7 +71,9 @@ class Experiment:
     @property
     def settings(self) -> dict[str, Any]:
         """All that the numbers depend on, as plain values; of the recipe what differs from the published defaults."""
-        recipe = self.recipe.model_dump(mode="json", exclude_defaults=True) | self.recipe.model_dump(mode="json", include=_ALWAYS)
+        recipe = self.recipe.model_dump(mode="json", exclude_defaults=True) | self.recipe.model_dump(
+            mode="json", include=_ALWAYS
+        )
         own = {"validation": self.validation, "flipped": self.flipped, "imagenet": self.imagenet}
         return {"data": self.data, "protocol": self.protocol.name, "recipe": recipe, **own}
 

@@ -15,9 +15,7 @@ from models.training.named import RECIPES
 
 DATA = "aid"
 IMAGES = 10_000
-METHODS: Mapping[str, str] = MappingProxyType(
-    {"hr-s2dml": "HR-S2DML", "d-cnn": "D-CNN", "triplet": "Triplet", "nsl": "NSL"}
-)
+METHODS: Mapping[str, str] = MappingProxyType({"hr-s2dml": "HR-S2DML", "d-cnn": "D-CNN", "triplet": "Triplet", "nsl": "NSL"})
 """Recipes, the papers' order of merit by kNN first, and what they are called."""
 FRACTIONS = (0.20, 0.05, 0.15, 0.10)
 """Labelled shares, the most wanted first."""
@@ -124,7 +122,7 @@ def render(results: Results) -> str:
 _CAPTION = (
     "Every method has the same updates of the same number of labelled images; HR-S2DML sees as many unlabelled ones beside "
     "(the other images of AID, without their labels), so each of its updates costs twice as much. Images that were not "
-    "labelled query the labelled ones. The paper begins with ImageNet weights at 256 px, from images of 600 px (ours have 150). "
+    "labelled query the labelled ones. The paper begins with ImageNet weights at 256 px, from images of 600 px (here 150). "
     "MAP@20 averages the precision over the relevant items among the first 20, *strict* over as many as could be there: the "
     "paper does not say which it means."
 )

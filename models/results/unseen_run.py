@@ -1,0 +1,138 @@
+"""Train an encoder and a matcher on a part of what there is, and ask them for what neither has seen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.data.samplers import Indices
+from models.evaluation.calibration import fit_temperature
+from models.evaluation.evaluate import evaluate
+from models.evaluation.protocols import unseen
+from models.results.experiments import CHECKPOINT_EVERY, Teller
+from models.results.store import Context
+from models.runs.default_embedder import train_in_stages
+from models.runs.default_matcher import Judged, Shown, judge, show
+from models.runs.embedder import TrainedEncoder
+from models.runs.matcher import encode_views, fit_stored, train_matcher
+from models.runs.material import Material, load_material
+from models.training.encoding import encode_images
+from models.training.recipe import Recipe
+
+DATA_SETS = ("ucmerced", "aid")
+TRAINED, VALIDATION = 0.8, 0.04
+"""Shares of each class: not tested on, and the part of it that is held back from training to calibrate the matcher on."""
+VIEWS = 2
+"""Augmented looks at each training image that the matcher gets beside the plain one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is trained on, and what is asked.
+
+    trained, asked: data sets. without: classes of `trained` that are left out of training; if there are any, all their images
+    are asked and nothing else, otherwise every image of `asked` is.
+    """
+
+    key: str
+    title: str
+    trained: str
+    asked: str
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Recipes: of the encoder, one for each stage, and of its matcher. Their seed also splits the data."""
+
+    stages: list[Recipe]
+    matcher: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Rows of the material. train, validation, test: of what is trained on. asked: what no network sees before."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+    asked: Indices
+
+
+def parts_of(question: Question, material: Material) -> Parts:
+    """Who is trained on and who is asked; `asked` shares no image with the others, and no class where some are left out."""
+    is_out = np.isin(material.labels, [material.images.classes.index(name) for name in question.without])
+    sides = (material.of(question.trained, side) for side in (material.train, material.validation, material.test))
+    train, validation, test = (rows[~is_out[rows]] for rows in sides)
+    asked = material.of(question.asked, np.arange(len(material.images), dtype=np.int64))
+    return Parts(train, validation, test, asked[is_out[asked]] if question.without else asked)
+
+
+def measure(question: Question, networks: Networks, context: Context, folder: Path) -> dict[str, Any]:
+    """Rank what was not seen, by the embedding alone and re-ranked by the matcher; folder: of checkpoints.
+
+    The matcher's temperature is fitted on validation images, so what was not seen has no part in any choice. Returns the
+    embedding's reports, and `RerankReport.to_dict()` for "unseen", and for the "validation" and "test" images of what was
+    trained on, which query the training images.
+    """
+    material = load_material(
+        {name: context.data / name for name in DATA_SETS},
+        networks.stages[-1].image_size,
+        context.cache,
+        train_fraction=TRAINED,
+        validation_fraction=VALIDATION,
+        seed=networks.matcher.seed,
+    )
+    parts = parts_of(question, material)
+    trained = train_in_stages(
+        material,
+        networks.stages,
+        context.cache,
+        folder / "encoder",
+        rows=parts.train,
+        callbacks=lambda recipe: [Teller(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
+    )
+    judged = _judge(trained, material, parts, networks.matcher, context, folder / "matcher")
+    temperature = fit_temperature(judged["validation"].pairs)
+    asked, nothing = judged["unseen"].queries, np.zeros(0, np.int64)
+    everything = np.arange(len(asked.labels))
+    found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
+    return {
+        "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
+        "rerank": {name: each.reranked(temperature).to_dict() for name, each in judged.items()},
+        "temperature": temperature.value,
+        "images": {name: len(rows) for name, rows in asdict(parts).items()},
+    }
+
+
+def _judge(
+    trained: TrainedEncoder, material: Material, parts: Parts, recipe: Recipe, context: Context, folder: Path
+) -> dict[str, Judged]:
+    """Train the matcher on the training part, and let it look at the first places of every ranking."""
+    context.say("looking at the training images for the matcher")
+    views = encode_views(trained, material.pixels, parts.train, VIEWS)
+    labels = material.labels[parts.train]
+    matcher = train_matcher(
+        recipe,
+        views,
+        labels,
+        folder=folder,
+        callbacks=[Teller(context.say, "matcher", recipe.epochs)],
+        checkpoint_every=CHECKPOINT_EVERY,
+    )
+    database = show(views[0], labels)
+    stored = fit_stored(matcher, database.maps)
+    return {
+        "unseen": judge(matcher, stored, _shown(trained, material, parts.asked)),
+        "validation": judge(matcher, stored, _shown(trained, material, parts.validation), database),
+        "test": judge(matcher, stored, _shown(trained, material, parts.test), database),
+    }
+
+
+def _shown(trained: TrainedEncoder, material: Material, rows: Indices) -> Shown:
+    return show(
+        encode_images(trained.encoder, trained.preparation, material.pixels, rows, with_maps=True), material.labels[rows]
+    )
