@@ -6,7 +6,7 @@ database: (G,) int, G >= 1. Every measure of one query is a function of them. Eq
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from models.evaluation.ranking import (
     check_embeddings,
     first_places,
     ranked_chunks,
+    scored_chunks,
 )
 from models.evaluation.relevance import Relevance, relevance
 
@@ -152,12 +153,40 @@ def retrieval_metrics(
     own = _own_rows(len(queries), len(database), exclude_self, own)
     check_embeddings(queries, database, own)
     related = relevance(query_labels, database_labels, len(queries), len(database), own)
-    ranked = len(database) - exclude_self
+    return _report(ranked_chunks(queries, database, own, chunk), related, len(database) - exclude_self, ks)
+
+
+def score_metrics(
+    scores: NDArray[np.floating[Any]],
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    *,
+    own: Indices | None = None,
+    ks: Sequence[int] = (5, 10, 50, 100, 1000),
+    chunk: int = CHUNK,
+) -> RetrievalReport:
+    """The same of rankings by any score, a matcher's for instance, highest first. Equal scores rank by index.
+
+    scores: (Q, N), of every query with every item of the database. own: (Q,), the item that each query is, which is left out
+    of its ranking; None: no query is in the database. The other arguments are those of `retrieval_metrics`.
+
+    Raises:
+        EvaluationError: shapes do not fit, a score is not finite, or no query has anything relevant to it.
+    """
+    if scores.ndim != 2 or not np.isfinite(scores).all():
+        raise EvaluationError(f"scores of shape {scores.shape}: finite ones of shape (Q, N) are needed")
+    related = relevance(query_labels, database_labels, scores.shape[0], scores.shape[1], own)
+    return _report(scored_chunks(scores, own, chunk), related, scores.shape[1] - (own is not None), ks)
+
+
+def _report(chunks: Iterable[RankedChunk], related: Relevance, ranked: int, ks: Sequence[int]) -> RetrievalReport:
+    """Measure rankings of `ranked` items each, of all queries in their order."""
+    queries = len(related.wanted)
     ks = [k for k in ks if k <= ranked]
-    measures = np.full((len(queries), 5 + len(ks)), np.nan)
+    measures = np.full((queries, 5 + len(ks)), np.nan)
     curve = np.zeros(RECALL_LEVELS)
     correct = 0
-    for each in ranked_chunks(queries, database, own, chunk):
+    for each in chunks:
         correct += _correct_votes(each, related, min(NEIGHBOURS, ranked))
         for query, ranks in related.ranks(each):
             measures[query] = _measure(ranks, ks)
@@ -167,7 +196,7 @@ def retrieval_metrics(
         raise EvaluationError("no query has a relevant item in the database; compare the two lists of labels")
     means = [float(mean) for mean in measures[matched].mean(axis=0)]
     return RetrievalReport(
-        queries=len(queries),
+        queries=queries,
         without_match=int(np.sum(~matched)),
         database=ranked,
         mean_average_precision=means[0],
@@ -178,7 +207,7 @@ def retrieval_metrics(
         precision_at=dict(zip(ks, means[5:], strict=True)),
         precision_recall=[float(value) for value in curve / np.sum(matched)],
         class_average_precision=_by_class(measures[:, 0], matched, related),
-        knn_accuracy=correct / len(queries),
+        knn_accuracy=correct / queries,
     )
 
 

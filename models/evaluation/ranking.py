@@ -90,6 +90,15 @@ def ranked_chunks(queries: Embeddings, database: Embeddings, own: Indices | None
         yield RankedChunk(start, distances, np.sort(distances, axis=1))
 
 
+def scored_chunks(scores: Embeddings, own: Indices | None, chunk: int) -> Iterator[RankedChunk]:
+    """The same for (Q, N) scores that are there already, the highest first. own: as in `nearest`."""
+    for start in range(0, len(scores), chunk):
+        distances = -scores[start : start + chunk]
+        if own is not None:
+            distances[np.arange(len(distances)), own[start : start + chunk]] = np.inf
+        yield RankedChunk(start, distances, np.sort(distances, axis=1))
+
+
 def ranks_of(distance: Embeddings, ordered: Embeddings, wanted: NDArray[np.intp]) -> Ranks:
     """The 1-based places of some items in one ranking, ascending.
 

@@ -46,8 +46,11 @@ class Fisher:
 
     def encode(self, descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, G, D) descriptors to (N, 2 K d + K): gradients by the weights, means and deviations, normalised."""
-        found = [fisher_vector(self.pca.transform(each.astype(np.float32)), self.mixture) for each in descriptors]
-        return np.stack([normalise(each.astype(np.float32)) for each in found])
+        return np.stack([normalise(self._encode(each)) for each in descriptors])
+
+    def _encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        projected = self.pca.transform(image.astype(np.float32))
+        return np.asarray(fisher_vector(projected, self.mixture), dtype=np.float32)  # type: ignore[no-untyped-call]
 
 
 def fit_vlad(descriptors: NDArray[np.uint8], words: int, seed: int = 0) -> Vlad:
@@ -61,7 +64,8 @@ def fit_fisher(descriptors: NDArray[np.uint8], gaussians: int, dimensions: int, 
     sample = _sample(descriptors, seed)
     pca = PCA(dimensions, random_state=seed).fit(sample)
     options = {"covariance_type": "diag", "random_state": seed, "max_iter": 200, "tol": 1e-2}
-    return Fisher(pca, learn_gmm(pca.transform(sample), n_modes=gaussians, gm_args=options))
+    mixture = learn_gmm(pca.transform(sample), n_modes=gaussians, gm_args=options)  # type: ignore[no-untyped-call]
+    return Fisher(pca, mixture)
 
 
 def normalise(vector: NDArray[np.float32]) -> NDArray[np.float32]:

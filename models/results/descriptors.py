@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage import feature
+from skimage.feature import SIFT, local_binary_pattern
+from skimage.feature import hog as histograms
 
 VERSION = 1
 """Raise it when a description changes, so that older files are not used."""
@@ -25,6 +26,8 @@ HOG_CELLS, HOG_ORIENTATIONS = 3, 9
 LBP_POINTS, LBP_RADIUS = 16, 2
 SIFT_STRIDE, SIFT_SIGMAS = 16, (1.6, 3.2, 6.4)
 """Pixels between grid points, and the blur of each of the octaves that are looked at."""
+FEW = 100
+"""Images for which no processes are started."""
 
 Description = NDArray[np.float32] | NDArray[np.uint8]
 Describe = Callable[[NDArray[np.uint8]], Description]
@@ -33,7 +36,7 @@ Describe = Callable[[NDArray[np.uint8]], Description]
 def hog(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(81,): nine orientations in 3 x 3 cells of the luma, normalised as one block (L2-Hys)."""
     side = len(image) // HOG_CELLS
-    found = feature.hog(
+    found = histograms(
         image @ LUMA,
         orientations=HOG_ORIENTATIONS,
         pixels_per_cell=(side, side),
@@ -49,8 +52,9 @@ def lbp_rgb(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     counted = []
     for band in range(image.shape[2]):
         plane = np.ascontiguousarray(image[:, :, band])
-        codes = feature.local_binary_pattern(plane, LBP_POINTS, LBP_RADIUS, "uniform")[inner, inner].astype(np.int64)
-        counted.append(np.bincount(codes.ravel(), minlength=LBP_POINTS + 2) / codes.size)
+        codes = local_binary_pattern(plane, LBP_POINTS, LBP_RADIUS, "uniform")  # type: ignore[no-untyped-call]
+        patterns = codes[inner, inner].astype(np.int64).ravel()
+        counted.append(np.bincount(patterns, minlength=LBP_POINTS + 2) / len(patterns))
     return np.concatenate(counted).astype(np.float32)
 
 
@@ -62,12 +66,13 @@ def dense_sift(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     steps = np.arange(SIFT_STRIDE / 2, len(image), SIFT_STRIDE)
     grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
     octaves = np.repeat(np.arange(len(SIFT_SIGMAS)), len(grid))
-    sift = feature.SIFT(upsampling=1, n_octaves=len(SIFT_SIGMAS), n_scales=1, sigma_min=SIFT_SIGMAS[0])
+    options = {"upsampling": 1, "n_octaves": len(SIFT_SIGMAS), "n_scales": 1, "sigma_min": SIFT_SIGMAS[0]}
+    sift = SIFT(**options)  # type: ignore[no-untyped-call]
     sift.positions, sift.octaves = np.tile(grid, (len(SIFT_SIGMAS), 1)), octaves
     sift.scales, sift.orientations = np.zeros_like(octaves), np.zeros(len(octaves))
     sift.sigmas = np.array(SIFT_SIGMAS)[octaves]
     with np.errstate(invalid="ignore", divide="ignore"):  # a flat patch is 0 / 0, which is cast to 0
-        sift.extract(image.astype(np.float32) @ (LUMA / 255))
+        sift.extract(image.astype(np.float32) @ (LUMA / 255))  # type: ignore[no-untyped-call]
     return np.asarray(sift.descriptors, dtype=np.uint8)
 
 
@@ -90,7 +95,8 @@ def describe_all(
     target = folder / f"{describe.__name__}-{digest.hexdigest()[:16]}.npy"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write(target, _described(describe, pixels, workers or os.cpu_count() or 1), len(pixels), progress)
+        workers = 1 if len(pixels) < FEW else workers or os.cpu_count() or 1
+        _write(target, _described(describe, pixels, workers), len(pixels), progress)
     described: NDArray[Any] = np.load(target, mmap_mode="r")
     return described
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from models.matcher.split import SplitMatcher
 from models.results import protocol_a_budget as budgets
 from models.results.codebooks import fit_fisher, fit_vlad
 from models.results.descriptors import dense_sift, describe_all, hog, lbp_rgb
+from models.results.experiments import CHECKPOINT_EVERY, Teller
 from models.results.store import Context
 from models.runs.autoencoder import TrainedAutoencoder, train_autoencoder
 from models.runs.embedder import TrainedEncoder, TrainingImages, train_embedder
@@ -34,8 +35,9 @@ from models.runs.matcher import encode_views
 from models.runs.material import Material, load_material
 from models.runs.siamese import train_siamese
 from models.training.augmenting import Preparation
-from models.training.callbacks import Callback, EpochReport
+from models.training.callbacks import Callback
 from models.training.encoding import Encoded, encode_images
+from models.training.recipe import Recipe
 
 HandCrafted = Literal["hog", "lbp-rgb"]
 Aggregated = Literal["sift-vlad", "sift-fv"]
@@ -43,16 +45,12 @@ _DESCRIBE = {"hog": hog, "lbp-rgb": lbp_rgb}
 _SMALLEST_DEVIATION = 1e-6
 
 
-class EpochLines(Callback):
-    """One line for each epoch."""
+class RunArguments(TypedDict):
+    """Of every function of `models.runs` that trains."""
 
-    def __init__(self, context: Context, name: str) -> None:
-        self._context, self._name = context, name
-
-    def on_epoch(self, report: EpochReport) -> None:
-        """Say how far it is."""
-        loss = report.losses["loss"]
-        self._context.say(f"  {self._name}: epoch {report.epoch}, loss {loss:.4f}, {report.seconds:.0f} s")
+    folder: Path
+    callbacks: list[Callback]
+    checkpoint_every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +74,17 @@ class Bench:
         split = k_folds(material.labels, material.images.groups, RESIDUAL_DYAD_FOLDS, self.budget.seed)[self.fold]
         return replace(material, train=split.train, test=split.test)
 
-    def folder(self, name: str, settings: Mapping[str, Any]) -> Path:
-        """Of the checkpoints of one run; other settings, or another split, have another one."""
+    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> RunArguments:
+        """Where a run keeps its checkpoints, and how it reports. more: settings that it depends on, besides the recipe."""
+        settings = {"recipe": recipe.model_dump(mode="json"), **(more or {})}
+        teller = Teller(self.context.say, f"  {name}", recipe.epochs)
+        return {"folder": self._folder(name, settings), "callbacks": [teller], "checkpoint_every": CHECKPOINT_EVERY}
+
+    def _folder(self, name: str, settings: Mapping[str, Any]) -> Path:
+        """Other settings, or another split, have another one."""
         settings = {**settings, "fraction": self.fraction, "fold": self.fold, "split": self.budget.seed}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return self.context.work / "protocol-a" / f"{name}-{digest[:10]}"
-
-    def lines(self, name: str) -> list[Callback]:
-        """What reports a run's epochs."""
-        return [EpochLines(self.context, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,7 @@ def supervised(bench: Bench, name: budgets.Supervised) -> Look:
     mean, std = band_statistics(material.pixels, material.train)
     nothing = np.zeros(0, np.int64)
     images = TrainingImages(material.pixels, material.train, material.labels[material.train], nothing, mean, std)
-    folder = bench.folder(name, recipe.model_dump(mode="json"))
-    trained = train_embedder(recipe, images, folder=folder, callbacks=bench.lines(name))
+    trained = train_embedder(recipe, images, **bench.run(name, recipe))
     return _look(bench, material, trained)
 
 
@@ -149,16 +148,9 @@ def siamese(bench: Bench) -> Look:
     recipe = bench.budget.siamese
     start = autoencoder(bench, "resdyad-ae", "aid")
     material = bench.material(recipe.image_size)
-    settings = [bench.budget.autoencoder_recipe("resdyad-ae", "aid"), recipe]
-    trained = train_siamese(
-        recipe,
-        start.network,
-        material.pixels,
-        material.train,
-        material.labels[material.train],
-        folder=bench.folder("siamese", {"recipes": [each.model_dump(mode="json") for each in settings]}),
-        callbacks=bench.lines("siamese"),
-    )
+    labels = material.labels[material.train]
+    run = bench.run("siamese", recipe, {"after": bench.budget.autoencoder_recipe("resdyad-ae", "aid").model_dump(mode="json")})
+    trained = train_siamese(recipe, start.network, material.pixels, material.train, labels, **run)
     seen = _as_encoder(trained.network, trained.network.trunk, trained.preparation)
     whole = encode_images(seen.encoder, seen.preparation, material.pixels, _all(material), with_maps=True)
     return Look(material, _flattened(whole), matcher=SplitMatcher.from_matcher(trained.network.matcher))
@@ -167,21 +159,19 @@ def siamese(bench: Bench) -> Look:
 def autoencoder(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stage) -> TrainedAutoencoder:
     """Trained once, and read again by every cell that needs it."""
     recipe = bench.budget.autoencoder_recipe(backbone, stage)
-    settings: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "stage": stage}
+    settings: dict[str, Any] = {}
     start: Autoencoder | None = None
     if stage == "finetuned":
         start = autoencoder(bench, backbone, "aid").network
         settings["after"] = bench.budget.epochs["aid"]
     if stage == "aid":
-        bench = Bench(bench.context, bench.budget)  # whatever the split of UC Merced, it is the same
+        bench = Bench(bench.context, bench.budget)  # one for every split of UC Merced
         images = list_images(bench.context.data / "aid")
         pixels, rows = load_pixels(images, recipe.image_size, bench.context.cache), np.arange(len(images))
     else:
         material = bench.material(recipe.image_size)
         pixels, rows = material.pixels, material.train
-    name = f"{backbone}-{stage}"
-    folder = bench.folder(name, settings)
-    return train_autoencoder(recipe, pixels, rows, folder=folder, start=start, callbacks=bench.lines(name))
+    return train_autoencoder(recipe, pixels, rows, start=start, **bench.run(f"{backbone}-{stage}", recipe, settings))
 
 
 def _look(bench: Bench, material: Material, trained: TrainedEncoder) -> Look:

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]
 
+from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics import (
     average_precision,
     average_precision_at_r,
@@ -20,6 +21,7 @@ from models.evaluation.metrics import (
     nmrr,
     precision_at,
     retrieval_metrics,
+    score_metrics,
 )
 
 
@@ -206,3 +208,18 @@ def test_importing_the_metrics_imports_no_torch() -> None:
     code = "import models.evaluation.metrics, sys; print(any(name.split('.')[0] == 'torch' for name in sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def test_scores_are_ranked_as_their_embeddings_are() -> None:
+    embeddings, labels = random_set(60, 4, 5)
+    queries, own = np.arange(40, 60), np.arange(40, 60)
+    similar = embeddings[queries] @ embeddings.T
+    expected = retrieval_metrics(embeddings[queries], labels[queries], embeddings, labels, exclude_self=True, own=own)
+    assert score_metrics(similar, labels[queries], labels, own=own, chunk=7) == expected
+
+
+def test_scores_that_cannot_be_ranked_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="finite"):
+        score_metrics(np.array([[0.5, np.nan]]), [0], [0, 1])
+    with pytest.raises(EvaluationError, match="labels"):
+        score_metrics(np.array([[0.5, 0.1]]), [0], [0, 1, 2])

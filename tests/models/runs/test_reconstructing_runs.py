@@ -15,12 +15,9 @@ from models.runs.siamese import train_siamese
 from models.training.recipe import PairSampling
 from models.training.recipes import named_recipe
 
-AUTOENCODER = named_recipe(
-    "resdyad-ae", ["width=8", "code=8x8x20", "epochs=2", "batch_size=4", "image_size=32", "patience=none"]
-)
-SIAMESE = named_recipe(
-    "siamese", ["width=8", "code=8x8x20", "epochs=1", "batch_size=4", "image_size=32", "patience=none", "pairs.hard=0.0"]
-)
+SMALL = ["width=8", "code=8x8x20", "batch_size=4", "image_size=32", "patience=none"]
+AUTOENCODER = named_recipe("resdyad-ae", [*SMALL, "epochs=2"])
+SIAMESE = named_recipe("siamese", [*SMALL, "epochs=1", "pairs.hard=0.0"])
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def pixels() -> NDArray[np.uint8]:
     return np.asarray(base + random.integers(-20, 20, (12, 32, 32, 3)), dtype=np.uint8)
 
 
-def test_an_autoencoder_draws_better_after_training_and_is_only_read_again(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_a_run_that_is_done_is_only_read_again(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
     rows = np.arange(8)
     first = train_autoencoder(AUTOENCODER, pixels, rows, folder=tmp_path)
     again = train_autoencoder(AUTOENCODER, pixels, rows, folder=tmp_path)
