@@ -11,7 +11,8 @@ from pathlib import Path
 
 from models.export.bundle import move_into_place
 from models.export.errors import BundleError
-from models.export.verify import CARD_FILE, FILE_NAME, parse_card, read_card
+from models.export.files import CARD_FILE
+from models.export.verify import FILE_NAME, parse_card, read_card
 
 MAX_FILES = 65
 MAX_BYTES = 4 << 30

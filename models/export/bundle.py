@@ -21,11 +21,12 @@ from models.backbones.encoder import Encoder
 from models.export.card import BundleCard, Facts, Int8Report, MatcherFacts, Stored, describe_data
 from models.export.code_version import code_version
 from models.export.errors import BundleError
-from models.export.onnx_graphs import ENCODER_FILE, EXAMPLES, QuantisedMatcher, export_encoder, export_matcher
+from models.export.files import CARD_FILE, ENCODER_FILE, WEIGHTS_FILE
+from models.export.onnx_graphs import EXAMPLES, QuantisedMatcher, export_encoder, export_matcher
 from models.export.quantise import Int8, quantise_encoder
 from models.export.runtime import normalised
-from models.export.verify import CARD_FILE, read_card, sha256
-from models.export.weights import WEIGHTS_FILE, Precision, at_precision, load_encoder, load_matcher, save_weights
+from models.export.verify import read_card, sha256
+from models.export.weights import Precision, at_precision, load_encoder, load_matcher, save_weights
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 

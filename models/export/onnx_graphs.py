@@ -22,13 +22,11 @@ from torch import Tensor, nn
 
 from models.backbones.encoder import Encoder
 from models.export.errors import BundleError
+from models.export.files import QUERY_HALF_FILE, TAIL_FILE
 from models.export.parity import check_parity
 from models.matcher.quantise import Quantisation, dequantise, quantise
 from models.matcher.split import SplitMatcher
 
-ENCODER_FILE = "encoder.onnx"
-QUERY_HALF_FILE = "query_half.onnx"
-TAIL_FILE = "tail.onnx"
 EXAMPLES = 3
 _SEED = 0
 

@@ -31,7 +31,9 @@ def check_parity(
     with torch.no_grad():
         answer = network(*inputs.values())
     wanted: Sequence[Tensor] = (answer,) if isinstance(answer, Tensor) else answer
-    found = open_session(path).run(list(outputs), {name: value.numpy() for name, value in inputs.items()})
+    found = open_session(path, torch.get_num_threads()).run(
+        list(outputs), {name: value.numpy() for name, value in inputs.items()}
+    )
     for name, array, tensor in zip(outputs, found, wanted, strict=True):
         reason = _difference(array, tensor.numpy(), tolerance)
         if reason is not None:

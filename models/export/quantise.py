@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import ArrayLike, NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -82,7 +83,7 @@ def quantise_encoder(source: Path, target: Path, normalisation: Normalisation, i
     _check_tiles(source, int8.tiles)
     _quantise(source, target, normalisation, int8)
     scale = (normalisation.mean, normalisation.std)
-    before, after = (float(int8.score(OnnxEncoder(path, *scale))) for path in (source, target))
+    before, after = (float(int8.score(OnnxEncoder(path, *scale, threads=torch.get_num_threads()))) for path in (source, target))
     if not before - after <= int8.max_loss:  # written so that a score that is no number is refused, too
         raise AccuracyError(
             f"int8 costs {before - after:.2f} points ({before:.2f} to {after:.2f}), more than {int8.max_loss:.2f}; "

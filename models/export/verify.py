@@ -1,4 +1,4 @@
-"""Whether a folder is a bundle: a card that fits, and exactly the files that it declares."""
+"""Whether a folder is a bundle: a card that fits, and exactly the files that it declares. Free of torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from pydantic import ValidationError
 
 from models.export.card import BundleCard
 from models.export.errors import BundleError
-from models.export.onnx_graphs import ENCODER_FILE, QUERY_HALF_FILE, TAIL_FILE
-from models.export.weights import WEIGHTS_FILE
+from models.export.files import CARD_FILE, ENCODER_FILE, QUERY_HALF_FILE, TAIL_FILE, WEIGHTS_FILE
 
-CARD_FILE = "card.json"
 MAX_CARD_BYTES = 1 << 20
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 

@@ -17,7 +17,6 @@ from models.export.card import EncoderFacts, MatcherFacts
 from models.export.errors import BundleError
 from models.matcher.split import SplitMatcher
 
-WEIGHTS_FILE = "weights.safetensors"
 Precision = Literal["float32", "float16"]
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.backbones.autoencoder import Autoencoder
@@ -18,6 +19,7 @@ from models.runs.whole import run_whole
 from models.training.augmenting import Preparation
 from models.training.autoencoding import autoencoding_task
 from models.training.callbacks import Callback
+from models.training.distributed import Process
 from models.training.recipe import Recipe
 from models.training.seeds import seed_everything
 
@@ -40,6 +42,7 @@ def train_autoencoder(
     start: Autoencoder | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint_every: int = 0,
+    process: Process | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainedAutoencoder:
     """Run a recipe of task "autoencoder" on the images `pixels[rows]`, normalised by their own bands' statistics.
@@ -50,13 +53,15 @@ def train_autoencoder(
     Raises:
         ValueError: the recipe trains no autoencoder, or the images do not fit. CheckpointError, DivergedError: see `Loop.run`.
     """
+    process = process or Process(torch.device("cpu"))
     seed_everything(recipe.seed)
     mean, std = band_statistics(pixels, rows)
     task = autoencoding_task(recipe, mean=mean, std=std)
     if start is not None:
         task.autoencoder.load_state_dict(start.state_dict())
+    task.to(process.device)
     sampler = ShuffledSampler(len(rows), recipe.batch_size, recipe.seed)
-    batches = ImageBatches(pixels, rows, np.full(len(rows), UNLABELLED, np.int64), sampler)
+    batches = ImageBatches(pixels, rows, np.full(len(rows), UNLABELLED, np.int64), sampler, process.shard)
     outcome = run_whole(
         recipe,
         task,
@@ -64,6 +69,7 @@ def train_autoencoder(
         folder=folder,
         callbacks=callbacks,
         checkpoint_every=checkpoint_every,
+        process=process,
         should_stop=should_stop,
     )
     return TrainedAutoencoder(task.autoencoder, task.preparation, outcome.reason)

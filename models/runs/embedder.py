@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from models.backbones.encoder import Encoder
 from models.data.batches import Batches, ImageBatch, JointBatch
-from models.data.samplers import Indices
+from models.data.samplers import Indices, Shard
 from models.training.augmenting import Preparation
 from models.training.callbacks import Callback
 from models.training.distributed import Process
@@ -63,7 +65,8 @@ class TrainedEncoder:
 
     def embed(self, pixels: NDArray[np.uint8], rows: Indices) -> NDArray[np.float32]:
         """(M, D) float32, L2-normalised embeddings of `pixels[rows]`."""
-        return encode_images(self.encoder, self.preparation, pixels, rows).embeddings
+        device = self.encoder.head.weight.device
+        return encode_images(self.encoder, self.preparation, pixels, rows, device=device).embeddings
 
 
 def train_embedder(
@@ -92,11 +95,13 @@ def train_embedder(
         ValueError: recipe and images do not fit. CheckpointError, DivergedError: see `Loop.run`.
     """
     seed_everything(recipe.seed)
-    task, batches = _task_and_batches(recipe, images, encoder)
+    process = process or Process(torch.device("cpu"))
+    task, batches = _task_and_batches(recipe, images, encoder, process.shard)
+    task.to(process.device)
     if start is not None:
         task.load_state_dict(start.state_dict())
     trained = TrainedEncoder(task, task.encoder, task.preparation, "running")
-    loop = Loop(
+    loop: Loop[Any] = Loop(
         task,
         batches,
         build_optimiser(recipe, task.parameters()),
@@ -121,11 +126,11 @@ def train_embedder(
 
 
 def _task_and_batches(
-    recipe: Recipe, images: TrainingImages, encoder: Encoder | None
+    recipe: Recipe, images: TrainingImages, encoder: Encoder | None, shard: Shard
 ) -> tuple[EmbeddingTask, Batches[ImageBatch]] | tuple[JointTask, Batches[JointBatch]]:
     classes, mean, std = images.classes, images.mean, images.std
     if recipe.loss.inputs == "joint":
-        joint = joint_batches(recipe, images.pixels, images.rows, images.labels, images.unlabelled)
+        joint = joint_batches(recipe, images.pixels, images.rows, images.labels, images.unlabelled, shard)
         return joint_task(recipe, classes=classes, mean=mean, std=std, encoder=encoder), joint
     task = embedding_task(recipe, classes=classes, images=len(images.rows), mean=mean, std=std, encoder=encoder)
-    return task, labelled_batches(recipe, images.pixels, images.rows, images.labels)
+    return task, labelled_batches(recipe, images.pixels, images.rows, images.labels, shard)

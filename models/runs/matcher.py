@@ -61,15 +61,17 @@ def train_matcher(
     maps = [view.maps for view in views if view.maps is not None]
     if not maps:
         raise ValueError("a matcher trains on maps; encode with them")
+    process = process or Process(torch.device("cpu"))
     seed_everything(recipe.seed)
     _, channels, height, width = maps[0].shape
     task = matching_task(recipe, (channels, height, width), split=True)
-    batches = PairBatches(recipe, maps, labels, views[-1].embeddings)
+    task.to(process.device)
+    batches = PairBatches(recipe, maps, labels, views[-1].embeddings, process.shard)
     optimiser = build_optimiser(recipe, task.parameters())
     config = loop_config(recipe, checkpoint_every=checkpoint_every)
     loop = Loop(task, batches, optimiser, config, process=process, folder=folder, callbacks=callbacks, should_stop=should_stop)
     loop.run()
-    network = task.matcher
+    network = task.cpu().matcher
     if not isinstance(network, SplitMatcher):
         raise TypeError(f"the task of {recipe.name!r} made a {type(network).__name__}, no SplitMatcher")
     return network.eval()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.backbones.autoencoder import Autoencoder
@@ -17,6 +18,7 @@ from models.matcher.siamese import Siamese
 from models.runs.whole import run_whole
 from models.training.augmenting import Preparation
 from models.training.callbacks import Callback
+from models.training.distributed import Process
 from models.training.matching import PairBatches, SiameseTask
 from models.training.recipe import Recipe
 from models.training.seeds import seed_everything
@@ -41,6 +43,7 @@ def train_siamese(
     folder: Path | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint_every: int = 0,
+    process: Process | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainedSiamese:
     """Run a recipe of task "siamese" on pairs of the images `pixels[rows]`; all pairs are random, for the encoder moves.
@@ -53,12 +56,14 @@ def train_siamese(
     """
     if recipe.task != "siamese" or recipe.pairs.hard:
         raise ValueError(f"the recipe {recipe.name!r} trains a task of kind {recipe.task!r}, or wants hard pairs: no Siamese")
+    process = process or Process(torch.device("cpu"))
     seed_everything(recipe.seed)
     mean, std = band_statistics(pixels, rows)
     network = Siamese.from_autoencoder(autoencoder, pixels.shape[1])
     loss = build_loss(recipe.loss, num_classes=0, dim=0, num_images=0)
     task = SiameseTask(network, loss, Preparation(mean, std, recipe.augment))
-    batches = PairBatches(recipe, [pixels[rows]], labels, np.empty((len(rows), 0), np.float32))
+    task.to(process.device)
+    batches = PairBatches(recipe, [pixels[rows]], labels, np.empty((len(rows), 0), np.float32), process.shard)
     outcome = run_whole(
         recipe,
         task,
@@ -66,6 +71,7 @@ def train_siamese(
         folder=folder,
         callbacks=callbacks,
         checkpoint_every=checkpoint_every,
+        process=process,
         should_stop=should_stop,
     )
     return TrainedSiamese(network, task.preparation, outcome.reason)

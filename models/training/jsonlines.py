@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,12 @@ class JsonLines(Callback):
 
     def _write(self, event: str, fields: dict[str, Any]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_finite({"event": event, **fields}), allow_nan=False) + "\n")
+            file.write(json_line(event, fields) + "\n")
+
+
+def json_line(event: str, fields: Mapping[str, Any]) -> str:
+    """One object in one line, NaN and infinity as null."""
+    return json.dumps(_finite({"event": event, **fields}), allow_nan=False)
 
 
 def _step(line: str) -> float:

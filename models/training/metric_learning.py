@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def embedding_task(
     """
     if recipe.loss.inputs not in ("labelled", "indexed"):
         raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} takes more or less than embeddings and labels")
-    encoder = encoder or _build_encoder(recipe)
+    encoder = encoder or recipe_encoder(recipe)
     _freeze(encoder, recipe)
     loss = build_loss(recipe.loss, num_classes=classes, dim=encoder.dimension, num_images=images)
     is_indexed = recipe.loss.inputs == "indexed"
@@ -93,7 +94,7 @@ def joint_task(
     """
     if recipe.loss.inputs != "joint":
         raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} takes no unlabelled images")
-    encoder = encoder or _build_encoder(recipe)
+    encoder = encoder or recipe_encoder(recipe)
     _freeze(encoder, recipe)
     loss = build_loss(recipe.loss, num_classes=classes, dim=encoder.dimension, num_images=0)
     return JointTask(encoder, loss, Preparation(mean, std, recipe.augment))
@@ -134,9 +135,21 @@ def joint_batches(
     return JointBatches(labelled, unlabelled, epoch_of="unlabelled")
 
 
-def _build_encoder(recipe: Recipe) -> Encoder:
-    name = {"attention-resnet18": "residual-attention-resnet18"}.get(recipe.backbone, recipe.backbone)
-    return build_encoder(name, bands=recipe.bands, dimension=recipe.dim, width=recipe.width, latent=recipe.code)
+def encoder_name(recipe: Recipe) -> str:
+    """What the backbone of a recipe is called among `backbones.registry.ENCODERS`."""
+    return {"attention-resnet18": "residual-attention-resnet18"}.get(recipe.backbone, recipe.backbone)
+
+
+def recipe_encoder(recipe: Recipe, weights: Path | None = None) -> Encoder:
+    """The encoder of a recipe, initialised from torch's global generator. weights: file of its trunk's, None for none.
+
+    Raises:
+        ValueError: the backbone has not the width or code that the recipe says. WeightsError: the weights do not fit.
+    """
+    name = encoder_name(recipe)
+    return build_encoder(
+        name, bands=recipe.bands, dimension=recipe.dim, width=recipe.width, latent=recipe.code, weights=weights
+    )
 
 
 def _freeze(encoder: Encoder, recipe: Recipe) -> None:

@@ -51,7 +51,7 @@ _ALL = (
     _dyad("res-ae", task="autoencoder", backbone="res-ae", block="residual", loss=loss.MseConfig()),
     _dyad("resdyad-dml", task="matcher", backbone="resdyad-ae", freeze=True, loss=loss.PairCrossEntropyConfig()),
     _dyad("res-dml", task="matcher", backbone="resdyad-ae", block="residual", freeze=True, loss=loss.PairCrossEntropyConfig()),
-    _dyad("siamese", task="siamese", backbone="resdyad-ae", loss=loss.PairCrossEntropyConfig()),
+    _dyad("siamese", task="siamese", backbone="resdyad-ae", pairs=PairSampling(hard=0), loss=loss.PairCrossEntropyConfig()),
     Recipe(
         name="default",
         width=48,

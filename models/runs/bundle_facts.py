@@ -1,0 +1,105 @@
+"""What a bundle's card says of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.evaluation.calibration import Temperature
+from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.runs.program import UsageError
+from models.runs.training_data import TrainingData
+from models.training.metric_learning import encoder_name
+from models.training.recipe import Recipe
+
+BAND_NAMES = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
+UNSTATED = "not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What people say of a model. terms: of the data sets by name, "" for all others. bands: names, () for the usual ones."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+    licence: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    bands: tuple[str, ...] = ()
+
+
+def make_facts(
+    naming: Naming,
+    data: TrainingData,
+    recipe: Recipe,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    *,
+    encoder: EncoderFacts | None = None,
+    base: Facts | None = None,
+    metrics: Mapping[str, Measurement] | None = None,
+) -> Facts:
+    """The facts of a run. encoder: where it is not the recipe's. base: of the bundle that it began with: what that was trained
+    on, and for a matcher how its encoder was trained.
+
+    Raises:
+        UsageError: a field that a card cannot hold.
+    """
+    is_matcher = recipe.task == "matcher"
+    try:
+        return Facts(
+            id=naming.id,
+            title=naming.title,
+            description=naming.description,
+            licence=naming.licence,
+            input_size=recipe.image_size,
+            bands=naming.bands or BAND_NAMES.get(recipe.bands) or tuple(f"band{n}" for n in range(1, recipe.bands + 1)),
+            normalisation=Normalisation(mean=mean, std=std),
+            encoder=encoder or encoder_facts(recipe),
+            recipe=base.recipe if is_matcher and base is not None else recipe.model_dump(mode="json"),
+            matcher_recipe=recipe.model_dump(mode="json") if is_matcher else None,
+            seed=recipe.seed,
+            training_sets=_training_sets(naming, data, base),
+            splits=_splits(data, base),
+            metrics=dict(metrics or {}),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{where or 'card'}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def encoder_facts(recipe: Recipe) -> EncoderFacts:
+    """How the encoder of a recipe is built again."""
+    return EncoderFacts(name=encoder_name(recipe), width=recipe.width, latent=recipe.code)
+
+
+def describe_calibration(temperature: Temperature) -> dict[str, Any]:
+    """How a matcher's log-odds become a probability, for the card."""
+    return {"kind": "temperature", "temperature": temperature.value}
+
+
+def describe_fusion(weight: float, depth: int) -> dict[str, Any]:
+    """What a matcher has to say in the ranking, for the card."""
+    return {"formula": "(1 - weight) * cosine + weight * match_probability", "weight": weight, "depth": depth}
+
+
+def _training_sets(naming: Naming, data: TrainingData, base: Facts | None) -> tuple[TrainingSet, ...]:
+    everywhere = naming.terms.get("") or UNSTATED
+    sets = [
+        TrainingSet(name=name, terms=naming.terms.get(name, everywhere), images=len(data.material.of(name, data.rows)))
+        for name in data.material.names
+    ]
+    if len(data.unlabelled):
+        sets.append(TrainingSet(name="without labels", terms=everywhere, images=len(data.unlabelled)))
+    names = {each.name for each in sets}
+    return (*sets, *(each for each in (base.training_sets if base else ()) if each.name not in names))
+
+
+def _splits(data: TrainingData, base: Facts | None) -> dict[str, Any]:
+    """The run's, and under "before" those of the run that it began with."""
+    own = data.describe()
+    return own if base is None else {**own, "before": base.splits}

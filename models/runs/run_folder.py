@@ -1,0 +1,65 @@
+"""The folder in which a run keeps its checkpoints, and which belongs to that run only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.training.checkpoints import CheckpointError
+
+IDENTITY_FILE = "run.json"
+CHECKPOINTS = "checkpoints"
+
+
+def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> Path:
+    """Make the folder this run's; returns where its checkpoints go.
+
+    identity: plain values that two parts of one run have in common. resume: go on from what is there; False deletes it.
+
+    Raises:
+        CheckpointError: it holds another run.
+    """
+    path, checkpoints = folder / IDENTITY_FILE, folder / CHECKPOINTS
+    if not resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        path.unlink(missing_ok=True)
+    own = json.loads(json.dumps(dict(identity)))
+    if path.exists():
+        _compare(path, own)
+        return checkpoints
+    if folder.is_dir() and checkpoints.exists():
+        raise CheckpointError(f"{folder} holds checkpoints of an unknown run; begin anew with --no-resume, or elsewhere")
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+    return checkpoints
+
+
+def digest_of(path: Path | None) -> str | None:
+    """sha256 of a file that a run begins with, None for none."""
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _compare(path: Path, own: dict[str, Any]) -> None:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise CheckpointError(f"{path} cannot be read; begin anew with --no-resume, or elsewhere with --folder") from None
+    if differing := [name for name in _flat(own) | _flat(kept) if _flat(own).get(name) != _flat(kept).get(name)]:
+        shown = ", ".join(differing[:5])
+        raise CheckpointError(
+            f"{path.parent} holds a run with another {shown}; give what it was begun with, begin anew with --no-resume, "
+            "or train elsewhere with --folder"
+        )
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Leaves by their dotted names."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: leaf for part, item in value.items() for key, leaf in _flat(item, f"{name}.{part}" if name else part).items()}

@@ -1,0 +1,221 @@
+"""Train a recipe on folders of images and write the result as a bundle.
+
+    python -m models.runs.train nsl-margin --data UCMerced/Images --out models/ucm
+    python -m models.runs.train hr-s2dml --data aid --labelled 0.2 --set epochs=30 --size 128 --out models/aid
+    python -m models.runs.train default-matcher --from models/ucm --data UCMerced/Images --out models/ucm-matched
+    torchrun --nproc-per-node 4 -m models.runs.train default --data aid --out models/aid
+
+A data set is a folder of class folders. Ctrl-C stops after the update in hand; the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.runs.program import UsageError, default_cache, parse_bands, parse_folders, parse_names, run_program
+from models.runs.progress import Progress, make_progress
+from models.runs.recipe_list import list_recipes
+from models.training.recipes import RecipeError, load_recipe
+
+if TYPE_CHECKING:
+    from models.runs.bundle_facts import Naming
+    from models.runs.training_data import DataChoice
+    from models.runs.training_run import RunSettings
+    from models.training.recipe import Recipe
+
+HELD = 0.05
+"""Share of the images for validation where a recipe cannot do without."""
+
+
+def main() -> int:
+    """The program; returns its exit status."""
+    options = _parse()
+    if options.list:
+        print("\n".join(list_recipes()))  # noqa: T201
+        return 0
+    # torch takes seconds to import: nobody who asks for help or mistypes an option waits for it
+    import torch
+
+    from models.backbones.weights import WeightsError
+    from models.data.errors import DataError
+    from models.evaluation.errors import EvaluationError
+    from models.export.errors import BundleError
+    from models.training.checkpoints import CheckpointError
+    from models.training.loop import DivergedError
+
+    failures = (DataError, BundleError, WeightsError, CheckpointError, DivergedError, EvaluationError, torch.OutOfMemoryError)
+    return run_program(lambda: _train(options), failures)
+
+
+def _train(options: argparse.Namespace) -> int:
+    import torch
+
+    from models.runs.stopping import Interrupted
+    from models.runs.training_run import run_training
+    from models.training.distributed import join_processes
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    settings = _settings(options)
+    with join_processes(options.device) as process:
+        progress = make_progress(options.progress) if process.is_main else Progress()
+        try:
+            card = run_training(settings, progress, process)
+        except Interrupted as stop:
+            progress.say(f"stopped; its state is in {settings.folder}, the same command goes on from there")
+            return stop.status
+    if card is not None:
+        metrics = {name: each.model_dump(mode="json") for name, each in card.metrics.items()}
+        progress.event("bundle", id=card.id, folder=str(settings.out), metrics=metrics)
+        for name, measured in card.metrics.items():
+            values = "  ".join(f"{key} {value:.4f}" for key, value in measured.values.items())
+            progress.say(f"{name} ({measured.protocol.split(':')[0]}): {values}")
+        progress.say(f"{settings.out} is written")
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> RunSettings:
+    from models.runs.training_run import RunSettings
+    from models.training.tensorboard import TensorBoardLog
+
+    recipe = _recipe(options)
+    out: Path = options.out
+    folder = options.folder or out.parent / f".{out.name}.training"
+    return RunSettings(
+        recipe=recipe,
+        choice=_choice(options, recipe),
+        naming=_naming(options),
+        out=out,
+        folder=folder,
+        cache=options.cache,
+        start=options.start,
+        weights=options.weights,
+        is_scratch=options.folder is None,
+        is_int8=options.int8,
+        resume=options.resume,
+        checkpoint_every=options.checkpoint_every,
+        listeners=() if options.tensorboard is None else (TensorBoardLog(options.tensorboard),),
+    )
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    overrides = list(options.overrides)
+    if options.size is not None:
+        overrides.append(f"image_size={options.size}")
+    if options.seed is not None:
+        overrides.append(f"seed={options.seed}")
+    try:
+        recipe = load_recipe(options.recipe, overrides)
+    except RecipeError as error:
+        raise UsageError(str(error)) from None
+    if recipe.task == "matcher" and options.size is not None:
+        raise UsageError("a matcher looks at the maps of a trained encoder, at that one's image size; leave --size out")
+    if options.start is not None and options.weights is not None:
+        raise UsageError("--from and --weights contradict each other; give one of them")
+    if recipe.task in ("matcher", "siamese") and options.start is None:
+        raise UsageError(f"the recipe {recipe.name!r} begins with a trained encoder; give --from BUNDLE")
+    return recipe
+
+
+def _choice(options: argparse.Namespace, recipe: Recipe) -> DataChoice:
+    from models.runs.training_data import DataChoice
+
+    is_held = recipe.task in ("matcher", "siamese") or (recipe.task == "embedding" and recipe.patience is not None)
+    return DataChoice(
+        folders=parse_folders(options.data),
+        unlabelled=tuple(options.unlabelled),
+        train_fraction=options.train_fraction,
+        labelled=options.labelled,
+        validation=options.validation if options.validation is not None else HELD if is_held else 0.0,
+        seed=recipe.seed,
+        without_classes=parse_names(options.without_classes),
+        bands=parse_bands(options.bands),
+    )
+
+
+def _naming(options: argparse.Namespace) -> Naming:
+    from models.runs.bundle_facts import Naming
+
+    names = parse_folders(options.data)
+    terms = {}
+    for text in options.terms:
+        name, equals, rest = text.partition("=")
+        terms.update({name: rest} if equals and name in names else {"": text})
+    return Naming(options.out.name, options.title, options.description, options.licence, terms, parse_names(options.band_names))
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a share between 0 and 1")
+    return value
+
+
+def _share(text: str) -> float:
+    return 0.0 if float(text) == 0 else _fraction(text)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m models.runs.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("recipe", nargs="?", help="name of a recipe, or a .toml or .json file")
+    add("--list", action="store_true", help="list the recipes and stop")
+    add("--out", type=Path, help="folder of the bundle; its name becomes the model's id")
+    add("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a field, as loss.tau=0.1")
+    add("--size", type=int, help="pixels per side; the recipe's if not given")
+    add("--seed", type=int, help="of the split and of the training; the recipe's if not given")
+    add("--from", dest="start", type=Path, metavar="BUNDLE", help="begin with the encoder of a bundle")
+    add("--weights", type=Path, metavar="FILE", help="begin with weights of the backbone, as torchvision's")
+    _add_data(parser)
+    _add_card(parser)
+    _add_machine(parser)
+    options = parser.parse_args()
+    if not options.list and not (options.recipe and options.data and options.out):
+        parser.error("give a recipe, --data and --out; --list names the recipes")
+    if options.out is not None:
+        options.out = options.out.absolute()
+    return options
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("data").add_argument
+    add("--data", action="append", default=[], metavar="[NAME=]FOLDER", help="folder of class folders; may be repeated")
+    add("--unlabelled", action="append", default=[], type=Path, metavar="FOLDER", help="more images, without labels")
+    add("--train-fraction", type=_fraction, metavar="SHARE", help="of each class that is not tested on; 0.8 if not given")
+    add("--labelled", type=_fraction, metavar="SHARE", help="of each class with labels; the rest is unlabelled, and the test")
+    add("--validation", type=_share, metavar="SHARE", help="of all images, taken out of the training part")
+    add("--without-classes", metavar="CLASS,...", help="leave classes out")
+    add("--bands", metavar="B,...", help="numbers of the bands to use, from 1 on, in order; all if not given")
+    add("--cache", type=Path, default=default_cache(), metavar="FOLDER", help="of decoded images; %(default)s if not given")
+
+
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("card").add_argument
+    add("--title", default="", help="one line for people")
+    add("--description", default="", help="a paragraph for people")
+    add("--licence", default="", help="of the model")
+    add("--terms", action="append", default=[], metavar="[NAME=]TEXT", help="under which the data may be used")
+    add("--band-names", metavar="NAME,...", help="of the bands, in order")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--int8", action="store_true", help="an encoder in int8, smaller and quicker on CPUs")
+    form.add_argument("--float32", dest="int8", action="store_false", help="an encoder in float32, the default")
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("run").add_argument
+    add("--folder", type=Path, help="of checkpoints and log; if not given, one beside --out that goes away at the end")
+    add("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on with what the folder holds")
+    add("--checkpoint-every", type=int, default=50, metavar="UPDATES", help="beside those at the ends of epochs")
+    add("--threads", type=int, default=0, help="of the processor; all if not given")
+    add("--device", choices=("cpu", "cuda"), help="a GPU if there is one, if not given")
+    add("--tensorboard", type=Path, metavar="FOLDER", help="of a log for TensorBoard")
+    add("--progress", choices=("bars", "json"), default="bars", help="bars on stderr, or lines of JSON on stdout")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""One training run, from folders of images to a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.export.bundle import Bundle, read_bundle, write_bundle
+from models.export.card import BundleCard
+from models.export.errors import AccuracyError, BundleError
+from models.export.files import CARD_FILE
+from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
+from models.runs.bundle_facts import Naming, make_facts
+from models.runs.fitting import check_fit, fit_recipe
+from models.runs.measure import measure_test
+from models.runs.progress import Progress
+from models.runs.run_folder import claim_folder, digest_of
+from models.runs.tasks import Job, Made, run_task
+from models.runs.training_data import DataChoice, TrainingData, load_training_data
+from models.training.callbacks import Callback
+from models.training.distributed import Process
+from models.training.jsonlines import JsonLines
+from models.training.recipe import Recipe
+
+SCORED = 2000
+"""Images at most on which int8 is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What somebody asked for.
+
+    out: folder of the bundle. folder: of checkpoints and log. is_scratch: that goes away once the bundle is written. cache: of
+    decoded images. start: bundle to begin with. weights: file of weights to begin with. is_int8: the encoder's graph. resume:
+    go on with what the folder holds. listeners: to the training loop, beside progress and log.
+    """
+
+    recipe: Recipe
+    choice: DataChoice
+    naming: Naming
+    out: Path
+    folder: Path
+    cache: Path
+    start: Path | None = None
+    weights: Path | None = None
+    is_scratch: bool = True
+    is_int8: bool = False
+    resume: bool = True
+    checkpoint_every: int = 50
+    listeners: tuple[Callback, ...] = ()
+
+
+def run_training(settings: RunSettings, progress: Progress, process: Process) -> BundleCard | None:
+    """Train, measure, write the bundle; returns its card, None in all processes but the first.
+
+    Raises:
+        Interrupted: by a signal; the same call goes on. UsageError, DataError, BundleError, WeightsError, CheckpointError,
+        DivergedError: what is wrong, in one line.
+    """
+    out = settings.out
+    if out.exists() or out.is_symlink():
+        raise BundleError(f"{out} exists; choose another name, or remove it first")
+    start = None if settings.start is None else read_bundle(settings.start)
+    recipe = fit_recipe(settings.recipe, start)
+    # the first process decodes, the others find it done
+    if not process.is_main:
+        process.share(0)
+    with progress.counting("decoding") as count:
+        data = load_training_data(settings.choice, recipe.image_size, settings.cache, count)
+    recipe = recipe.model_copy(update={"bands": int(data.material.pixels.shape[3])})
+    check_fit(recipe, data, start)
+    nothing, one = (0.0,) * recipe.bands, (1.0,) * recipe.bands
+    make_facts(
+        settings.naming, data, recipe, nothing, one, base=start.card if start else None
+    )  # refuses what a card cannot hold
+    checkpoints = settings.folder / "checkpoints"
+    if process.is_main:
+        checkpoints = claim_folder(settings.folder, _identity(settings, recipe, data), resume=settings.resume)
+        process.share(0)
+    counts = f"{len(data.rows)} images of {int(data.labels.max()) + 1} classes, {len(data.unlabelled)} without labels"
+    progress.say(f"{recipe.name}: training on {counts}; {len(data.material.test)} to test")
+    callbacks = [*progress.callbacks(), JsonLines(settings.folder / "log.jsonl"), *settings.listeners]
+    job = Job(recipe, data, checkpoints, start, settings.weights, callbacks, progress, process, settings.checkpoint_every)
+    made = run_task(job)
+    if not process.is_main:
+        return None
+    card = _write(settings, recipe, data, made, start, progress)
+    if settings.is_scratch:
+        shutil.rmtree(settings.folder)
+    return card
+
+
+def _write(
+    settings: RunSettings, recipe: Recipe, data: TrainingData, made: Made, start: Bundle | None, progress: Progress
+) -> BundleCard:
+    trained = made.trained
+    metrics = {**measure_test(data, trained, progress), **made.metrics}
+    mean, std = (tuple(map(float, each.flatten())) for each in (trained.preparation.mean, trained.preparation.std))
+    base = None if start is None else start.card
+    facts = make_facts(settings.naming, data, recipe, mean, std, encoder=made.encoder, base=base, metrics=metrics)
+    progress.say("writing the bundle")
+    try:
+        int8 = _int8(data) if settings.is_int8 else None
+        return write_bundle(settings.out, trained.encoder, facts, matcher=made.matcher, int8=int8)
+    except AccuracyError as error:
+        raise AccuracyError(f"{error}; the same command with --float32 writes it without training again") from None
+
+
+def _int8(data: TrainingData) -> Int8:
+    """Ranges from training images, the loss from images that were not trained on."""
+    material, random = data.material, np.random.default_rng(data.choice.seed)
+    rows = np.sort(random.permutation(data.rows)[:CALIBRATION_TILES])
+    held = material.validation if len(material.validation) else material.test
+    scored = np.sort(random.permutation(held)[:SCORED])
+    return Int8(material.pixels[rows], retrieval_score(material.pixels[scored], material.labels[scored]))
+
+
+def _identity(settings: RunSettings, recipe: Recipe, data: TrainingData) -> dict[str, Any]:
+    """What two parts of one run have in common, beside the settings of the loop."""
+    images = hashlib.sha256("".join(data.material.images.hashes).encode()).hexdigest()
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "data": {**data.describe(), "digest": images, "bands": settings.choice.bands},
+        "from": digest_of(None if settings.start is None else settings.start / CARD_FILE),
+        "weights": digest_of(settings.weights),
+    }
