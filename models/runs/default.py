@@ -61,7 +61,9 @@ def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Consol
     reranker = train_reranker(material, trained, plan, cache, work, callbacks)
     facts = default_facts(plan, material, trained, reranker)
     matcher = Matcher(reranker.network, reranker.stored, reranker.calibration, reranker.fusion)
-    card = write_bundle(out / plan.model_id, trained.encoder, facts, matcher=matcher, int8=_int8(material), weights="float16")
+    card = write_bundle(
+        out / plan.model_id, trained.encoder, facts, matcher=matcher, int8=_int8(material, plan.int8_loss), weights="float16"
+    )
     for name, measured in card.metrics.items():
         console.print(f"{name}: {measured.protocol}: {measured.values}", highlight=False)
     return card
@@ -80,12 +82,12 @@ def load_default(plan: Plan, data: Path, cache: Path) -> Material:
     )
 
 
-def _int8(material: Material) -> Int8:
+def _int8(material: Material, max_loss: float) -> Int8:
     """Ranges from training images, the loss from validation images; 7-bit weights, for processors without VNNI."""
     step = max(1, len(material.train) // CALIBRATION_TILES)
     tiles = material.pixels[material.train[::step]]
     score = retrieval_score(material.pixels[material.validation], material.labels[material.validation])
-    return Int8(tiles, score, reduce_range=True)
+    return Int8(tiles, score, max_loss, reduce_range=True)
 
 
 def _options() -> argparse.Namespace:

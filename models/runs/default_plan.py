@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from models.export.quantise import MAX_LOSS
 from models.runs.default_embedder import SAME_CLASS, STAGES, stage_recipes
 from models.training.named import RECIPES
 from models.training.recipe import Recipe
@@ -20,7 +21,7 @@ class Plan:
 
     recipes: of the encoder's stages. twin_recipes: of a second, cheaper encoder that never sees the classes `held_out`, on
     which the fusion weight is chosen. matcher: of both matchers. views: augmented views of each image that a matcher sees.
-    same_class: new names of classes; those that get one name become one.
+    same_class: new names of classes; those that get one name become one. int8_loss: points of mAP that int8 may cost.
     """
 
     model_id: str = "dyad-rgb-128"
@@ -31,6 +32,7 @@ class Plan:
     matcher: Recipe = field(default_factory=lambda: RECIPES["default-matcher"])
     held_out: tuple[str, ...] = HELD_OUT
     views: int = 2
+    int8_loss: float = MAX_LOSS
     same_class: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict(SAME_CLASS)))
 
     @property
