@@ -8,10 +8,12 @@ import typer
 
 from app import __version__
 from app.cli import collections_group, jobs_group, models_group
+from app.cli.evaluate_command import evaluate
 from app.cli.index_command import index
 from app.cli.output import say
 from app.cli.search_command import search
 from app.cli.serve_command import serve
+from app.cli.train_command import train
 
 HELP = """Find the satellite tiles that look like this one.
 
@@ -41,6 +43,8 @@ def build() -> typer.Typer:
     app.command()(serve)
     app.command()(index)
     app.command()(search)
+    app.command()(train)
+    app.command()(evaluate)
     app.add_typer(collections_group.build(), name="collections")
     app.add_typer(models_group.build(), name="models")
     app.add_typer(jobs_group.build(), name="jobs")
