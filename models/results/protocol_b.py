@@ -16,7 +16,7 @@ from models.training.named import RECIPES
 DATA = "aid"
 IMAGES = 10_000
 METHODS: Mapping[str, str] = MappingProxyType({"hr-s2dml": "HR-S2DML", "d-cnn": "D-CNN", "triplet": "Triplet", "nsl": "NSL"})
-"""Recipes, the papers' order of merit by kNN first, and what they are called."""
+"""Recipes and what they are called, in the paper's order of merit by kNN."""
 FRACTIONS = (0.20, 0.05, 0.15, 0.10)
 """Labelled shares, the most wanted first."""
 
@@ -116,7 +116,7 @@ def render(results: Results) -> str:
                 rows.append([f"{name}, strict", *(_strict(results, fraction, method) for fraction in sorted(FRACTIONS))])
             rows.append([f"{name}, the paper", *(number(value) for value in _PAPER[measure][method])])
         parts.append(markdown_table([title, *(f"{fraction:.0%}".replace("%", " %") for fraction in sorted(FRACTIONS))], rows))
-    return "\n\n".join([*parts, *_order(results), *_trials(results)])
+    return "\n\n".join([*parts, *_order(results), *_cost(results), *_trials(results)])
 
 
 _CAPTION = (
@@ -148,6 +148,15 @@ def _order(results: Results) -> list[str]:
             names = [" > ".join(METHODS[method] for method in order) for order in (ours, theirs)]
             lines.append(f"- Order by kNN at {round(100 * fraction)} %: {names[0]} (the paper: {names[1]})")
     return ["\n".join(lines)] if lines else []
+
+
+def _cost(results: Results) -> list[str]:
+    """One line: what each method's updates cost."""
+    found = {
+        name: values(results, _prefix(0.20, method), lambda cell: float(cell["images"])) for method, name in METHODS.items()
+    }
+    costs = [f"{name} {round(images[0] / 1000)} 000" for name, images in found.items() if images]
+    return [f"- Images forward and backward in a run at 20 %: {', '.join(costs)}"] if costs else []
 
 
 def _trials(results: Results) -> list[str]:

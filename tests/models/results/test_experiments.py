@@ -41,7 +41,7 @@ def fill(results: Results, cells: list[Cell], values: dict[str, Any], place: Con
 def report(**changes: float) -> dict[str, Any]:
     numbers = {"knn_accuracy": 0.5, "map_at_20": 0.6, "map_at_20_strict": 0.4, "mean_average_precision": 0.3, "anmrr": 0.2}
     retrieval = {**numbers, "precision_at": {"10": 0.7}, **changes}
-    return {"retrieval": retrieval, "clustering": {"nmi": 0.45, "acc": 0.55}}
+    return {"retrieval": retrieval, "clustering": {"nmi": 0.45, "acc": 0.55}, "images": 96_000}
 
 
 @pytest.mark.parametrize("method", protocol_b.METHODS)
@@ -138,6 +138,7 @@ def test_tables_show_what_was_measured_and_how(results: Results, place: Context)
     )
     assert "| HR-S2DML | – | – | – | 90.00 |" in text
     assert "| NSL, strict | – | – | – | 40.00 |" in text
+    assert "- Images forward and backward in a run at 20 %: HR-S2DML 96 000, D-CNN 96 000, Triplet 96 000, NSL 96 000" in text
     assert "- Order by kNN at 20 %: HR-S2DML > D-CNN > Triplet > NSL (the paper: HR-S2DML > D-CNN > Triplet > NSL)" in text
 
 
