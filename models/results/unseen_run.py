@@ -15,11 +15,10 @@ from models.evaluation.protocols import unseen
 from models.results.experiments import CHECKPOINT_EVERY, Teller
 from models.results.store import Context
 from models.runs.default_embedder import train_in_stages
-from models.runs.default_matcher import Judged, Shown, judge, show
+from models.runs.default_matcher import Judged, judge, show, show_rows
 from models.runs.embedder import TrainedEncoder
-from models.runs.matcher import encode_views, fit_stored, train_matcher
+from models.runs.matcher import train_matcher_on
 from models.runs.material import Material, load_material
-from models.training.encoding import encode_images
 from models.training.recipe import Recipe
 
 DATA_SETS = ("ucmerced", "aid")
@@ -113,26 +112,21 @@ def _judge(
 ) -> dict[str, Judged]:
     """Train the matcher on the training part, and let it look at the first places of every ranking."""
     context.say("looking at the training images for the matcher")
-    views = encode_views(trained, material.pixels, parts.train, VIEWS)
     labels = material.labels[parts.train]
-    matcher = train_matcher(
-        recipe,
-        views,
+    matcher = train_matcher_on(
+        trained,
+        material.pixels,
+        parts.train,
         labels,
+        recipe,
+        views=VIEWS,
         folder=folder,
         callbacks=[Teller(context.say, "matcher", recipe.epochs)],
         checkpoint_every=CHECKPOINT_EVERY,
     )
-    database = show(views[0], labels)
-    stored = fit_stored(matcher, database.maps)
+    network, stored, database = matcher.network, matcher.stored, show(matcher.plain, labels)
     return {
-        "unseen": judge(matcher, stored, _shown(trained, material, parts.asked)),
-        "validation": judge(matcher, stored, _shown(trained, material, parts.validation), database),
-        "test": judge(matcher, stored, _shown(trained, material, parts.test), database),
+        "unseen": judge(network, stored, show_rows(trained, material, parts.asked)),
+        "validation": judge(network, stored, show_rows(trained, material, parts.validation), database),
+        "test": judge(network, stored, show_rows(trained, material, parts.test), database),
     }
-
-
-def _shown(trained: TrainedEncoder, material: Material, rows: Indices) -> Shown:
-    return show(
-        encode_images(trained.encoder, trained.preparation, material.pixels, rows, with_maps=True), material.labels[rows]
-    )

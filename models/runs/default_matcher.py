@@ -14,8 +14,10 @@ from models.evaluation.ranking import Neighbours, nearest
 from models.evaluation.rerank import RerankReport, two_stage
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
+from models.runs.embedder import TrainedEncoder
+from models.runs.material import Material
 from models.runs.matcher import shortlist_log_odds
-from models.training.encoding import Encoded
+from models.training.encoding import Encoded, encode_images
 
 DEPTH = 100
 """Places that are re-ranked, and over whose pairs probabilities are calibrated."""
@@ -71,6 +73,12 @@ def show(encoded: Encoded, labels: Indices) -> Shown:
     if encoded.maps is None:
         raise ValueError("a matcher looks at maps; encode with them")
     return Shown(encoded.embeddings, encoded.maps, labels)
+
+
+def show_rows(trained: TrainedEncoder, material: Material, rows: Indices) -> Shown:
+    """Some images of the material, at its size, as an encoder sees them."""
+    encoded = encode_images(trained.encoder, trained.preparation, material.pixels, rows, with_maps=True)
+    return show(encoded, material.labels[rows])
 
 
 def judge(

@@ -12,7 +12,7 @@ from models.training.named import RECIPES
 from models.training.recipe import Recipe
 
 HELD_OUT = ("Airport", "Beach", "Farmland", "Park", "RailwayStation", "Viaduct", "mobilehomepark", "tenniscourt")
-TWIN_STAGES = ((64, 10, 0.05), (96, 5, 0.04))
+TWIN_STAGES = ((64, 9, 0.05), (96, 4, 0.04), (128, 2, 0.02))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from models.data.samplers import Indices
-from models.evaluation.calibration import Calibration
+from models.evaluation.calibration import Calibration, fit_temperature
 from models.evaluation.rerank import RerankReport, safe_weight
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 from models.runs.default_embedder import train_in_stages
-from models.runs.default_matcher import DEPTH, Judged, Shown, calibrate_on, judge, show
+from models.runs.default_matcher import DEPTH, calibrate_on, judge, show, show_rows
 from models.runs.default_plan import Plan
 from models.runs.embedder import TrainedEncoder
-from models.runs.matcher import encode_views, fit_stored, train_matcher
+from models.runs.matcher import train_matcher_on
 from models.runs.material import Material
 from models.training.callbacks import Callback
-from models.training.encoding import encode_images
 from models.training.recipe import Recipe
 
 MakeCallbacks = Callable[[Recipe, str], list[Callback]]
@@ -52,46 +50,54 @@ def train_reranker(
     The weight is the best of those that harm neither the validation images nor classes that no network has seen, which takes a
     second encoder and matcher, trained without them. What begins with "test" in the reports chose nothing.
     """
-    network, stored = _matcher(material, trained, plan, material.train, work / "matcher", callbacks(plan.matcher, "matcher"))
-    database = _shown(material, trained, material.train)
-    validation = _shown(material, trained, material.validation)
+    matcher = train_matcher_on(
+        trained,
+        material.pixels,
+        material.train,
+        material.labels[material.train],
+        plan.matcher,
+        views=plan.views,
+        folder=work / "matcher",
+        callbacks=callbacks(plan.matcher, "matcher"),
+    )
+    network, stored = matcher.network, matcher.stored
+    database = show(matcher.plain, material.labels[material.train])
+    validation = show_rows(trained, material, material.validation)
     seen = {"validation": judge(network, stored, validation, database), "validation alone": judge(network, stored, validation)}
     test = {}
     for name in material.names:
-        rows = material.of(name, material.test)
-        queries, others = _shown(material, trained, rows), material.of(name, material.train)
-        test[f"test of {name}"] = judge(network, stored, queries, _shown(material, trained, others))
+        is_of = material.sources[material.train] == material.names.index(name)
+        queries = show_rows(trained, material, material.of(name, material.test))
+        test[f"test of {name}"] = judge(network, stored, queries, database.take(np.flatnonzero(is_of)))
     measured = calibrate_on(list(seen.values()), list(test.values()))
-    unseen = _unseen_classes(material, plan, cache, work / "twin", callbacks)
-    judged = {**seen, "unseen classes": unseen, **test}
-    reports = {name: each.reranked(measured.temperature) for name, each in judged.items()}
+    reports = {name: each.reranked(measured.temperature) for name, each in (seen | test).items()}
+    reports["unseen classes"] = _unseen_classes(material, plan, cache, work / "twin", callbacks)
     weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")])
     fusion = {"formula": "(1 - weight) * cosine + weight * match_probability", "weight": weight, "depth": DEPTH}
     calibration = {"kind": "temperature", "temperature": measured.temperature.value}
     return Reranker(network, stored, calibration, fusion, measured, reports, weight)
 
 
-def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> Judged:
+def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> RerankReport:
     """A cheaper encoder and its matcher, trained without `plan.held_out`, asked for those classes only; without test images."""
     is_held = np.isin(material.labels, [material.images.classes.index(name) for name in plan.held_out])
-    rows = material.train[~is_held[material.train]]
+    rows, known = (part[~is_held[part]] for part in (material.train, material.validation))
     twin = train_in_stages(
         material, plan.twin_recipes, cache, work, rows=rows, callbacks=lambda recipe: callbacks(recipe, "twin")
     )
-    network, stored = _matcher(material, twin, plan, rows, work / "matcher", callbacks(plan.matcher, "twin-matcher"))
+    matcher = train_matcher_on(
+        twin,
+        material.pixels,
+        rows,
+        material.labels[rows],
+        plan.matcher,
+        views=plan.views,
+        folder=work / "matcher",
+        callbacks=callbacks(plan.matcher, "twin-matcher"),
+    )
+    network, stored = matcher.network, matcher.stored
+    database = show(matcher.plain, material.labels[rows])
+    temperature = fit_temperature(judge(network, stored, show_rows(twin, material, known), database).pairs)
     held = np.concatenate((material.train, material.validation))
-    return judge(network, stored, _shown(material, twin, np.sort(held[is_held[held]])))
-
-
-def _matcher(
-    material: Material, trained: TrainedEncoder, plan: Plan, rows: Indices, folder: Path, callbacks: list[Callback]
-) -> tuple[SplitMatcher, Quantisation]:
-    views = encode_views(trained, material.pixels, rows, plan.views)
-    labels = np.unique(material.labels[rows], return_inverse=True)[1].astype(np.int64)
-    network = train_matcher(plan.matcher, views, labels, folder=folder, callbacks=callbacks)
-    return network, fit_stored(network, show(views[0], labels).maps)
-
-
-def _shown(material: Material, trained: TrainedEncoder, rows: Indices) -> Shown:
-    encoded = encode_images(trained.encoder, trained.preparation, material.pixels, rows, with_maps=True)
-    return show(encoded, material.labels[rows])
+    unseen = judge(network, stored, show_rows(twin, material, np.sort(held[is_held[held]])))
+    return unseen.reranked(temperature)

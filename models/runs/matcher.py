@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,39 @@ def encode_views(trained: TrainedEncoder, pixels: NDArray[np.uint8], rows: Indic
     """
     numbers = range(views + 1)
     return [encode_images(trained.encoder, trained.preparation, pixels, rows, with_maps=True, view=view) for view in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedMatcher:
+    """network: in evaluation mode. stored: how its candidate halves become bytes. plain: the training images as they are."""
+
+    network: SplitMatcher
+    stored: Quantisation
+    plain: Encoded
+
+
+def train_matcher_on(
+    trained: TrainedEncoder,
+    pixels: NDArray[np.uint8],
+    rows: Indices,
+    labels: Indices,
+    recipe: Recipe,
+    *,
+    views: int,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint_every: int = 0,
+) -> TrainedMatcher:
+    """Encode `pixels[rows]`, plain and `views` times augmented, and train a matcher on the maps.
+
+    labels: (T,) int64, of the rows. The rest as for `train_matcher`.
+    """
+    encoded = encode_views(trained, pixels, rows, views)
+    network = train_matcher(recipe, encoded, labels, folder=folder, callbacks=callbacks, checkpoint_every=checkpoint_every)
+    plain = encoded[0]
+    if plain.maps is None:
+        raise ValueError("a matcher trains on maps; encode with them")
+    return TrainedMatcher(network, fit_stored(network, plain.maps), plain)
 
 
 def train_matcher(
