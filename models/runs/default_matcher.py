@@ -15,8 +15,8 @@ from models.evaluation.rerank import RerankReport, two_stage
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 from models.runs.embedder import TrainedEncoder
-from models.runs.material import Material
 from models.runs.matcher import shortlist_log_odds
+from models.runs.material import Material
 from models.training.encoding import Encoded, encode_images
 
 DEPTH = 100
