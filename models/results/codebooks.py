@@ -49,7 +49,7 @@ class Fisher:
         return np.stack([normalise(self._encode(each)) for each in descriptors])
 
     def _encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        projected = self.pca.transform(image.astype(np.float32))
+        projected = self.pca.transform(image.astype(np.float64))
         return np.asarray(fisher_vector(projected, self.mixture), dtype=np.float32)  # type: ignore[no-untyped-call]
 
 
@@ -61,9 +61,10 @@ def fit_vlad(descriptors: NDArray[np.uint8], words: int, seed: int = 0) -> Vlad:
 
 def fit_fisher(descriptors: NDArray[np.uint8], gaussians: int, dimensions: int, seed: int = 0) -> Fisher:
     """Learn a PCA and a mixture of K Gaussians from the (N, G, D) descriptors of training images."""
-    sample = _sample(descriptors, seed)
-    pca = PCA(dimensions, random_state=seed).fit(sample)
-    options = {"covariance_type": "diag", "random_state": seed, "max_iter": 200, "tol": 1e-2}
+    sample = _sample(descriptors, seed).astype(np.float64)
+    pca = PCA(dimensions, whiten=True, random_state=seed).fit(sample)
+    # flat patches are all alike: a Gaussian that holds nothing else would have no width
+    options = {"covariance_type": "diag", "random_state": seed, "reg_covar": 1e-2, "tol": 1e-2}
     mixture = learn_gmm(pca.transform(sample), n_modes=gaussians, gm_args=options)  # type: ignore[no-untyped-call]
     return Fisher(pca, mixture)
 

@@ -73,10 +73,10 @@ def table1_cell(budget: Budget, backbone: Autoencoder, stage: Stage, matcher: Ma
 
 def table2_cells(budget: Budget) -> list[Cell]:
     """Hand-crafted and supervised rows, each with ResDyadDML; Siamese, which brings its own."""
-    found = []
+    found, settings = [], {"pixels": DESCRIPTOR_SIZE, "map_size": budget.map_size}
     for name in HAND_CRAFTED:
         make = partial(features.handcrafted, name=name)
-        found.append(_cell(budget, f"a-table2-{name}", make, "resdyad-dml", {"pixels": DESCRIPTOR_SIZE}))
+        found.append(_cell(budget, f"a-table2-{name}", make, "resdyad-dml", settings))
     for network in SUPERVISED:
         make = partial(features.supervised, name=network)
         found.append(_cell(budget, f"a-table2-{network}", make, "resdyad-dml", {"encoder": budget.supervised[network]}))

@@ -37,7 +37,7 @@ _CROPPED = GEOMETRIC.model_copy(update={"crop_scale": (0.5, 1.0)})
 class Budget:
     """supervised, autoencoder, matcher, siamese: recipes. epochs: of an autoencoder, by what it is trained on; of "finetuned"
     those after "aid". views: augmented copies of each training image that a matcher learns from beside the image itself.
-    seed: of the split."""
+    map_size: of the square maps that hand-crafted vectors are reshaped to. seed: of the split."""
 
     supervised: Mapping[Supervised, Recipe]
     autoencoder: Mapping[Autoencoder, Recipe]
@@ -45,6 +45,7 @@ class Budget:
     matcher: Mapping[Matcher, Recipe]
     siamese: Recipe
     views: int
+    map_size: int
     seed: int = 0
 
     def autoencoder_recipe(self, backbone: Autoencoder, stage: Stage) -> Recipe:
@@ -83,6 +84,7 @@ SMALL = Budget(
     matcher={name: _small(name, batch_size=128, steps_per_epoch=50, epochs=16) for name in MATCHERS},
     siamese=_small("siamese", batch_size=32, epochs=8, lr=3e-4, pairs=_RANDOM_PAIRS),
     views=4,
+    map_size=4,
 )
 PAPER = Budget(
     supervised={
@@ -95,4 +97,5 @@ PAPER = Budget(
     matcher={name: make_recipe({"extends": name}) for name in MATCHERS},
     siamese=make_recipe({"extends": "siamese", "pairs": _RANDOM_PAIRS}),
     views=0,
+    map_size=8,
 )

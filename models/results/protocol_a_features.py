@@ -107,7 +107,7 @@ def handcrafted(bench: Bench, name: HandCrafted) -> Look:
     vectors = np.asarray(describe_all(_DESCRIBE[name], material.pixels, bench.context.cache), dtype=np.float32)
     known = vectors[material.train]
     standard = (vectors - known.mean(axis=0)) / np.maximum(known.std(axis=0), _SMALLEST_DEVIATION)
-    whole = Encoded(_unit(vectors), vectors_to_maps(torch.from_numpy(standard)).half().numpy())
+    whole = Encoded(_unit(vectors), vectors_to_maps(torch.from_numpy(standard), bench.budget.map_size).half().numpy())
     return Look(material, whole, (_take(whole, material.train),))
 
 

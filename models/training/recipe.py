@@ -40,7 +40,7 @@ class Recipe(BaseModel):
 
     width: channels of the first stage (64 is the published network; fewer scales every stage down). bands: of the input.
     dim: of the embedding. block: dyad or plain residual, in a matcher. code: (height, width, channels) of an autoencoder's
-    features for an input of 64 pixels per side.
+    features for an input of 256 pixels per side.
     decay, decay_every: "step" multiplies lr by decay every so many epochs; "cosine" falls to zero over `epochs`.
     warmup_epochs: lr rises linearly over them first. steps_per_epoch: updates that count as an epoch, which makes runs on
     different amounts of images equally long (0: a pass over the images, over the unlabelled ones where there are any).

@@ -85,13 +85,21 @@ def test_normalising_takes_signed_roots_and_length_one() -> None:
 def test_codebooks_tell_kinds_of_images_apart() -> None:
     random = np.random.default_rng(0)
     kinds = np.arange(8) % 2
-    descriptors = np.stack([random.integers(0, 100, (200, 16)) + 30 * kind for kind in kinds]).astype(np.uint8)
-    descriptors[:, ::2] = 50  # half of what there is to see is the same everywhere
-    books: list[Vlad | Fisher] = [fit_vlad(descriptors[:4], 4), fit_fisher(descriptors[:4], 4, 6)]
-    for book, length in zip(books, (4 * 16, 2 * 4 * 6 + 4), strict=True):
+    # dark and light patches in every image; one kind has more of every other number
+    values = random.choice([50, 180], (8, 200, 1)) + random.integers(0, 6, (8, 200, 16))
+    values[:, :, ::2] += 20 * kinds[:, None, None]
+    descriptors = values.astype(np.uint8)
+    books: list[Vlad | Fisher] = [fit_vlad(descriptors[:4], 2), fit_fisher(descriptors[:4], 2, 3)]
+    for book, length in zip(books, (2 * 16, 2 * 2 * 3 + 2), strict=True):
         vectors = book.encode(descriptors)
         assert vectors.shape == (8, length)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
         similar = vectors @ vectors.T
         same = kinds[:, None] == kinds[None, :]
         assert similar[same].min() > similar[~same].max()
+
+
+def test_a_mixture_survives_patches_without_content() -> None:
+    descriptors = np.random.default_rng(0).integers(0, 255, (3, 100, 16), dtype=np.uint8)
+    descriptors[:, :70] = 0
+    assert np.isfinite(fit_fisher(descriptors, 4, 6).encode(descriptors)).all()

@@ -37,6 +37,7 @@ TINY = Budget(
     matcher={name: shrink(recipe) for name, recipe in SMALL.matcher.items()},
     siamese=shrink(SMALL.siamese),
     views=1,
+    map_size=4,
 )
 ROWS = {cell.key: cell for cell in [*protocol_a.table2_cells(TINY), *protocol_a.table3_cells(TINY)]}
 
