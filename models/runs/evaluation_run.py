@@ -32,6 +32,10 @@ DEPTH = 100
 """Places that are re-ranked where the card does not say."""
 _FEWEST_SHOWN = 5
 """Queries below which there is no map."""
+_CALIBRATION_NOTE = (
+    "Of pairs given a match probability of p, a share of p should match. The pairs are the first places of every other query; "
+    "the isotonic curve is fitted to those of the rest, and so is the temperature of a model that has none of its own."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,9 @@ def _sections(name: str, reranked: Reranked | None) -> list[Section]:
     if reranked is None:
         return []
     sections = [rerank_section({name: reranked.report}, reranked.weight)]
-    return sections if reranked.calibration is None else [*sections, calibration_section(reranked.calibration)]
+    if reranked.calibration is not None:
+        sections.append(replace(calibration_section(reranked.calibration), note=_CALIBRATION_NOTE))
+    return sections
 
 
 def _numbers(card: BundleCard, division: Division, reranked: Reranked | None) -> dict[str, Any]:
