@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from models.data.samplers import Indices
 from models.data.splits import split_fraction
 from models.evaluation.protocols import Protocol
 from models.export.card import BundleCard
-from models.runs.splits import TrainedOn, rows_with, trained_on
+from models.runs.splits import TrainedOn, history, rows_with, trained_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def divide(images: ImageList, folder: ImageList, name: str, protocol: Protocol, 
     Raises:
         DataError: a class is too small to split, or the card's splits cannot be understood.
     """
-    records = [found for splits in _history(card.splits) if (found := trained_on(splits, folder)) is not None]
+    records = [found for splits in history(card.splits) if (found := trained_on(splits, folder)) is not None]
     train, origin = _train_part(images, protocol, records, seed)
     test = np.setdiff1d(np.arange(len(images)), train)
     return Division(train, test, origin, tuple(_warnings(images, test, name, card, records)))
@@ -61,10 +60,3 @@ def _warnings(images: ImageList, test: Indices, name: str, card: BundleCard, rec
     named = {each.name.casefold() for each in card.training_sets}
     if not records and name.casefold() in named:
         yield f"the model was trained on {name!r}, its card does not say on which images: the figures may be too good"
-
-
-def _history(splits: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A card's splits, and those of the models that it began with."""
-    while splits:
-        yield splits
-        splits = splits.get("before", {})

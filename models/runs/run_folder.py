@@ -15,8 +15,8 @@ IDENTITY_FILE = "run.json"
 CHECKPOINTS = "checkpoints"
 
 
-def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> Path:
-    """Make the folder this run's; returns where its checkpoints go.
+def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
+    """Make the folder this run's, whose checkpoints are in its sub-folder `CHECKPOINTS`.
 
     identity: plain values that two parts of one run have in common. resume: go on from what is there; False deletes it.
 
@@ -30,14 +30,13 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> 
     own = json.loads(json.dumps(dict(identity)))
     if path.exists():
         _compare(path, own)
-        return checkpoints
+        return
     if folder.is_dir() and checkpoints.exists():
         raise CheckpointError(f"{folder} holds checkpoints of an unknown run; begin anew with --no-resume, or elsewhere")
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
     part.replace(path)
-    return checkpoints
 
 
 def digest_of(path: Path | None) -> str | None:

@@ -6,7 +6,7 @@ A split is a function of the images, the share and the seed, so a card holds tho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +81,13 @@ def trained_on(splits: Mapping[str, Any], images: ImageList) -> TrainedOn | None
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"the card's splits cannot be understood ({error!r}); give --seed") from None
     return None
+
+
+def history(splits: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A card's splits, and those of the models that it began with."""
+    while splits:
+        yield splits
+        splits = splits.get("before", {})
 
 
 def rows_with(images: ImageList, hashes: Collection[str]) -> Indices:

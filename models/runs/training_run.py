@@ -15,11 +15,12 @@ from models.export.card import BundleCard
 from models.export.errors import AccuracyError, BundleError
 from models.export.files import CARD_FILE
 from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
+from models.runs.begun import seen_before
 from models.runs.bundle_facts import Naming, make_facts
 from models.runs.fitting import check_fit, fit_recipe
 from models.runs.measure import measure_test
 from models.runs.progress import Progress
-from models.runs.run_folder import claim_folder, digest_of
+from models.runs.run_folder import CHECKPOINTS, claim_folder, digest_of
 from models.runs.tasks import Job, Made, run_task
 from models.runs.training_data import DataChoice, TrainingData, load_training_data
 from models.training.callbacks import Callback
@@ -62,30 +63,28 @@ def run_training(settings: RunSettings, progress: Progress, process: Process) ->
         Interrupted: by a signal; the same call goes on. UsageError, DataError, BundleError, WeightsError, CheckpointError,
         DivergedError: what is wrong, in one line.
     """
-    out = settings.out
-    if out.exists() or out.is_symlink():
-        raise BundleError(f"{out} exists; choose another name, or remove it first")
+    if settings.out.exists() or settings.out.is_symlink():
+        raise BundleError(f"{settings.out} exists; choose another name, or remove it first")
     start = None if settings.start is None else read_bundle(settings.start)
-    recipe = fit_recipe(settings.recipe, start)
-    # the first process decodes, the others find it done
+    # the first process decodes and claims the folder, the others find both done
     if not process.is_main:
         process.share(0)
-    with progress.counting("decoding") as count:
-        data = load_training_data(settings.choice, recipe.image_size, settings.cache, count)
-    recipe = recipe.model_copy(update={"bands": int(data.material.pixels.shape[3])})
-    check_fit(recipe, data, start)
-    nothing, one = (0.0,) * recipe.bands, (1.0,) * recipe.bands
-    make_facts(
-        settings.naming, data, recipe, nothing, one, base=start.card if start else None
-    )  # refuses what a card cannot hold
-    checkpoints = settings.folder / "checkpoints"
+    recipe, data = _load(settings, start, progress)
     if process.is_main:
-        checkpoints = claim_folder(settings.folder, _identity(settings, recipe, data), resume=settings.resume)
+        claim_folder(settings.folder, _identity(settings, recipe, data), resume=settings.resume)
         process.share(0)
-    counts = f"{len(data.rows)} images of {int(data.labels.max()) + 1} classes, {len(data.unlabelled)} without labels"
-    progress.say(f"{recipe.name}: training on {counts}; {len(data.material.test)} to test")
-    callbacks = [*progress.callbacks(), JsonLines(settings.folder / "log.jsonl"), *settings.listeners]
-    job = Job(recipe, data, checkpoints, start, settings.weights, callbacks, progress, process, settings.checkpoint_every)
+    _announce(recipe, data, start, progress)
+    job = Job(
+        recipe,
+        data,
+        settings.folder / CHECKPOINTS,
+        start,
+        settings.weights,
+        [*progress.callbacks(), JsonLines(settings.folder / "log.jsonl"), *settings.listeners],
+        progress,
+        process,
+        settings.checkpoint_every,
+    )
     made = run_task(job)
     if not process.is_main:
         return None
@@ -93,6 +92,25 @@ def run_training(settings: RunSettings, progress: Progress, process: Process) ->
     if settings.is_scratch:
         shutil.rmtree(settings.folder)
     return card
+
+
+def _load(settings: RunSettings, start: Bundle | None, progress: Progress) -> tuple[Recipe, TrainingData]:
+    """The recipe with the network that it begins with and the bands that the images have, and the images."""
+    recipe = fit_recipe(settings.recipe, start)
+    with progress.counting("decoding") as count:
+        data = load_training_data(settings.choice, recipe.image_size, settings.cache, count)
+    recipe = recipe.model_copy(update={"bands": int(data.material.pixels.shape[3])})
+    check_fit(recipe, data, start)
+    # made once before the training too: what a card cannot hold is said at once
+    make_facts(settings.naming, data, recipe, (0.0,) * recipe.bands, (1.0,) * recipe.bands, base=start.card if start else None)
+    return recipe, data
+
+
+def _announce(recipe: Recipe, data: TrainingData, start: Bundle | None, progress: Progress) -> None:
+    counts = f"{len(data.rows)} images of {int(data.labels.max()) + 1} classes, {len(data.unlabelled)} without labels"
+    progress.say(f"{recipe.name}: training on {counts}; {len(data.material.test)} to test")
+    for warning in () if start is None else seen_before(start.card, data):
+        progress.say(f"warning: {warning}")
 
 
 def _write(

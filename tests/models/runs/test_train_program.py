@@ -149,3 +149,12 @@ def test_every_recipe_is_listed(run: Run, capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(RECIPES)
     assert all(len(line) < 180 for line in lines)
+
+
+def test_what_the_begun_model_has_seen_is_told(trained: Workshop, run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    more = (f"--from={trained.models / 'straight'}", "--train-fraction=0.5", "--validation=0.1", "--set=epochs=1", *FAST)
+    assert run(main, trained.arguments("again", "nsl", *more)) == 0
+    told = capfd.readouterr().err
+    assert "straight was trained on 12 of the test images of shapes" in told
+    assert "straight was trained on the validation images of shapes" in told
+    assert read_bundle(trained.models / "again").card.splits["before"]["train_fraction"] == 0.8
