@@ -119,8 +119,8 @@ def _fitted(recipe: dict[str, object] | None) -> dict[str, object]:
         (["resdyad-ae", "--size=40", "--set=width=8"], 2, "takes multiples of 32"),
         (["nsl", *FAST, "--bands=4"], 1, "there is no band"),
         (["nsl", *FAST, "--without-classes=lakes"], 1, "no data set has a class lakes"),
-        (["nsl", *FAST, "--weights=nowhere.pth"], 1, "no such weights file"),
-        (["nsl", *FAST, "--set=lr=100", "--set=epochs=60", "--set=schedule=step"], 1, "lower the learning rate"),
+        (["nsl", *FAST, "--weights=nowhere.pth"], 1, "nowhere.pth: No such file"),
+        (["resdyad-ae", *FAST, "--set=lr=100", "--set=epochs=20"], 1, "lower the learning rate"),
     ],
 )
 def test_what_is_wrong_is_one_line(
