@@ -40,7 +40,8 @@ class Material:
 
     def of(self, name: str, rows: Indices) -> Indices:
         """Those of `rows` that belong to the data set `name`."""
-        return rows[self.sources[rows] == self.names.index(name)]
+        chosen: Indices = rows[self.sources[rows] == self.names.index(name)]
+        return chosen
 
     @property
     def unlabelled(self) -> Indices:
