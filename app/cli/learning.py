@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -64,7 +64,7 @@ def find_bundle(name_or_folder: str, home: Path) -> Path:
     raise NotFound(f"{name_or_folder}: no folder with a model's card.json, and no such model in {home / 'models'}")
 
 
-def as_arguments(options: dict[str, object]) -> list[str]:
+def as_arguments(options: Mapping[str, object]) -> list[str]:
     """Options by name as a command line: None and False are left out, True is a flag, lists are repeated."""
     arguments: list[str] = []
     for name, value in options.items():
