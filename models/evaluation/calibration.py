@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.special import expit  # type: ignore[import-untyped]
 from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
 
 from models.evaluation.errors import EvaluationError
 
 BINS = 15
-_LOG_TEMPERATURES = (-5.0, 5.0)
+_SCALES = (1e-3, 1e3)
 
 Probabilities = NDArray[np.float64]
 
@@ -50,14 +50,18 @@ class Reliability:
 
 
 @dataclass(frozen=True, slots=True)
-class Temperature:
-    """probability = sigmoid(logit / value); rankings stay as they are."""
+class Platt:
+    """probability = sigmoid(scale * logit + offset), scale above 0, so that rankings stay as they are (Platt 1999).
 
-    value: float
+    The offset is what moves when matches are rarer in shortlists than they were in training batches.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
 
     def __call__(self, logits: NDArray[np.floating[Any]]) -> Probabilities:
         """Log-odds of any shape to 0..1."""
-        return np.asarray(expit(np.asarray(logits, dtype=np.float64) / self.value))
+        return np.asarray(expit(self.scale * np.asarray(logits, dtype=np.float64) + self.offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,10 @@ class Isotonic:
 class Calibration:
     """What was fitted on validation pairs, and reliabilities of test pairs: as they come, and by each."""
 
-    temperature: Temperature
+    platt: Platt
     isotonic: Isotonic
     raw: Reliability
-    by_temperature: Reliability
+    by_platt: Reliability
     by_isotonic: Reliability
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,22 +97,25 @@ def calibrate(validation: ScoredPairs, test: ScoredPairs, *, bins: int = BINS) -
     Raises:
         EvaluationError: shapes do not fit, a logit is not finite, or the validation pairs are of one kind only.
     """
-    temperature, isotonic = fit_temperature(validation), fit_isotonic(validation)
-    raw, by_temperature, by_isotonic = (
-        reliability(each(test.logits), test.matches, bins=bins) for each in (Temperature(1.0), temperature, isotonic)
+    platt, isotonic = fit_platt(validation), fit_isotonic(validation)
+    raw, by_platt, by_isotonic = (
+        reliability(each(test.logits), test.matches, bins=bins) for each in (Platt(), platt, isotonic)
     )
-    return Calibration(temperature, isotonic, raw, by_temperature, by_isotonic)
+    return Calibration(platt, isotonic, raw, by_platt, by_isotonic)
 
 
-def fit_temperature(pairs: ScoredPairs) -> Temperature:
-    """The temperature of least cross-entropy, within e^-5..e^5 (Guo et al. 2017). Raises as `calibrate`."""
+def fit_platt(pairs: ScoredPairs) -> Platt:
+    """Scale and offset of least cross-entropy. Raises as `calibrate`."""
     logits, matches = _checked(pairs)
     sign = np.where(matches, -1.0, 1.0)
 
-    def loss(log_temperature: float) -> float:
-        return float(np.mean(np.logaddexp(0, sign * logits * np.exp(-log_temperature))))
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margins = sign * (parameters[0] * logits + parameters[1])
+        slopes = sign * expit(margins)
+        return float(np.mean(np.logaddexp(0, margins))), np.array([np.mean(slopes * logits), np.mean(slopes)])
 
-    return Temperature(float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)))
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[_SCALES, (None, None)])
+    return Platt(float(found.x[0]), float(found.x[1]))
 
 
 def fit_isotonic(pairs: ScoredPairs) -> Isotonic:

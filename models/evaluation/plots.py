@@ -162,7 +162,7 @@ def reliability_plot(calibration: Calibration) -> bytes:
     """Share of matches by probability on the test pairs, before and after calibration, and how many pairs there are of each."""
     found: dict[str, Reliability] = {
         "raw": calibration.raw,
-        f"temperature {calibration.temperature.value:.2f}": calibration.by_temperature,
+        f"Platt, scale {calibration.platt.scale:.2f}": calibration.by_platt,
         "isotonic": calibration.by_isotonic,
     }
     with mpl.rc_context(_STYLE):

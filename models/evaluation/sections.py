@@ -132,7 +132,7 @@ def rerank_section(reports: Mapping[str, RerankReport], weight: float) -> Sectio
 
 def calibration_section(calibration: Calibration) -> Section:
     """Whether match probabilities can be taken at their word."""
-    found = {"raw": calibration.raw, "temperature": calibration.by_temperature, "isotonic": calibration.by_isotonic}
+    found = {"raw": calibration.raw, "Platt": calibration.by_platt, "isotonic": calibration.by_isotonic}
     rows = [[name, f"{each.error:.4f}", f"{each.log_loss:.4f}"] for name, each in found.items()]
     return Section(
         "Calibration",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.data.samplers import Indices
-from models.evaluation.calibration import fit_temperature
+from models.evaluation.calibration import fit_platt
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import unseen
 from models.results.experiments import CHECKPOINT_EVERY, Teller
@@ -73,7 +73,7 @@ def parts_of(question: Question, material: Material) -> Parts:
 def measure(question: Question, networks: Networks, context: Context, folder: Path) -> dict[str, Any]:
     """Rank what was not seen, by the embedding alone and re-ranked by the matcher; folder: of checkpoints.
 
-    The matcher's temperature is fitted on validation images, so what was not seen has no part in any choice. Returns the
+    The matcher's calibration is fitted on validation images, so what was not seen has no part in any choice. Returns the
     embedding's reports, and `RerankReport.to_dict()` for "unseen", and for the "validation" and "test" images of what was
     trained on, which query the training images.
     """
@@ -95,14 +95,14 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
         callbacks=lambda recipe: [Teller(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
     )
     judged = _judge(trained, material, parts, networks.matcher, context, folder / "matcher")
-    temperature = fit_temperature(judged["validation"].pairs)
+    platt = fit_platt(judged["validation"].pairs)
     asked, nothing = judged["unseen"].queries, np.zeros(0, np.int64)
     everything = np.arange(len(asked.labels))
     found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
     return {
         "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
-        "rerank": {name: each.reranked(temperature).to_dict() for name, each in judged.items()},
-        "temperature": temperature.value,
+        "rerank": {name: each.reranked(platt).to_dict() for name, each in judged.items()},
+        "platt": asdict(platt),
         "images": {name: len(rows) for name, rows in asdict(parts).items()},
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.evaluation.calibration import Temperature
+from models.evaluation.calibration import Platt
 from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
 from models.runs.program import UsageError
 from models.runs.training_data import TrainingData
@@ -77,9 +77,9 @@ def encoder_facts(recipe: Recipe) -> EncoderFacts:
     return EncoderFacts(name=encoder_name(recipe), width=recipe.width, latent=recipe.code)
 
 
-def describe_calibration(temperature: Temperature) -> dict[str, Any]:
+def describe_calibration(platt: Platt) -> dict[str, Any]:
     """How a matcher's log-odds become a probability, for the card."""
-    return {"kind": "temperature", "temperature": temperature.value}
+    return {"kind": "platt", "scale": platt.scale, "offset": platt.offset}
 
 
 def describe_fusion(weight: float, depth: int) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _rerank_metrics(reranker: Reranker) -> dict[str, Measurement]:
         text = f"the first {report.depth} places re-ranked with weight {reranker.weight:g}"
         result[f"rerank, {name}"] = Measurement(protocol=text, values=values)
     errors = reranker.measured
-    values = {"ece_raw": errors.raw.error, "ece": errors.by_temperature.error, "ece_isotonic": errors.by_isotonic.error}
+    values = {"ece_raw": errors.raw.error, "ece": errors.by_platt.error, "ece_isotonic": errors.by_isotonic.error}
     result["calibration"] = Measurement(
         protocol="fitted on shortlists of validation images, measured on test images'", values=values
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.samplers import Indices
-from models.evaluation.calibration import Calibration, ScoredPairs, Temperature, calibrate
+from models.evaluation.calibration import Calibration, Platt, ScoredPairs, calibrate
 from models.evaluation.ranking import Neighbours, nearest
 from models.evaluation.rerank import RerankReport, two_stage
 from models.matcher.quantise import Quantisation
@@ -53,7 +53,7 @@ class Judged:
         stored = (self.database or self.queries).labels[self.shortlist.indices]
         return ScoredPairs(self.log_odds.ravel(), (stored == self.queries.labels[:, np.newaxis]).ravel())
 
-    def reranked(self, temperature: Temperature) -> RerankReport:
+    def reranked(self, platt: Platt) -> RerankReport:
         """What fusing with the calibrated probability does to the rankings, weight by weight."""
         database = self.database or self.queries
         own = np.arange(len(self.queries.labels)) if self.database is None else None
@@ -63,7 +63,7 @@ class Judged:
             database.embeddings,
             database.labels,
             self.shortlist,
-            temperature(self.log_odds),
+            platt(self.log_odds),
             own=own,
         )
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.calibration import Calibration, fit_temperature
+from models.evaluation.calibration import Calibration, fit_platt
 from models.evaluation.rerank import RerankReport, safe_weight
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
+from models.runs.bundle_facts import describe_calibration
 from models.runs.default_embedder import train_in_stages
 from models.runs.default_matcher import DEPTH, calibrate_on, judge, show, show_rows
 from models.runs.default_plan import Plan
@@ -70,11 +71,11 @@ def train_reranker(
         queries = show_rows(trained, material, material.of(name, material.test))
         test[f"test of {name}"] = judge(network, stored, queries, database.take(np.flatnonzero(is_of)))
     measured = calibrate_on(list(seen.values()), list(test.values()))
-    reports = {name: each.reranked(measured.temperature) for name, each in (seen | test).items()}
+    reports = {name: each.reranked(measured.platt) for name, each in (seen | test).items()}
     reports["unseen classes"] = _unseen_classes(material, plan, cache, work / "twin", callbacks)
     weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")])
     fusion = {"formula": "(1 - weight) * cosine + weight * match_probability", "weight": weight, "depth": DEPTH}
-    calibration = {"kind": "temperature", "temperature": measured.temperature.value}
+    calibration = describe_calibration(measured.platt)
     return Reranker(network, stored, calibration, fusion, measured, reports, weight)
 
 
@@ -97,7 +98,7 @@ def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, cal
     )
     network, stored = matcher.network, matcher.stored
     database = show(matcher.plain, material.labels[rows])
-    temperature = fit_temperature(judge(network, stored, show_rows(twin, material, known), database).pairs)
+    platt = fit_platt(judge(network, stored, show_rows(twin, material, known), database).pairs)
     held = np.concatenate((material.train, material.validation))
     unseen = judge(network, stored, show_rows(twin, material, np.sort(held[is_held[held]])))
-    return unseen.reranked(temperature)
+    return unseen.reranked(platt)

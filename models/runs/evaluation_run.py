@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.data.cache import load_pixels
 from models.data.errors import DataError
 from models.data.folders import ImageList, list_class_folders
-from models.evaluation.calibration import Calibration, ScoredPairs, Temperature, calibrate, reliability
+from models.evaluation.calibration import Calibration, Platt, ScoredPairs, calibrate, reliability
 from models.evaluation.errors import EvaluationError
 from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.html import Section
@@ -34,7 +34,7 @@ _FEWEST_SHOWN = 5
 """Queries below which there is no map."""
 _CALIBRATION_NOTE = (
     "Of pairs given a match probability of p, a share of p should match. The pairs are the first places of every other query; "
-    "the isotonic curve is fitted to those of the rest, and so is the temperature of a model that has none of its own."
+    "the isotonic curve is fitted to those of the rest, and so is the Platt scaling of a model that has none of its own."
 )
 
 
@@ -135,7 +135,7 @@ def _rerank(
         log_odds = shortlist_log_odds(
             settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
         )
-    temperature = Temperature(float(learned.get("temperature", 1.0)))
+    platt = Platt(float(learned.get("scale", 1.0)), float(learned.get("offset", 0.0)))
     weight = float(fusion.get("weight", 0.5))
     report = two_stage(
         queries,
@@ -143,16 +143,16 @@ def _rerank(
         database,
         labels[chosen.database],
         shortlist,
-        temperature(log_odds),
+        platt(log_odds),
         weights=sorted({*WEIGHTS, weight}),
         own=chosen.own,
     )
     matches = labels[chosen.database][shortlist.indices] == labels[chosen.queries][:, np.newaxis]
-    return Reranked(report, weight, _calibration(log_odds, matches, temperature if learned else None))
+    return Reranked(report, weight, _calibration(log_odds, matches, platt if learned else None))
 
 
-def _calibration(log_odds: NDArray[np.float32], matches: NDArray[np.bool_], learned: Temperature | None) -> Calibration | None:
-    """Fitted on the shortlists of every other query, measured on the rest; the temperature is the card's where it has one."""
+def _calibration(log_odds: NDArray[np.float32], matches: NDArray[np.bool_], learned: Platt | None) -> Calibration | None:
+    """Fitted on the shortlists of every other query, measured on the rest; the Platt scaling is the card's where it has one."""
     fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel()) for k in (0, 1))
     try:
         found = calibrate(fitted, tested)
@@ -160,7 +160,7 @@ def _calibration(log_odds: NDArray[np.float32], matches: NDArray[np.bool_], lear
         return None
     if learned is None:
         return found
-    return replace(found, temperature=learned, by_temperature=reliability(learned(tested.logits), tested.matches))
+    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits), tested.matches))
 
 
 def _write(

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 from sklearn.metrics import log_loss  # type: ignore[import-untyped]
 
-from models.evaluation.calibration import ScoredPairs, Temperature, calibrate, fit_isotonic, fit_temperature, reliability
+from models.evaluation.calibration import Platt, ScoredPairs, calibrate, fit_isotonic, fit_platt, reliability
 from models.evaluation.errors import EvaluationError
 
 
@@ -20,7 +21,7 @@ def pairs(count: int, seed: int, overconfidence: float = 1.0) -> ScoredPairs:
 
 def test_bins_and_losses_agree_with_scikit_learn() -> None:
     some = pairs(500, 0, 3)
-    given = Temperature(1.0)(some.logits)
+    given = Platt()(some.logits)
     found = reliability(given, some.matches, bins=10)
     shares, means = calibration_curve(some.matches, given, n_bins=10)
     np.testing.assert_allclose([each.matches for each in found.bins], shares)
@@ -35,19 +36,22 @@ def test_expected_calibration_error_by_hand() -> None:
     assert [each.pairs for each in found.bins] == [2, 2]
 
 
-def test_the_temperature_undoes_exaggeration() -> None:
-    assert fit_temperature(pairs(20_000, 1, 3)).value == pytest.approx(3, rel=0.05)
-    assert fit_temperature(pairs(20_000, 2)).value == pytest.approx(1, rel=0.05)
+def test_platt_undoes_exaggeration_and_a_shift() -> None:
+    exaggerated = pairs(20_000, 1, 3)
+    assert fit_platt(exaggerated).scale == pytest.approx(1 / 3, rel=0.05)
+    shifted = fit_platt(ScoredPairs(exaggerated.logits + 1.5, exaggerated.matches))
+    assert shifted.offset == pytest.approx(-0.5, abs=0.05)
 
 
-def test_the_temperature_is_the_best_of_a_grid() -> None:
+def test_platt_is_what_scikit_learn_finds() -> None:
     some = pairs(300, 3, 2)
-    best = fit_temperature(some)
-    losses = [reliability(Temperature(t)(some.logits), some.matches).log_loss for t in np.linspace(0.5, 6, 200)]
-    assert reliability(best(some.logits), some.matches).log_loss <= min(losses) + 1e-9
+    expected = LogisticRegression(C=np.inf, tol=1e-8).fit(some.logits[:, None], some.matches)
+    found = fit_platt(some)
+    assert found.scale == pytest.approx(float(expected.coef_[0, 0]), rel=1e-3)
+    assert found.offset == pytest.approx(float(expected.intercept_[0]), abs=1e-3)
 
 
-def test_isotonic_ascends_and_fits_what_no_temperature_can() -> None:
+def test_isotonic_ascends_and_fits_what_no_sigmoid_can() -> None:
     random = np.random.default_rng(4)
     logits = random.uniform(-3, 3, 5000)
     some = ScoredPairs(logits, random.random(5000) < np.where(logits > 1, 0.9, 0.3))
@@ -62,15 +66,15 @@ def test_calibration_is_fitted_on_validation_pairs_only() -> None:
     validation, test = pairs(4000, 5, 3), pairs(4000, 6, 3)
     found = calibrate(validation, test)
     other = calibrate(validation, ScoredPairs(-test.logits, test.matches))
-    assert (found.temperature, found.isotonic) == (other.temperature, other.isotonic)
-    assert found.by_temperature.error < found.raw.error / 2
+    assert (found.platt, found.isotonic) == (other.platt, other.isotonic)
+    assert found.by_platt.error < found.raw.error / 2
     assert found.by_isotonic.error < found.raw.error / 2
-    assert json.loads(json.dumps(found.to_dict()))["temperature"]["value"] == found.temperature.value
+    assert json.loads(json.dumps(found.to_dict()))["platt"]["scale"] == found.platt.scale
 
 
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(EvaluationError, match="match and pairs that do not"):
-        fit_temperature(ScoredPairs(np.zeros(3), np.ones(3, bool)))
+        fit_platt(ScoredPairs(np.zeros(3), np.ones(3, bool)))
     with pytest.raises(EvaluationError, match="finite"):
         fit_isotonic(ScoredPairs(np.array([np.nan, 1]), np.array([True, False])))
     with pytest.raises(EvaluationError, match=r"within 0\.\.1"):

@@ -60,7 +60,7 @@ def test_from_images_to_gains(question: Question, place: Context, tmp_path: Path
     before = found["rerank"]["unseen"]["before"]["mean_average_precision"]
     # so short a training leaves embeddings that nearly tie, and the two rankings round differently
     assert before == pytest.approx(found["embedding"]["retrieval"]["mean_average_precision"], abs=0.02)
-    assert found["temperature"] > 0
+    assert found["platt"]["scale"] > 0
 
 
 def test_the_classes_held_out_are_six_of_one_data_set() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.special import expit  # type: ignore[import-untyped]
 
-from models.evaluation.calibration import Temperature
+from models.evaluation.calibration import Platt
 from models.evaluation.metrics import average_precision
 from models.matcher.networks import match_probability
 from models.matcher.split import SplitMatcher
@@ -54,7 +54,7 @@ def test_the_weight_of_one_ranks_by_the_matcher_alone() -> None:
         order = judged.shortlist.indices[query][np.argsort(-judged.log_odds[query], kind="stable")]
         ranks = np.flatnonzero(database.labels[order] == queries.labels[query]) + 1
         expected.append(average_precision(ranks))
-    report = judged.reranked(Temperature(1.0))
+    report = judged.reranked(Platt())
     assert abs(report.at(1.0).mean_average_precision - np.mean(expected)) < 1e-6
 
 
