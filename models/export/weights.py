@@ -49,6 +49,7 @@ def save_weights(path: Path, encoder: Encoder, matcher: SplitMatcher | None, pre
             # Copies: safetensors refuses views and tensors that share memory.
             tensors[f"{prefix}.{name}"] = kept.detach().clone(memory_format=torch.contiguous_format)
     save_file(tensors, path)
+    path.chmod(0o644)  # the library makes it private, but a bundle may serve others than who wrote it
 
 
 def load_encoder(path: Path, facts: EncoderFacts, *, bands: int, dimension: int) -> Encoder:

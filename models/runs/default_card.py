@@ -14,6 +14,7 @@ from models.runs.default_plan import Plan
 from models.runs.default_rerank import Reranker
 from models.runs.embedder import TrainedEncoder
 from models.runs.material import Material
+from models.runs.splits import describe_splits
 
 TERMS = {
     "ucmerced": ("UC Merced Land Use", "USGS imagery, public domain; cite Yang and Newsam 2010"),
@@ -47,15 +48,15 @@ def default_facts(plan: Plan, material: Material, trained: TrainedEncoder, reran
 
 
 def _splits(material: Material, plan: Plan) -> dict[str, Any]:
-    shares = plan.train_fraction - plan.validation_fraction, plan.validation_fraction, 1 - plan.train_fraction
-    return {
-        "rule": "of each class {:.0%} trained on, {:.0%} validated on, {:.0%} tested on".format(*shares),
-        "train": len(material.train),
-        "validation": len(material.validation),
-        "test": len(material.test),
-        "classes": list(material.images.classes),
-        "fusion": "weight chosen on validation images, and on classes held out from a twin: " + ", ".join(plan.held_out),
-    }
+    described = describe_splits(
+        material,
+        seed=0,
+        train_fraction=plan.train_fraction,
+        validation_fraction=plan.validation_fraction,
+        same_class=plan.same_class,
+    )
+    fusion = "weight chosen on validation images, and on classes held out from a twin: " + ", ".join(plan.held_out)
+    return {**described, "fusion": fusion}
 
 
 def _embedding_metrics(material: Material, trained: TrainedEncoder) -> dict[str, Measurement]:

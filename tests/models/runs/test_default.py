@@ -53,7 +53,8 @@ def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tupl
     assert card.precision == "int8"
     assert "research use" in card.training_data
     assert {"ucmerced", "aid", "calibration", "rerank, unseen classes", "rerank, test of aid"} <= set(card.metrics)
-    assert card.splits["train"] + card.splits["validation"] + card.splits["test"] == 72
+    sets = card.splits["sets"]
+    assert sum(sets[name][part] for name in sets for part in ("train", "validation", "test")) == 72
 
 
 def test_the_fusion_weight_harms_neither_validation_images_nor_unseen_classes(trained: tuple[Path, BundleCard]) -> None:
