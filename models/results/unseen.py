@@ -143,5 +143,5 @@ _CAPTION = (
 )
 _GAINS = (
     "Points of mAP that re-ranking the first 100 adds, by the matcher's weight in the fused score. *Test* and *validation* are "
-    "images of the classes that were trained on; they query the training images."
+    "images of the classes that were trained on; each kind queries itself."
 )

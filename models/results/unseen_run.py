@@ -15,7 +15,7 @@ from models.evaluation.protocols import unseen
 from models.results.experiments import CHECKPOINT_EVERY, Teller
 from models.results.store import Context
 from models.runs.default_embedder import train_in_stages
-from models.runs.default_matcher import Judged, judge, show, show_rows
+from models.runs.default_matcher import Judged, judge, show_rows
 from models.runs.embedder import TrainedEncoder
 from models.runs.matcher import train_matcher_on
 from models.runs.material import Material, load_material
@@ -75,7 +75,7 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
 
     The matcher's calibration is fitted on validation images, so what was not seen has no part in any choice. Returns the
     embedding's reports, and `RerankReport.to_dict()` for "unseen", and for the "validation" and "test" images of what was
-    trained on, which query the training images.
+    trained on; each kind queries itself, as an archive of imagery that nothing was trained on does.
     """
     material = load_material(
         {name: context.data / name for name in DATA_SETS},
@@ -124,9 +124,9 @@ def _judge(
         callbacks=[Teller(context.say, "matcher", recipe.epochs)],
         checkpoint_every=CHECKPOINT_EVERY,
     )
-    network, stored, database = matcher.network, matcher.stored, show(matcher.plain, labels)
+    network, stored = matcher.network, matcher.stored
     return {
         "unseen": judge(network, stored, show_rows(trained, material, parts.asked)),
-        "validation": judge(network, stored, show_rows(trained, material, parts.validation), database),
-        "test": judge(network, stored, show_rows(trained, material, parts.test), database),
+        "validation": judge(network, stored, show_rows(trained, material, parts.validation)),
+        "test": judge(network, stored, show_rows(trained, material, parts.test)),
     }

@@ -52,14 +52,14 @@ def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tupl
     assert bundle.card == card
     assert card.precision == "int8"
     assert "research use" in card.training_data
-    assert {"ucmerced", "aid", "calibration", "rerank, unseen classes", "rerank, test of aid"} <= set(card.metrics)
+    assert {"ucmerced", "aid", "calibration", "rerank, unseen classes", "rerank, test of aid", "rerank, test of aid over training"} <= set(card.metrics)
     sets = card.splits["sets"]
     assert sum(sets[name][part] for name in sets for part in ("train", "validation", "test")) == 72
 
 
 def test_the_fusion_weight_harms_neither_validation_images_nor_unseen_classes(trained: tuple[Path, BundleCard]) -> None:
     _, card = trained
-    for name in ("validation", "validation alone", "unseen classes"):
+    for name in ("validation", "validation over training", "unseen classes"):
         values = card.metrics[f"rerank, {name}"].values
         assert values["map_after"] >= values["map_before"]
 
