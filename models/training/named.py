@@ -78,7 +78,7 @@ _ALL = (
         optimiser="adamw",
         lr=1e-3,
         schedule="cosine",
-        epochs=20,
+        epochs=30,
         batch_size=128,
         weight_decay=1e-2,
     ),
