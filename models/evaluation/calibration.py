@@ -20,10 +20,14 @@ Probabilities = NDArray[np.float64]
 
 
 class ScoredPairs(NamedTuple):
-    """logits: (N,), log-odds of a match (for a softmax of two outputs: match less mismatch). matches: (N,) bool."""
+    """logits: (N,), log-odds of a match (for a softmax of two outputs: match less mismatch). matches: (N,) bool.
+
+    similarities: (N,), the embeddings' cosines, None where they have no say.
+    """
 
     logits: NDArray[np.floating[Any]]
     matches: NDArray[np.bool_]
+    similarities: NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,24 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Platt:
-    """probability = sigmoid(scale * logit + offset), scale above 0, so that rankings stay as they are (Platt 1999).
+    """probability = sigmoid(scale * logit + slope * cosine + offset), scale above 0 (Platt 1999, with the cosine beside).
 
-    The offset is what moves when matches are rarer in shortlists than they were in training batches.
+    How many of the first hundred places match depends on the archive, and a matcher's log-odds know nothing of it. Of pairs of
+    one cosine it is nearly the same everywhere: with the cosine, what was fitted on one archive holds for the next.
     """
 
     scale: float = 1.0
     offset: float = 0.0
+    slope: float = 0.0
 
-    def __call__(self, logits: NDArray[np.floating[Any]]) -> Probabilities:
-        """Log-odds of any shape to 0..1."""
-        return np.asarray(expit(self.scale * np.asarray(logits, dtype=np.float64) + self.offset))
+    def __call__(
+        self, logits: NDArray[np.floating[Any]], similarities: NDArray[np.floating[Any]] | None = None
+    ) -> Probabilities:
+        """Log-odds of any shape, and cosines of the same where there is a slope, to 0..1."""
+        total = self.scale * np.asarray(logits, dtype=np.float64) + self.offset
+        if similarities is not None:
+            total = total + self.slope * similarities
+        return np.asarray(expit(total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +109,28 @@ def calibrate(validation: ScoredPairs, test: ScoredPairs, *, bins: int = BINS) -
         EvaluationError: shapes do not fit, a logit is not finite, or the validation pairs are of one kind only.
     """
     platt, isotonic = fit_platt(validation), fit_isotonic(validation)
-    raw, by_platt, by_isotonic = (
-        reliability(each(test.logits), test.matches, bins=bins) for each in (Platt(), platt, isotonic)
-    )
+    given = (Platt()(test.logits), platt(test.logits, test.similarities), isotonic(test.logits))
+    raw, by_platt, by_isotonic = (reliability(each, test.matches, bins=bins) for each in given)
     return Calibration(platt, isotonic, raw, by_platt, by_isotonic)
 
 
 def fit_platt(pairs: ScoredPairs) -> Platt:
-    """Scale and offset of least cross-entropy. Raises as `calibrate`."""
+    """The parameters of least cross-entropy; the slope stays 0 for pairs without similarities. Raises as `calibrate`."""
     logits, matches = _checked(pairs)
     sign = np.where(matches, -1.0, 1.0)
+    columns = [logits, np.ones_like(logits)]
+    if pairs.similarities is not None:
+        columns.append(np.asarray(pairs.similarities, dtype=np.float64))
+    inputs = np.stack(columns, axis=1)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margins = sign * (parameters[0] * logits + parameters[1])
-        slopes = sign * expit(margins)
-        return float(np.mean(np.logaddexp(0, margins))), np.array([np.mean(slopes * logits), np.mean(slopes)])
+        margins = sign * (inputs @ parameters)
+        return float(np.mean(np.logaddexp(0, margins))), (sign * expit(margins)) @ inputs / len(inputs)
 
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[_SCALES, (None, None)])
-    return Platt(float(found.x[0]), float(found.x[1]))
+    start = np.array([1.0, 0.0, 0.0][: inputs.shape[1]])
+    bounds = [_SCALES, (None, None), (None, None)][: inputs.shape[1]]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return Platt(*(float(value) for value in found.x))
 
 
 def fit_isotonic(pairs: ScoredPairs) -> Isotonic:

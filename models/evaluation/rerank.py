@@ -14,10 +14,12 @@ from models.evaluation.metrics import average_precision, nmrr, precision_at
 from models.evaluation.ranking import CHUNK, Embeddings, Indices, Neighbours, Ranks, check_embeddings, ranked_chunks
 from models.evaluation.relevance import relevance
 
-WEIGHTS = tuple(step / 10 for step in range(11))
-"""Shares of the matcher in the fused score that are tried."""
+WEIGHTS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.5, 1.0)
+"""Weights of the matcher that are tried: what one unit of log-odds is worth in cosine."""
+FUSION = "cosine + weight * log_odds"
+"""The fused score, as a card says it."""
 PairScorer = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating[Any]]]
-"""Takes (B,) rows of the queries and (B,) of the database, gives (B,) probabilities of a match, 0..1."""
+"""Takes (B,) rows of the queries and (B,) of the database, gives (B,) log-odds of a match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,14 @@ def score_shortlist(shortlist: Neighbours, score: PairScorer, *, batch: int = 40
 
 
 def fuse(
-    similarities: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]], weight: float
+    similarities: NDArray[np.floating[Any]], log_odds: NDArray[np.floating[Any]], weight: float
 ) -> NDArray[np.floating[Any]]:
-    """(1 - weight) cosine + weight match probability: 0 is the embedding's order, 1 the matcher's. Any one shape."""
-    return (1 - weight) * similarities + weight * scores
+    """cosine + weight log-odds; 0 is the embedding's order. Any one shape.
+
+    Log-odds and not probabilities: those of a clear match and of a very clear one are both nearly 1, and a ranking would lose
+    what tells them apart. Of this form is also the log-odds of a match given both (naive Bayes, or logistic regression).
+    """
+    return similarities + weight * log_odds
 
 
 def two_stage(
@@ -100,7 +106,7 @@ def two_stage(
     """Measure full rankings whose first K places are put in the order of the fused score; the rest stays behind as it is.
 
     queries, database, labels, own: as in `ranking.nearest` and `metrics.retrieval_metrics`. shortlist: of `nearest` for the
-    same arrays. scores: (Q, K) match probabilities, as `score_shortlist` gives them. weights: in 0..1.
+    same arrays. scores: (Q, K) log-odds of a match, as `score_shortlist` gives them. weights: at least 0.
 
     Raises:
         EvaluationError: shapes do not fit, the shortlist is of other data, or no query has anything relevant to it.
@@ -110,8 +116,8 @@ def two_stage(
         raise EvaluationError(
             f"scores {scores.shape}, shortlist {shortlist.indices.shape} and {len(queries)} queries do not fit"
         )
-    if not all(0 <= weight <= 1 for weight in weights):
-        raise EvaluationError(f"weights must be within 0..1, not {list(weights)}")
+    if not all(0 <= weight < np.inf for weight in weights):
+        raise EvaluationError(f"weights must be at least 0 and finite, not {list(weights)}")
     related = relevance(query_labels, database_labels, len(queries), len(database), own)
     tried = (0.0, *weights)  # the embedding alone first
     measured: list[list[tuple[float, float, float]]] = []
@@ -127,8 +133,10 @@ def two_stage(
     return RerankReport(len(measured), scores.shape[1], means[0], after)
 
 
-def safe_weight(reports: Sequence[RerankReport]) -> float:
+def safe_weight(reports: Sequence[RerankReport], tolerance: float = 0.0) -> float:
     """The weight with the highest mean gain of those that lose on none of the reports; 0, which changes nothing, if all lose.
+
+    tolerance: how much mAP (0..1) counts as no loss.
 
     Give it held-out data of different kinds: a matcher that only knows its training classes then gets no say.
 
@@ -139,7 +147,7 @@ def safe_weight(reports: Sequence[RerankReport]) -> float:
     if not shared:
         raise EvaluationError("the reports have no weight in common")
     gains = {weight: [report.gain(weight) for report in reports] for weight in sorted(shared)}
-    safe = {weight: float(np.mean(each)) for weight, each in gains.items() if min(each) >= 0}
+    safe = {weight: float(np.mean(each)) for weight, each in gains.items() if min(each) >= -tolerance}
     return max(safe, key=lambda weight: safe[weight]) if safe else 0.0
 
 

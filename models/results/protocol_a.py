@@ -119,8 +119,8 @@ def measure(bench: Bench, look: Look, recipe: Recipe | None, settings: Mapping[s
     log_odds = _all_log_odds(matcher, look, chosen)
     values["matcher"] = score_metrics(log_odds, wanted, stored, own=own).to_dict()
     shortlist = nearest(queries, database, DEPTH, own=own)
-    match = 1 / (1 + np.exp(-np.take_along_axis(log_odds, shortlist.indices, axis=1).astype(np.float64)))
-    values["two_stage"] = two_stage(queries, wanted, database, stored, shortlist, match, own=own).to_dict()
+    first = np.take_along_axis(log_odds, shortlist.indices, axis=1)
+    values["two_stage"] = two_stage(queries, wanted, database, stored, shortlist, first, own=own).to_dict()
     return values
 
 

@@ -22,7 +22,7 @@ MATCHERS: tuple[Matcher, ...] = ("res-dml", "resdyad-dml")
 STAGES: tuple[Stage, ...] = ("landuse", "aid", "finetuned")
 SUPERVISED: tuple[Supervised, ...] = ("googlenet", "vgg16", "resnet")
 
-DEPTH, WEIGHT = 100, 0.5
+DEPTH, WEIGHT = 100, 0.1
 """Two-stage: the first 100 places by the embedding, re-ranked by half the cosine and half the match probability; fixed
 beforehand, for there are no images left to choose a weight on."""
 DESCRIPTOR_SIZE = 256

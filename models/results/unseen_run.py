@@ -101,7 +101,7 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
     found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
     return {
         "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
-        "rerank": {name: each.reranked(platt).to_dict() for name, each in judged.items()},
+        "rerank": {name: each.reranked().to_dict() for name, each in judged.items()},
         "platt": asdict(platt),
         "images": {name: len(rows) for name, rows in asdict(parts).items()},
     }

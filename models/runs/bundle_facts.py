@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from models.evaluation.calibration import Platt
+from models.evaluation.rerank import FUSION
 from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
 from models.runs.program import UsageError
 from models.runs.training_data import TrainingData
@@ -79,12 +80,12 @@ def encoder_facts(recipe: Recipe) -> EncoderFacts:
 
 def describe_calibration(platt: Platt) -> dict[str, Any]:
     """How a matcher's log-odds become a probability, for the card."""
-    return {"kind": "platt", "scale": platt.scale, "offset": platt.offset}
+    return {"formula": "sigmoid(scale * log_odds + slope * cosine + offset)", **asdict(platt)}
 
 
 def describe_fusion(weight: float, depth: int) -> dict[str, Any]:
     """What a matcher has to say in the ranking, for the card."""
-    return {"formula": "(1 - weight) * cosine + weight * match_probability", "weight": weight, "depth": depth}
+    return {"formula": FUSION, "weight": weight, "depth": depth}
 
 
 def _training_sets(naming: Naming, data: TrainingData, base: Facts | None) -> tuple[TrainingSet, ...]:

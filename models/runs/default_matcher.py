@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.samplers import Indices
-from models.evaluation.calibration import Calibration, Platt, ScoredPairs, calibrate
+from models.evaluation.calibration import Calibration, ScoredPairs, calibrate
 from models.evaluation.ranking import Neighbours, nearest
 from models.evaluation.rerank import RerankReport, two_stage
 from models.matcher.quantise import Quantisation
@@ -51,10 +51,11 @@ class Judged:
     def pairs(self) -> ScoredPairs:
         """All pairs of a query with a place of its shortlist."""
         stored = (self.database or self.queries).labels[self.shortlist.indices]
-        return ScoredPairs(self.log_odds.ravel(), (stored == self.queries.labels[:, np.newaxis]).ravel())
+        matches = stored == self.queries.labels[:, np.newaxis]
+        return ScoredPairs(self.log_odds.ravel(), matches.ravel(), self.shortlist.similarities.ravel())
 
-    def reranked(self, platt: Platt) -> RerankReport:
-        """What fusing with the calibrated probability does to the rankings, weight by weight."""
+    def reranked(self) -> RerankReport:
+        """What fusing does to the rankings, weight by weight."""
         database = self.database or self.queries
         own = np.arange(len(self.queries.labels)) if self.database is None else None
         return two_stage(
@@ -63,7 +64,7 @@ class Judged:
             database.embeddings,
             database.labels,
             self.shortlist,
-            platt(self.log_odds),
+            self.log_odds,
             own=own,
         )
 
@@ -98,4 +99,7 @@ def calibrate_on(validation: list[Judged], test: list[Judged]) -> Calibration:
 
 def _all_pairs(judged: list[Judged]) -> ScoredPairs:
     pairs = [each.pairs for each in judged]
-    return ScoredPairs(np.concatenate([p.logits for p in pairs]), np.concatenate([p.matches for p in pairs]))
+    similarities = [each.shortlist.similarities.ravel() for each in judged]
+    return ScoredPairs(
+        np.concatenate([p.logits for p in pairs]), np.concatenate([p.matches for p in pairs]), np.concatenate(similarities)
+    )

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.calibration import Calibration, fit_platt
+from models.evaluation.calibration import Calibration
 from models.evaluation.rerank import RerankReport, safe_weight
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
-from models.runs.bundle_facts import describe_calibration
+from models.runs.bundle_facts import describe_calibration, describe_fusion
 from models.runs.default_embedder import train_in_stages
 from models.runs.default_matcher import DEPTH, calibrate_on, judge, show, show_rows
 from models.runs.default_plan import Plan
@@ -23,6 +23,8 @@ from models.runs.material import Material
 from models.training.callbacks import Callback
 from models.training.recipe import Recipe
 
+NO_LOSS = 0.0005
+"""Of mAP: a twentieth of a point, far below what another choice of queries would change."""
 MakeCallbacks = Callable[[Recipe, str], list[Callback]]
 
 
@@ -76,10 +78,10 @@ def train_reranker(
         test[f"test of {name}"] = judge(network, stored, queries)
         over_training[f"test of {name} over training"] = judge(network, stored, queries, database.take(np.flatnonzero(is_of)))
     measured = calibrate_on([seen["validation"]], list(test.values()))
-    reports = {name: each.reranked(measured.platt) for name, each in (seen | test | over_training).items()}
+    reports = {name: each.reranked() for name, each in (seen | test | over_training).items()}
     reports["unseen classes"] = _unseen_classes(material, plan, cache, work / "twin", callbacks)
-    weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")])
-    fusion = {"formula": "(1 - weight) * cosine + weight * match_probability", "weight": weight, "depth": DEPTH}
+    weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")], NO_LOSS)
+    fusion = describe_fusion(weight, DEPTH)
     calibration = describe_calibration(measured.platt)
     return Reranker(network, stored, calibration, fusion, measured, reports, weight)
 
@@ -87,7 +89,7 @@ def train_reranker(
 def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> RerankReport:
     """A cheaper encoder and its matcher, trained without `plan.held_out`, asked for those classes only; without test images."""
     is_held = np.isin(material.labels, [material.images.classes.index(name) for name in plan.held_out])
-    rows, known = (part[~is_held[part]] for part in (material.train, material.validation))
+    rows = material.train[~is_held[material.train]]
     twin = train_in_stages(
         material, plan.twin_recipes, cache, work, rows=rows, callbacks=lambda recipe: callbacks(recipe, "twin")
     )
@@ -102,7 +104,5 @@ def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, cal
         callbacks=callbacks(plan.matcher, "twin-matcher"),
     )
     network, stored = matcher.network, matcher.stored
-    platt = fit_platt(judge(network, stored, show_rows(twin, material, known)).pairs)
     held = np.concatenate((material.train, material.validation))
-    unseen = judge(network, stored, show_rows(twin, material, np.sort(held[is_held[held]])))
-    return unseen.reranked(platt)
+    return judge(network, stored, show_rows(twin, material, np.sort(held[is_held[held]]))).reranked()

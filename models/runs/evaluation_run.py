@@ -30,6 +30,8 @@ from models.runs.progress import Progress
 
 DEPTH = 100
 """Places that are re-ranked where the card does not say."""
+UNLEARNED = 0.05
+"""The matcher's weight where the card does not say."""
 _FEWEST_SHOWN = 5
 """Queries below which there is no map."""
 _CALIBRATION_NOTE = (
@@ -135,32 +137,37 @@ def _rerank(
         log_odds = shortlist_log_odds(
             settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
         )
-    platt = Platt(float(learned.get("scale", 1.0)), float(learned.get("offset", 0.0)))
-    weight = float(fusion.get("weight", 0.5))
+    platt = Platt(float(learned.get("scale", 1.0)), float(learned.get("offset", 0.0)), float(learned.get("slope", 0.0)))
+    weight = float(fusion.get("weight", UNLEARNED))
     report = two_stage(
         queries,
         labels[chosen.queries],
         database,
         labels[chosen.database],
         shortlist,
-        platt(log_odds),
+        log_odds,
         weights=sorted({*WEIGHTS, weight}),
         own=chosen.own,
     )
     matches = labels[chosen.database][shortlist.indices] == labels[chosen.queries][:, np.newaxis]
-    return Reranked(report, weight, _calibration(log_odds, matches, platt if learned else None))
+    return Reranked(report, weight, _calibration(log_odds, matches, shortlist.similarities, platt if learned else None))
 
 
-def _calibration(log_odds: NDArray[np.float32], matches: NDArray[np.bool_], learned: Platt | None) -> Calibration | None:
+def _calibration(
+    log_odds: NDArray[np.float32],
+    matches: NDArray[np.bool_],
+    similarities: NDArray[np.float32],
+    learned: Platt | None,
+) -> Calibration | None:
     """Fitted on the shortlists of every other query, measured on the rest; the Platt scaling is the card's where it has one."""
-    fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel()) for k in (0, 1))
+    fitted, tested = (ScoredPairs(*(each[k::2].ravel() for each in (log_odds, matches, similarities))) for k in (0, 1))
     try:
         found = calibrate(fitted, tested)
     except EvaluationError:
         return None
     if learned is None:
         return found
-    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits), tested.matches))
+    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits, tested.similarities), tested.matches))
 
 
 def _write(

@@ -45,8 +45,8 @@ def prepare_matcher(
     if not validation or not judged:
         return ReadyMatcher(Matcher(network, stored), {})
     calibration = calibrate_on(validation, list(judged.values()))
-    weight = safe_weight([each.reranked(calibration.platt) for each in validation])
-    metrics = {f"rerank, {name}": _measurement(each.reranked(calibration.platt), weight) for name, each in judged.items()}
+    weight = safe_weight([each.reranked() for each in validation])
+    metrics = {f"rerank, {name}": _measurement(each.reranked(), weight) for name, each in judged.items()}
     errors = {"ece_raw": calibration.raw.error, "ece": calibration.by_platt.error}
     metrics["calibration"] = Measurement(protocol="fitted on validation pairs, measured on test pairs", values=errors)
     ready = Matcher(network, stored, describe_calibration(calibration.platt), describe_fusion(weight, DEPTH))

@@ -51,6 +51,21 @@ def test_platt_is_what_scikit_learn_finds() -> None:
     assert found.offset == pytest.approx(float(expected.intercept_[0]), abs=1e-3)
 
 
+def test_with_the_cosine_a_calibration_holds_where_matches_are_rarer() -> None:
+    def shortlist(seed: int, share: float) -> ScoredPairs:
+        random = np.random.default_rng(seed)
+        cosines = random.normal(share, 0.2, 20_000)
+        logits = random.normal(0, 1, 20_000)
+        return ScoredPairs(logits, random.random(20_000) < 1 / (1 + np.exp(-(logits + 6 * cosines - 3))), cosines)
+
+    few, many = shortlist(8, 0.3), shortlist(9, 0.7)
+    beside = calibrate(few, many)
+    alone = calibrate(few._replace(similarities=None), many._replace(similarities=None))
+    assert beside.platt.slope == pytest.approx(6, rel=0.1)
+    assert beside.by_platt.error < 0.02
+    assert alone.by_platt.error > 0.1
+
+
 def test_isotonic_ascends_and_fits_what_no_sigmoid_can() -> None:
     random = np.random.default_rng(4)
     logits = random.uniform(-3, 3, 5000)

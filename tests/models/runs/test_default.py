@@ -12,6 +12,7 @@ from models.export.card import BundleCard
 from models.runs.default import load_default, train_default
 from models.runs.default_embedder import stage_recipes, train_in_stages
 from models.runs.default_plan import Plan
+from models.runs.default_rerank import NO_LOSS
 from models.training.jsonlines import JsonLines
 from tests.support.image_folders import write_class_folders
 
@@ -52,7 +53,8 @@ def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tupl
     assert bundle.card == card
     assert card.precision == "int8"
     assert "research use" in card.training_data
-    assert {"ucmerced", "aid", "calibration", "rerank, unseen classes", "rerank, test of aid", "rerank, test of aid over training"} <= set(card.metrics)
+    ranked = {"unseen classes", "validation", "test of aid", "test of aid over training"}
+    assert {"ucmerced", "aid", "calibration"} | {f"rerank, {name}" for name in ranked} <= set(card.metrics)
     sets = card.splits["sets"]
     assert sum(sets[name][part] for name in sets for part in ("train", "validation", "test")) == 72
 
@@ -61,7 +63,7 @@ def test_the_fusion_weight_harms_neither_validation_images_nor_unseen_classes(tr
     _, card = trained
     for name in ("validation", "validation over training", "unseen classes"):
         values = card.metrics[f"rerank, {name}"].values
-        assert values["map_after"] >= values["map_before"]
+        assert values["map_after"] >= values["map_before"] - NO_LOSS
 
 
 def test_the_same_command_again_trains_nothing_again(trained: tuple[Path, BundleCard]) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from scipy.special import expit  # type: ignore[import-untyped]
 
-from models.evaluation.calibration import Platt
 from models.evaluation.metrics import average_precision
 from models.matcher.networks import match_probability
 from models.matcher.split import SplitMatcher
@@ -46,16 +45,16 @@ def test_queries_among_themselves_never_meet_themselves() -> None:
     assert not (judged.shortlist.indices == np.arange(9)[:, None]).any()
 
 
-def test_the_weight_of_one_ranks_by_the_matcher_alone() -> None:
+def test_a_ranking_is_by_cosine_and_weighted_log_odds() -> None:
     network, queries, database = matcher(), shown(12, 3), shown(30, 4)
     judged = judge(network, fit_stored(network, database.maps), queries, database, depth=30)
     expected = []
     for query in range(12):
-        order = judged.shortlist.indices[query][np.argsort(-judged.log_odds[query], kind="stable")]
+        fused = judged.shortlist.similarities[query] + 0.5 * judged.log_odds[query]
+        order = judged.shortlist.indices[query][np.argsort(-fused, kind="stable")]
         ranks = np.flatnonzero(database.labels[order] == queries.labels[query]) + 1
         expected.append(average_precision(ranks))
-    report = judged.reranked(Platt())
-    assert abs(report.at(1.0).mean_average_precision - np.mean(expected)) < 1e-6
+    assert abs(judged.reranked().at(0.5).mean_average_precision - np.mean(expected)) < 1e-6
 
 
 def test_pairs_say_which_places_match() -> None:
@@ -65,3 +64,5 @@ def test_pairs_say_which_places_match() -> None:
     flat = judged.shortlist.indices.ravel()
     assert pairs.matches.tolist() == (database.labels[flat] == np.repeat(queries.labels, 3)).tolist()
     assert pairs.logits.tolist() == judged.log_odds.ravel().tolist()
+    assert pairs.similarities is not None
+    assert pairs.similarities.tolist() == judged.shortlist.similarities.ravel().tolist()
