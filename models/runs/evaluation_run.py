@@ -160,7 +160,7 @@ def _calibration(
     learned: Platt | None,
 ) -> Calibration | None:
     """Fitted on the shortlists of every other query, measured on the rest; the Platt scaling is the card's where it has one."""
-    fitted, tested = (ScoredPairs(*(each[k::2].ravel() for each in (log_odds, matches, similarities))) for k in (0, 1))
+    fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel(), similarities[k::2].ravel()) for k in (0, 1))
     try:
         found = calibrate(fitted, tested)
     except EvaluationError:
