@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from app.errors import NotFound, StartupError
+from app.inference.provider import BUNDLED
 
 ROOT = Path(__file__).parents[2]
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -53,12 +54,12 @@ def run_module(module: str, arguments: Sequence[str]) -> int:
 
 
 def find_bundle(name_or_folder: str, home: Path) -> Path:
-    """The folder of a bundle: itself, or that of the id in `home`.
+    """The folder of a bundle: itself, or that of the id in `home` or among those that come with Dyad.
 
     Raises:
         NotFound: there is neither.
     """
-    for folder in (Path(name_or_folder), home / "models" / name_or_folder):
+    for folder in (Path(name_or_folder), home / "models" / name_or_folder, BUNDLED / name_or_folder):
         if (folder / "card.json").is_file():
             return folder
     raise NotFound(f"{name_or_folder}: no folder with a model's card.json, and no such model in {home / 'models'}")

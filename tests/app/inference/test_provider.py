@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidBundle, NotFound
-from app.inference.provider import LocalModels
+from app.inference.provider import BUNDLED, LocalModels
 from tests.support.bundles import tiny_graph, write_bundle
 
 
@@ -22,6 +22,20 @@ def test_without_bundles_there_are_the_hand_crafted_ones(tmp_path: Path) -> None
     for card in models.cards():
         made = models.load(card.id).embed(np.zeros((2, 256, 256, 3), np.uint8))
         assert made.embedding.shape == (2, card.dimension)
+    models.close()
+
+
+def test_a_trained_model_ships_is_the_default_and_says_on_what_terms(tmp_path: Path) -> None:
+    models = LocalModels(tmp_path / "absent", threads=1)
+    card = models.cards()[0]
+    assert (card.id, card.dimension, card.bands) == ("dyad-rgb-128", 128, ("red", "green", "blue"))
+    assert "AID" in card.training_data
+    assert "research use" in card.training_data
+    made = models.load(card.id).embed(np.zeros((2, card.input_size, card.input_size, 3), np.uint8))
+    np.testing.assert_allclose(np.linalg.norm(made.embedding, axis=1), 1, atol=1e-3)
+    assert made.pair is not None
+    assert made.pair.dtype == np.uint8
+    assert sum(path.stat().st_size for path in (BUNDLED / card.id).iterdir()) <= 25_000_000
     models.close()
 
 
@@ -46,7 +60,7 @@ def test_a_model_is_loaded_once_by_however_many_threads(tmp_path: Path) -> None:
 
 def test_a_broken_bundle_is_logged_once_not_listed_and_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write_bundle(tmp_path / "broken", tiny_graph(dimension=9))
-    models = LocalModels(tmp_path, threads=1)
+    models = LocalModels(tmp_path, threads=1, bundled=tmp_path / "none")
     with caplog.at_level(logging.WARNING):
         assert ids(models) == ["lbp-rgb", "hog"]
         assert ids(models) == ["lbp-rgb", "hog"]
@@ -63,7 +77,7 @@ def test_a_broken_bundle_is_logged_once_not_listed_and_says_why(tmp_path: Path, 
 @pytest.mark.parametrize("model_id", ["nothing", "../broken", "", "."])
 def test_unknown_models_are_not_found_and_known_ones_named(tmp_path: Path, model_id: str) -> None:
     with pytest.raises(NotFound, match="there are lbp-rgb, hog"):
-        LocalModels(tmp_path, threads=1).load(model_id)
+        LocalModels(tmp_path, threads=1, bundled=tmp_path / "none").load(model_id)
 
 
 def test_ids_belong_to_one_model(tmp_path: Path) -> None:
