@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ def train_reranker(
     Images query each other: an archive is full of imagery that no network was trained on. Rankings of the training images are
     reported beside. The weight is the best of those that harm neither the validation images nor classes that no network has
     seen, which takes a second encoder and matcher, trained without them. What begins with "test" in the reports chose nothing.
+    All weights of all reports are written to `work / "rerank.json"`.
     """
     matcher = train_matcher_on(
         trained,
@@ -80,6 +82,7 @@ def train_reranker(
     measured = calibrate_on([seen["validation"]], list(test.values()))
     reports = {name: each.reranked() for name, each in (seen | test | over_training).items()}
     reports["unseen classes"] = _unseen_classes(material, plan, cache, work / "twin", callbacks)
+    (work / "rerank.json").write_text(json.dumps({name: each.to_dict() for name, each in reports.items()}, indent=1))
     weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")], NO_LOSS)
     fusion = describe_fusion(weight, DEPTH)
     calibration = describe_calibration(measured.platt)

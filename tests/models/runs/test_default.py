@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from models.evaluation.rerank import WEIGHTS
 from models.export.bundle import read_bundle
 from models.export.card import BundleCard
 from models.runs.default import load_default, train_default
@@ -57,6 +58,13 @@ def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tupl
     assert {"ucmerced", "aid", "calibration"} | {f"rerank, {name}" for name in ranked} <= set(card.metrics)
     sets = card.splits["sets"]
     assert sum(sets[name][part] for name in sets for part in ("train", "validation", "test")) == 72
+
+
+def test_every_weight_that_was_tried_is_put_down(trained: tuple[Path, BundleCard]) -> None:
+    root, card = trained
+    found = json.loads((root / "work" / "rerank.json").read_text())
+    assert {f"rerank, {name}" for name in found} <= set(card.metrics)
+    assert all(set(report["after"]) == {f"{weight:g}" for weight in WEIGHTS} for report in found.values())
 
 
 def test_the_fusion_weight_harms_neither_validation_images_nor_unseen_classes(trained: tuple[Path, BundleCard]) -> None:
