@@ -54,8 +54,8 @@ def main() -> int:
             except KeyboardInterrupt:
                 console.print("stopped; the same command goes on from there")
                 return 130
-    for name, render in SECTIONS.items():
-        insert(DOCUMENT, name, render(results))
+    for name, section in SECTIONS.items():
+        insert(DOCUMENT, name, section.render(results))
     return 0
 
 

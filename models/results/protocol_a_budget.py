@@ -23,7 +23,7 @@ STAGES: tuple[Stage, ...] = ("landuse", "aid", "finetuned")
 SUPERVISED: tuple[Supervised, ...] = ("googlenet", "vgg16", "resnet")
 
 DEPTH, WEIGHT = 100, 0.1
-"""Two-stage: the first 100 places by the embedding, re-ranked by half the cosine and half the match probability; fixed
+"""Two-stage: the first 100 places by the embedding, re-ranked by the cosine and a tenth of the log-odds; fixed
 beforehand, for there are no images left to choose a weight on."""
 DESCRIPTOR_SIZE = 256
 """Pixels per side that hand-crafted descriptions look at."""

@@ -88,8 +88,8 @@ def render_table2(results: Results) -> str:
         rows.append([name, _map(alone), number(euclid), _map(matched), number(learned), _map(fused), _anmrr(fused)])
     head = ["features", "Euclid", "paper", "DML", "paper", "two-stage", "two-stage ANMRR"]
     note = (
-        "mAP in percent. *Two-stage*: the first 100 places by the cosine in the order of half the cosine and half the "
-        "match probability, a share fixed beforehand."
+        "mAP in percent. *Two-stage*: the first 100 places by the cosine in the order of cosine + "
+        f"{WEIGHT:g} log-odds of the matcher, a weight fixed beforehand."
     )
     return f"{_what_was_run(results, list(TABLE2))}\n\n{note}\n\n{markdown_table(head, rows)}"
 

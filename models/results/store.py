@@ -49,6 +49,10 @@ class Results:
     def __init__(self, folder: Path, scale: str) -> None:
         self._folder, self._scale = folder / scale, scale
 
+    def measured(self) -> list[str]:
+        """The keys of all cells that have values, sorted."""
+        return sorted(path.stem for path in self._folder.glob("*.json"))
+
     def read(self, key: str) -> dict[str, Any] | None:
         """The values of a cell, None where it was not measured."""
         path = self._folder / f"{key}.json"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 
 import pytest
@@ -28,4 +29,7 @@ def test_what_users_ask_for_first_comes_first() -> None:
 def test_every_section_has_its_place_and_is_written_even_before_anything_was_measured(name: str, tmp_path: Path) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text.index(f"<!-- {name} -->") < text.index(f"<!-- /{name} -->")
-    assert "|" in SECTIONS[name](Results(tmp_path, "small"))
+    section = SECTIONS[name]
+    assert "Not run yet" in section.render(Results(tmp_path, "small"))
+    assert "|" in section.table(Results(tmp_path, "small"))
+    assert fnmatch.filter([cell.key for cell in all_cells("small")], section.keys)

@@ -32,6 +32,7 @@ def test_a_cell_is_measured_once_for_the_same_settings(tmp_path: Path, context: 
     assert results.measure(Cell("one", {"epochs": 2}, measure), context)
     assert not results.measure(Cell("one", {"epochs": 2}, measure), context)
     assert results.read("one") == {"value": 1}
+    assert results.measured() == ["one"]
     assert results.measure(Cell("one", {"epochs": 3}, measure), context)
     assert results.read("one") == {"value": 2}
 
