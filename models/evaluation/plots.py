@@ -199,8 +199,9 @@ def rerank_plot(reports: Mapping[str, RerankReport]) -> bytes:
                 weights, [quality.anmrr for quality in report.after.values()], "o-", markersize=4, color=colour, label=name
             )
             right.axhline(report.before.anmrr, color=colour, linewidth=1, linestyle="--")
-        left.set(xlabel="weight of the matcher", ylabel="gain of mAP, points")
-        right.set(xlabel="weight of the matcher", ylabel="ANMRR")
+        for axes, name in ((left, "gain of mAP, points"), (right, "ANMRR")):
+            axes.set_xscale("symlog", linthresh=0.005)
+            axes.set(xlabel="weight of the matcher", ylabel=name)
         if len(reports) > 1:
             figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
         return _svg(figure)

@@ -15,7 +15,7 @@ from models.evaluation.evaluate import Evaluation
 from models.evaluation.html import Fact, Picture, Section, Table
 from models.evaluation.pictures import PixelsOf, Retrieved, encode_jpeg, retrieval_sheet
 from models.evaluation.projection import NAMES, EmbeddingMap
-from models.evaluation.rerank import Quality, RerankReport
+from models.evaluation.rerank import FUSION, Quality, RerankReport
 
 
 def headline(evaluation: Evaluation) -> list[Fact]:
@@ -122,7 +122,7 @@ def rerank_section(reports: Mapping[str, RerankReport], weight: float) -> Sectio
     depth = next(iter(reports.values())).depth
     return Section(
         "Re-ranking",
-        f"The first {depth} places in the order of (1 - w) cosine + w match probability. w = 1 is the matcher alone.",
+        f"The first {depth} places in the order of {FUSION}; dashed: the embedding alone.",
         [
             Picture(plots.rerank_plot(reports), "svg+xml", "Gain of mAP and ANMRR by the matcher's weight", wide=True),
             Table(["ranking", "mAP, %", "ANMRR", "P@10, %", "gain, points"], rows, wide=True),
