@@ -27,6 +27,7 @@ from _table import machine_line, print_table
 from models.data.batches import ImageBatch, ImageBatches
 from models.data.cache import load_pixels
 from models.data.folders import list_class_folders
+from models.training.allocator import keep_freed_memory
 from models.training.augmentation import NONE, PAPER, ROBUST, Augmentation
 from models.training.augmenting import augment
 from models.training.distributed import Process
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     options = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     threads = f"torch {torch.__version__}, {options.threads} threads, {options.clock} clock"
     print(f"{machine_line()}, {threads}, {options.device}, load {os.getloadavg()[0]:.1f}")

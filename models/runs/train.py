@@ -55,8 +55,10 @@ def _train(options: argparse.Namespace) -> int:
 
     from models.runs.stopping import Interrupted
     from models.runs.training_run import run_training
+    from models.training.allocator import keep_freed_memory
     from models.training.distributed import join_processes
 
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     settings = _settings(options)
