@@ -22,8 +22,8 @@ MATCHERS: tuple[Matcher, ...] = ("res-dml", "resdyad-dml")
 STAGES: tuple[Stage, ...] = ("landuse", "aid", "finetuned")
 SUPERVISED: tuple[Supervised, ...] = ("googlenet", "vgg16", "resnet")
 
-DEPTH, WEIGHT = 100, 0.1
-"""Two-stage: the first 100 places by the embedding, re-ranked by the cosine and a tenth of the log-odds; fixed
+DEPTH, WEIGHT = 100, 0.08
+"""Two-stage: the first 100 places by the embedding, re-ranked by cosine + WEIGHT log-odds; fixed
 beforehand, for there are no images left to choose a weight on."""
 DESCRIPTOR_SIZE = 256
 """Pixels per side that hand-crafted descriptions look at."""

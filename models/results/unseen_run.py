@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from models.data.samplers import Indices
-from models.evaluation.calibration import fit_platt
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import unseen
 from models.results.experiments import CHECKPOINT_EVERY, Teller
@@ -73,9 +72,9 @@ def parts_of(question: Question, material: Material) -> Parts:
 def measure(question: Question, networks: Networks, context: Context, folder: Path) -> dict[str, Any]:
     """Rank what was not seen, by the embedding alone and re-ranked by the matcher; folder: of checkpoints.
 
-    The matcher's calibration is fitted on validation images, so what was not seen has no part in any choice. Returns the
-    embedding's reports, and `RerankReport.to_dict()` for "unseen", and for the "validation" and "test" images of what was
-    trained on; each kind queries itself, as an archive of imagery that nothing was trained on does.
+    No choice is made here: every weight is measured. Returns the embedding's reports, and `RerankReport.to_dict()` for
+    "unseen", and for "test", the test images of what was trained on; each kind queries itself, as an archive of imagery that
+    nothing was trained on does.
     """
     material = load_material(
         {name: context.data / name for name in DATA_SETS},
@@ -95,14 +94,12 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
         callbacks=lambda recipe: [Teller(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
     )
     judged = _judge(trained, material, parts, networks.matcher, context, folder / "matcher")
-    platt = fit_platt(judged["validation"].pairs)
     asked, nothing = judged["unseen"].queries, np.zeros(0, np.int64)
     everything = np.arange(len(asked.labels))
     found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
     return {
         "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
         "rerank": {name: each.reranked().to_dict() for name, each in judged.items()},
-        "platt": asdict(platt),
         "images": {name: len(rows) for name, rows in asdict(parts).items()},
     }
 
@@ -127,6 +124,5 @@ def _judge(
     network, stored = matcher.network, matcher.stored
     return {
         "unseen": judge(network, stored, show_rows(trained, material, parts.asked)),
-        "validation": judge(network, stored, show_rows(trained, material, parts.validation)),
         "test": judge(network, stored, show_rows(trained, material, parts.test)),
     }

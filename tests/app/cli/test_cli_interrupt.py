@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.support.command import Dyad, Service
 
 COUNT = 240
+SLOW = ("--model", "lbp-rgb")
+"""The default model would be done before anybody could interrupt it."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_ctrl_c_on_a_terminal(dyad: Dyad, many: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     home = tmp_path / "home"
     with subprocess.Popen(
-        [*COMMAND, "index", "many", str(many), "--home", str(home)],
+        [*COMMAND, "index", "many", str(many), *SLOW, "--home", str(home)],
         cwd=ROOT,
         env=environment(TERM="xterm", COLUMNS="200"),
         stdin=subprocess.DEVNULL,
@@ -88,7 +90,7 @@ def _read(terminal: int) -> str:
 
 def test_ctrl_c_over_http(dyad: Dyad, serve: Callable[..., Service], many: Path) -> None:
     service = serve()
-    command = [*COMMAND, "index", "many", str(many), "--url", service.url]
+    command = [*COMMAND, "index", "many", str(many), *SLOW, "--url", service.url]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + TIMEOUT
         while not _indexed(service.url):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.results import protocol_a
-from models.results.protocol_a_budget import AUTOENCODERS, MATCHERS, PAPER, SMALL, STAGES, Budget
+from models.results.protocol_a_budget import AUTOENCODERS, MATCHERS, PAPER, SMALL, STAGES, WEIGHT, Budget
 from models.results.protocol_a_tables import OURS, render_figures, render_table1, render_table2, render_table3
 from models.results.store import Cell, Context, Results
 from models.training.recipe import Recipe
@@ -104,7 +104,8 @@ def test_tables_show_ours_beside_the_papers(tmp_path: Path) -> None:
     assert "| – | 81.20 |" in render_table2(results)
 
     report = {"mean_average_precision": 0.5, "anmrr": 0.25, "precision_at": {"5": 0.75}}
-    values = {"euclid": report, "matcher": report, "two_stage": {"after": {"0.5": {**report, "mean_average_precision": 0.625}}}}
+    fused = {f"{WEIGHT:g}": {**report, "mean_average_precision": 0.625}}
+    values = {"euclid": report, "matcher": report, "two_stage": {"after": fused}}
     ours = protocol_a.table1_cell(SMALL, "resdyad-ae", "finetuned", "resdyad-dml")
     results.measure(Cell(OURS, ours.settings, lambda context: values), Context(tmp_path, tmp_path, tmp_path, "small", print))
     assert "| 0.250 | 0.09 | 50.00 | 81.20 |" in render_table1(results)
