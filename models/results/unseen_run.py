@@ -109,12 +109,10 @@ def _judge(
 ) -> dict[str, Judged]:
     """Train the matcher on the training part, and let it look at the first places of every ranking."""
     context.say("looking at the training images for the matcher")
-    labels = material.labels[parts.train]
     matcher = train_matcher_on(
         trained,
-        material.pixels,
+        material,
         parts.train,
-        labels,
         recipe,
         views=VIEWS,
         folder=folder,

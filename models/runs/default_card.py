@@ -10,6 +10,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import retrieval_metrics
 from models.evaluation.protocols import protocol_named
 from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.runs.bundle_facts import measure_reranking
 from models.runs.default_plan import Plan
 from models.runs.default_rerank import Reranker
 from models.runs.embedder import TrainedEncoder
@@ -82,13 +83,8 @@ def _embedding_metrics(material: Material, trained: TrainedEncoder) -> dict[str,
 
 
 def _rerank_metrics(reranker: Reranker) -> dict[str, Measurement]:
-    result = {}
-    for name, report in reranker.reports.items():
-        chosen = report.at(reranker.weight)
-        values = {"map_before": report.before.mean_average_precision, "map_after": chosen.mean_average_precision}
-        values |= {"anmrr_before": report.before.anmrr, "anmrr_after": chosen.anmrr}
-        text = f"the first {report.depth} places re-ranked with weight {reranker.weight:g}"
-        result[f"rerank, {name}"] = Measurement(protocol=text, values=values)
+    reports = reranker.reports.items()
+    result = {f"rerank, {name}": measure_reranking(report, reranker.weight) for name, report in reports}
     errors = reranker.measured
     values = {"ece_raw": errors.raw.error, "ece": errors.by_platt.error, "ece_isotonic": errors.by_isotonic.error}
     result["calibration"] = Measurement(

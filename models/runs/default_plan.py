@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from models.export.quantise import MAX_LOSS
 from models.runs.default_embedder import SAME_CLASS, STAGES, stage_recipes
@@ -33,7 +32,7 @@ class Plan:
     held_out: tuple[str, ...] = HELD_OUT
     views: int = 2
     int8_loss: float = MAX_LOSS
-    same_class: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict(SAME_CLASS)))
+    same_class: Mapping[str, str] = field(default_factory=lambda: SAME_CLASS)
 
     @property
     def input_size(self) -> int:

@@ -58,9 +58,8 @@ def train_reranker(
     """
     matcher = train_matcher_on(
         trained,
-        material.pixels,
+        material,
         material.train,
-        material.labels[material.train],
         plan.matcher,
         views=plan.views,
         folder=work / "matcher",
@@ -98,9 +97,8 @@ def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, cal
     )
     matcher = train_matcher_on(
         twin,
-        material.pixels,
+        material,
         rows,
-        material.labels[rows],
         plan.matcher,
         views=plan.views,
         folder=work / "matcher",

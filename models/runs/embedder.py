@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,11 +15,11 @@ from torch import nn
 from models.backbones.encoder import Encoder
 from models.data.batches import Batches, ImageBatch, JointBatch
 from models.data.samplers import Indices, Shard
+from models.runs.whole import run_whole
 from models.training.augmenting import Preparation
 from models.training.callbacks import Callback
 from models.training.distributed import Process
 from models.training.encoding import encode_images
-from models.training.loop import Loop, load_best
 from models.training.metric_learning import (
     EmbeddingTask,
     JointTask,
@@ -28,9 +28,9 @@ from models.training.metric_learning import (
     joint_task,
     labelled_batches,
 )
-from models.training.optimisers import build_optimiser, loop_config
 from models.training.recipe import Recipe
 from models.training.seeds import seed_everything
+from models.training.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +101,19 @@ def train_embedder(
     if start is not None:
         task.load_state_dict(start.state_dict())
     trained = TrainedEncoder(task, task.encoder, task.preparation, "running")
-    loop: Loop[Any] = Loop(
-        task,
+    outcome = run_whole(
+        recipe,
+        cast("Task[Any]", task),
         batches,
-        build_optimiser(recipe, task.parameters()),
-        loop_config(
-            recipe,
-            watch=watch,
-            mode="max" if watch else "min",
-            validate_every=validate_every,
-            checkpoint_every=checkpoint_every,
-        ),
-        process=process,
         folder=folder,
         callbacks=callbacks,
         validate=None if validate is None else lambda: validate(trained),
+        validate_every=validate_every,
+        watch=watch,
+        checkpoint_every=checkpoint_every,
+        process=process,
         should_stop=should_stop,
     )
-    outcome = loop.run()
-    if recipe.patience is not None and folder is not None:
-        load_best(folder, task)
-    task.eval()
     return replace(trained, reason=outcome.reason)
 
 

@@ -17,6 +17,7 @@ from models.matcher.networks import match_log_odds
 from models.matcher.quantise import Quantisation, dequantise, fit_quantisation, quantise
 from models.matcher.split import SplitMatcher
 from models.runs.embedder import TrainedEncoder
+from models.runs.material import Material
 from models.training.callbacks import Callback
 from models.training.distributed import Process
 from models.training.encoding import Encoded, encode_images
@@ -52,9 +53,8 @@ class TrainedMatcher:
 
 def train_matcher_on(
     trained: TrainedEncoder,
-    pixels: NDArray[np.uint8],
+    material: Material,
     rows: Indices,
-    labels: Indices,
     recipe: Recipe,
     *,
     views: int,
@@ -62,11 +62,11 @@ def train_matcher_on(
     callbacks: Sequence[Callback] = (),
     checkpoint_every: int = 0,
 ) -> TrainedMatcher:
-    """Encode `pixels[rows]`, plain and `views` times augmented, and train a matcher on the maps.
+    """Encode some images of the material, plain and `views` times augmented, and train a matcher on the maps.
 
-    labels: (T,) int64, of the rows. The rest as for `train_matcher`.
+    The rest as for `train_matcher`.
     """
-    encoded = encode_views(trained, pixels, rows, views)
+    encoded, labels = encode_views(trained, material.pixels, rows, views), material.labels[rows]
     network = train_matcher(recipe, encoded, labels, folder=folder, callbacks=callbacks, checkpoint_every=checkpoint_every)
     plain = encoded[0]
     if plain.maps is None:

@@ -43,6 +43,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
+def finish(program: Sequence[str], timeout: float = 300) -> str:
+    """Run a program to its end, which must be a good one; returns what it printed."""
+    done = subprocess.run(program, env=environment(), capture_output=True, text=True, check=False, timeout=timeout)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     root = tmp_path_factory.mktemp("workshop")
@@ -53,15 +60,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture(scope="session")
 def trained(workshop: Workshop) -> Workshop:
     """The workshop with the bundle `straight`, written by a run that nobody disturbed."""
-    done = subprocess.run(
-        command("models.runs.train", workshop.arguments("straight", *RECIPE, "--terms=free for all")),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    finish(command("models.runs.train", workshop.arguments("straight", *RECIPE, "--terms=free for all")))
     return workshop
 
 

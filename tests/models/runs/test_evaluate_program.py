@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.runs.evaluate import main
-from tests.models.runs.conftest import Workshop, environment
+from tests.models.runs.conftest import Workshop, finish
 from tests.support.image_folders import write_class_folders
 
 Run = Callable[[Callable[[], int], Sequence[str]], int]
@@ -37,8 +36,7 @@ def report(out: Path) -> Any:
 
 def test_it_measures_what_the_training_measured_without_torch(trained: Workshop, tmp_path: Path) -> None:
     program = [sys.executable, "-c", WITHOUT_TORCH, *arguments(trained, tmp_path)]
-    done = subprocess.run(program, env=environment(), capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+    finish(program, timeout=120)
     numbers, values = report(tmp_path), trained.card("straight")["metrics"]["shapes"]["values"]
     assert numbers["warnings"] == []
     assert numbers["retrieval"]["mean_average_precision"] == pytest.approx(values["map"], abs=0.01)

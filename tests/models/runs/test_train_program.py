@@ -14,7 +14,7 @@ import pytest
 from models.export.bundle import read_bundle
 from models.runs.train import main
 from models.training.named import RECIPES
-from tests.models.runs.conftest import FAST, RECIPE, Workshop, command, environment
+from tests.models.runs.conftest import FAST, RECIPE, Workshop, command, environment, finish
 
 Run = Callable[[Callable[[], int], Sequence[str]], int]
 
@@ -47,9 +47,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on_to_the_same_bits(trained: Wor
     assert status == 130, error
     assert not (trained.models / "stopped").exists()
     assert (trained.models / ".stopped.training" / "run.json").exists()
-    again = subprocess.run(program, env=environment(), capture_output=True, text=True, check=False, timeout=300)
-    assert again.returncode == 0, again.stderr
-    events = [json.loads(line) for line in again.stdout.splitlines()]
+    events = [json.loads(line) for line in finish(program).splitlines()]
     (start,) = [event for event in events if event["event"] == "start"]
     assert start["start"] > 0
     assert events[-1] == {"event": "message", "text": f"{trained.models / 'stopped'} is written"}
@@ -61,15 +59,7 @@ def test_two_processes_train_one_bundle(workshop: Workshop) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
     unlabelled = ("--labelled=0.5", "--set=unlabelled_batch_size=8", "--set=epochs=1", *FAST)
     arguments = workshop.arguments("joint", "hr-s2dml", *unlabelled, "--device=cpu")
-    done = subprocess.run(
-        [*torchrun, "models.runs.train", *arguments],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    finish([*torchrun, "models.runs.train", *arguments])
     card = workshop.card("joint")
     assert card["metrics"]["shapes"]["protocol"].startswith("B-50: HR-S2DML")
     assert [each["images"] for each in card["training_sets"]] == [18, 18]
