@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,15 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     models = ROOT / "tests" / "models"
     is_of_networks = collection_path.parent == models and collection_path.name not in ("conftest.py", "evaluation")
     return True if is_of_networks and not HAS_TORCH else None
+
+
+def pytest_configure() -> None:
+    """Let commands that tests start be interrupted even where the tests themselves run in the background.
+
+    A shell ignores SIGINT for what it puts there, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:
