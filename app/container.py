@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from app.errors import DyadError
 from app.inference.provider import LocalModels
-from app.ports import JobContext, VectorStore
+from app.ports import JobHandler, VectorStore
 from app.queue.local import LocalQueue
 from app.services.collections import CollectionService
 from app.services.ingest import KIND as INGEST
@@ -17,6 +16,7 @@ from app.services.ingest_sources import Roots
 from app.services.items import ItemService
 from app.services.jobs import JobService
 from app.services.models import ModelService
+from app.services.processes import ProcessService
 from app.services.search import SearchService
 from app.settings import Settings
 from app.stores.blobs import ObjectBlobs
@@ -51,7 +51,7 @@ class Container:
         self.blobs = ObjectBlobs(settings.blobs_url or home.blobs)
         self.job_store = SqliteJobStore(home.jobs)
         self.models_provider = LocalModels(home.models, settings.threads)
-        self.queue = LocalQueue(self.job_store, {INGEST: self._run_ingest})
+        self.queue = LocalQueue(self.job_store)
         self.models = ModelService(self.models_provider)
         self.collections = CollectionService(self.vectors, self.blobs, self.job_store, self.queue, self.models)
         self.ingest = IngestService(
@@ -67,12 +67,13 @@ class Container:
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
         self.search = SearchService(self.collections, self.models, self.vectors, settings.max_pixels)
         self.jobs = JobService(self.job_store, self.queue, self.ingest)
+        self.processes = ProcessService(())
 
     def start(self) -> None:
         """Remove what a crash left, then begin to work on jobs."""
         self.collections.sweep()
         self.jobs.sweep()
-        self.queue.start()
+        self.queue.start(self._lanes())
 
     def close(self) -> None:
         """Finish the tile in hand, make everything durable, let go of the home. A part that fails to close is logged."""
@@ -82,9 +83,9 @@ class Container:
             except DyadError as error:
                 log.error("closing: %s", error)
 
-    def _run_ingest(self, context: JobContext) -> dict[str, Any]:
-        """The queue is made before the service that it calls."""
-        return self.ingest.run(context)
+    def _lanes(self) -> dict[str, dict[str, JobHandler]]:
+        """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
+        return {"index": {INGEST: self.ingest.run}, "learn": {}}
 
 
 def _vector_store(settings: Settings, folder: Path) -> VectorStore:

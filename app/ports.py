@@ -204,8 +204,11 @@ class JobStore(Protocol):
             NotFound: no such job.
         """
 
-    def claim(self) -> Job | None:
-        """Atomically take the oldest accepted job, mark it running and count the attempt; None if there is none."""
+    def claim(self, kinds: Sequence[str] = ()) -> Job | None:
+        """Atomically take the oldest accepted job, mark it running and count the attempt; None if there is none.
+
+        kinds: only jobs of these kinds; all if empty.
+        """
 
     def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:
         """Append ids of tiles that the job indexed or found unchanged; an id counts once."""

@@ -17,6 +17,7 @@ from app.services.ingest import IngestService
 from app.services.items import ItemService
 from app.services.jobs import JobService
 from app.services.models import ModelService
+from app.services.processes import ProcessService
 from app.services.search import SearchService
 
 
@@ -48,6 +49,10 @@ async def _jobs(container: ContainerDep) -> JobService:
     return container.jobs
 
 
+async def _processes(container: ContainerDep) -> ProcessService:
+    return container.processes
+
+
 async def _models(container: ContainerDep) -> ModelService:
     return container.models
 
@@ -57,11 +62,13 @@ IngestDep = Annotated[IngestService, Depends(_ingest)]
 ItemsDep = Annotated[ItemService, Depends(_items)]
 SearchDep = Annotated[SearchService, Depends(_search)]
 JobsDep = Annotated[JobService, Depends(_jobs)]
+ProcessesDep = Annotated[ProcessService, Depends(_processes)]
 ModelsDep = Annotated[ModelService, Depends(_models)]
 
 CollectionId = Annotated[str, Path(description="1 to 64 of A-Z a-z 0-9 _ -")]
 ItemId = Annotated[str, Path(description="UUID")]
 JobId = Annotated[str, Path(description="UUID")]
+ProcessId = Annotated[str, Path(description="from /processes")]
 
 BboxQuery = Annotated[str | None, Query(description="west,south,east,north in degrees; west > east crosses the antimeridian")]
 DatetimeQuery = Annotated[str | None, Query(description="RFC 3339 instant or interval, `..` for an open end")]

@@ -11,10 +11,14 @@ Report = Callable[[float, str], None]
 """Takes progress: percent, 0 to 100, and one line for a person."""
 
 
-class Stopped(Exception):
-    """An index was stopped by Ctrl-C. kept: how many tiles it had indexed or found unchanged, at least; they stay."""
+POLL_SECONDS = 0.2
+ENDED = ("successful", "failed", "dismissed")
 
-    def __init__(self, kept: int) -> None:
+
+class Stopped(Exception):
+    """Work was stopped by Ctrl-C. kept: how many tiles it had indexed or found unchanged, at least; they stay."""
+
+    def __init__(self, kept: int = 0) -> None:
         super().__init__(f"{kept} tiles kept")
         self.kept = kept
 
@@ -48,6 +52,16 @@ class Backend(Protocol):
 
     def cancel(self, job_id: str) -> Document:
         """Dismiss a job that has not ended; its status."""
+
+    def execute(self, process_id: str, inputs: Document) -> Document:
+        """Begin a process; the status of its job, for `follow`. Raises `NotFound`, `Unprocessable` and what it refuses."""
+
+    def follow(self, job_id: str, report: Report) -> Document:
+        """Wait until a job has ended; its results.
+
+        Raises:
+            DyadError: it failed or was dismissed. Stopped: by Ctrl-C; the job is dismissed by then.
+        """
 
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """A FeatureCollection of the most similar tiles."""

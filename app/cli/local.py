@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from app.api.documents import collection_document, job_document, model_document, search_document
 from app.api.params import parse_search
 from app.api.schemas import CollectionCreate, SearchRequest
-from app.cli.backend import Document, Report, Stopped
+from app.cli.backend import POLL_SECONDS, Document, Report, Stopped
 from app.cli.output import notice
 from app.container import Container
 from app.domain.jobs import Job, JobStatus
@@ -22,16 +22,16 @@ from app.settings import Settings
 
 BASE = ""
 """Links in documents begin at the root of a service that has no address here."""
-POLL_SECONDS = 0.1
 STOP_SECONDS = 120.0
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class LocalBackend:
-    """A `Backend` over the container. Jobs run only while `index` waits for them."""
+    """A `Backend` over the container. Jobs run only while somebody waits for one."""
 
     def __init__(self, settings: Settings) -> None:
         self._container = Container(settings)
+        self._is_started = False
 
     def __enter__(self) -> Self:
         return self
@@ -88,11 +88,17 @@ class LocalBackend:
 
     def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
         """Index paths as one job and wait for it."""
-        waiting = self._container.jobs.list(status=(JobStatus.ACCEPTED, JobStatus.RUNNING), limit=1)
-        if waiting:
-            notice("jobs that were interrupted go on first")
         job = self._container.ingest.submit_paths(collection_id, paths, labels_from_folders)
-        self._container.start()
+        return self.follow(job.id, report)
+
+    def execute(self, process_id: str, inputs: Document) -> Document:
+        """Begin a process."""
+        return _job(self._container.processes.execute(process_id, inputs))
+
+    def follow(self, job_id: str, report: Report) -> Document:
+        """Work on jobs until this one has ended."""
+        self._start(job_id)
+        job = self._container.jobs.get(job_id)
         try:
             while not job.status.ended:
                 time.sleep(POLL_SECONDS)
@@ -106,6 +112,15 @@ class LocalBackend:
             raise DyadError(f"job {job.id} {job.status}: {job.error or job.message}")
         result, items = self._container.jobs.results(job.id)
         return {**result, "item_ids": list(items)}
+
+    def _start(self, job_id: str) -> None:
+        if self._is_started:
+            return
+        waiting = self._container.jobs.list(status=(JobStatus.ACCEPTED, JobStatus.RUNNING), limit=2)
+        if any(job.id != job_id for job in waiting):
+            notice("jobs that were interrupted go on first")
+        self._container.start()
+        self._is_started = True
 
 
 def _plain(document: BaseModel) -> Document:

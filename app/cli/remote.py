@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.api.errors import STATUS
-from app.cli.backend import Document, Report
+from app.cli.backend import ENDED, POLL_SECONDS, Document, Report, Stopped
 from app.errors import DyadError, Unavailable
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -103,6 +104,23 @@ class HttpBackend:
             content = stack.enter_context(image.open("rb"))
             form = {"query": (None, httpx.Request("POST", self.url, json=query).content), "image": (image.name, content)}
             return self.request("POST", path, files=form)
+
+    def execute(self, process_id: str, inputs: Document) -> Document:
+        """Begin a process."""
+        return self.request("POST", f"/processes/{process_id}/execution", json={"inputs": inputs})
+
+    def follow(self, job_id: str, report: Report) -> Document:
+        """Ask for the job until it has ended."""
+        try:
+            while (job := self.job(job_id))["status"] not in ENDED:
+                report(job["progress"], job["message"])
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            self.cancel(job_id)
+            raise Stopped from None
+        if job["status"] != "successful":
+            raise DyadError(f"job {job_id} {job['status']}: {job['message']}")
+        return self.request("GET", f"/jobs/{job_id}/results")
 
     def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
         """Upload paths in batches, each a job, and wait for all of them."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from app.cli.backend import Document, Report, Stopped
+from app.cli.backend import ENDED, POLL_SECONDS, Document, Report, Stopped
 from app.domain.metadata import FileMetadata
 from app.domain.temporal import format_instant
 from app.errors import DyadError
@@ -24,9 +24,7 @@ from app.services.ingest_sources import Rejection, Roots, SourceFile, label_from
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
-POLL_SECONDS = 0.2
 ANYWHERE = Roots(anywhere=True)
-ENDED = ("successful", "failed", "dismissed")
 
 
 class Service(Protocol):

@@ -1,11 +1,11 @@
-"""The embedded job queue: a worker thread over the job store. What runs when the process dies goes on at its next start."""
+"""The embedded job queue: worker threads over the job store. What runs when the process dies goes on at its next start."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,33 +60,44 @@ class LocalContext:
             raise Interrupted
 
 
+class _Lane:
+    """A thread and the kinds of jobs that it does."""
+
+    def __init__(self, name: str, handlers: Mapping[str, JobHandler], loop: Callable[[_Lane], None]) -> None:
+        self.handlers = handlers
+        self.wake = threading.Event()
+        self.thread = threading.Thread(target=loop, args=(self,), name=f"dyad-{name}")
+
+
 class LocalQueue:
-    """Runs jobs one after another in a thread of this process.
+    """Runs jobs in lanes, each a thread of this process that does its kinds of jobs one after another."""
 
-    handlers: by job kind.
-    """
-
-    def __init__(self, store: JobStore, handlers: Mapping[str, JobHandler]) -> None:
+    def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._handlers = handlers
-        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[str, threading.Event] = {}
         self._idle = threading.Condition(self._lock)
-        self._thread = threading.Thread(target=self._loop, name="dyad-jobs")
+        self._lanes: list[_Lane] = []
 
-    def start(self) -> None:
-        """Put back what a dead process left running, then begin to work."""
+    def start(self, lanes: Mapping[str, Mapping[str, JobHandler]]) -> None:
+        """Put back what a dead process left running, then begin to work.
+
+        lanes: handlers by job kind, by the lane's name. Jobs of kinds that no lane knows wait.
+        """
         for job in self._store.list(status=(JobStatus.RUNNING,), limit=1000):
             log.warning("job %s was interrupted; it goes on", job.id)
             self._store.update(job.id, status=JobStatus.ACCEPTED, message=WAITING)
-        self._thread.start()
+        self._lanes = [_Lane(name, handlers, self._loop) for name, handlers in lanes.items() if handlers]
+        for lane in self._lanes:
+            lane.thread.start()
 
     def submit(self, job: Job) -> None:
-        """Store the job and wake the worker."""
+        """Store the job and wake its lane."""
         self._store.create(job)
-        self._wake.set()
+        for lane in self._lanes:
+            if job.kind in lane.handlers:
+                lane.wake.set()
 
     def cancel(self, job_id: str) -> Job:
         """Dismiss a job that has not ended."""
@@ -97,38 +108,41 @@ class LocalQueue:
         return self._store.get(job_id)
 
     def wait(self, job_id: str, seconds: float) -> bool:
-        """Wait until the worker has let go of the job."""
+        """Wait until its lane has let go of the job."""
         with self._idle:
             return self._idle.wait_for(lambda: job_id not in self._running, seconds)
 
     def close(self) -> None:
-        """Stop after the tile in hand; the running job is put back."""
+        """Stop after the tile in hand; running jobs are put back."""
         self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(STOP_SECONDS)
+        deadline = time.monotonic() + STOP_SECONDS
+        for lane in self._lanes:
+            lane.wake.set()
+        for lane in self._lanes:
+            if lane.thread.is_alive():
+                lane.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _loop(self) -> None:
+    def _loop(self, lane: _Lane) -> None:
         while not self._stopping.is_set():
-            self._wake.clear()
+            lane.wake.clear()
             try:
-                job = self._store.claim()
+                job = self._store.claim(tuple(lane.handlers))
             except DyadError as error:
                 log.error("the job store does not answer: %s", error)
                 job = None
             if job is None:
-                self._wake.wait(IDLE_SECONDS)
+                lane.wake.wait(IDLE_SECONDS)
             else:
-                self._run(job)
+                self._run(job, lane.handlers[job.kind])
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job, handler: JobHandler) -> None:
         cancelled = threading.Event()
         with self._lock:
             self._running[job.id] = cancelled
         try:
             if self._store.get(job.id).status is not JobStatus.RUNNING:
                 return  # dismissed between the claim and the line above
-            changes = self._outcome(job, LocalContext(job, self._store, self._stopping, cancelled))
+            changes = _outcome(handler, LocalContext(job, self._store, self._stopping, cancelled))
             self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
         except DyadError as error:
             log.error("job %s: its end could not be written: %s", job.id, error)
@@ -137,27 +151,29 @@ class LocalQueue:
                 del self._running[job.id]
                 self._idle.notify_all()
 
-    def _outcome(self, job: Job, context: LocalContext) -> dict[str, Any]:
-        """Run the handler; the fields of the job that its end changes."""
-        if job.attempts > MAX_ATTEMPTS:
-            return _failed(f"given up: it stopped the service {MAX_ATTEMPTS} times and got nowhere")
-        try:
-            context.check()
-            result = self._handlers[job.kind](context)
-        except Interrupted:
-            log.info("job %s goes on at the next start", job.id)
-            return {"status": JobStatus.ACCEPTED, "message": WAITING, "attempts": max(job.attempts - 1, 0)}
-        except Cancelled:
-            return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
-        except DyadError as error:
-            log.warning("job %s failed: %s", job.id, error)
-            return _failed(str(error))
-        except Exception:
-            log.exception("job %s failed", job.id)
-            return _failed("internal error; the log of the service has the details")
-        done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
-        counts = {key: value for key, value in result.items() if isinstance(value, int)}
-        return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
+
+def _outcome(handler: JobHandler, context: LocalContext) -> dict[str, Any]:
+    """Run the handler; the fields of the job that its end changes."""
+    job = context.job
+    if job.attempts > MAX_ATTEMPTS:
+        return _failed(f"given up: it stopped the service {MAX_ATTEMPTS} times and got nowhere")
+    try:
+        context.check()
+        result = handler(context)
+    except Interrupted:
+        log.info("job %s goes on at the next start", job.id)
+        return {"status": JobStatus.ACCEPTED, "message": WAITING, "attempts": max(job.attempts - 1, 0)}
+    except Cancelled:
+        return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
+    except DyadError as error:
+        log.warning("job %s failed: %s", job.id, error)
+        return _failed(str(error))
+    except Exception:
+        log.exception("job %s failed", job.id)
+        return _failed("internal error; the log of the service has the details")
+    done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
+    counts = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
+    return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
 
 
 def _lengths(result: dict[str, Any]) -> dict[str, int]:

@@ -112,10 +112,12 @@ class SqliteJobStore(JobStore):
             return _store(db, job, changes)
 
     @override
-    def claim(self) -> Job | None:
+    def claim(self, kinds: Sequence[str] = ()) -> Job | None:
+        condition = f"AND document ->> '$.kind' IN ({','.join('?' * len(kinds))})" if kinds else ""
+        # The condition is the literal above; every value is bound.
+        query = f"SELECT document FROM jobs WHERE status=? {condition} ORDER BY seq LIMIT 1"  # noqa: S608
         with self._transaction() as db:
-            query = "SELECT document FROM jobs WHERE status=? ORDER BY seq LIMIT 1"
-            row = db.execute(query, (JobStatus.ACCEPTED,)).fetchone()
+            row = db.execute(query, (JobStatus.ACCEPTED, *kinds)).fetchone()
             if row is None:
                 return None
             job = Job.model_validate_json(row[0])

@@ -25,10 +25,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobStore]:
     made.close()
 
 
-def make_job(number: int, *, collection: str | None = "ucm") -> Job:
+def make_job(number: int, *, collection: str | None = "ucm", kind: str = "ingest") -> Job:
     when = NOW + timedelta(seconds=number)
     inputs = {"files": ["ü.tif"], "options": {"tile_size": 256}}
-    return Job(id=f"job-{number}", kind="ingest", collection=collection, inputs=inputs, created=when, updated=when)
+    return Job(id=f"job-{number}", kind=kind, collection=collection, inputs=inputs, created=when, updated=when)
 
 
 def test_a_job_comes_back_as_it_was(store: JobStore) -> None:
@@ -80,6 +80,22 @@ def test_claim_takes_the_oldest_once(store: JobStore) -> None:
     again = store.claim()
     assert again is not None
     assert (again.id, again.attempts, again.started) == ("job-2", 2, first.started)
+
+
+def test_claim_takes_only_the_kinds_asked_for(store: JobStore) -> None:
+    for number, kind in enumerate(("ingest", "train", "evaluate", "train")):
+        store.create(make_job(number, kind=kind))
+
+    def claimed(*kinds: str) -> str | None:
+        job = store.claim(kinds)
+        return None if job is None else job.id
+
+    assert claimed("evaluate", "train") == "job-1"
+    assert claimed("reindex") is None
+    assert claimed("train") == "job-3"
+    assert claimed("train") is None
+    assert claimed() == "job-0"
+    assert claimed("train", "evaluate") == "job-2"
 
 
 def test_threads_claim_every_job_once(store: JobStore) -> None:

@@ -22,8 +22,11 @@ CONFORMANCE = [
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/json",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/job-list",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
 ]
 
 router = APIRouter(tags=["service"])
@@ -46,6 +49,7 @@ def landing(request: Request) -> Response:
             link(f"{base}/conformance", "conformance"),
             link(f"{base}/collections", "data"),
             link(f"{base}/jobs", "http://www.opengis.net/def/rel/ogc/1.0/job-list"),
+            link(f"{base}/processes", "http://www.opengis.net/def/rel/ogc/1.0/processes"),
             link(f"{base}/models", "models"),
         ],
     }

@@ -35,9 +35,9 @@ def start(store: SqliteJobStore) -> Iterator[Callable[[JobHandler], LocalQueue]]
     queues: list[LocalQueue] = []
 
     def begin(handler: JobHandler) -> LocalQueue:
-        queue = LocalQueue(store, {"work": handler})
+        queue = LocalQueue(store)
         queues.append(queue)
-        queue.start()
+        queue.start({"lane": {"work": handler}})
         return queue
 
     yield begin
@@ -75,6 +75,31 @@ def test_jobs_run_one_after_another(store: SqliteJobStore, start: Callable[[JobH
     assert list(store.items("4")) == ["a", "b"]
     assert last.started is not None
     assert last.finished is not None
+
+
+def test_lanes_do_not_wait_for_each_other(store: SqliteJobStore) -> None:
+    training, go = threading.Event(), threading.Event()
+
+    def train(context: JobContext) -> dict[str, Any]:
+        training.set()
+        assert go.wait(SECONDS)
+        return {"switched": True, "tiles": 3}
+
+    queue = LocalQueue(store)
+    queue.start({"index": {"ingest": lambda context: {}}, "learn": {"train": train}, "idle": {}})
+    try:
+        queue.submit(job("a", "train"))
+        queue.submit(job("b", "train"))
+        queue.submit(job("of a kind that nobody knows", "dance"))
+        assert training.wait(SECONDS)
+        queue.submit(job("c", "ingest"))
+        assert ended(store, "c").status is JobStatus.SUCCESSFUL
+        assert (store.get("a").status, store.get("b").status) == (JobStatus.RUNNING, JobStatus.ACCEPTED)
+        go.set()
+        assert ended(store, "b").counts == {"tiles": 3}
+        assert store.get("of a kind that nobody knows").status is JobStatus.ACCEPTED
+    finally:
+        queue.close()
 
 
 def test_a_domain_error_fails_the_job_with_its_message(

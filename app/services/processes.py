@@ -1,0 +1,76 @@
+"""The processes: long work that clients begin by name with checked inputs, and follow as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.domain.jobs import Job
+from app.errors import FieldError, NotFound, Unprocessable
+
+
+class Inputs(BaseModel):
+    """Base of a process's inputs: flat fields, each with a description for people; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Work with a name. Its jobs have its id as their kind.
+
+    inputs: what it is begun with. submit: begins it with checked inputs; raises a `DyadError` where it cannot.
+    outputs: what a successful job's results hold beside `item_ids`, a description each.
+    """
+
+    id: str
+    title: str
+    description: str
+    inputs: type[BaseModel]
+    submit: Callable[[Any], Job]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+class ProcessService:
+    """The processes by id."""
+
+    def __init__(self, processes: Iterable[Process]) -> None:
+        self._processes = {process.id: process for process in processes}
+
+    def list(self) -> list[Process]:
+        """All of them."""
+        return list(self._processes.values())
+
+    def get(self, process_id: str) -> Process:
+        """One process.
+
+        Raises:
+            NotFound: there is no such process.
+        """
+        try:
+            return self._processes[process_id]
+        except KeyError:
+            names = ", ".join(sorted(self._processes)) or "none"
+            raise NotFound(f"no process {process_id!r}; there are {names}") from None
+
+    def execute(self, process_id: str, inputs: Mapping[str, Any]) -> Job:
+        """Begin a process.
+
+        Raises:
+            NotFound: no such process. Unprocessable: inputs that are unknown, missing or wrong, each by its name. Whatever
+                the process itself refuses.
+        """
+        process = self.get(process_id)
+        try:
+            checked = process.inputs.model_validate(dict(inputs))
+        except ValidationError as error:
+            fields = [_field(item["loc"], item["msg"]) for item in error.errors()]
+            raise Unprocessable("; ".join(f"{each.loc}: {each.message}" for each in fields[:3]), fields) from None
+        return process.submit(checked)
+
+
+def _field(loc: tuple[int | str, ...], message: str) -> FieldError:
+    return FieldError(".".join(("inputs", *map(str, loc))), message.removeprefix("Value error, "))
