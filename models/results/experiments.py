@@ -21,6 +21,7 @@ from models.data.statistics import band_statistics
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import Protocol
 from models.results.store import Cell, Context
+from models.runs.conduct import Conduct
 from models.runs.embedder import TrainingImages, train_embedder
 from models.runs.material import Material, load_material
 from models.training.augmentation import PAPER
@@ -138,9 +139,7 @@ def measure(experiment: Experiment, context: Context, folder: Path) -> dict[str,
     encoder = build_encoder(recipe.backbone, dimension=recipe.dim, weights="cache") if experiment.imagenet else None
     teller = Teller(context.say, recipe.name, recipe.epochs)
     started = time.monotonic()
-    trained = train_embedder(
-        recipe, images, folder=folder, encoder=encoder, callbacks=[teller], checkpoint_every=CHECKPOINT_EVERY
-    )
+    trained = train_embedder(recipe, images, Conduct(folder, [teller], CHECKPOINT_EVERY), encoder=encoder)
     seconds = time.monotonic() - started
     embeddings = trained.embed(material.pixels, np.arange(len(material.images)))
     names = np.array(material.images.classes)[material.labels]

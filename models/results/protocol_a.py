@@ -113,7 +113,7 @@ def measure(bench: Bench, look: Look, recipe: Recipe | None, settings: Mapping[s
     matcher = look.matcher
     if recipe is not None:
         labels = material.labels[material.train]
-        matcher = train_matcher(recipe, look.training, labels, **bench.run(f"{settings['key']}-matcher", recipe, settings))
+        matcher = train_matcher(recipe, look.training, labels, bench.run(f"{settings['key']}-matcher", recipe, settings))
     if matcher is None:
         return values
     log_odds = _all_log_odds(matcher, look, chosen)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,12 +30,12 @@ from models.results.descriptors import dense_sift, describe_all, hog, lbp_rgb
 from models.results.experiments import CHECKPOINT_EVERY, Teller
 from models.results.store import Context
 from models.runs.autoencoder import TrainedAutoencoder, train_autoencoder
+from models.runs.conduct import Conduct
 from models.runs.embedder import TrainedEncoder, TrainingImages, train_embedder
 from models.runs.matcher import encode_views
 from models.runs.material import Material, load_material
 from models.runs.siamese import train_siamese
 from models.training.augmenting import Preparation
-from models.training.callbacks import Callback
 from models.training.encoding import Encoded, encode_images
 from models.training.recipe import Recipe
 
@@ -43,14 +43,6 @@ HandCrafted = Literal["hog", "lbp-rgb"]
 Aggregated = Literal["sift-vlad", "sift-fv"]
 _DESCRIBE = {"hog": hog, "lbp-rgb": lbp_rgb}
 _SMALLEST_DEVIATION = 1e-6
-
-
-class RunArguments(TypedDict):
-    """Of every function of `models.runs` that trains."""
-
-    folder: Path
-    callbacks: list[Callback]
-    checkpoint_every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +66,11 @@ class Bench:
         split = k_folds(material.labels, material.images.groups, RESIDUAL_DYAD_FOLDS, self.budget.seed)[self.fold]
         return replace(material, train=split.train, test=split.test)
 
-    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> RunArguments:
+    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> Conduct:
         """Where a run keeps its checkpoints, and how it reports. more: settings that it depends on, besides the recipe."""
         settings = {"recipe": recipe.model_dump(mode="json"), **(more or {})}
         teller = Teller(self.context.say, f"  {name}", recipe.epochs)
-        return {"folder": self._folder(name, settings), "callbacks": [teller], "checkpoint_every": CHECKPOINT_EVERY}
+        return Conduct(self._folder(name, settings), [teller], CHECKPOINT_EVERY)
 
     def _folder(self, name: str, settings: Mapping[str, Any]) -> Path:
         """Other settings, or another split, have another one."""
@@ -130,7 +122,7 @@ def supervised(bench: Bench, name: budgets.Supervised) -> Look:
     mean, std = band_statistics(material.pixels, material.train)
     nothing = np.zeros(0, np.int64)
     images = TrainingImages(material.pixels, material.train, material.labels[material.train], nothing, mean, std)
-    trained = train_embedder(recipe, images, **bench.run(name, recipe))
+    trained = train_embedder(recipe, images, bench.run(name, recipe))
     return _look(bench, material, trained)
 
 
@@ -150,7 +142,7 @@ def siamese(bench: Bench) -> Look:
     material = bench.material(recipe.image_size)
     labels = material.labels[material.train]
     run = bench.run("siamese", recipe, {"after": bench.budget.autoencoder_recipe("resdyad-ae", "aid").model_dump(mode="json")})
-    trained = train_siamese(recipe, start.network, material.pixels, material.train, labels, **run)
+    trained = train_siamese(recipe, start.network, material.pixels, material.train, labels, run)
     seen = _as_encoder(trained.network, trained.network.trunk, trained.preparation)
     whole = encode_images(seen.encoder, seen.preparation, material.pixels, _all(material), with_maps=True)
     return Look(material, _flattened(whole), matcher=SplitMatcher.from_matcher(trained.network.matcher))
@@ -171,7 +163,7 @@ def autoencoder(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stag
     else:
         material = bench.material(recipe.image_size)
         pixels, rows = material.pixels, material.train
-    return train_autoencoder(recipe, pixels, rows, start=start, **bench.run(f"{backbone}-{stage}", recipe, settings))
+    return train_autoencoder(recipe, pixels, rows, bench.run(f"{backbone}-{stage}", recipe, settings), start=start)
 
 
 def _look(bench: Bench, material: Material, trained: TrainedEncoder) -> Look:

@@ -13,6 +13,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import unseen
 from models.results.experiments import CHECKPOINT_EVERY, Teller
 from models.results.store import Context
+from models.runs.conduct import Conduct
 from models.runs.default_embedder import train_in_stages
 from models.runs.default_matcher import Judged, judge, show_rows
 from models.runs.embedder import TrainedEncoder
@@ -114,10 +115,8 @@ def _judge(
         material,
         parts.train,
         recipe,
+        Conduct(folder, [Teller(context.say, "matcher", recipe.epochs)], CHECKPOINT_EVERY),
         views=VIEWS,
-        folder=folder,
-        callbacks=[Teller(context.say, "matcher", recipe.epochs)],
-        checkpoint_every=CHECKPOINT_EVERY,
     )
     network, stored = matcher.network, matcher.stored
     return {

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.data.samplers import Indices
 from models.data.statistics import band_statistics
+from models.runs.conduct import Conduct
 from models.runs.embedder import TrainedEncoder, TrainingImages, train_embedder
 from models.runs.material import Material
 from models.runs.validation import validation_map
@@ -73,12 +74,10 @@ def train_in_stages(
         trained = train_embedder(
             recipe,
             images,
-            folder=folder / f"{recipe.image_size}",
+            Conduct(folder / f"{recipe.image_size}", callbacks(recipe), checkpoint_every=50),
             start=None if trained is None else trained.task,
-            callbacks=callbacks(recipe),
             validate=validation_map(material, pixels),
             validate_every=3,
-            checkpoint_every=50,
         )
     if trained is None:
         raise ValueError("give at least one recipe")

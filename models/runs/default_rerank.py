@@ -15,6 +15,7 @@ from models.evaluation.rerank import RerankReport, safe_weight
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 from models.runs.bundle_facts import describe_calibration, describe_fusion
+from models.runs.conduct import Conduct
 from models.runs.default_embedder import train_in_stages
 from models.runs.default_matcher import DEPTH, calibrate_on, judge, show, show_rows
 from models.runs.default_plan import Plan
@@ -61,9 +62,8 @@ def train_reranker(
         material,
         material.train,
         plan.matcher,
+        Conduct(work / "matcher", callbacks(plan.matcher, "matcher")),
         views=plan.views,
-        folder=work / "matcher",
-        callbacks=callbacks(plan.matcher, "matcher"),
     )
     network, stored = matcher.network, matcher.stored
     database = show(matcher.plain, material.labels[material.train])
@@ -100,9 +100,8 @@ def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, cal
         material,
         rows,
         plan.matcher,
+        Conduct(work / "matcher", callbacks(plan.matcher, "twin-matcher")),
         views=plan.views,
-        folder=work / "matcher",
-        callbacks=callbacks(plan.matcher, "twin-matcher"),
     )
     network, stored = matcher.network, matcher.stored
     held = np.concatenate((material.train, material.validation))

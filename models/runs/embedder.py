@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from models.backbones.encoder import Encoder
 from models.data.batches import Batches, ImageBatch, JointBatch
 from models.data.samplers import Indices, Shard
+from models.runs.conduct import Conduct
 from models.runs.whole import run_whole
 from models.training.augmenting import Preparation
-from models.training.callbacks import Callback
-from models.training.distributed import Process
 from models.training.encoding import encode_images
 from models.training.metric_learning import (
     EmbeddingTask,
@@ -72,21 +69,17 @@ class TrainedEncoder:
 def train_embedder(
     recipe: Recipe,
     images: TrainingImages,
+    conduct: Conduct,
     *,
-    folder: Path | None = None,
     start: nn.Module | None = None,
     encoder: Encoder | None = None,
-    callbacks: Sequence[Callback] = (),
     validate: Callable[[TrainedEncoder], Mapping[str, float]] | None = None,
     validate_every: int = 1,
     watch: str | None = None,
-    checkpoint_every: int = 0,
-    process: Process | None = None,
-    should_stop: Callable[[], bool] | None = None,
 ) -> TrainedEncoder:
     """Run a recipe of task "embedding" to its end.
 
-    folder: of checkpoints; a run that was cut off goes on from there. start: the task of an earlier run, whose weights this
+    start: the task of an earlier run, whose weights this
     one begins with. encoder: to begin with instead, for example one with weights from elsewhere. validate: measures the
     encoder in evaluation mode, every `validate_every` epochs; watch: the measure that early stopping follows, higher is
     better, None for the loss.
@@ -95,9 +88,8 @@ def train_embedder(
         ValueError: recipe and images do not fit. CheckpointError, DivergedError: see `Loop.run`.
     """
     seed_everything(recipe.seed)
-    process = process or Process(torch.device("cpu"))
-    task, batches = _task_and_batches(recipe, images, encoder, process.shard)
-    task.to(process.device)
+    task, batches = _task_and_batches(recipe, images, encoder, conduct.process.shard)
+    task.to(conduct.process.device)
     if start is not None:
         task.load_state_dict(start.state_dict())
     trained = TrainedEncoder(task, task.encoder, task.preparation, "running")
@@ -105,14 +97,10 @@ def train_embedder(
         recipe,
         cast("Task[Any]", task),
         batches,
-        folder=folder,
-        callbacks=callbacks,
+        conduct,
         validate=None if validate is None else lambda: validate(trained),
         validate_every=validate_every,
         watch=watch,
-        checkpoint_every=checkpoint_every,
-        process=process,
-        should_stop=should_stop,
     )
     return replace(trained, reason=outcome.reason)
 

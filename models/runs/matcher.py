@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,14 +15,12 @@ from models.evaluation.rerank import score_shortlist
 from models.matcher.networks import match_log_odds
 from models.matcher.quantise import Quantisation, dequantise, fit_quantisation, quantise
 from models.matcher.split import SplitMatcher
+from models.runs.conduct import Conduct
 from models.runs.embedder import TrainedEncoder
 from models.runs.material import Material
-from models.training.callbacks import Callback
-from models.training.distributed import Process
+from models.runs.whole import run_whole
 from models.training.encoding import Encoded, encode_images
-from models.training.loop import Loop
 from models.training.matching import PairBatches, matching_task
-from models.training.optimisers import build_optimiser, loop_config
 from models.training.recipe import Recipe
 from models.training.seeds import seed_everything
 
@@ -56,35 +53,23 @@ def train_matcher_on(
     material: Material,
     rows: Indices,
     recipe: Recipe,
+    conduct: Conduct,
     *,
     views: int,
-    folder: Path | None = None,
-    callbacks: Sequence[Callback] = (),
-    checkpoint_every: int = 0,
 ) -> TrainedMatcher:
     """Encode some images of the material, plain and `views` times augmented, and train a matcher on the maps.
 
     The rest as for `train_matcher`.
     """
     encoded, labels = encode_views(trained, material.pixels, rows, views), material.labels[rows]
-    network = train_matcher(recipe, encoded, labels, folder=folder, callbacks=callbacks, checkpoint_every=checkpoint_every)
+    network = train_matcher(recipe, encoded, labels, conduct)
     plain = encoded[0]
     if plain.maps is None:
         raise ValueError("a matcher trains on maps; encode with them")
     return TrainedMatcher(network, fit_stored(network, plain.maps), plain)
 
 
-def train_matcher(
-    recipe: Recipe,
-    views: Sequence[Encoded],
-    labels: Indices,
-    *,
-    folder: Path | None = None,
-    callbacks: Sequence[Callback] = (),
-    checkpoint_every: int = 0,
-    process: Process | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> SplitMatcher:
+def train_matcher(recipe: Recipe, views: Sequence[Encoded], labels: Indices, conduct: Conduct) -> SplitMatcher:
     """Run a recipe of task "matcher" over the maps of T images, all views alike; hard pairs are those of the last view.
 
     views: of `encode_views`. labels: (T,) int64.
@@ -95,20 +80,16 @@ def train_matcher(
     maps = [view.maps for view in views if view.maps is not None]
     if not maps:
         raise ValueError("a matcher trains on maps; encode with them")
-    process = process or Process(torch.device("cpu"))
     seed_everything(recipe.seed)
     _, channels, height, width = maps[0].shape
     task = matching_task(recipe, (channels, height, width), split=True)
-    task.to(process.device)
-    batches = PairBatches(recipe, maps, labels, views[-1].embeddings, process.shard)
-    optimiser = build_optimiser(recipe, task.parameters())
-    config = loop_config(recipe, checkpoint_every=checkpoint_every)
-    loop = Loop(task, batches, optimiser, config, process=process, folder=folder, callbacks=callbacks, should_stop=should_stop)
-    loop.run()
+    task.to(conduct.process.device)
+    batches = PairBatches(recipe, maps, labels, views[-1].embeddings, conduct.process.shard)
+    run_whole(recipe, task, batches, conduct)
     network = task.cpu().matcher
     if not isinstance(network, SplitMatcher):
         raise TypeError(f"the task of {recipe.name!r} made a {type(network).__name__}, no SplitMatcher")
-    return network.eval()
+    return network
 
 
 @torch.no_grad()

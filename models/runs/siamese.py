@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.backbones.autoencoder import Autoencoder
@@ -15,10 +12,9 @@ from models.data.samplers import Indices
 from models.data.statistics import band_statistics
 from models.losses.build import build_loss
 from models.matcher.siamese import Siamese
+from models.runs.conduct import Conduct
 from models.runs.whole import run_whole
 from models.training.augmenting import Preparation
-from models.training.callbacks import Callback
-from models.training.distributed import Process
 from models.training.matching import PairBatches, SiameseTask
 from models.training.recipe import Recipe
 from models.training.seeds import seed_everything
@@ -39,39 +35,23 @@ def train_siamese(
     pixels: NDArray[np.uint8],
     rows: Indices,
     labels: Indices,
-    *,
-    folder: Path | None = None,
-    callbacks: Sequence[Callback] = (),
-    checkpoint_every: int = 0,
-    process: Process | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    conduct: Conduct,
 ) -> TrainedSiamese:
     """Run a recipe of task "siamese" on pairs of the images `pixels[rows]`; all pairs are random, for the encoder moves.
 
     autoencoder: whose encoder it begins with; it stays as it is. pixels: (N, S, S, B) uint8. rows, labels: (T,) int64.
-    folder: see `run_whole`.
 
     Raises:
         ValueError: the recipe, the images and the autoencoder do not fit. CheckpointError, DivergedError: see `Loop.run`.
     """
     if recipe.task != "siamese" or recipe.pairs.hard:
         raise ValueError(f"the recipe {recipe.name!r} trains a task of kind {recipe.task!r}, or wants hard pairs: no Siamese")
-    process = process or Process(torch.device("cpu"))
     seed_everything(recipe.seed)
     mean, std = band_statistics(pixels, rows)
     network = Siamese.from_autoencoder(autoencoder, pixels.shape[1])
     loss = build_loss(recipe.loss, num_classes=0, dim=0, num_images=0)
     task = SiameseTask(network, loss, Preparation(mean, std, recipe.augment))
-    task.to(process.device)
-    batches = PairBatches(recipe, [pixels[rows]], labels, np.empty((len(rows), 0), np.float32), process.shard)
-    outcome = run_whole(
-        recipe,
-        task,
-        batches,
-        folder=folder,
-        callbacks=callbacks,
-        checkpoint_every=checkpoint_every,
-        process=process,
-        should_stop=should_stop,
-    )
+    task.to(conduct.process.device)
+    batches = PairBatches(recipe, [pixels[rows]], labels, np.empty((len(rows), 0), np.float32), conduct.process.shard)
+    outcome = run_whole(recipe, task, batches, conduct)
     return TrainedSiamese(network, task.preparation, outcome.reason)

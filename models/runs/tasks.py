@@ -16,6 +16,7 @@ from models.export.bundle import Bundle, Matcher
 from models.export.card import EncoderFacts, Measurement
 from models.matcher.split import SplitMatcher
 from models.runs.autoencoder import train_autoencoder
+from models.runs.conduct import Conduct
 from models.runs.default_matcher import show
 from models.runs.embedder import TrainedEncoder, TrainingImages, train_embedder
 from models.runs.head import with_fitted_head
@@ -54,6 +55,10 @@ class Job:
     progress: Progress
     process: Process
     checkpoint_every: int
+
+    def conduct(self, should_stop: Callable[[], bool]) -> Conduct:
+        """How its training is conducted, until somebody wishes that it stops."""
+        return Conduct(self.checkpoints, self.callbacks, self.checkpoint_every, self.process, should_stop)
 
     @property
     def begun(self) -> Bundle:
@@ -106,14 +111,10 @@ def _embedding(job: Job) -> Made:
         trained = train_embedder(
             recipe,
             TrainingImages(pixels, data.rows, data.labels, unlabelled, mean, std),
-            folder=job.checkpoints,
+            job.conduct(wish),
             encoder=encoder,
-            callbacks=job.callbacks,
             validate=validate,
             watch="map" if validate is not None and recipe.patience is not None else None,
-            checkpoint_every=job.checkpoint_every,
-            process=job.process,
-            should_stop=wish,
         )
         wish.obey(trained.reason)
     return Made(trained)
@@ -124,17 +125,7 @@ def _autoencoder(job: Job) -> Made:
     pixels, rows = data.material.pixels, np.concatenate([data.rows, data.unlabelled])
     start = None if job.start is None and job.weights is None else _begun_autoencoder(job)
     with stop_on_signals() as wish:
-        done = train_autoencoder(
-            recipe,
-            pixels,
-            rows,
-            folder=job.checkpoints,
-            start=start,
-            callbacks=job.callbacks,
-            checkpoint_every=job.checkpoint_every,
-            process=job.process,
-            should_stop=wish,
-        )
+        done = train_autoencoder(recipe, pixels, rows, job.conduct(wish), start=start)
         wish.obey(done.reason)
     encoder = with_fitted_head(done.network.encoder, done.preparation, pixels, data.rows, recipe.dim, recipe.seed)
     return Made(TrainedEncoder(done.network, encoder, done.preparation, done.reason))
@@ -148,16 +139,7 @@ def _matcher(job: Job) -> Made:
     job.progress.say(f"encoding {len(data.rows)} images {VIEWS + 1} times")
     views = encode_views(trained, pixels, data.rows, VIEWS)
     with stop_on_signals() as wish:
-        network = train_matcher(
-            recipe,
-            views,
-            data.labels,
-            folder=job.checkpoints,
-            callbacks=job.callbacks,
-            checkpoint_every=job.checkpoint_every,
-            process=job.process,
-            should_stop=wish,
-        )
+        network = train_matcher(recipe, views, data.labels, job.conduct(wish))
         wish.obey("interrupted" if wish() else "finished")
     ready = prepare_matcher(network, trained, data, show(views[0], data.material.labels[data.rows]))
     return Made(trained, start.card.encoder, ready.matcher, ready.metrics)
@@ -167,18 +149,7 @@ def _siamese(job: Job) -> Made:
     recipe, data, start = job.recipe, job.data, job.begun
     pixels = data.material.pixels
     with stop_on_signals() as wish:
-        done = train_siamese(
-            recipe,
-            _begun_autoencoder(job),
-            pixels,
-            data.rows,
-            data.labels,
-            folder=job.checkpoints,
-            callbacks=job.callbacks,
-            checkpoint_every=job.checkpoint_every,
-            process=job.process,
-            should_stop=wish,
-        )
+        done = train_siamese(recipe, _begun_autoencoder(job), pixels, data.rows, data.labels, job.conduct(wish))
         wish.obey(done.reason)
     trunk = done.network.cpu().trunk
     preparation = done.preparation.cpu()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.backbones.autoencoder import ResDyadAE
 from models.runs.autoencoder import train_autoencoder
+from models.runs.conduct import Conduct
 from models.runs.siamese import train_siamese
 from models.training.recipe import PairSampling
 from models.training.recipes import named_recipe
@@ -30,8 +31,8 @@ def pixels() -> NDArray[np.uint8]:
 
 def test_a_run_that_is_done_is_only_read_again(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
     rows = np.arange(8)
-    first = train_autoencoder(AUTOENCODER, pixels, rows, folder=tmp_path)
-    again = train_autoencoder(AUTOENCODER, pixels, rows, folder=tmp_path)
+    first = train_autoencoder(AUTOENCODER, pixels, rows, Conduct(tmp_path))
+    again = train_autoencoder(AUTOENCODER, pixels, rows, Conduct(tmp_path))
     assert first.reason == again.reason == "finished"
     assert not first.network.training
     for name, value in first.network.state_dict().items():
@@ -42,7 +43,7 @@ def test_fine_tuning_begins_with_the_weights_of_another_run(pixels: NDArray[np.u
     torch.manual_seed(3)
     start = ResDyadAE("8x8x20", width=8)
     slow = AUTOENCODER.model_copy(update={"lr": 1e-9, "epochs": 1})
-    tuned = train_autoencoder(slow, pixels, np.arange(8), start=start)
+    tuned = train_autoencoder(slow, pixels, np.arange(8), Conduct(), start=start)
     weights = dict(tuned.network.named_parameters())
     for name, value in start.named_parameters():
         torch.testing.assert_close(weights[name], value, atol=1e-5, rtol=1e-5)
@@ -53,7 +54,7 @@ def test_a_siamese_network_learns_end_to_end(pixels: NDArray[np.uint8], tmp_path
     torch.manual_seed(3)
     start = ResDyadAE("8x8x20", width=8)
     before = {name: value.clone() for name, value in start.state_dict().items()}
-    trained = train_siamese(SIAMESE, start, pixels, np.arange(12), np.arange(12) % 2, folder=tmp_path)
+    trained = train_siamese(SIAMESE, start, pixels, np.arange(12), np.arange(12) % 2, Conduct(tmp_path))
     first = trained.network.trunk.get_parameter("stem.0.weight")
     assert not torch.equal(first, start.encoder.get_parameter("stem.0.weight"))
     assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
@@ -62,4 +63,4 @@ def test_a_siamese_network_learns_end_to_end(pixels: NDArray[np.uint8], tmp_path
 def test_a_recipe_with_hard_pairs_trains_no_siamese_network(pixels: NDArray[np.uint8]) -> None:
     hard = SIAMESE.model_copy(update={"pairs": PairSampling()})
     with pytest.raises(ValueError, match="hard pairs"):
-        train_siamese(hard, ResDyadAE("8x8x20", width=8), pixels, np.arange(12), np.arange(12) % 2)
+        train_siamese(hard, ResDyadAE("8x8x20", width=8), pixels, np.arange(12), np.arange(12) % 2, Conduct())
