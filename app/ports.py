@@ -277,7 +277,7 @@ class JobQueue(Protocol):
 
 
 class Inference(Protocol):
-    """A model that embeds tiles."""
+    """A model that embeds tiles and, where its card has a `matcher`, compares pairs of them."""
 
     @property
     def card(self) -> ModelCard:
@@ -287,6 +287,20 @@ class Inference(Protocol):
         """Embed a batch.
 
         tiles: (N, S, S, B) uint8, S the card's input size, B its number of bands in their order; N >= 1.
+        """
+
+    def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
+        """`embed`, and in the same pass the (N, P) float32 halves with which these tiles ask the matcher; None without one."""
+
+    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compare one tile with M candidates, in one run.
+
+        half: (P,) float32, from `examine`. pairs: (M, P) uint8, the candidates' `Embeddings.pair`; M >= 0.
+
+        Returns (M,) float32, the log-odds of each pair's being a match, finite.
+
+        Raises:
+            ModelMismatch: the model has no matcher, or takes other halves.
         """
 
     def close(self) -> None:

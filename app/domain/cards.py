@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT = 1
+MAX_DEPTH = 1000
+"""Candidates that a matcher looks at, at most."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
+Shape = tuple[Size, Size, Size]
 
 
 class Normalisation(BaseModel):
@@ -18,11 +25,64 @@ class Normalisation(BaseModel):
     std: tuple[float, ...]
 
 
+class Fusion(BaseModel):
+    """How embedding and matcher rank together: by `cosine + weight * log_odds`, the first `depth` places.
+
+    weight: what one unit of log-odds is worth in cosine; 0 where the matcher has no say.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    formula: Literal["cosine + weight * log_odds"] = "cosine + weight * log_odds"
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = 100
+
+
+class Calibration(BaseModel):
+    """The probability that a pair matches: `sigmoid(scale * log_odds + slope * cosine + offset)`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    formula: Literal["sigmoid(scale * log_odds + slope * cosine + offset)"] = (
+        "sigmoid(scale * log_odds + slope * cosine + offset)"
+    )
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    offset: Finite = 0.0
+    slope: Finite = 0.0
+
+
+class MatcherCard(BaseModel):
+    """The network that looks at pairs of tiles.
+
+    map_shape: (C, h, w) of the encoder's map. half_shape: (K, h, w) of a half; the stored `pair` is one, flattened row-major.
+    fusion, calibration: as they were learned, None where they were not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    map_shape: Shape
+    half_shape: Shape
+    fusion: Fusion | None = None
+    calibration: Calibration | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.half_shape[1:] != self.map_shape[1:]:
+            raise ValueError(f"half_shape {self.half_shape} is not as high and wide as map_shape {self.map_shape}")
+        return self
+
+    @property
+    def half_dimension(self) -> int:
+        """P: how many numbers a half has."""
+        return math.prod(self.half_shape)
+
+
 class ModelCard(BaseModel):
     """`card.json` of a bundle, or the card of a built-in model. Unknown fields are kept: later versions may know them.
 
     input_size: height and width in pixels of the square input. bands: names in order, for example red, green, blue.
     dimension: D of the embedding; feature_dimension, pair_dimension: 0 where the model has none.
+    matcher: the network that looks at pairs, None where there is none.
     files: sha256 hex digest of every file of the bundle but the card itself, by file name.
     """
 
@@ -40,6 +100,7 @@ class ModelCard(BaseModel):
     feature_dimension: int = Field(default=0, ge=0)
     pair_dimension: int = Field(default=0, ge=0)
     normalisation: Normalisation | None = None
+    matcher: MatcherCard | None = None
     licence: str = ""
     training_data: str = ""
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -14,6 +14,8 @@ from app.errors import InvalidBundle
 
 CARD_FILE = "card.json"
 ENCODER_FILE = "encoder.onnx"
+QUERY_HALF_FILE = "query_half.onnx"
+TAIL_FILE = "tail.onnx"
 MAX_CARD_BYTES = 1 << 20
 MAX_FILE_BYTES = 2 << 30
 MAX_FILES = 64
@@ -90,8 +92,22 @@ def _check_card(folder: Path, card: ModelCard) -> None:
         reason = f"files: {ENCODER_FILE} is not declared"
     elif len(card.files) > MAX_FILES:
         reason = f"files: {len(card.files)}, more than {MAX_FILES}"
+    else:
+        reason = _matcher_contradicts(card)
     if reason is not None:
         raise InvalidBundle(f"{folder.name}: {CARD_FILE}: {reason}")
+
+
+def _matcher_contradicts(card: ModelCard) -> str | None:
+    """What the rest of a card says against its matcher."""
+    if card.matcher is None:
+        return None
+    missing = next((name for name in (QUERY_HALF_FILE, TAIL_FILE) if name not in card.files), None)
+    if missing is not None:
+        return f"files: there is a matcher, but {missing} is not declared"
+    if card.pair_dimension != card.matcher.half_dimension:
+        return f"pair_dimension is {card.pair_dimension}, but matcher.half_shape has {card.matcher.half_dimension} numbers"
+    return None
 
 
 def _check_listing(folder: Path, card: ModelCard) -> None:

@@ -5,6 +5,7 @@ One input `tiles`: (N, B, S, S) float32, normalised as the card says. Outputs, b
 - `embedding`: (N, D) float32, required.
 - `feature`: (N, F) float32 or float16, exactly where the card's `feature_dimension` F is above 0.
 - `pair`: (N, P) uint8, exactly where the card's `pair_dimension` P is above 0.
+- `map`: (N, C, h, w) float32, where the card has a matcher, with its `map_shape`.
 
 Other outputs are left alone. N is dynamic or fixed.
 """
@@ -20,6 +21,7 @@ from app.domain.cards import ModelCard
 from app.errors import InvalidBundle
 
 INPUT = "tiles"
+MAP = "map"
 
 
 def output_dimensions(card: ModelCard) -> dict[str, int]:
@@ -36,7 +38,27 @@ def check_graph(session: ort.InferenceSession, card: ModelCard) -> int | None:
     """
     batch = _check_input(session.get_inputs(), card)
     _check_outputs(session.get_outputs(), card)
+    if card.matcher is not None:
+        check_node(card, "the encoder", session.get_outputs(), MAP, "tensor(float)", (None, *card.matcher.map_shape))
     return batch
+
+
+def check_node(card: ModelCard, graph: str, nodes: Sequence[Any], name: str, type: str, shape: Sequence[int | None]) -> None:
+    """Find an input or output by its name and compare it. shape: None where any size will do.
+
+    Raises:
+        InvalidBundle: it is not there, or differs.
+    """
+    node = next((node for node in nodes if node.name == name), None)
+    if node is None:
+        raise InvalidBundle(f"model {card.id!r}: {graph} has no {name!r}; it has {sorted(node.name for node in nodes)}")
+    fits = len(node.shape) == len(shape) and _fits(
+        [size for size, want in zip(node.shape, shape, strict=True) if want is not None],
+        [want for want in shape if want is not None],
+    )
+    if node.type != type or not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise InvalidBundle(f"model {card.id!r}: {name!r} of {graph} is {node.type} {node.shape}, not {type} ({wanted})")
 
 
 def _check_input(inputs: Sequence[Any], card: ModelCard) -> int | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
+from app.errors import ModelMismatch
 from app.inference.arrays import check_tiles, l2_normalised
 
 Descriptor = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
@@ -41,6 +42,18 @@ class HandCrafted:
         check_tiles(self._card, tiles)
         described = map(self._describe, tiles) if len(tiles) == 1 else self._pool.map(self._describe, tiles)
         return Embeddings(l2_normalised(np.stack(list(described))))
+
+    def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, None]:
+        """What `embed` gives; no descriptor has a matcher."""
+        return self.embed(tiles), None
+
+    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Always refused.
+
+        Raises:
+            ModelMismatch: there is no matcher.
+        """
+        raise ModelMismatch(f"model {self._card.id!r} has no matcher")
 
     def close(self) -> None:
         """Let the threads go once they are done."""

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
-from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotSupported
-from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException as OrtRuntimeError
 
 from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
-from app.errors import InvalidBundle
+from app.errors import InvalidBundle, ModelMismatch
 from app.inference.arrays import check_tiles, l2_normalised
 from app.inference.bundles import ENCODER_FILE, read_bundle
-from app.inference.graph import INPUT, check_graph, output_dimensions
+from app.inference.graph import INPUT, MAP, check_graph, output_dimensions
+from app.inference.matching import OnnxMatcher, check_matcher
+from app.inference.sessions import ORT_ERRORS, one_line, open_session
 
 MAX_BATCH = 32
 MAX_INPUT_BYTES = 64 << 20
 """Of one run's input; large tiles of many bands go in smaller batches."""
 SPARE_BUFFERS = 4
-ERRORS_ONLY = 3
-_ORT_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotSupported, OrtRuntimeError)
 
 
 class OnnxInference:
-    """The `Inference` port over a bundle's `encoder.onnx`, whose contract is in `app.inference.graph`. Thread-safe.
+    """The `Inference` port over a bundle's `encoder.onnx`, whose contract is in `app.inference.graph`, and its matcher's
+    graphs. Thread-safe.
 
     folder: the bundle. threads: of ONNX Runtime for one batch.
 
@@ -39,9 +37,10 @@ class OnnxInference:
 
     def __init__(self, folder: Path, threads: int) -> None:
         self._card = card = read_bundle(folder)
-        self._session = _open_session(folder / ENCODER_FILE, card, threads)
+        self._session = open_session(folder / ENCODER_FILE, card, threads)
         self._fixed_batch = check_graph(self._session, card)
-        self._outputs = output_dimensions(card)
+        self._outputs = {name: (width,) for name, width in output_dimensions(card).items()}
+        self._matcher = None if card.matcher is None else OnnxMatcher(folder, card, card.matcher, threads)
         tile_bytes = 4 * len(card.bands) * card.input_size**2
         self._batch = self._fixed_batch or max(1, min(MAX_BATCH, MAX_INPUT_BYTES // tile_bytes))
         self._scale, self._shift = _affine(card)
@@ -59,21 +58,40 @@ class OnnxInference:
         Raises:
             ModelMismatch: the tiles are not what the card says. InvalidBundle: the graph fails on them.
         """
-        check_tiles(self._card, tiles)
-        parts = [self._run(tiles[start : start + self._batch]) for start in range(0, len(tiles), self._batch)]
-        made = {name: np.concatenate([part[name] for part in parts]) for name in self._outputs}
-        feature, pair = made.get("feature"), made.get("pair")
-        return Embeddings(
-            embedding=l2_normalised(made["embedding"]),
-            feature=None if feature is None else feature.astype(np.float16),
-            pair=pair,
-        )
+        return _embeddings(self._run_all(tiles, self._outputs))
+
+    def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
+        """Embed a batch as `embed` does, and make its (N, P) float32 query halves; None for them without a matcher.
+
+        Raises:
+            ModelMismatch, InvalidBundle: as `embed`.
+        """
+        if self._matcher is None or self._card.matcher is None:
+            return self.embed(tiles), None
+        made = self._run_all(tiles, {**self._outputs, MAP: self._card.matcher.map_shape})
+        return _embeddings(made), self._matcher.halves(made[MAP])
+
+    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """One query's (P,) half against (M, P) stored halves: (M,) float32 log-odds of a match, finite.
+
+        Raises:
+            ModelMismatch: there is no matcher, or it takes other halves. InvalidBundle: the graph fails on them.
+        """
+        if self._matcher is None:
+            raise ModelMismatch(f"model {self._card.id!r} has no matcher")
+        return self._matcher.log_odds(half, pairs)
 
     def close(self) -> None:
         """Let the buffers go; the session goes with its last reference."""
         self._spare.clear()
 
-    def _run(self, tiles: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    def _run_all(self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name for any number of tiles; `outputs` gives the shape of one row of each."""
+        check_tiles(self._card, tiles)
+        parts = [self._run(tiles[start : start + self._batch], outputs) for start in range(0, len(tiles), self._batch)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
+
+    def _run(self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
         """Outputs by name for at most one batch."""
         buffer = self._borrow()
         try:
@@ -84,19 +102,20 @@ class OnnxInference:
                 np.add(planes, self._shift, out=planes)
             if self._fixed_batch is not None:
                 buffer[count:] = 0.0
-            arrays = self._session.run(list(self._outputs), {INPUT: buffer[: self._fixed_batch or count]})
-        except _ORT_ERRORS as error:
+            arrays = self._session.run(list(outputs), {INPUT: buffer[: self._fixed_batch or count]})
+        except ORT_ERRORS as error:
             raise InvalidBundle(
-                f"model {self._card.id!r}: its graph fails on tiles that fit the card: {_line(error)}"
+                f"model {self._card.id!r}: its graph fails on tiles that fit the card: {one_line(error)}"
             ) from error
         finally:
             self._spare.append(buffer)
-        outputs = dict(zip(self._outputs, arrays, strict=True))
-        for name, width in self._outputs.items():
-            shape = outputs[name].shape
-            if shape[1:] != (width,) or shape[0] < count:
-                raise InvalidBundle(f"model {self._card.id!r}: output {name!r} came out as {shape}; the card says (N, {width})")
-        return {name: array[:count] for name, array in outputs.items()}
+        for (name, row), array in zip(outputs.items(), arrays, strict=True):
+            if array.shape[1:] != row or len(array) < count:
+                wanted = ", ".join(map(str, ("N", *row)))
+                raise InvalidBundle(
+                    f"model {self._card.id!r}: output {name!r} came out as {array.shape}; the card says ({wanted})"
+                )
+        return {name: array[:count] for name, array in zip(outputs, arrays, strict=True)}
 
     def _borrow(self) -> NDArray[np.float32]:
         """A buffer of one batch, (batch, B, S, S); pages that are never written cost no memory."""
@@ -108,32 +127,24 @@ class OnnxInference:
 
 
 def check_bundle(folder: Path) -> ModelCard:
-    """Check all of a bundle, card, files and graph, without making it ready to run; returns the card.
+    """Check all of a bundle, card, files and graphs, without making it ready to run; returns the card.
 
     Raises:
         InvalidBundle: something does not fit; the message says what.
     """
     card = read_bundle(folder)
-    check_graph(_open_session(folder / ENCODER_FILE, card, threads=1, optimise=False), card)
+    check_graph(open_session(folder / ENCODER_FILE, card, threads=1, optimise=False), card)
+    check_matcher(folder, card)
     return card
 
 
-def _open_session(path: Path, card: ModelCard, threads: int, *, optimise: bool = True) -> ort.InferenceSession:
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    if not optimise:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = ERRORS_ONLY
-    # Threads that wait sleep: spinning ones would take the cores from decoding and other requests. Measured on a busy
-    # machine only; an idle one may lose a little by it.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except _ORT_ERRORS as error:
-        raise InvalidBundle(f"model {card.id!r}: ONNX Runtime cannot open {path.name}: {_line(error)}") from error
+def _embeddings(made: Mapping[str, NDArray[Any]]) -> Embeddings:
+    feature = made.get("feature")
+    return Embeddings(
+        embedding=l2_normalised(made["embedding"]),
+        feature=None if feature is None else feature.astype(np.float16),
+        pair=made.get("pair"),
+    )
 
 
 def _affine(card: ModelCard) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -144,8 +155,3 @@ def _affine(card: ModelCard) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         mean, std = np.array(card.normalisation.mean), np.array(card.normalisation.std)
     scale, shift = 1 / (255 * std), -mean / std
     return scale.astype(np.float32).reshape(-1, 1, 1), shift.astype(np.float32).reshape(-1, 1, 1)
-
-
-def _line(error: Exception) -> str:
-    """An error's message in one line of reasonable length."""
-    return " ".join(str(error).split())[:300]

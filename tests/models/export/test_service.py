@@ -36,6 +36,11 @@ def agree(folder: Path, bands: int, has_matcher: bool) -> None:
     np.testing.assert_allclose(made.feature, wanted.feature.numpy(), rtol=2e-3, atol=1e-3)
     assert (made.pair is not None) == has_matcher
     if made.pair is not None and bundle.matcher is not None:
+        network = bundle.matcher.network
+        _, halves = OnnxInference(folder, threads=1).examine(tiles)
+        assert halves is not None
+        # Numbers of the size of the map: a thousand of them may add up to hundreds.
+        np.testing.assert_allclose(halves, network.query_half(wanted.map).flatten(1).numpy(), rtol=1e-3, atol=1e-3)
         stored = quantise(bundle.matcher.network.candidate_half(wanted.map), bundle.matcher.stored).flatten(1)
         assert int(np.abs(made.pair.astype(int) - stored.numpy()).max()) <= 1
 
@@ -94,5 +99,5 @@ def test_the_service_refuses_a_card_of_another_graph(written: Path, tmp_path: Pa
     folder = copy_bundle(written, tmp_path / "tiny")
     card = json.loads((folder / "card.json").read_text()) | {field: value}
     (folder / "card.json").write_text(json.dumps(card))
-    with pytest.raises(InvalidBundle, match="model 'tiny'"):
+    with pytest.raises(InvalidBundle, match=r"model 'tiny'|tiny: card\.json: pair_dimension"):
         check_bundle(folder)
