@@ -256,6 +256,25 @@ JobHandler = Callable[[JobContext], dict[str, Any]]
 """Runs a job and returns its result; raises a `DyadError` to fail it."""
 
 
+Translate = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Makes of an object that a program prints one with `progress`, `message`, `counts`, `result` or `error`; None: nothing."""
+
+
+class RunChild(Protocol):
+    """Runs a program of the learning side as a part of a job."""
+
+    def __call__(
+        self, context: JobContext, module: str, arguments: Sequence[str], *, folder: Path, translate: Translate | None = None
+    ) -> dict[str, Any]:
+        """Run `python -m module arguments` in `folder` until it ends, publish its progress, and return its result.
+
+        It prints an object a line: `{"progress": percent, "message", "counts"}`, and last `{"result": {}}` or `{"error": ""}`.
+
+        Raises:
+            Cancelled, Interrupted: told to stop; the program has ended by then. DyadError: it failed.
+        """
+
+
 class JobQueue(Protocol):
     """Runs accepted jobs, each by the handler of its kind."""
 

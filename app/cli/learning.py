@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from app.errors import NotFound, StartupError
 from app.inference.provider import BUNDLED
+from app.programs import missing_modules, module_command, module_environment
 
-ROOT = Path(__file__).parents[2]
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,8 +21,7 @@ def check_installed(*modules: str) -> None:
     Raises:
         StartupError: a module is not installed.
     """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := missing_modules(*modules):
         raise StartupError(f'{", ".join(missing)} is not installed; pip install "dyad[train]"')
 
 
@@ -34,12 +30,8 @@ def run_module(module: str, arguments: Sequence[str]) -> int:
 
     The child is a process group of its own and gets each signal from here: a Ctrl-C reaches it once, whoever sent it.
     """
-    # -P: a folder `models` where somebody works is not ours. A checkout that is not installed is found by its root.
-    is_checkout = (ROOT / "pyproject.toml").exists()
-    paths = [str(ROOT)] * is_checkout + list(filter(None, [os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-P", "-m", module, *arguments]
-    with subprocess.Popen(command, env=environment, process_group=0) as child:  # noqa: S603 - our own program
+    command = module_command(module, arguments)
+    with subprocess.Popen(command, env=module_environment(), process_group=0) as child:  # noqa: S603 - our own program
 
         def forward(number: int, frame: FrameType | None) -> None:
             child.send_signal(number)
