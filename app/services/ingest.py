@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -139,6 +140,16 @@ class IngestService:
         Raises:
             Cancelled, Interrupted: it was told to stop; everything reported so far stays.
         """
+        with self.workplace(context) as folder:
+            return self._ingest(context, folder)
+
+    @contextmanager
+    def workplace(self, context: JobContext) -> Iterator[Path]:
+        """The staging folder of a job that indexes, for the block in which it does.
+
+        First removes images that an earlier attempt stored without their points. The folder stays only for a job that is
+        interrupted, which goes on at the next start.
+        """
         job = context.job
         folder = self._staging / job.id
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +157,7 @@ class IngestService:
         try:
             if job.attempts > 1:
                 self._remove_orphans(str(job.collection))
-            return self._ingest(context, folder)
+            yield folder
         except Interrupted:
             keep_staged = True
             raise
@@ -156,6 +167,29 @@ class IngestService:
         finally:
             if not keep_staged:
                 self.discard(job.id)
+
+    def index(self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: int) -> dict[str, Any]:
+        """Index files into the collection of a job: new and changed ones; what is indexed as it is stays.
+
+        sources: unpacked, see `expand`. total: how many top-level files they are of, the whole of the progress.
+
+        Returns `IngestRun.run`'s counts and rejections.
+
+        Raises:
+            Cancelled, Interrupted: the job was told to stop.
+        """
+        collection = self._collections.get(str(context.job.collection))
+        index = self._collections.index(collection.id)
+        model = self._models.load(collection.model)
+        spec = cut_spec(collection, model.card, self._limits.max_pixels)
+        reader = FileReader(collection, spec, index, self._vectors, self._blobs)
+        readers = Readers(reader.read, self._limits.threads)
+        writer = Writer(index, self._vectors, self._blobs, model)
+        return IngestRun(context, readers, writer, total).run(sources)
+
+    def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
+        """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
+        return unpack(source, folder, self._limits.max_bytes, roots)
 
     def discard(self, job_id: str) -> None:
         """Delete what was staged for a job that will not run."""
@@ -173,19 +207,12 @@ class IngestService:
 
     def _ingest(self, context: JobContext, folder: Path) -> dict[str, Any]:
         job = context.job
-        collection = self._collections.get(str(job.collection))
-        index = self._collections.index(collection.id)
-        model = self._models.load(collection.model)
-        spec = cut_spec(collection, model.card, self._limits.max_pixels)
-        reader = FileReader(collection, spec, index, self._vectors, self._blobs)
-        readers = Readers(reader.read, self._limits.threads)
-        writer = Writer(index, self._vectors, self._blobs, model)
         if "sample" in job.inputs:
             context.progress(0, "drawing the sample scene")
             draw_sample_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
         total = sum(1 for _ in self._listed(job, folder))
-        return IngestRun(context, readers, writer, total).run(self._sources(job, folder))
+        return self.index(context, self._sources(job, folder), total)
 
     def _listed(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
         """The top-level files of a job."""
@@ -204,7 +231,7 @@ class IngestService:
             if isinstance(listed, Rejection):
                 yield listed
                 continue
-            for source in unpack(listed, folder, self._limits.max_bytes, self._job_roots(job)):
+            for source in self.expand(listed, folder, self._job_roots(job)):
                 if isinstance(source, Rejection):
                     yield source
                 else:

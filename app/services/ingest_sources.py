@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
 from app.errors import DyadError, Forbidden, InvalidInput, UnreadableImage
 from app.imagery.archives import extract
@@ -60,29 +63,79 @@ class Roots:
         """The real path, links followed.
 
         Raises:
-            Forbidden: it lies outside. InvalidInput: there is no such file.
+            Forbidden: it lies outside. InvalidInput: there is no such file, or its links lead nowhere.
         """
-        real = path.expanduser().resolve()
+        try:
+            real = path.expanduser().resolve()
+            is_there = real.exists()
+        except (OSError, RuntimeError) as error:  # links in a circle, a home of nobody
+            raise InvalidInput(f"{path}: {error}") from None
         if not self.anywhere and not any(real.is_relative_to(root.resolve()) for root in self.folders):
             raise Forbidden(f"{path}: the server may not read there; DYAD_READ_ROOTS names the folders that it may read")
-        if not real.exists():
+        if not is_there:
             raise InvalidInput(f"{path}: no such file or folder")
         return real
 
 
-def list_files(root: Path, name: str, roots: Roots) -> Iterator[SourceFile | Rejection]:
-    """The file `root`, or all files below the folder `root` in sorted order, without hidden files and sidecars."""
-    if root.is_file():
-        yield SourceFile(name, root)
-        return
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if path.is_dir() or any(part.startswith(HIDDEN) for part in relative.parts) or path.name.endswith(SIDECARS):
-            continue
-        try:
-            yield SourceFile(f"{name}/{relative.as_posix()}", roots.resolve(path))
-        except DyadError as error:
-            yield Rejection(f"{name}/{relative.as_posix()}", str(error))
+def list_files(root: Path, name: str, roots: Roots, pattern: Glob | None = None) -> Iterator[SourceFile | Rejection]:
+    """The file `root`, or all files below the folder `root` in sorted order, without hidden files and sidecars.
+
+    name: of `root`; what lies below is named `name/its/path`. pattern: only files that match it; `root` is its base.
+    Linked folders are not entered. What cannot be read, a folder as well as a file, is a rejection and ends nothing.
+    """
+    waiting = [_Entry(root, name, root.is_dir(), None if pattern is None else pattern.start)]
+    while waiting:
+        entry = waiting.pop()
+        if entry.is_folder:
+            try:
+                waiting += _inside(entry, pattern)
+            except OSError as error:
+                yield Rejection(entry.name, f"the folder cannot be read: {error.strerror}")
+        elif pattern is None or entry.state is None or pattern.accepts(entry.state):
+            yield _listed(entry.path, entry.name, roots)
+
+
+class _Entry(NamedTuple):
+    """state: how far a pattern has come here."""
+
+    path: Path
+    name: str
+    is_folder: bool
+    state: State | None
+
+
+def _inside(folder: _Entry, pattern: Glob | None) -> list[_Entry]:
+    """What lies in a folder and may match, the last one first."""
+    found = []
+    with os.scandir(folder.path) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            is_linked_folder = not is_folder and _is_folder(entry)
+            state = None if pattern is None or folder.state is None else pattern.step(folder.state, entry.name)
+            is_sidecar = not is_folder and entry.name.endswith(SIDECARS)
+            if is_linked_folder or is_sidecar or entry.name.startswith(HIDDEN) or state == frozenset():
+                continue
+            found.append(_Entry(folder.path / entry.name, f"{folder.name}/{entry.name}", is_folder, state))
+    return found
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a folder; a broken one does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _listed(path: Path, name: str, roots: Roots) -> SourceFile | Rejection:
+    wrong = what_is_wrong_with_text(name)
+    if wrong is not None:
+        return Rejection(name.encode("utf-8", "replace").decode(), wrong)
+    try:
+        real = roots.resolve(path)
+    except DyadError as error:
+        return Rejection(name, str(error))
+    return SourceFile(name, real) if real.is_file() else Rejection(name, "not a regular file")
 
 
 def label_from_folder(source: SourceFile) -> SourceFile:
@@ -119,11 +172,15 @@ def read_manifest(path: Path) -> Iterator[SourceFile | Rejection]:
 
 
 def _what_is_wrong_with_name(name: str) -> str | None:
-    parts = PurePosixPath(name).parts
-    if not parts or len(name) > MAX_NAME or not name.isprintable():
-        return f"a file name has 1 to {MAX_NAME} printable characters"
-    if ".." in parts or name.startswith("/") or "\\" in name:
+    if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name:
         return "the file name leads out of its folder; send it as folder/name"
+    return what_is_wrong_with_text(name)
+
+
+def what_is_wrong_with_text(name: str) -> str | None:
+    """Why a text cannot be the name of a source, None if it can."""
+    if not PurePosixPath(name).parts or len(name) > MAX_NAME or not name.isprintable():
+        return f"a file name has 1 to {MAX_NAME} printable characters"
     return None
 
 
