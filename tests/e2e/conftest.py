@@ -30,6 +30,20 @@ TIMEOUT_MS = 30_000
 TILES = 45
 GROUPS = {"narrow": 6.0, "middle": 12.0, "wide": 24.0}
 """Labels of the archive's tiles and the width of their stripes in pixels."""
+CONTRAST = r"""(element) => {
+    const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const light = (colour) => {
+        const [r, g, b] = channels(colour).slice(0, 3).map((v) => linear(v / 255));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const clear = (node) => (channels(getComputedStyle(node).backgroundColor)[3] ?? 1) === 0;
+    let ground = element;
+    while (clear(ground)) ground = ground.parentElement;
+    const pair = [light(getComputedStyle(element).color), light(getComputedStyle(ground).backgroundColor)];
+    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+}"""
+"""JavaScript: the contrast of an element's text to what lies behind it, as WCAG computes it."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import TILES, Archive, Visit
+from tests.e2e.conftest import CONTRAST, TILES, Archive, Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -276,21 +276,6 @@ def test_text_can_be_read(visitor: Visitor, archive: Archive, scheme: str) -> No
     expect(page.locator(".card")).to_have_count(PAGE)
     for selector in (".name", ".sub", "#status", ".option-count", ".drop-box p", "#add-images", "#about"):
         assert page.locator(selector).first.evaluate(CONTRAST) >= 4.5, selector
-
-
-CONTRAST = r"""(element) => {
-    const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
-    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const light = (colour) => {
-        const [r, g, b] = channels(colour).slice(0, 3).map((v) => linear(v / 255));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const clear = (node) => (channels(getComputedStyle(node).backgroundColor)[3] ?? 1) === 0;
-    let ground = element;
-    while (clear(ground)) ground = ground.parentElement;
-    const pair = [light(getComputedStyle(element).color), light(getComputedStyle(ground).backgroundColor)];
-    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-}"""
 
 
 def test_errors_say_what_happened_where_it_happened(visitor: Visitor, archive: Archive) -> None:

@@ -1,17 +1,20 @@
 /** The details of one tile: a bigger picture, its record, links, its labels to edit. */
 
 import * as api from "./api.js";
+import { matchText } from "./card.js";
 import { confirmed, openDialog } from "./dialog.js";
 import { announce, copy, errorBox, h, icon, lonLat, when } from "./dom.js";
 import { polygons } from "./footprints.js";
 import { go, searchFrom } from "./route.js";
 import { refreshCollections } from "./loading.js";
+import { relabel } from "./labelstore.js";
 import { run } from "./search.js";
-import { set, state } from "./state.js";
+import { state } from "./state.js";
 
 /** @typedef {import("./types.js").Feature} Feature */
 
-const SHOWN = new Set(["rank", "score", "match_probability", "labels", "file_name"]);
+const RANKING = ["rank", "score", "similarity", "match_probability", "near_copies"];
+const SHOWN = new Set([...RANKING, "labels", "file_name"]);
 /** @type {Record<string, string>} */
 const NAMES = { source: "Source", datetime: "Acquired", gsd: "Pixel size", window: "Window", indexed_at: "Indexed", content_hash: "Content hash",
   crs: "CRS", band_names: "Bands", valid_share: "Valid pixels", platform: "Platform" };
@@ -30,7 +33,7 @@ function valueText(key, value) {
 function record(f) {
   const p = f.properties;
   const rows = [["Id", f.id]];
-  if (p.rank) rows.push(["Rank", `${p.rank}, score ${p.score?.toFixed(4)}${p.match_probability === undefined ? "" : `, match probability ${Math.round(p.match_probability * 100)} %`}`]);
+  if (p.rank) rows.push(["Rank", [`${p.rank}`, matchText(p), `score ${p.score?.toFixed(4)}`, p.similarity !== undefined && `similarity ${p.similarity.toFixed(4)}`].filter(Boolean).join(", ")]);
   const points = polygons(f.geometry).flat(2);
   if (points.length) {
     const middle = (/** @type {number[]} */ v) => (Math.min(...v) + Math.max(...v)) / 2;
@@ -51,18 +54,16 @@ function record(f) {
 function labelEditor(f) {
   const box = h("div", { class: "label-editor" });
   const save = async (/** @type {string[]} */ labels) => {
-    try {
-      const saved = await api.patchItem(state.view.collection, f.id, { labels });
-      f.properties.labels = saved?.properties?.labels ?? labels;
-      announce("Labels saved");
-      draw();
-      box.querySelector("input")?.focus();
-      const shown = state.results.features.map((x) => (x.id === f.id ? { ...x, properties: { ...x.properties, labels: f.properties.labels } } : x));
-      set({ results: { ...state.results, features: shown }, labels: (await api.labels(state.view.collection)).labels });
-    } catch (error) {
+    const before = f.properties.labels;
+    f.properties.labels = labels;
+    draw();
+    box.querySelector("input")?.focus();
+    const error = await relabel([{ id: f.id, labels }]);
+    if (error) {
+      f.properties.labels = before;
       draw();
       box.append(errorBox(error));
-    }
+    } else announce("Labels saved");
   };
   const draw = () => {
     const labels = /** @type {string[]} */ (f.properties.labels ?? []);
@@ -104,7 +105,7 @@ export async function openDetails(id) {
   /** @type {Feature} */ let f;
   try {
     const fresh = /** @type {Feature} */ (await api.item(c, id));
-    f = { ...fresh, properties: { ...fresh.properties, ...Object.fromEntries(Object.entries(known?.properties ?? {}).filter(([k]) => ["rank", "score", "match_probability"].includes(k))) } };
+    f = { ...fresh, properties: { ...fresh.properties, ...Object.fromEntries(Object.entries(known?.properties ?? {}).filter(([k]) => RANKING.includes(k))) } };
   } catch (error) {
     openDialog("Details", [errorBox(error)], { class: "small" });
     return;

@@ -7,8 +7,11 @@ import { setupFilters } from "./filters.js";
 import { setupGrid } from "./grid.js";
 import { resumeJobs, setupJobs } from "./jobs.js";
 import { setupKeys } from "./keys.js";
+import { setupLabelling } from "./labelling.js";
+import { setupLabelStore } from "./labelstore.js";
 import { loadModels, refreshCollections, refreshLabels } from "./loading.js";
 import { setupMap } from "./map.js";
+import { setupPalette } from "./palette.js";
 import { setupQuery } from "./query.js";
 import { format, parse } from "./route.js";
 import { run } from "./search.js";
@@ -52,7 +55,8 @@ async function start() {
   }
 }
 
-for (const setup of [setupCollections, setupQuery, setupFilters, setupGrid, setupMap, setupStatus, setupJobs, setupWelcome, setupDrop, setupKeys]) setup();
+for (const setup of [setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
+  setupJobs, setupWelcome, setupDrop, setupKeys]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });
 void start();

@@ -98,6 +98,7 @@ export async function run() {
         ...noResults(), mode, features: answer.features, matched: answer.number_matched ?? null,
         total: hasFilter(view) ? state.collections.find((c) => c.id === view.collection)?.item_count ?? null : null,
         token: nextToken(answer), timings: answer.timings_ms ?? null, model: answer.model ?? null,
+        version: answer.index_version ?? null, rerank: answer.rerank ?? null, matchesEnd: answer.matches_end_at ?? null,
       },
     });
     announce(mode === "search" ? `${count(answer.features.length, "result")} shown` : `${count(answer.features.length, "tile")} shown`);
@@ -114,7 +115,10 @@ export async function loadMore() {
   set({ results: { ...results, busy: true, more: true } });
   try {
     const answer = await ask(view, results.token, running.signal);
-    set({ results: { ...results, busy: false, more: true, features: [...results.features, ...answer.features], token: nextToken(answer) } });
+    set({ results: {
+      ...results, busy: false, more: true, features: [...results.features, ...answer.features], token: nextToken(answer),
+      matchesEnd: results.matchesEnd ?? answer.matches_end_at ?? null,
+    } });
     announce(`${count(answer.features.length, "more tile")} shown`);
   } catch (error) {
     fail(error, results.mode, results.features, results.token);

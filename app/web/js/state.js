@@ -11,6 +11,7 @@ export const emptyView = () => ({ collection: "", items: [], not: [], labels: []
 /** @returns {Results} */
 export const noResults = () => ({
   mode: "idle", busy: false, features: [], matched: null, total: null, token: null, timings: null, model: null, error: null, more: false,
+  version: null, rerank: null, matchesEnd: null, before: null,
 });
 
 export const state = {
@@ -21,6 +22,16 @@ export const state = {
   /** @type {Results} */ results: noResults(),
   /** Tiles marked in the grid and not yet part of the query. */
   marks: /** @type {{more: string[], less: string[]}} */ ({ more: [], less: [] }),
+  /** The label at hand while tiles are labelled. */
+  labelling: { on: false, current: "" },
+  /** The labels under the keys 1 to 9. */
+  palette: /** @type {string[]} */ ([]),
+  /** Tiles whose labels changed last. */
+  relabelled: /** @type {string[]} */ ([]),
+  /** Changes of labels that can be taken back. */
+  undoable: 0,
+  /** Labels that could not be saved, and why. */
+  labelTrouble: /** @type {{message: string, changes: {id: string, labels: string[]}[]}|null} */ (null),
   /** Tile under the pointer or the focus, in the grid or on the map. */
   hover: /** @type {{id: string|null, from: string}} */ ({ id: null, from: "" }),
   /** @type {import("./types.js").Job[]} */ running: [],

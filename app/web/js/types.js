@@ -10,7 +10,8 @@
  * @typedef {{type: "Feature", id: string, geometry: any, properties: Record<string, any>,
  *   links?: {rel: string, href: string, type?: string, title?: string}[]}} Feature
  * @typedef {{type: "FeatureCollection", features: Feature[], number_matched?: number, number_returned?: number,
- *   model?: string, index_version?: string, timings_ms?: Record<string, number>,
+ *   model?: string, index_version?: string, timings_ms?: Record<string, number>, matches_end_at?: number,
+ *   rerank?: {depth: number, weight?: number, budget_ms?: number}|null,
  *   links?: {rel: string, href: string, method?: string, body?: any}[]}} FeatureCollection
  * @typedef {{id: string, processID: string, status: "accepted"|"running"|"successful"|"failed"|"dismissed", progress: number,
  *   message: string, counts: Record<string, number>, created: string, started?: string|null, finished?: string|null,
@@ -24,7 +25,10 @@
  *   bbox: number[]|null, upload: number}} View
  *
  * @typedef {{mode: "idle"|"browse"|"search", busy: boolean, features: Feature[], matched: number|null, total: number|null,
- *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean}} Results
+ *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean,
+ *   version: string|null, rerank: {depth: number, weight?: number, budget_ms?: number}|null,
+ *   matchesEnd: number|null, before: Map<string, number>|null}} Results
+ * matchesEnd: the rank after which the matcher no longer believes in a match. before: ranks in the answer of the index before.
  */
 
 export {};
