@@ -31,6 +31,15 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorPage:
+    """Tiles in id order with their vectors, and the id to continue after (None: that was all)."""
+
+    tiles: list[Tile]
+    embeddings: Embeddings
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStats:
     """size: number of points. dimension: D of the embedding. generation: changes with every write."""
 
@@ -112,6 +121,14 @@ class VectorStore(Protocol):
 
         Raises:
             NotFound: an id is unknown; the message names it.
+        """
+
+    def scan(
+        self, index: str, *, limit: int, after: str | None = None, features: bool = False, pairs: bool = False
+    ) -> VectorPage:
+        """Up to `limit` tiles with their embeddings by id ascending, beginning behind the id `after`.
+
+        features, pairs: fetch these too; they are None unless every tile of the page has one.
         """
 
     def count(self, index: str, filter: TileFilter) -> int:

@@ -69,14 +69,18 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
     """A collection with its links."""
     collection, here = info.collection, f"{base}/collections/{info.collection.id}"
     index = IndexPublic(
-        model=collection.model, version=info.version, size=info.size, dimension=info.dimension, built_at=collection.created
+        model=info.live.model,
+        version=info.live.version,
+        size=info.size,
+        dimension=info.dimension,
+        built_at=collection.created,
     )
     links = [
         Link(href=here, rel="self", type=JSON),
         Link(href=f"{base}/", rel="root", type=JSON),
         Link(href=f"{here}/items", rel="items", type=GEOJSON),
         Link(href=f"{here}/search", rel="search", type=GEOJSON),
-        Link(href=f"{base}/models/{collection.model}", rel="model", type=JSON),
+        Link(href=f"{base}/models/{info.live.model}", rel="model", type=JSON),
     ]
     extent = ExtentPublic(spatial=_spatial(info.bounds), temporal=_temporal(info.interval))
     return CollectionPublic(**collection.model_dump(), item_count=info.size, extent=extent, index=index, links=links)

@@ -57,6 +57,8 @@ class CollectionPatch(In):
     bands: BandList | None = None
     scaling: Scaling = Scaling()
     model: str = ""
+    follows_active: bool = False
+    rerank: bool | None = None
     keywords: tuple[Keyword, ...] = ()
 
 
@@ -101,6 +103,8 @@ class CollectionPublic(BaseModel):
     bands: tuple[int | str, ...] | None
     scaling: Scaling
     model: str
+    follows_active: bool
+    rerank: bool | None
     keywords: tuple[str, ...]
     created: datetime
     updated: datetime

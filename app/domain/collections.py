@@ -52,7 +52,9 @@ class Collection(BaseModel):
     """The settings of a collection, as stored.
 
     tile_size, stride: pixels of the source raster. bands: which bands in which order, None for the first that the model
-    wants (RGB where the file names its colours). model: id of the model whose index is live.
+    wants (RGB where the file names its colours). model: id of the wanted model; the live index may still be another's.
+    follows_active: the wanted model is the service's default, whichever that is (it was created without naming one).
+    rerank: None as the model's card says, False where the labels of the collection showed that re-ranking hurts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +67,8 @@ class Collection(BaseModel):
     bands: BandList | None = None
     scaling: Scaling = Scaling()
     model: str
+    follows_active: bool = False
+    rerank: bool | None = None
     keywords: tuple[Keyword, ...] = ()
     created: datetime
     updated: datetime

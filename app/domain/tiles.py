@@ -13,6 +13,8 @@ from app.domain.geometry import GeoJSON
 
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 128
+BandRange = tuple[float, float]
+"""Raw values of a band that become 0 and 255 for the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Tile:
     geometry: GeoJSON footprint in WGS 84, or None for a tile without a place.
     datetime: acquisition time, aware UTC, or None.
     gsd: ground sample distance in metres, or None.
+    stretch: raw values of each of the model's bands that became 0 and 255; None where 8-bit values were taken as they are, and
+        in records older than this field. With it the model's pixels can be made again from the stored image alone.
     """
 
     id: str
@@ -61,6 +65,7 @@ class Tile:
     gsd: float | None = None
     labels: tuple[str, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
+    stretch: tuple[BandRange, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

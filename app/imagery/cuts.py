@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.domain.collections import Scaling
 from app.domain.geometry import GeoJSON
-from app.domain.tiles import Window
+from app.domain.tiles import BandRange, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CutTile:
     window: None where the whole file is the tile. pixels: (S, S, B) uint8, 0..255, 0 where invalid.
     image: what `/image` gives back, the file itself or a window of it as GeoTIFF; image_suffix: `.jpg`, `.tif`, ...
     preview: JPEG or PNG of at most 256 x 256 pixels, None where `image` is itself an 8-bit grey or RGB(A) picture for browsers.
-    geometry: footprint in WGS 84. datetime: acquisition, UTC. gsd: metres. None where unknown.
+    geometry: footprint in WGS 84. datetime: acquisition, UTC. gsd: metres. None where unknown. stretch: as in `Tile`.
     """
 
     window: Window | None
@@ -53,3 +53,4 @@ class CutTile:
     datetime: datetime | None = None
     gsd: float | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+    stretch: tuple[BandRange, ...] | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Scaling
+from app.domain.tiles import BandRange
 from app.errors import InvalidInput
 
 PERCENTILES = (2.0, 98.0)
@@ -25,6 +27,19 @@ class Stretch:
     """`low`..`high` of each of B bands become 0..255; None leaves uint8 as it is. low, high: (B,) float64, low < high."""
 
     limits: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+    @classmethod
+    def of(cls, ranges: tuple[BandRange, ...]) -> Stretch:
+        """The inverse of `ranges`."""
+        low, high = np.array(ranges, np.float64).T
+        return cls((low, high))
+
+    @property
+    def ranges(self) -> tuple[BandRange, ...] | None:
+        """`low, high` band by band, as a tile's record keeps them."""
+        if self.limits is None:
+            return None
+        return tuple((float(low), float(high)) for low, high in zip(*self.limits, strict=True))
 
     def apply(self, values: Raw, valid: Mask) -> NDArray[np.uint8]:
         """Stretch (B, H, W) raw values; those not `valid` (B, H, W) become 0."""
@@ -46,9 +61,23 @@ def fit(scaling: Scaling, sample: Raw, valid: Mask) -> Stretch:
     Raises:
         InvalidInput: a band without any valid value where percentiles are asked for.
     """
-    bands = len(sample)
+    known = fixed(scaling, sample.dtype, len(sample))
+    if known is not None:
+        return known
+    low, high = PERCENTILES
+    if scaling.method == "percentile":
+        low, high = (low if scaling.low is None else scaling.low), (high if scaling.high is None else scaling.high)
+    return Stretch(_percentiles(sample, valid, (low, high)))
+
+
+def fixed(scaling: Scaling, dtype: np.dtype[Any], bands: int) -> Stretch | None:
+    """The stretch where it does not depend on the values, only on their type; None where percentiles are asked for.
+
+    Raises:
+        InvalidInput: reflectance without a scale or a range.
+    """
     if scaling.method == "none":
-        return _even(0, 255, bands) if sample.dtype != np.uint8 else Stretch(None)
+        return _even(0, 255, bands) if dtype != np.uint8 else Stretch(None)
     if scaling.method == "range" and scaling.low is not None and scaling.high is not None:
         return _even(scaling.low, scaling.high, bands)
     if scaling.method == "reflectance":
@@ -57,12 +86,7 @@ def fit(scaling: Scaling, sample: Raw, valid: Mask) -> Stretch:
         if scaling.scale <= 0 or low >= high:
             raise InvalidInput("scaling by reflectance needs a scale above 0 and low below high")
         return _even((low - scaling.offset) / scaling.scale, (high - scaling.offset) / scaling.scale, bands)
-    if scaling.method == "auto" and sample.dtype == np.uint8:
-        return Stretch(None)
-    low, high = PERCENTILES
-    if scaling.method == "percentile":
-        low, high = (low if scaling.low is None else scaling.low), (high if scaling.high is None else scaling.high)
-    return Stretch(_percentiles(sample, valid, (low, high)))
+    return Stretch(None) if scaling.method == "auto" and dtype == np.uint8 else None
 
 
 def fit_for_eye(sample: Raw, valid: Mask) -> Stretch:

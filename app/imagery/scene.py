@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class Scene:
                 when,
                 place.gsd(window),
                 {**properties, "valid_share": round(share, 4)},
+                self._stretch.ranges,
             )
 
     def whole(self, path: Path) -> CutTile:
@@ -84,7 +85,8 @@ class Scene:
         geometry, gsd = self._whole_place()
         when = acquired(raster.tags, self._name) if raster.is_placed else None
         pixels = self._pixels(*raster.bands(block, self._positions))
-        return CutTile(None, pixels, path, ".tif", self._preview(block), geometry, when, gsd, self._properties)
+        preview, stretch = self._preview(block), self._stretch.ranges
+        return CutTile(None, pixels, path, ".tif", preview, geometry, when, gsd, self._properties, stretch)
 
     def _whole_place(self) -> tuple[GeoJSON | None, float | None]:
         everything = Window(0, 0, self._raster.width, self._raster.height)
@@ -105,17 +107,10 @@ class Scene:
         return self._pixels(*self._raster.bands(self._read_whole(), self._positions))
 
     def _read_whole(self) -> Block:
-        """Everything, decimated to about twice what model and preview need."""
-        raster = self._raster
-        check_size(raster.width, raster.height, self._spec.max_pixels)
-        side = 2 * max(self._spec.input_size, previews.SIZE)
-        factor = max(1, min(raster.width, raster.height) // side)
-        shape = (-(-raster.height // factor), -(-raster.width // factor))
-        needed = [*self._positions, *self._eye]
-        return raster.read(shape=shape if factor > 1 else None, positions=needed, average=True)
+        return _read_whole(self._raster, [*self._positions, *self._eye], self._spec)
 
     def _pixels(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        return to_square(np.moveaxis(self._stretch.apply(values, valid), 0, -1), self._spec.input_size)
+        return _to_model(values, valid, self._stretch, self._spec)
 
     def _preview(self, block: Block) -> bytes:
         values, valid = self._raster.bands(block, self._eye)
@@ -144,6 +139,35 @@ class Scene:
                 f"one tile with all its bands takes {raster.window_bytes(first) >> 20} MiB, more than DYAD_MAX_PIXELS"
                 f" ({spec.max_pixels}) allows; use a smaller tile_size or fewer bands"
             )
+
+
+def stored_pixels(raster: Raster, spec: CutSpec, stretch: scaling.Stretch | None, *, is_window: bool) -> NDArray[np.uint8]:
+    """(S, S, B) uint8 model input of the open image of a tile, as `Scene` made it from the file that it came from.
+
+    stretch: the file's; None: what the tile's own values give. is_window: it was cut from a scene, so it is read at full size.
+
+    Raises:
+        ModelMismatch: the bands do not fit the model. InvalidInput: a band holds no valid value. TooLarge, UnreadableImage.
+    """
+    positions = _positions(raster, spec)
+    stretch = stretch or scaling.fixed(spec.scaling, raster.dtype, len(positions))
+    if stretch is None:
+        stretch = scaling.fit(spec.scaling, *sample(raster, positions, positions)[0])
+    block = raster.read(positions=positions) if is_window else _read_whole(raster, positions, spec)
+    return _to_model(*raster.bands(block, positions), stretch, spec)
+
+
+def _read_whole(raster: Raster, positions: Sequence[int], spec: CutSpec) -> Block:
+    """Everything, decimated to about twice what model and preview need."""
+    check_size(raster.width, raster.height, spec.max_pixels)
+    side = 2 * max(spec.input_size, previews.SIZE)
+    factor = max(1, min(raster.width, raster.height) // side)
+    shape = (-(-raster.height // factor), -(-raster.width // factor))
+    return raster.read(shape=shape if factor > 1 else None, positions=positions, average=True)
+
+
+def _to_model(values: NDArray[Any], valid: NDArray[np.bool_], stretch: scaling.Stretch, spec: CutSpec) -> NDArray[np.uint8]:
+    return to_square(np.moveaxis(stretch.apply(values, valid), 0, -1), spec.input_size)
 
 
 def _positions(raster: Raster, spec: CutSpec) -> list[int]:

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.tiles import Window
+from app.domain.tiles import BandRange, Window
 from app.errors import DyadError, InvalidInput, UnreadableImage
 from app.imagery import bands, previews, scaling, windows
 from app.imagery.cuts import CutSpec, CutTile
 from app.imagery.decode import Picture, decode
 from app.imagery.raster import open_raster
 from app.imagery.resize import to_square
-from app.imagery.scene import Scene
+from app.imagery.scene import Scene, stored_pixels
 from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
 
-__all__ = ["CutSpec", "CutTile", "count_windows", "cut", "read_query"]
+__all__ = ["CutSpec", "CutTile", "count_windows", "cut", "read_query", "read_tile"]
 SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp"}
 
 
@@ -66,9 +66,26 @@ def read_query(data: bytes | Path, spec: CutSpec, name: str = "image") -> NDArra
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: as `cut`.
     """
     if _sniff(data) is FileKind.IMAGE:
-        return _picture_pixels(decode(data, spec.max_pixels, spec.input_size), spec)
+        return _picture_pixels(decode(data, spec.max_pixels, spec.input_size), spec)[0]
     with open_raster(data, spec.max_pixels) as raster:
         return Scene(raster, name, spec).whole_pixels()
+
+
+def read_tile(
+    data: bytes | Path, spec: CutSpec, stretch: tuple[BandRange, ...] | None, *, window: Window | None = None
+) -> NDArray[np.uint8]:
+    """The stored image of a tile as (S, S, B) uint8 model input: what `cut` gave for it under the same `spec`.
+
+    stretch, window: of the tile's record. Without a stretch, raw values that need one are scaled by the tile's own percentiles.
+
+    Raises:
+        UnreadableImage, TooLarge, InvalidInput, ModelMismatch: as `cut`.
+    """
+    known = None if stretch is None else scaling.Stretch.of(stretch)
+    if _sniff(data) is FileKind.IMAGE:
+        return _picture_pixels(decode(data, spec.max_pixels, spec.input_size), spec, known)[0]
+    with open_raster(data, spec.max_pixels) as raster:
+        return stored_pixels(raster, spec, known, is_window=window is not None)
 
 
 def _sniff(source: Path | bytes) -> FileKind:
@@ -87,21 +104,25 @@ def _image_tile(path: Path, spec: CutSpec) -> CutTile:
     with path.open("rb") as file:
         suffix = SUFFIXES[file.read(2)]
     preview = None if picture.is_browser_ready else previews.of_picture(picture)[0]
-    return CutTile(None, _picture_pixels(picture, spec), path, suffix, preview)
+    pixels, stretch = _picture_pixels(picture, spec)
+    return CutTile(None, pixels, path, suffix, preview, stretch=stretch.ranges)
 
 
-def _picture_pixels(picture: Picture, spec: CutSpec) -> NDArray[np.uint8]:
+def _picture_pixels(
+    picture: Picture, spec: CutSpec, stretch: scaling.Stretch | None = None
+) -> tuple[NDArray[np.uint8], scaling.Stretch]:
+    """(S, S, B) uint8 model input of a picture, and the stretch that made it: its own unless given."""
     positions = bands.choose(picture.names, spec.bands, spec.band_count)
     values = picture.values
     if positions != list(range(values.shape[2])):
         values = values[:, :, positions]
     is_final = picture.alpha is None and values.dtype == np.uint8 and spec.scaling.method in ("auto", "none")
     if is_final:
-        return to_square(values, spec.input_size)
+        return to_square(values, spec.input_size), scaling.Stretch(None)
     planes = np.moveaxis(values, -1, 0)
     opaque = np.ones(values.shape[:2], np.bool_) if picture.alpha is None else picture.alpha > 0
     if not opaque.any():
         raise InvalidInput("the image is transparent everywhere")
     valid = np.broadcast_to(opaque, planes.shape)
-    stretch = scaling.fit(spec.scaling, planes, valid)
-    return to_square(np.moveaxis(stretch.apply(planes, valid), 0, -1), spec.input_size)
+    stretch = stretch or scaling.fit(spec.scaling, planes, valid)
+    return to_square(np.moveaxis(stretch.apply(planes, valid), 0, -1), spec.input_size), stretch

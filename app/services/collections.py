@@ -6,6 +6,9 @@ crash leaves at most an index or images that nobody names, which `sweep` removes
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,13 +37,28 @@ def images_prefix(collection_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """An index that answers: its name, its model's id, and its version (`{model}.{n}`, the name behind the collection id)."""
+
+    index: str
+    model: str
+    version: str
+
+    @classmethod
+    def of(cls, index: str) -> Live:
+        """From the index's name, `{collection}.{model}.{n}`; collection ids have no dots, model ids may."""
+        version = index.split(".", 1)[1]
+        return cls(index, version.rsplit(".", 1)[0], version)
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection with what its live index knows. version: the index's name behind the collection id."""
+    """A collection with what its live index knows."""
 
     collection: Collection
     size: int
     dimension: int
-    version: str
+    live: Live
     bounds: Bounds | None
     interval: Interval | None
 
@@ -54,6 +72,7 @@ class CollectionService:
         self._jobs = jobs
         self._queue = queue
         self._models = models
+        self._locks: dict[str, threading.RLock] = {}
 
     def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
         """Create a collection; `settings` are fields of `Collection`, the model the default one unless named.
@@ -64,6 +83,7 @@ class CollectionService:
         check_collection_id(collection_id)
         if self._blobs.exists(_document(collection_id)):
             raise Conflict(f"collection {collection_id!r} exists already; choose another id or add to it")
+        settings["follows_active"] = not settings.get("model")
         settings["model"] = settings.get("model") or self._models.default().id
         settings["stride"] = settings.get("stride") or settings.get("tile_size") or Collection.model_fields["tile_size"].default
         now = datetime.now(UTC)
@@ -91,16 +111,75 @@ class CollectionService:
         except NotFound:
             raise self._missing(collection_id) from None
 
+    def live(self, collection_id: str, version: str | None = None) -> Live:
+        """The index that answers, or an older one that is still kept.
+
+        Raises:
+            NotFound: no such collection, or no index of that version.
+        """
+        try:
+            live = Live.of(self._vectors.aliases()[collection_id])
+        except KeyError:
+            raise self._missing(collection_id) from None
+        if version is None or version == live.version:
+            return live
+        kept = [Live.of(name) for name in self._vectors.indexes() if name.startswith(f"{collection_id}.")]
+        found = next((index for index in kept if index.version == version), None)
+        if found is None:
+            names = ", ".join(sorted(index.version for index in kept))
+            raise NotFound(f"collection {collection_id!r} has no index version {version!r}; there are {names}")
+        return found
+
     def index(self, collection_id: str) -> str:
         """The name of the live index.
 
         Raises:
             NotFound: no such collection.
         """
-        try:
-            return self._vectors.aliases()[collection_id]
-        except KeyError:
-            raise self._missing(collection_id) from None
+        return self.live(collection_id).index
+
+    @contextmanager
+    def writing(self, collection_id: str) -> Iterator[Live]:
+        """Whoever writes points does it in this block, into the index that it gives: no switch can come in between.
+
+        Keep it short: one writer a collection at a time. It may be entered again by the thread that is in it.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        self.live(collection_id)
+        with self._locks.setdefault(collection_id, threading.RLock()):
+            yield self.live(collection_id)
+
+    def switch(self, collection_id: str, index: str) -> Live:
+        """Make another index of the collection the live one, and its model the wanted one.
+
+        The alias is switched before the settings are written: a kill in between is mended by switching again.
+
+        Raises:
+            NotFound: no such collection or index.
+        """
+        with self.writing(collection_id):
+            self._vectors.set_alias(collection_id, index)
+            live = Live.of(index)
+            self.want(collection_id, live.model)
+            return live
+
+    def want(self, collection_id: str, model: str) -> None:
+        """Note the model that the collection is to have; it follows the active one only as long as it has it.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        collection = self.get(collection_id)
+        follows = collection.follows_active and model == self._models.default().id
+        if (model, follows) != (collection.model, collection.follows_active):
+            changes = {"model": model, "follows_active": follows, "updated": datetime.now(UTC)}
+            self._write(collection.model_copy(update=changes))
+
+    def wanted_model(self, collection: Collection) -> str:
+        """The id of the model that the collection's index should be of."""
+        return self._models.default().id if collection.follows_active else collection.model
 
     def info(self, collection_id: str) -> CollectionInfo:
         """The settings with size, extent and index.
@@ -109,10 +188,9 @@ class CollectionService:
             NotFound: no such collection.
         """
         collection = self.get(collection_id)
-        index = self.index(collection_id)
-        stats, extent = self._vectors.stats(index), self._vectors.extent(index)
-        version = index.removeprefix(f"{collection_id}.")
-        return CollectionInfo(collection, stats.size, stats.dimension, version, extent.bounds, extent.interval)
+        live = self.live(collection_id)
+        stats, extent = self._vectors.stats(live.index), self._vectors.extent(live.index)
+        return CollectionInfo(collection, stats.size, stats.dimension, live, extent.bounds, extent.interval)
 
     def patch(self, collection_id: str, **changes: Any) -> CollectionInfo:
         """Change settings. What shaped the tiles (`tile_size`, `stride`, `bands`, `scaling`, `model`) only while it is empty.
@@ -120,12 +198,15 @@ class CollectionService:
         Raises:
             NotFound, Unprocessable, ModelMismatch: as in `create`. Conflict: the collection holds tiles already.
         """
-        before = self.get(collection_id)
-        after = _validated({**before.model_dump(), **changes, "updated": datetime.now(UTC)})
-        shaping = [name for name in SHAPING if getattr(after, name) != getattr(before, name)]
-        if shaping:
-            self._reshape(before, after, shaping)
-        self._write(after)
+        if changes.get("model"):
+            changes.setdefault("follows_active", False)
+        with self.writing(collection_id):
+            before = self.get(collection_id)
+            after = _validated({**before.model_dump(), **changes, "updated": datetime.now(UTC)})
+            shaping = [name for name in SHAPING if getattr(after, name) != getattr(before, name)]
+            if shaping:
+                self._reshape(before, after, shaping)
+            self._write(after)
         return self.info(collection_id)
 
     def delete(self, collection_id: str) -> None:
@@ -159,10 +240,12 @@ class CollectionService:
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
         old = self.index(before.id)
         if self._vectors.stats(old).size:
-            raise Conflict(
-                f"collection {before.id!r} holds tiles that were made with its {', '.join(changed)}; "
-                "create another collection with the new settings"
+            way = (
+                "re-index it with the other model"
+                if changed == ["model"]
+                else "create another collection with the new settings"
             )
+            raise Conflict(f"collection {before.id!r} holds tiles that were made with its {', '.join(changed)}; {way}")
         card = self._models.check_fit(after.model, after.bands)
         if after.model != before.model:
             index = self._fresh_index(before.id, after.model)

@@ -179,12 +179,12 @@ class IngestService:
             Cancelled, Interrupted: the job was told to stop.
         """
         collection = self._collections.get(str(context.job.collection))
-        index = self._collections.index(collection.id)
-        model = self._models.load(collection.model)
+        live = self._collections.live(collection.id)
+        model = self._models.load(live.model)
         spec = cut_spec(collection, model.card, self._limits.max_pixels)
-        reader = FileReader(collection, spec, index, self._vectors, self._blobs)
+        reader = FileReader(collection, spec, live.index, self._vectors, self._blobs)
         readers = Readers(reader.read, self._limits.threads)
-        writer = Writer(index, self._vectors, self._blobs, model)
+        writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
         return IngestRun(context, readers, writer, total).run(sources)
 
     def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:

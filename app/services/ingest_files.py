@@ -156,6 +156,7 @@ class _FileRun:
             gsd=piece.gsd,
             labels=metadata.labels,
             properties={**piece.properties, **metadata.properties},
+            stretch=piece.stretch,
         )
         replaces = () if self._before is None else tuple(set(blob_keys(self._before)) - set(blob_keys(tile)))
         return ReadTile(tile, piece.pixels, replaces)

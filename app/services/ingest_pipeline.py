@@ -10,14 +10,16 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.domain.search import TileFilter
 from app.domain.tiles import Tile
-from app.errors import DyadError, Unavailable
+from app.errors import Conflict, DyadError, Unavailable
 from app.ports import Blobs, Inference, VectorStore
+from app.services.collections import CollectionService
 from app.services.ingest_sources import Rejection, SourceFile
 
 BATCH = 32
@@ -152,10 +154,13 @@ class _Stopped(Exception):
 
 
 class Writer:
-    """Embeds tiles in batches and stores their points."""
+    """Embeds tiles in batches and stores their points in the live index of a collection."""
 
-    def __init__(self, index: str, vectors: VectorStore, blobs: Blobs, model: Inference) -> None:
-        self._index = index
+    def __init__(
+        self, collection_id: str, collections: CollectionService, vectors: VectorStore, blobs: Blobs, model: Inference
+    ) -> None:
+        self._collection = collection_id
+        self._collections = collections
         self._vectors = vectors
         self._blobs = blobs
         self._model = model
@@ -183,7 +188,8 @@ class Writer:
         """Embed what waits, make it durable, delete what it replaced; the ids that are durable since the last call."""
         self._write()
         if self._written:
-            self._vectors.flush(self._index)
+            with self._writing() as index:
+                self._vectors.flush(index)
         done, self._written = self._written, []
         self._blobs.delete(self._replaced)
         self._replaced = []
@@ -193,9 +199,10 @@ class Writer:
         """Delete the tiles of a source that its present version does not have any more."""
         after: str | None = None
         while True:
-            page = self._vectors.scroll(self._index, limit=1000, filter=TileFilter(sources=(source,)), after=after)
-            stale = [tile for tile in page.tiles if tile.content_hash != content_hash]
-            self._vectors.delete(self._index, [tile.id for tile in stale])
+            with self._writing() as index:
+                page = self._vectors.scroll(index, limit=1000, filter=TileFilter(sources=(source,)), after=after)
+                stale = [tile for tile in page.tiles if tile.content_hash != content_hash]
+                self._vectors.delete(index, [tile.id for tile in stale])
             self._blobs.delete([key for tile in stale for key in blob_keys(tile)])
             after = page.after
             if after is None:
@@ -206,9 +213,21 @@ class Writer:
             return
         batch, self._batch = self._batch, []
         embeddings = self._model.embed(np.stack([item.pixels for item in batch]))
-        self._vectors.upsert(self._index, [item.tile for item in batch], embeddings)
+        with self._writing() as index:
+            self._vectors.upsert(index, [item.tile for item in batch], embeddings)
         self._written += [item.tile.id for item in batch]
         self._replaced += [key for item in batch for key in item.replaces]
+
+    @contextmanager
+    def _writing(self) -> Iterator[str]:
+        """The live index, which must be of the model that the tiles are embedded with."""
+        with self._collections.writing(self._collection) as live:
+            if live.model != self._model.card.id:
+                raise Conflict(
+                    f"collection {self._collection!r} was switched from model {self._model.card.id!r} to {live.model!r} "
+                    "meanwhile; index the files again"
+                )
+            yield live.index
 
 
 def blob_keys(tile: Tile) -> tuple[str, ...]:

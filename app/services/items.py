@@ -61,15 +61,15 @@ class ItemService:
         Raises:
             NotFound: the collection or the tile.
         """
-        tile = self.get(collection_id, item_id)
-        if labels is not None:
-            tile = replace(tile, labels=tuple(dict.fromkeys(labels)))
-        if properties is not None:
-            merged = {**tile.properties, **properties}
-            tile = replace(tile, properties={key: value for key, value in merged.items() if value is not None})
-        index = self._collections.index(collection_id)
-        self._vectors.update(index, [tile])
-        self._vectors.flush(index)
+        with self._collections.writing(collection_id) as live:
+            tile = self.get(collection_id, item_id)
+            if labels is not None:
+                tile = replace(tile, labels=tuple(dict.fromkeys(labels)))
+            if properties is not None:
+                merged = {**tile.properties, **properties}
+                tile = replace(tile, properties={key: value for key, value in merged.items() if value is not None})
+            self._vectors.update(live.index, [tile])
+            self._vectors.flush(live.index)
         return tile
 
     def delete(self, collection_id: str, item_id: str) -> None:
@@ -78,10 +78,10 @@ class ItemService:
         Raises:
             NotFound: the collection or the tile.
         """
-        tile = self.get(collection_id, item_id)
-        index = self._collections.index(collection_id)
-        self._vectors.delete(index, [item_id])
-        self._vectors.flush(index)
+        with self._collections.writing(collection_id) as live:
+            tile = self.get(collection_id, item_id)
+            self._vectors.delete(live.index, [item_id])
+            self._vectors.flush(live.index)
         self._blobs.delete(blob_keys(tile))
 
     def labels(self, collection_id: str, filter: TileFilter, limit: int) -> list[tuple[str, int]]:

@@ -135,9 +135,10 @@ class EdgeIndex(Index):
         return {str(record.id): (_vector(record), record.payload or {}) for record in records}
 
     @override
-    def whole(self, limit: int, start: str | None) -> list[Point]:
+    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+        payload = True if fields is None else list(fields)
         with self._open() as shard:
-            records, _ = shard.scroll(edge.ScrollRequest(offset=start, limit=limit, with_payload=True, with_vector=True))
+            records, _ = shard.scroll(edge.ScrollRequest(offset=start, limit=limit, with_payload=payload, with_vector=True))
         return [(str(record.id), _vector(record), record.payload or {}) for record in records]
 
     @override

@@ -17,9 +17,9 @@ from typing_extensions import override
 from app.domain.search import Cursor, Hit, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
-from app.ports import Extent, IndexStats, Page, VectorStore
+from app.ports import Extent, IndexStats, Page, VectorPage, VectorStore
 from app.stores import exact
-from app.stores.payload import RECORD_FIELDS, Payload, features_of, pairs_of, to_payload, to_payloads, to_tile
+from app.stores.payload import RECORD_FIELDS, VECTOR_FIELDS, Payload, features_of, pairs_of, to_payload, to_payloads, to_tile
 
 Point = tuple[str, list[float], Payload]
 """Id, vector, whole payload."""
@@ -50,8 +50,8 @@ class Index(exact.Engine, Protocol):
     def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
         """Vectors with `feature` and `pair`; unknown ids are absent."""
 
-    def whole(self, limit: int, start: str | None) -> list[Point]:
-        """Up to `limit` whole points by id ascending, from the id `start` on."""
+    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+        """Up to `limit` points by id ascending, from the id `start` on, with these payload fields (None: all)."""
 
     def flush(self) -> None:
         """Make all writes durable."""
@@ -110,6 +110,21 @@ class IndexedStore(VectorStore):
         payloads = [found[point][1] for point in ids]
         rows = np.array([found[point][0] for point in ids], np.float32).reshape(len(ids), opened.dimension)
         return Embeddings(rows, features_of(payloads), pairs_of(payloads))
+
+    @override
+    def scan(
+        self, index: str, *, limit: int, after: str | None = None, features: bool = False, pairs: bool = False
+    ) -> VectorPage:
+        opened = self._index(index)
+        wanted = [name for name, is_wanted in zip(VECTOR_FIELDS, (features, pairs), strict=True) if is_wanted]
+        # One may be `after` itself, one tells whether there are more.
+        points = opened.walk(limit + 2, after, [*RECORD_FIELDS, *wanted])
+        points = points[1:] if points and points[0][0] == after else points
+        shown, payloads = points[:limit], [payload for _, _, payload in points[:limit]]
+        rows = np.array([vector for _, vector, _ in shown], np.float32).reshape(len(shown), opened.dimension)
+        vectors = Embeddings(rows, features_of(payloads), pairs_of(payloads))
+        tiles = [to_tile(point, payload) for point, _, payload in shown]
+        return VectorPage(tiles, vectors, tiles[-1].id if len(points) > limit and tiles else None)
 
     @override
     def count(self, index: str, filter: TileFilter) -> int:
@@ -188,7 +203,7 @@ def _parts(index: Index) -> Iterator[list[Point]]:
     start = None
     is_last = False
     while not is_last:
-        points = index.whole(_PART, start)
+        points = index.walk(_PART, start)
         is_last = len(points) < _PART
         if points and points[0][0] == start:
             points = points[1:]

@@ -75,6 +75,8 @@ def to_tile(point_id: str, payload: Payload) -> Tile:
     record["datetime"] = None if taken is None else parse_instant(taken)
     record["indexed_at"] = parse_instant(record["indexed_at"])
     record["labels"] = tuple(record["labels"])
+    stretch = record.get("stretch")
+    record["stretch"] = None if stretch is None else tuple((low, high) for low, high in stretch)
     return Tile(id=point_id, **record)
 
 
@@ -123,6 +125,7 @@ def _record(tile: Tile) -> Payload:
         "gsd": tile.gsd,
         "labels": list(tile.labels),
         "properties": tile.properties,
+        "stretch": tile.stretch,
     }
 
 

@@ -124,9 +124,10 @@ class QdrantIndex(Index):
         return {str(record.id): (_vector(record), record.payload or {}) for record in records}
 
     @override
-    def whole(self, limit: int, start: str | None) -> list[Point]:
+    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+        payload = True if fields is None else list(fields)
         with translated():
-            records, _ = self._client.scroll(self._name, limit=limit, offset=start, with_payload=True, with_vectors=True)
+            records, _ = self._client.scroll(self._name, limit=limit, offset=start, with_payload=payload, with_vectors=True)
         return [(str(record.id), _vector(record), record.payload or {}) for record in records]
 
     @override

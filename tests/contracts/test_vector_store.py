@@ -104,6 +104,7 @@ def random_tiles() -> list[Tile]:
                 window=Window(number, 2, 256, 256) if number % 2 else None,
                 gsd=0.3 if number % 3 else None,
                 preview="preview.png" if number % 4 else None,
+                stretch=((0.1 + number, 1234.5), (1 / 3, 2.0)) if number % 3 else None,
             )
         )
     return tiles
@@ -288,6 +289,54 @@ def test_vectors_without_features(store: VectorStore) -> None:
     assert back.pair is None
 
 
+@pytest.mark.parametrize("limit", [1, 7, 100, N, N + 1])
+def test_a_scan_gives_every_tile_once_with_its_vectors(archive: VectorStore, limit: int) -> None:
+    order = sorted(range(N), key=lambda number: TILES[number].id)[: 5 if limit == 1 else N]
+    found: list[int] = []
+    after = None
+    while len(found) < len(order):
+        page = archive.scan(INDEX, limit=limit, after=after, features=True, pairs=True)
+        expected = order[len(found) : len(found) + limit]
+        assert page.tiles == [TILES[number] for number in expected]
+        np.testing.assert_allclose(page.embeddings.embedding, VECTORS.embedding[expected], atol=1e-6)
+        assert page.embeddings.embedding.dtype == np.float32
+        assert VECTORS.feature is not None
+        assert VECTORS.pair is not None
+        np.testing.assert_array_equal(page.embeddings.feature, VECTORS.feature[expected])
+        np.testing.assert_array_equal(page.embeddings.pair, VECTORS.pair[expected])
+        found += expected
+        after = page.after
+        assert (after is None) == (len(found) == N)
+
+
+def test_a_scan_fetches_only_what_is_asked_for(archive: VectorStore) -> None:
+    bare = archive.scan(INDEX, limit=3).embeddings
+    assert (bare.feature, bare.pair) == (None, None)
+    featured = archive.scan(INDEX, limit=3, features=True).embeddings
+    assert featured.feature is not None
+    assert featured.pair is None
+
+
+def test_a_scan_goes_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    tiles = sorted(TILES[:9], key=lambda tile: tile.id)
+    store.upsert(INDEX, tiles, random_vectors(9))
+    after = store.scan(INDEX, limit=4).after
+    assert after == tiles[3].id
+    store.delete(INDEX, [after])
+    rest = store.scan(INDEX, limit=4, after=after)
+    assert [tile.id for tile in rest.tiles] == [tile.id for tile in tiles[4:8]]
+    last = store.scan(INDEX, limit=4, after=rest.after)
+    assert ([tile.id for tile in last.tiles], last.after) == ([tiles[8].id], None)
+    assert store.scan(INDEX, limit=4, after=tiles[8].id).tiles == []
+
+
+def test_a_scan_of_an_empty_index(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    page = store.scan(INDEX, limit=10, features=True)
+    assert (page.tiles, page.after, page.embeddings.embedding.shape) == ([], None, (0, D))
+
+
 def test_thousands_of_equal_tiles_are_paged_by_id(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     tiles = [tile_at(number) for number in range(2500)]
@@ -388,6 +437,7 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "scroll": lambda s: s.scroll("x.y.1", limit=1, filter=TileFilter()),
     "get": lambda s: s.get("x.y.1", [TILES[0].id]),
     "vectors": lambda s: s.vectors("x.y.1", [TILES[0].id]),
+    "scan": lambda s: s.scan("x.y.1", limit=1),
     "count": lambda s: s.count("x.y.1", TileFilter()),
     "facet": lambda s: s.facet("x.y.1", "labels", filter=TileFilter()),
     "extent": lambda s: s.extent("x.y.1"),

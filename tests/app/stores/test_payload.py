@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from app.domain.tiles import Tile
+from app.stores.payload import to_payload, to_tile
+
+ID = "0d0f3bd2-4d4b-5b0a-9c53-000000000001"
+
+
+def test_a_record_from_before_stretches_is_read() -> None:
+    tile = Tile(ID, "a.jpg", "a.jpg", "ab", "a.jpg", datetime(2024, 1, 1, tzinfo=UTC))
+    payload = to_payload(tile)
+    record = json.loads(payload["record"])
+    del record["stretch"]
+    assert to_tile(ID, {**payload, "record": json.dumps(record)}) == tile
