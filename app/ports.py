@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from app.domain.cards import ModelCard
 from app.domain.geometry import Bounds
 from app.domain.jobs import Job, JobStatus
-from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile
 
@@ -109,6 +109,11 @@ class VectorStore(Protocol):
 
         vector: (D,) float32, L2-normalised. after: only hits behind this cursor, so that pages neither repeat nor lose a tile.
         """
+
+    def shortlist(
+        self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
+    ) -> Shortlist:
+        """What `search` finds, in the same order, with the stored pair halves, in as many trips: for the matcher."""
 
     def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
         """Up to `limit` qualifying tiles by id ascending, beginning behind the id `after`."""

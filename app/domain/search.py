@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.domain.geometry import Region
 from app.domain.temporal import Interval
@@ -52,6 +56,23 @@ class Hit:
 
     tile: Tile
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """M places of a ranking as arrays, the most similar first; the tiles' records are read when they are asked for.
+
+    ids: M. similarities: (M,) float64 cosines in [-1, 1]. pairs: (M, P) uint8 stored pair halves, None unless all have one.
+    read: the tile at a row.
+    """
+
+    ids: list[str]
+    similarities: NDArray[np.float64]
+    pairs: NDArray[np.uint8] | None
+    read: Callable[[int], Tile]
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.geometry import Bounds, Region
-from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval, parse_instant
 from app.ports import Extent, Page
 from app.stores.conditions import Where, without_region
-from app.stores.payload import BOUNDS_FIELDS, DATETIME_INDEX, RECORD_FIELDS, Payload, to_tile
+from app.stores.payload import BOUNDS_FIELDS, DATETIME_INDEX, PAIR_FIELD, RECORD_FIELDS, Payload, pairs_of, to_tile
 from app.stores.regions import Reach, inside_and_edge, meets, near, overlapping
 
 MAX_REFINED = 10_000
@@ -64,6 +64,35 @@ def search(
     engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
 ) -> list[Hit]:
     """See `VectorStore.search`."""
+    found = _search(engine, vector, limit, tile_filter, after, RECORD_FIELDS)
+    return [Hit(to_tile(point, payload), score) for score, point, payload in found]
+
+
+def shortlist(
+    engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
+) -> Shortlist:
+    """See `VectorStore.shortlist`."""
+    found = _search(engine, vector, limit, tile_filter, after, [*RECORD_FIELDS, PAIR_FIELD])
+    return Shortlist(
+        ids=[point for _, point, _ in found],
+        similarities=np.array([score for score, _, _ in found], np.float64),
+        pairs=pairs_of([payload for _, _, payload in found]),
+        read=lambda row: to_tile(*found[row][1:]),
+    )
+
+
+_Found = tuple[float, str, Payload]
+"""Score, id, payload."""
+
+
+def _search(
+    engine: Engine,
+    vector: NDArray[np.float32],
+    limit: int,
+    tile_filter: TileFilter,
+    after: Cursor | None,
+    fields: Sequence[str],
+) -> list[_Found]:
     # To leave a few hits out is quicker than to have the engine ask every point whether it is one of them.
     excluded = frozenset(tile_filter.exclude_ids if len(tile_filter.exclude_ids) <= _FEW else ())
     rest, region = without_region(replace(tile_filter, exclude_ids=()) if excluded else tile_filter), tile_filter.region
@@ -77,9 +106,9 @@ def search(
         ranked = engine.rank(vector, wanted, plan.where)
         is_all = len(ranked) < wanted
         behind = _behind([hit for hit in _ordered(ranked, is_all=is_all) if hit[1] not in excluded], after)
-        hits = _first_accepted(engine, behind, limit, region, known)
-        if len(hits) == limit or is_all:
-            return hits
+        found = _first_accepted(engine, behind, limit, region, known, fields)
+        if len(found) == limit or is_all:
+            return found
         plan = plan.next or _Plan(plan.where, wanted * 2 + 64)
 
 
@@ -180,20 +209,25 @@ def _behind(hits: list[tuple[float, str]], after: Cursor | None) -> list[tuple[f
 
 
 def _first_accepted(
-    engine: Engine, ranked: list[tuple[float, str]], limit: int, region: Region | None, known: dict[str, Payload | None]
-) -> list[Hit]:
+    engine: Engine,
+    ranked: list[tuple[float, str]],
+    limit: int,
+    region: Region | None,
+    known: dict[str, Payload | None],
+    fields: Sequence[str],
+) -> list[_Found]:
     """The first `limit` hits that meet the region. known: records met in earlier rounds (None: refused), added to."""
-    hits: list[Hit] = []
+    found: list[_Found] = []
     start = 0
-    while start < len(ranked) and len(hits) < limit:
-        chunk = ranked[start : start + max(limit - len(hits), 1 if region is None else 32)]
+    while start < len(ranked) and len(found) < limit:
+        chunk = ranked[start : start + max(limit - len(found), 1 if region is None else 32)]
         start += len(chunk)
-        new = engine.fetch([point for _, point in chunk if point not in known], RECORD_FIELDS)
+        new = engine.fetch([point for _, point in chunk if point not in known], fields)
         kept = _kept(region, list(new.values()))
         known.update({point: payload if keep else None for (point, payload), keep in zip(new.items(), kept, strict=True)})
         records = ((score, point, known.get(point)) for score, point in chunk)
-        hits += [Hit(to_tile(point, payload), 0.0 - score) for score, point, payload in records if payload is not None]
-    return hits[:limit]
+        found += [(0.0 - score, point, payload) for score, point, payload in records if payload is not None]
+    return found[:limit]
 
 
 def _kept(region: Region | None, payloads: Sequence[Payload]) -> Sequence[bool]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
 from app.ports import Extent, IndexStats, Page, VectorPage, VectorStore
@@ -87,10 +87,13 @@ class IndexedStore(VectorStore):
     def search(
         self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
     ) -> list[Hit]:
-        opened = self._index(index)
-        if vector.shape != (opened.dimension,):
-            raise ModelMismatch(f"index {index!r} holds {opened.dimension}-d vectors; the query has shape {vector.shape}")
-        return exact.search(opened, vector, limit=limit, tile_filter=filter, after=after)
+        return exact.search(self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after)
+
+    @override
+    def shortlist(
+        self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
+    ) -> Shortlist:
+        return exact.shortlist(self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after)
 
     @override
     def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
@@ -180,6 +183,13 @@ class IndexedStore(VectorStore):
                 self._fill(index, file)
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
             raise InvalidInput(f"{source} is not a snapshot of an index ({error})") from None
+
+    def _opened(self, index: str, vector: NDArray[np.float32]) -> Index:
+        """The open index, which holds vectors such as `vector`."""
+        opened = self._index(index)
+        if vector.shape != (opened.dimension,):
+            raise ModelMismatch(f"index {index!r} holds {opened.dimension}-d vectors; the query has shape {vector.shape}")
+        return opened
 
     def _fill(self, index: str, file: zipfile.ZipFile) -> None:
         """Write a snapshot's parts into a new index; none is left behind if that fails."""

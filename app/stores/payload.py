@@ -25,12 +25,14 @@ from numpy.typing import NDArray
 from app.domain.geometry import Bounds, GeoJSON, footprint_bounds
 from app.domain.temporal import format_instant, parse_instant
 from app.domain.tiles import Embeddings, Tile, Window
+from app.errors import Unavailable
 
 Payload = dict[str, Any]
 
 BOUNDS_FIELDS = ("west", "south", "east", "north")
 RECORD_FIELDS = ["record", *BOUNDS_FIELDS]
-VECTOR_FIELDS = ["feature", "pair"]
+PAIR_FIELD = "pair"
+VECTOR_FIELDS = ["feature", PAIR_FIELD]
 KEYWORD_INDEXES = ("labels", "source")
 FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
 DATETIME_INDEX = "datetime"
@@ -59,7 +61,7 @@ def to_payload(tile: Tile) -> Payload:
 def to_payloads(tiles: Sequence[Tile], vectors: Embeddings) -> list[Payload]:
     """Payloads with `feature` and `pair` where the embeddings have them."""
     payloads = [to_payload(tile) for tile in tiles]
-    for key, rows, dtype in (("feature", vectors.feature, _FEATURE), ("pair", vectors.pair, _PAIR)):
+    for key, rows, dtype in (("feature", vectors.feature, _FEATURE), (PAIR_FIELD, vectors.pair, _PAIR)):
         if rows is not None:
             for payload, row in zip(payloads, rows, strict=True):
                 payload[key] = base64.b64encode(row.astype(dtype).tobytes()).decode("ascii")
@@ -101,14 +103,20 @@ def features_of(payloads: list[Payload]) -> NDArray[np.float16] | None:
 
 def pairs_of(payloads: list[Payload]) -> NDArray[np.uint8] | None:
     """(N, P) uint8, or None unless every payload has a pair half."""
-    return _decode(payloads, "pair", _PAIR)
+    return _decode(payloads, PAIR_FIELD, _PAIR)
 
 
 def _decode(payloads: list[Payload], key: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
     texts = [payload.get(key) for payload in payloads]
     if not texts or any(text is None for text in texts):
         return None
-    return np.stack([np.frombuffer(base64.b64decode(text), dtype) for text in texts if text is not None])
+    known: list[str] = [text for text in texts if text is not None]
+    length, padding = len(known[0]), known[0].count("=")
+    if any(len(text) != length for text in known):
+        raise Unavailable(f"vector store: tiles of one index have a {key!r} of different lengths; restore or rebuild the index")
+    # One call for all: with padding turned into zero bits, texts of one length stand side by side as whole groups of four.
+    rows = np.frombuffer(base64.b64decode("".join(known).replace("=", "A")), np.uint8).reshape(len(known), -1)
+    return np.ascontiguousarray(rows[:, : rows.shape[1] - padding]).view(dtype)
 
 
 def _record(tile: Tile) -> Payload:

@@ -225,6 +225,43 @@ def test_pages_of_a_search_neither_repeat_nor_lose_a_tile(archive: VectorStore, 
 
 
 @each_filter
+def test_a_shortlist_is_what_search_finds_with_the_pair_halves(archive: VectorStore, name: str) -> None:
+    assert VECTORS.pair is not None
+    rows = {tile.id: row for row, tile in enumerate(TILES)}
+    hits = archive.search(INDEX, QUERY, limit=37, filter=FILTERS[name])
+    found = archive.shortlist(INDEX, QUERY, limit=37, filter=FILTERS[name])
+    assert found.ids == [hit.tile.id for hit in hits]
+    assert found.similarities.tolist() == [hit.score for hit in hits]
+    assert [found.read(row) for row in range(len(found))] == [hit.tile for hit in hits]
+    if hits:
+        np.testing.assert_array_equal(found.pairs, VECTORS.pair[[rows[point] for point in found.ids]])
+        after = Cursor(hits[-1].score, hits[-1].tile.id, len(hits))
+        following = archive.shortlist(INDEX, QUERY, limit=5, filter=FILTERS[name], after=after)
+        assert following.ids == [hit.tile.id for hit in archive.search(INDEX, QUERY, limit=42, filter=FILTERS[name])[37:]]
+    else:
+        assert found.pairs is None
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 1024])
+def test_pair_halves_of_any_length_come_back_with_a_shortlist(store: VectorStore, width: int) -> None:
+    store.create_index(INDEX, D)
+    vectors = random_vectors(20)
+    pairs = np.random.default_rng(0).integers(0, 256, (20, width), dtype=np.uint8)
+    store.upsert(INDEX, TILES[:20], replace(vectors, pair=pairs))
+    found = store.shortlist(INDEX, QUERY, limit=50, filter=TileFilter())
+    rows = {tile.id: row for row, tile in enumerate(TILES[:20])}
+    np.testing.assert_array_equal(found.pairs, pairs[[rows[point] for point in found.ids]])
+
+
+def test_a_shortlist_without_all_pair_halves_has_none(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    store.upsert(INDEX, TILES[:3], random_vectors(3))
+    store.upsert(INDEX, TILES[3:4], Embeddings(VECTORS.embedding[3:4]))
+    found = store.shortlist(INDEX, QUERY, limit=4, filter=TileFilter())
+    assert (len(found), found.pairs) == (4, None)
+
+
+@each_filter
 def test_scroll_lists_qualifying_tiles_by_id(archive: VectorStore, name: str) -> None:
     found: list[Tile] = []
     after = None
@@ -434,6 +471,7 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "upsert": lambda s: s.upsert("x.y.1", TILES[:1], random_vectors(1)),
     "flush": lambda s: s.flush("x.y.1"),
     "search": lambda s: s.search("x.y.1", QUERY, limit=1, filter=TileFilter()),
+    "shortlist": lambda s: s.shortlist("x.y.1", QUERY, limit=1, filter=TileFilter()),
     "scroll": lambda s: s.scroll("x.y.1", limit=1, filter=TileFilter()),
     "get": lambda s: s.get("x.y.1", [TILES[0].id]),
     "vectors": lambda s: s.vectors("x.y.1", [TILES[0].id]),
