@@ -14,6 +14,7 @@ from app.services.ingest import KIND as INGEST
 from app.services.ingest import IngestLimits, IngestService
 from app.services.ingest_sources import Roots
 from app.services.items import ItemService
+from app.services.job_folders import JobFolders
 from app.services.jobs import JobService
 from app.services.models import ModelService
 from app.services.processes import ProcessService
@@ -52,6 +53,7 @@ class Container:
         self.job_store = SqliteJobStore(home.jobs)
         self.models_provider = LocalModels(home.models, settings.threads)
         self.queue = LocalQueue(self.job_store)
+        self.folders = JobFolders(home.staging)
         self.models = ModelService(self.models_provider)
         self.collections = CollectionService(self.vectors, self.blobs, self.job_store, self.queue, self.models)
         self.ingest = IngestService(
@@ -60,13 +62,13 @@ class Container:
             self.vectors,
             self.blobs,
             self.queue,
-            home.staging,
+            self.folders,
             Roots(tuple(Path(root) for root in settings.read_roots)),
             IngestLimits(settings.max_upload_mb * megabyte, settings.max_pixels, settings.threads),
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
         self.search = SearchService(self.collections, self.models, self.vectors, settings.max_pixels)
-        self.jobs = JobService(self.job_store, self.queue, self.ingest)
+        self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.processes = ProcessService(())
 
     def start(self) -> None:

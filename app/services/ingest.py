@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from app.domain.jobs import Job
 from app.domain.metadata import parse_metadata
 from app.errors import Cancelled, InvalidInput
 from app.imagery.sample import draw_sample_scene
-from app.ports import Blobs, Interrupted, JobContext, JobQueue, VectorStore
+from app.ports import Blobs, JobContext, JobQueue, VectorStore
 from app.services.collections import CollectionService, images_prefix
 from app.services.cutting import cut_spec
 from app.services.ingest_files import FileReader, image_owner
@@ -33,6 +32,7 @@ from app.services.ingest_sources import (
     with_metadata,
     write_manifest,
 )
+from app.services.job_folders import JobFolders
 from app.services.models import ModelService
 
 KIND = "ingest"
@@ -62,7 +62,7 @@ class IngestService:
         vectors: VectorStore,
         blobs: Blobs,
         queue: JobQueue,
-        staging: Path,
+        folders: JobFolders,
         roots: Roots,
         limits: IngestLimits,
     ) -> None:
@@ -71,18 +71,12 @@ class IngestService:
         self._vectors = vectors
         self._blobs = blobs
         self._queue = queue
-        self._staging = staging
+        self._folders = folders
         self._roots = roots
         self._limits = limits
 
-    def new_staging(self) -> Path:
-        """A fresh folder for the uploads of one request; its name becomes the job's id."""
-        folder = self._staging / str(uuid.uuid4())
-        folder.mkdir(parents=True)
-        return folder
-
     def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
-        """Index files that lie in `folder` (from `new_staging`), which the job owns from now on.
+        """Index files that lie in `folder` (from `JobFolders.new`), which the job owns from now on.
 
         files: the name that the client gave, and where it was staged. metadata: the JSON of the form field.
 
@@ -151,22 +145,14 @@ class IngestService:
         interrupted, which goes on at the next start.
         """
         job = context.job
-        folder = self._staging / job.id
-        folder.mkdir(parents=True, exist_ok=True)
-        keep_staged = False
-        try:
-            if job.attempts > 1:
+        with self._folders.working(job.id) as folder:
+            try:
+                if job.attempts > 1:
+                    self._remove_orphans(str(job.collection))
+                yield folder
+            except Cancelled:
                 self._remove_orphans(str(job.collection))
-            yield folder
-        except Interrupted:
-            keep_staged = True
-            raise
-        except Cancelled:
-            self._remove_orphans(str(job.collection))
-            raise
-        finally:
-            if not keep_staged:
-                self.discard(job.id)
+                raise
 
     def index(self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: int) -> dict[str, Any]:
         """Index files into the collection of a job: new and changed ones; what is indexed as it is stays.
@@ -190,14 +176,6 @@ class IngestService:
     def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
         """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
         return unpack(source, folder, self._limits.max_bytes, roots)
-
-    def discard(self, job_id: str) -> None:
-        """Delete what was staged for a job that will not run."""
-        shutil.rmtree(self._staging / job_id, ignore_errors=True)
-
-    def staged(self) -> list[str]:
-        """Ids of the jobs that something is staged for."""
-        return [folder.name for folder in self._staging.iterdir()] if self._staging.is_dir() else []
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
         now = datetime.now(UTC)

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from app.domain.jobs import Job, JobStatus
 from app.errors import Conflict, InvalidInput
 from app.ports import JobQueue, JobStore
-from app.services.ingest import IngestService
+from app.services.job_folders import JobFolders
 
 
 class JobService:
     """List, follow, cancel and forget jobs."""
 
-    def __init__(self, store: JobStore, queue: JobQueue, ingest: IngestService) -> None:
+    def __init__(self, store: JobStore, queue: JobQueue, folders: JobFolders) -> None:
         self._store = store
         self._queue = queue
-        self._ingest = ingest
+        self._folders = folders
 
     def list(
         self, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
@@ -40,7 +40,7 @@ class JobService:
         """
         job = self._queue.cancel(job_id)
         if self._queue.wait(job_id, 0):
-            self._ingest.discard(job_id)
+            self._folders.discard(job_id)
         return job
 
     def results(self, job_id: str) -> tuple[dict[str, object], Iterator[str]]:
@@ -57,8 +57,8 @@ class JobService:
         return job.result, self._store.items(job_id)
 
     def sweep(self) -> None:
-        """Delete what is staged for jobs that are gone or have ended."""
+        """Delete the folders of jobs that are gone or have ended."""
         waiting = {job.id for job in self._store.list(status=(JobStatus.ACCEPTED, JobStatus.RUNNING), limit=100_000)}
-        for job_id in self._ingest.staged():
+        for job_id in self._folders.ids():
             if job_id not in waiting:
-                self._ingest.discard(job_id)
+                self._folders.discard(job_id)

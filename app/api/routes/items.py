@@ -24,11 +24,11 @@ from app.api.documents import (
 from app.api.params import decode_after, encode_after
 from app.api.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
 from app.api.uploads import MEGABYTE, is_multipart, receive_form
+from app.container import Container
 from app.domain.ids import check_item_id
 from app.domain.jobs import Job
 from app.domain.search import MAX_LIMIT
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
-from app.services.ingest import IngestService
 
 INGEST_BODY: dict[str, Any] = {
     "requestBody": {
@@ -61,21 +61,21 @@ async def ingest(
     """Index uploaded files, or what `href` names on the server, as a job: follow `Location`."""
     await to_thread.run_sync(container.collections.get, collection_id)
     if is_multipart(request):
-        job = await _upload(collection_id, request, service, container.settings.max_upload_mb * MEGABYTE)
+        job = await _upload(collection_id, request, container)
     else:
         job = await to_thread.run_sync(service.submit_href, collection_id, await _href(request))
     response.headers["Location"] = f"/jobs/{job.id}"
     return job_document(job, base_url(request))
 
 
-async def _upload(collection_id: str, request: Request, service: IngestService, max_bytes: int) -> Job:
-    folder = await to_thread.run_sync(service.new_staging)
+async def _upload(collection_id: str, request: Request, container: Container) -> Job:
+    folder = await to_thread.run_sync(container.folders.new)
     try:
-        form = await receive_form(request, folder, max_bytes, PARTS)
+        form = await receive_form(request, folder, container.settings.max_upload_mb * MEGABYTE, PARTS)
         files, metadata = form.named("files"), form.fields.get("metadata")
         for _, path in form.named("metadata"):  # curl's -F metadata=@file sends it as a file
             metadata = path.read_bytes()
-        return await to_thread.run_sync(service.submit_upload, collection_id, folder, files, metadata)
+        return await to_thread.run_sync(container.ingest.submit_upload, collection_id, folder, files, metadata)
     except BaseException:  # also a client that hangs up: what it sent must not stay
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -73,7 +73,7 @@ async def search(collection_id: CollectionId, request: Request, container: Conta
     if not is_multipart(request):
         body = _parse(await _limited_body(request))
         return await to_thread.run_sync(_search, collection_id, request, service, body, None)
-    folder = await to_thread.run_sync(container.ingest.new_staging)
+    folder = await to_thread.run_sync(container.folders.new)
     try:
         form = await receive_form(request, folder, container.settings.max_upload_mb * MEGABYTE, PARTS)
         images = form.named("image")

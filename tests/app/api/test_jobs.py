@@ -52,7 +52,7 @@ def test_dismissing_a_waiting_job(service: Service, fresh: Callable[..., str]) -
     assert kept < 100
     images = list(service.container.blobs.keys(f"collections/{name}/"))
     assert len(images) == kept
-    assert first["id"] not in service.container.ingest.staged()
+    assert first["id"] not in service.container.folders.ids()
     assert document(service.client.delete(f"/jobs/{first['id']}"))["status"] == "dismissed"
     assert service.client.get(f"/jobs/{second['id']}/results").status_code == 400
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import Cancelled, OutOfSpace
+from app.ports import Interrupted
+from app.services.job_folders import JobFolders
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> JobFolders:
+    return JobFolders(tmp_path / "staging")
+
+
+def test_a_folder_goes_with_the_end_of_its_job(folders: JobFolders) -> None:
+    with folders.working("done") as folder:
+        (folder / "a").touch()
+    with pytest.raises(Cancelled), folders.working("cancelled"):
+        raise Cancelled
+    assert folders.ids() == []
+
+
+def test_a_folder_stays_for_a_job_that_will_go_on(folders: JobFolders) -> None:
+    with pytest.raises(Interrupted), folders.working("later") as folder:
+        (folder / "a").touch()
+        raise Interrupted
+    assert folders.ids() == ["later"]
+    with folders.working("later") as folder:
+        assert (folder / "a").exists()
+
+
+def test_new_folders_are_of_jobs_to_come(folders: JobFolders) -> None:
+    assert folders.ids() == []
+    first, second = folders.new(), folders.new()
+    assert sorted(folders.ids()) == sorted([first.name, second.name])
+    folders.discard(first.name)
+    folders.discard(first.name)
+    assert folders.ids() == [second.name]
+
+
+def test_what_does_not_fit_on_the_disk_is_refused(folders: JobFolders) -> None:
+    folders.check_space(0)
+    with pytest.raises(OutOfSpace, match=r"lacks [0-9]+ MB"):
+        folders.check_space(1 << 60)
