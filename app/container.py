@@ -16,6 +16,7 @@ from app.services.ingest_sources import Roots
 from app.services.items import ItemService
 from app.services.job_folders import JobFolders
 from app.services.jobs import JobService
+from app.services.model_use import ModelUse
 from app.services.models import ModelService
 from app.services.processes import ProcessService
 from app.services.search import SearchService
@@ -54,7 +55,8 @@ class Container:
         self.models_provider = LocalModels(home.models, settings.threads)
         self.queue = LocalQueue(self.job_store)
         self.folders = JobFolders(home.staging)
-        self.models = ModelService(self.models_provider)
+        uses = ModelUse(self.vectors, self.blobs)
+        self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte)
         self.collections = CollectionService(self.vectors, self.blobs, self.job_store, self.queue, self.models)
         self.ingest = IngestService(
             self.collections,

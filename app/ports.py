@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
+from app.domain.cards import ModelCard, ModelEntry
 from app.domain.geometry import Bounds
 from app.domain.jobs import Job, JobStatus
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
@@ -349,14 +349,56 @@ class Inference(Protocol):
 
 
 class ModelProvider(Protocol):
-    """The models at hand."""
+    """The models at hand. What comes or goes shows at once, to every thread."""
 
     def cards(self) -> list[ModelCard]:
         """Cards of all models, the default first."""
+
+    def entries(self) -> list[ModelEntry]:
+        """All models with where they come from and their size, the default first."""
 
     def load(self, model_id: str) -> Inference:
         """The model, loaded once and shared.
 
         Raises:
             NotFound: no such model. InvalidBundle: its bundle does not fit.
+        """
+
+    def add(self, folder: Path) -> tuple[ModelCard, bool]:
+        """Take over a finished bundle, all of it or nothing; its card, and whether it is new (False: it was there already).
+
+        The folder is moved, or left where it is if the very same bundle is there.
+
+        Raises:
+            InvalidBundle: it does not fit. Conflict: another model has its id. OutOfSpace: the disk is full.
+        """
+
+    def add_zip(self, archive: Path, max_bytes: int) -> tuple[ModelCard, bool]:
+        """Take over the bundle in a zip, from whomever it comes; as `add`. The zip stays where it is.
+
+        max_bytes: of all its files together, as they come out.
+
+        Raises:
+            InvalidBundle, Conflict, OutOfSpace: as `add`. TooLarge: more than `max_bytes`, or too many files.
+        """
+
+    def zipped(self, model_id: str) -> Iterator[bytes]:
+        """The bundle of a model as a zip, in pieces; the same bytes every time.
+
+        Raises:
+            NotFound: no such model, or one without a bundle. InvalidBundle: its bundle does not fit.
+        """
+
+    def set_default(self, model_id: str) -> None:
+        """Make a model the default, durably.
+
+        Raises:
+            NotFound: no such model.
+        """
+
+    def remove(self, model_id: str) -> None:
+        """Delete an added bundle, one that does not fit included, and release the model; whoever works with it may finish.
+
+        Raises:
+            NotFound: no such model. Forbidden: it comes with Dyad.
         """

@@ -15,6 +15,7 @@ from app.api.schemas import (
     IndexPublic,
     JobPublic,
     Link,
+    ModelImported,
     ModelPublic,
     ProcessInput,
     ProcessOutput,
@@ -23,17 +24,18 @@ from app.api.schemas import (
     SpatialExtent,
     TemporalExtent,
 )
-from app.domain.cards import ModelCard
 from app.domain.geometry import Bounds
 from app.domain.jobs import Job, JobStatus
 from app.domain.search import SearchResult
 from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
+from app.services.models import Import, ModelInfo
 from app.services.processes import Process
 
 GEOJSON = "application/geo+json"
 JSON = "application/json"
+ZIP = "application/zip"
 Document = dict[str, Any]
 
 
@@ -155,10 +157,31 @@ def job_document(job: Job, base: str) -> JobPublic:
     return JobPublic(**fields, jobID=job.id, processID=job.kind, links=links)
 
 
-def model_document(card: ModelCard, base: str, is_default: bool) -> ModelPublic:
+def model_document(info: ModelInfo, base: str) -> ModelPublic:
     """A model card with its links."""
-    links = [Link(href=f"{base}/models/{card.id}", rel="self", type=JSON)]
-    return ModelPublic(**card.model_dump(), default=is_default, links=links)
+    return ModelPublic.model_validate(_model_fields(info, base))
+
+
+def imported_document(done: Import, base: str) -> ModelImported:
+    """An imported model."""
+    return ModelImported.model_validate({**_model_fields(done.model, base), "unchanged": not done.is_new})
+
+
+def _model_fields(info: ModelInfo, base: str) -> Document:
+    """The card first: a card may have fields of any name, which must not pass for the service's."""
+    here = f"{base}/models/{info.card.id}"
+    links = [Link(href=here, rel="self", type=JSON)]
+    if info.entry.origin != "built-in":
+        links.append(Link(href=f"{here}/bundle", rel="enclosure", type=ZIP))
+    return {
+        **info.card.model_dump(),
+        "default": info.is_default,
+        "active": info.is_default,
+        "origin": info.entry.origin,
+        "used_by": list(info.used_by),
+        "size_bytes": info.entry.size,
+        "links": links,
+    }
 
 
 def process_summary(process: Process, base: str) -> ProcessSummary:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.cards import ModelCard
+from app.domain.cards import ModelCard, Origin
 from app.domain.collections import MAX_TILE, MIN_TILE, BandList, Keyword, Scaling
 from app.domain.geometry import GeoJSON
 from app.domain.ids import COLLECTION_ID
@@ -238,10 +238,24 @@ class ProcessList(BaseModel):
 
 
 class ModelPublic(ModelCard):
-    """A model card; `default`: what a new collection gets."""
+    """A model card, and what the service knows of the model.
+
+    default, active: a new collection gets it (one thing under two names). origin: a bundle that comes with Dyad, code of
+    Dyad's own, or a bundle that somebody added. used_by: ids of the collections that need it. size_bytes: of its files.
+    """
 
     default: bool
+    active: bool
+    origin: Origin
+    used_by: list[str]
+    size_bytes: int
     links: list[Link]
+
+
+class ModelImported(ModelPublic):
+    """An imported model; unchanged: the very same bundle was there already."""
+
+    unchanged: bool
 
 
 class ModelList(BaseModel):

@@ -45,9 +45,7 @@ async def receive_form(request: Request, folder: Path, max_bytes: int, allowed: 
         TooLarge: more than `max_bytes`. InvalidInput: not multipart, or broken off. Unprocessable: a part of another name.
         OutOfSpace: the disk is full.
     """
-    limit = f"the upload is larger than {max_bytes // MEGABYTE} MB (DYAD_MAX_UPLOAD_MB); send it in several requests"
-    if int(request.headers.get("content-length") or 0) > max_bytes:
-        raise TooLarge(limit)
+    _check_length(request, max_bytes)
     _, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
     if not boundary:
@@ -59,7 +57,7 @@ async def receive_form(request: Request, folder: Path, max_bytes: int, allowed: 
         async for chunk in _chunks(request):
             received += len(chunk)
             if received > max_bytes:
-                raise TooLarge(limit)
+                raise _too_large(max_bytes)
             await to_thread.run_sync(receiver.feed, chunk)
         receiver.feed(b"")
     except MultipartError as error:
@@ -69,6 +67,50 @@ async def receive_form(request: Request, folder: Path, max_bytes: int, allowed: 
     finally:
         receiver.close()
     return receiver.form
+
+
+async def receive_file(request: Request, folder: Path, max_bytes: int, part: str) -> Path:
+    """Write the one file that a request brings into `folder`: the form's part of that name, or else the whole body.
+
+    Raises:
+        InvalidInput: no file, or several. TooLarge, Unprocessable, OutOfSpace: as `receive_form`.
+    """
+    if not is_multipart(request):
+        return await _receive_body(request, folder / "body", max_bytes)
+    form = await receive_form(request, folder, max_bytes, frozenset({part}))
+    if part in form.fields:  # sent without a file name
+        await to_thread.run_sync((folder / "field").write_bytes, form.fields[part])
+        form.files.append((part, "", folder / "field"))
+    if len(form.files) != 1:
+        raise InvalidInput(f"send one file, as the form's part {part!r} or as the body")
+    return form.files[0][2]
+
+
+async def _receive_body(request: Request, path: Path, max_bytes: int) -> Path:
+    _check_length(request, max_bytes)
+    received = 0
+    try:
+        with path.open("wb") as file:
+            async for chunk in _chunks(request):
+                received += len(chunk)
+                if received > max_bytes:
+                    raise _too_large(max_bytes)
+                await to_thread.run_sync(file.write, chunk)
+    except OSError as error:
+        raise OutOfSpace(f"the upload cannot be written: {error.strerror}") from None
+    if not received:
+        raise InvalidInput("the request has no body; send the file as the body, or in a form")
+    return path
+
+
+def _check_length(request: Request, max_bytes: int) -> None:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"the upload is larger than {max_bytes // MEGABYTE} MB (DYAD_MAX_UPLOAD_MB); send it in several requests")
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:

@@ -42,7 +42,19 @@ class Backend(Protocol):
         """`{"models": [...]}`."""
 
     def model(self, model_id: str) -> Document:
-        """The card of one model."""
+        """One model: its card, and what Dyad knows of it."""
+
+    def import_model(self, archive: Path) -> Document:
+        """Import a bundle's zip: the model with `unchanged`. Raises `InvalidBundle`, `Conflict`."""
+
+    def export_model(self, model_id: str, target: Path) -> None:
+        """Write a model's bundle to the new file `target`, as one zip."""
+
+    def activate_model(self, model_id: str) -> Document:
+        """Make a model the default; the model."""
+
+    def delete_model(self, model_id: str) -> None:
+        """Delete a model that was added. Raises `Conflict` while it is in use."""
 
     def jobs(self, collection: str | None, status: Sequence[str], limit: int) -> Document:
         """`{"jobs": [...]}`, newest first."""

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.api.documents import collection_document, job_document, model_document, search_document
+from app.api.documents import collection_document, imported_document, job_document, model_document, search_document
 from app.api.params import parse_search
 from app.api.schemas import CollectionCreate, SearchRequest
 from app.cli.backend import POLL_SECONDS, Document, Report, Stopped
@@ -60,13 +60,27 @@ class LocalBackend:
 
     def models(self) -> Document:
         """All models."""
-        cards = self._container.models.cards()
-        return {"models": [_plain(model_document(card, BASE, number == 0)) for number, card in enumerate(cards)]}
+        return {"models": [_plain(model_document(info, BASE)) for info in self._container.models.all()]}
 
     def model(self, model_id: str) -> Document:
         """One model."""
-        service = self._container.models
-        return _plain(model_document(service.card(model_id), BASE, service.default().id == model_id))
+        return _plain(model_document(self._container.models.info(model_id), BASE))
+
+    def import_model(self, archive: Path) -> Document:
+        """Import a bundle's zip."""
+        return _plain(imported_document(self._container.models.import_zip(archive), BASE))
+
+    def export_model(self, model_id: str, target: Path) -> None:
+        """Write a model's bundle as one zip."""
+        self._container.models.export_zip(model_id, target)
+
+    def activate_model(self, model_id: str) -> Document:
+        """Make a model the default."""
+        return _plain(model_document(self._container.models.activate(model_id), BASE))
+
+    def delete_model(self, model_id: str) -> None:
+        """Delete a model."""
+        self._container.models.delete(model_id)
 
     def jobs(self, collection: str | None, status: Sequence[str], limit: int) -> Document:
         """Jobs, newest first."""

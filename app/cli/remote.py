@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,7 @@ import httpx
 from app.api.errors import STATUS
 from app.cli.backend import ENDED, POLL_SECONDS, Document, Report, Stopped
 from app.errors import DyadError, Unavailable
+from app.files import new_file
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TIMEOUT = httpx.Timeout(300, connect=10)
@@ -41,18 +42,40 @@ class HttpBackend:
             DyadError: of the class that the service's status stands for, with the service's own words.
             Unavailable: nobody answers there.
         """
-        try:
+        with self._answers():
             answer = self._client.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"no answer from {self.url}: {error or type(error).__name__}; is the service running?") from None
         document = _json_object(answer)
         if answer.is_success and document is not None:
             return document
-        detail = (document or {}).get(
-            "detail"
-        ) or f"{self.url} answered {answer.status_code} to {method} {path}; is it a Dyad service?"
+        raise self._refused(answer, document)
+
+    def download(self, path: str, target: Path) -> None:
+        """Stream an answer's body to the new file `target`, all of it or nothing.
+
+        Raises:
+            DyadError, Unavailable: as `request`. OSError: the file exists, or cannot be written.
+        """
+        with self._answers(), self._client.stream("GET", path) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise self._refused(answer, _json_object(answer))
+            with new_file(target) as file:
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise Unavailable(f"no answer from {self.url}: {error or type(error).__name__}; is the service running?") from None
+
+    def _refused(self, answer: httpx.Response, document: Document | None) -> DyadError:
+        """The error that an answer stands for."""
+        asked = f"{answer.request.method} {answer.request.url.path}"
+        detail = (document or {}).get("detail") or f"{self.url} answered {answer.status_code} to {asked}; is it a Dyad service?"
         kind = next((kind for kind, status in STATUS.items() if status == answer.status_code), DyadError)
-        raise kind(str(detail))
+        return kind(str(detail))
 
     def collections(self) -> Document:
         """All collections."""
@@ -77,6 +100,23 @@ class HttpBackend:
     def model(self, model_id: str) -> Document:
         """One model."""
         return self.request("GET", f"/models/{model_id}")
+
+    def import_model(self, archive: Path) -> Document:
+        """Import a bundle's zip."""
+        with archive.open("rb") as content:
+            return self.request("POST", "/models", content=content, headers={"Content-Type": "application/zip"})
+
+    def export_model(self, model_id: str, target: Path) -> None:
+        """Write a model's bundle as one zip."""
+        self.download(f"/models/{model_id}/bundle", target)
+
+    def activate_model(self, model_id: str) -> Document:
+        """Make a model the default."""
+        return self.request("POST", f"/models/{model_id}/activate")
+
+    def delete_model(self, model_id: str) -> None:
+        """Delete a model."""
+        self.request("DELETE", f"/models/{model_id}")
 
     def jobs(self, collection: str | None, status: Sequence[str], limit: int) -> Document:
         """Jobs, newest first."""

@@ -178,5 +178,5 @@ def _say_how_to_use(target: Path, home: Path, data: str) -> None:
     models = home / "models"
     folder = shlex.quote(data.partition("=")[2] or data)
     if target.absolute().parent != models.absolute():
-        say(f"to use it: cp -r {shlex.quote(str(target))} {shlex.quote(str(models / target.name))}")
-    say(f"then: dyad index my-images {folder} --model {target.name}   (restart `dyad serve` to list it there)")
+        say(f"to use it: dyad models import {shlex.quote(str(target))}")
+    say(f"then: dyad index my-images {folder} --model {target.name}   or: dyad models activate {target.name}")

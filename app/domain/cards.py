@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT = 1
+MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""Also the name of a bundle's folder, so no dot comes first."""
+Origin = Literal["shipped", "built-in", "added"]
 MAX_DEPTH = 1000
 """Candidates that a matcher looks at, at most."""
 
@@ -89,7 +93,7 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
     format: int = FORMAT
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    id: str = Field(pattern=MODEL_ID)
     version: str = "1"
     title: str = ""
     description: str = ""
@@ -105,3 +109,15 @@ class ModelCard(BaseModel):
     training_data: str = ""
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model at hand.
+
+    origin: a bundle that comes with Dyad, code of Dyad's own, or a bundle that somebody added. size: bytes of its files.
+    """
+
+    card: ModelCard
+    origin: Origin
+    size: int

@@ -1,4 +1,4 @@
-"""Zips of images, unpacked member by member, suspicious of everything that a zip says of itself."""
+"""Zips of images and of models, unpacked member by member, suspicious of everything that a zip says of itself."""
 
 from __future__ import annotations
 
@@ -17,29 +17,36 @@ from app.imagery.sources import FileKind, sniff
 CHUNK = 1024 * 1024
 MAX_MEMBERS = 1_000_000
 MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
+MEMBER_BYTES = 1024
+"""Of the table of contents, for one member; names are seldom longer than a tenth of it."""
 MAX_RATIO = 200
-"""No archive of real images shrinks further; checked once `RATIO_FREE_BYTES` have come out."""
+"""No archive of real images or models shrinks further; checked once `RATIO_FREE_BYTES` have come out."""
 RATIO_FREE_BYTES = 64 * 1024 * 1024
 _MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
 _SKIPPED_FOLDERS = {"__MACOSX"}
 
 
-def extract(path: Path, name: str, into: Path, max_bytes: int) -> Iterator[tuple[str, Path | DyadError]]:
+def extract(
+    path: Path, name: str, into: Path, max_bytes: int, max_members: int = MAX_MEMBERS
+) -> Iterator[tuple[str, Path | DyadError]]:
     """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and a staged file or why there is none.
 
     name: of the archive. into: an existing folder for the staged files, whose names are random; the caller deletes each.
-    max_bytes: limit of all members together. Folders, dot files and what macOS adds are passed over.
+    max_bytes: limit of all members together. max_members: how many; folders, dot files and what macOS adds count, and are
+    passed over.
 
     Raises:
         UnreadableImage: no zip, or damaged. TooLarge: more than `max_bytes` unpacked, or compressed absurdly (a zip bomb),
             or too many members. OutOfSpace: the disk is full.
     """
-    _check_directory(path)
+    _check_directory(path, max_members)
     try:
         archive = zipfile.ZipFile(path)
     except _MEMBER_ERRORS as error:
         raise UnreadableImage(f"the zip is damaged or cut short ({error}); pack it again") from None
     with archive:
+        if len(archive.infolist()) > max_members:  # whatever the end of the archive said
+            raise _too_many(max_members)
         members = [member for member in archive.infolist() if not _is_skipped(member)]
         budget = _Budget(max_bytes, path.stat().st_size)
         budget.check(sum(member.file_size for member in members))
@@ -72,8 +79,8 @@ class _Budget:
             raise TooLarge(f"the zip unpacks to more than {self._max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); send it in parts")
         if size > RATIO_FREE_BYTES and size > MAX_RATIO * self._packed:
             raise TooLarge(
-                f"the zip unpacks to more than {MAX_RATIO} times its size, as no images do; if that is meant, send the files"
-                " unpacked"
+                f"the zip unpacks to more than {MAX_RATIO} times its size, as no images or models do; if that is meant, pack it"
+                " without compression"
             )
 
 
@@ -118,7 +125,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
     return staged
 
 
-def _check_directory(path: Path) -> None:
+def _check_directory(path: Path, max_members: int) -> None:
     """Refuse an archive whose table of contents would fill the memory, before it is read."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -128,8 +135,12 @@ def _check_directory(path: Path) -> None:
     if end < 0 or len(tail) < end + 22:
         raise UnreadableImage("the zip is cut short: its table of contents is missing; send it again")
     members, directory = struct.unpack("<HI", tail[end + 10 : end + 16])
-    big = tail.rfind(b"PK\x06\x06", 0, end)
-    if big >= 0 and len(tail) >= big + 56:
+    big = end - 76  # zip64: its record, then 20 bytes that point there; `zipfile` looks nowhere else
+    if big >= 0 and tail[big : big + 4] == b"PK\x06\x06" and tail[end - 20 : end - 16] == b"PK\x06\x07":
         members, directory = struct.unpack("<QQ", tail[big + 32 : big + 48])
-    if members > MAX_MEMBERS or directory > MAX_DIRECTORY_BYTES:
-        raise TooLarge(f"the zip has more than {MAX_MEMBERS} members; send it in parts")
+    if members > max_members or directory > min(MAX_DIRECTORY_BYTES, max_members * MEMBER_BYTES):
+        raise _too_many(max_members)
+
+
+def _too_many(max_members: int) -> TooLarge:
+    return TooLarge(f"the zip has more than the {max_members} members that may come at once")

@@ -19,7 +19,7 @@ TAIL_FILE = "tail.onnx"
 MAX_CARD_BYTES = 1 << 20
 MAX_FILE_BYTES = 2 << 30
 MAX_FILES = 64
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def read_bundle(folder: Path) -> ModelCard:
@@ -114,7 +114,7 @@ def _check_listing(folder: Path, card: ModelCard) -> None:
     """Exactly the declared files, plain ones, directly in the folder."""
     for name in card.files:
         path = folder / name
-        if not _FILE_NAME.fullmatch(name) or name == CARD_FILE:
+        if not FILE_NAME.fullmatch(name) or name == CARD_FILE:
             raise InvalidBundle(f"{folder.name}: {CARD_FILE}: files: {name!r} cannot be the name of a bundle's file")
         if path.is_symlink() or not path.is_file():
             raise InvalidBundle(f"{folder.name}: {name} is declared in {CARD_FILE}, but there is no such plain file")

@@ -88,11 +88,12 @@ class CollectionService:
         settings["stride"] = settings.get("stride") or settings.get("tile_size") or Collection.model_fields["tile_size"].default
         now = datetime.now(UTC)
         collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
-        card = self._models.check_fit(collection.model, collection.bands)
-        index = self._fresh_index(collection_id, collection.model)
-        self._vectors.create_index(index, card.dimension)
-        self._vectors.set_alias(collection_id, index)
-        self._write(collection)
+        with self._models.keeping():
+            card = self._models.check_fit(collection.model, collection.bands)
+            index = self._fresh_index(collection_id, collection.model)
+            self._vectors.create_index(index, card.dimension)
+            self._vectors.set_alias(collection_id, index)
+            self._write(collection)
         return self.info(collection_id)
 
     def ids(self) -> list[str]:
@@ -246,12 +247,13 @@ class CollectionService:
                 else "create another collection with the new settings"
             )
             raise Conflict(f"collection {before.id!r} holds tiles that were made with its {', '.join(changed)}; {way}")
-        card = self._models.check_fit(after.model, after.bands)
-        if after.model != before.model:
-            index = self._fresh_index(before.id, after.model)
-            self._vectors.create_index(index, card.dimension)
-            self._vectors.set_alias(before.id, index)
-            self._vectors.drop_index(old)
+        with self._models.keeping():
+            card = self._models.check_fit(after.model, after.bands)
+            if after.model != before.model:
+                index = self._fresh_index(before.id, after.model)
+                self._vectors.create_index(index, card.dimension)
+                self._vectors.set_alias(before.id, index)
+                self._vectors.drop_index(old)
 
     def _remove_leftovers(self, collection_id: str) -> None:
         self._vectors.drop_alias(collection_id)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import HomeInUse, HomeTooNew, StartupError
-from app.stores.files import replace_file
+from app.files import replace_file
 
 FORMAT = 1
 

@@ -22,9 +22,9 @@ from typing_extensions import override
 
 from app.domain.search import TileFilter
 from app.errors import Conflict, InvalidInput, NotFound, Unavailable
+from app.files import replace_file, sync
 from app.stores import exact
 from app.stores.edge_index import EdgeIndex, check_space
-from app.stores.files import replace_file, sync_folder
 from app.stores.indexes import IndexedStore
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
@@ -60,7 +60,7 @@ class EdgeVectorStore(IndexedStore):
             EdgeIndex.create(part / "shard", dimension)
             replace_file(part / "index.json", json.dumps({"dimension": dimension}).encode())
             part.rename(folder)
-            sync_folder(self._root)
+            sync(self._root)
 
     @override
     def drop_index(self, index: str) -> None:
@@ -74,7 +74,7 @@ class EdgeVectorStore(IndexedStore):
                 return
             part = self._root / f"{_PART}{uuid.uuid4()}"
             folder.rename(part)
-            sync_folder(self._root)
+            sync(self._root)
         shutil.rmtree(part, ignore_errors=True)
 
     @override

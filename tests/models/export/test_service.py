@@ -66,6 +66,18 @@ def test_the_provider_lists_what_was_unpacked(written: Path, tmp_path: Path) -> 
     assert models.load("tiny").embed(random_tiles(2)).embedding.shape == (2, 16)
 
 
+def test_the_registry_takes_a_bundle_and_gives_it_back(written: Path, tmp_path: Path) -> None:
+    pack_bundle(written, tmp_path / "tiny.zip")
+    models = LocalModels(tmp_path / "models", threads=1, bundled=tmp_path / "none")
+    card, is_new = models.add_zip(tmp_path / "tiny.zip", 64 << 20)
+    assert (card.id, is_new) == ("tiny", True)
+    assert models.load("tiny").embed(random_tiles(2)).embedding.shape == (2, 16)
+    (tmp_path / "again.zip").write_bytes(b"".join(models.zipped("tiny")))
+    folder = unpack_bundle(tmp_path / "again.zip", tmp_path / "elsewhere")
+    assert read_bundle(folder).card == read_bundle(written).card
+    assert not models.add(folder)[1]
+
+
 def test_int8_bundles_serve_too(tmp_path: Path) -> None:
     encoder = make_encoder()
     tiles = random_tiles(8)

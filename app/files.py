@@ -1,0 +1,60 @@
+"""Writing a file so that nobody ever sees a part of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from app.errors import OutOfSpace
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a small file there so that a reader, or the next start after a power cut, sees the old or the new one.
+
+    Writes beside it, syncs, renames, syncs the folder.
+
+    Raises:
+        OutOfSpace: the disk is full; the old file is as it was.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpace(f"the disk of {path.parent} is full; make room and try again") from None
+        raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write to; it is removed if the block fails.
+
+    Raises:
+        OSError: it exists, or cannot be made.
+    """
+    with path.open("xb") as file:
+        try:
+            yield file
+            file.flush()
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or the renames in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

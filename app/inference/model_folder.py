@@ -1,0 +1,116 @@
+"""The folder of added bundles: taking one in and out so that a crash at any moment leaves all of it or nothing.
+
+::
+
+    {id}/            a bundle
+    active.json      {"model": id}: the default that somebody chose; absent, it is the first that ships
+    .incoming/       what is being unpacked or deleted; emptied at the next start
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import Conflict, DyadError, OutOfSpace, Unavailable
+from app.files import replace_file, sync
+
+logger = logging.getLogger(__name__)
+
+SCRATCH = ".incoming"
+ACTIVE = "active.json"
+
+
+class ModelFolder:
+    """The folder at `path`, which is made when the first bundle comes. Only one process writes to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        shutil.rmtree(path / SCRATCH, ignore_errors=True)
+
+    def read_active(self) -> str | None:
+        """The id of the chosen default; None if nobody has chosen."""
+        try:
+            chosen = json.loads((self.path / ACTIVE).read_bytes())["model"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("%s cannot be read (%s): the default is the model that ships", self.path / ACTIVE, error)
+            return None
+        return chosen if isinstance(chosen, str) else None
+
+    def write_active(self, model_id: str) -> None:
+        """Choose the default. Survives a power cut.
+
+        Raises:
+            OutOfSpace: the disk is full.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        replace_file(self.path / ACTIVE, json.dumps({"model": model_id}).encode())
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A fresh folder on the same disk, where nobody looks for models; it is removed after the block."""
+        parent = self.path / SCRATCH
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def put(self, source: Path, name: str) -> Path:
+        """Move a folder here under `name`, durably; returns where it lies.
+
+        Raises:
+            Conflict: there is something of that name. OutOfSpace: the disk is full (it comes from another one).
+        """
+        target = self.path / name
+        with self.scratch() as scratch:
+            part = scratch / name
+            try:
+                _move(source, part)
+                for path in (*part.iterdir(), part):
+                    sync(path)
+                part.rename(target)
+            except OSError as error:
+                raise _explained(error, name) from None
+        sync(self.path)
+        return target
+
+    def take_out(self, name: str) -> None:
+        """Delete the folder `name`.
+
+        Raises:
+            Unavailable: the disk does not let it go.
+        """
+        with self.scratch() as scratch:
+            try:
+                (self.path / name).rename(scratch / name)
+            except OSError as error:
+                raise Unavailable(f"the bundle {name!r} cannot be deleted: {error.strerror}") from None
+            sync(self.path)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copytree(source, target)
+        shutil.rmtree(source, ignore_errors=True)
+
+
+def _explained(error: OSError, name: str) -> DyadError:
+    if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+        return Conflict(f"there is something named {name!r} among the models already; delete it first, or choose another id")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutOfSpace("the disk that holds the models is full; make room and try again")
+    return Unavailable(f"the bundle {name!r} cannot be put among the models: {error.strerror}")
