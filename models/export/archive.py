@@ -9,10 +9,10 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from models.export.bundle import move_into_place
 from models.export.errors import BundleError
 from models.export.files import CARD_FILE
 from models.export.verify import FILE_NAME, parse_card, read_card
+from models.export.writing import move_into_place
 
 MAX_FILES = 65
 MAX_BYTES = 4 << 30

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,19 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from torch import Tensor
 
 from models.backbones.encoder import Encoder
 from models.export.card import BundleCard, Facts, Int8Report, MatcherFacts, Stored, describe_data
 from models.export.code_version import code_version
 from models.export.errors import BundleError
-from models.export.files import CARD_FILE, ENCODER_FILE, WEIGHTS_FILE
+from models.export.files import ENCODER_FILE, WEIGHTS_FILE
 from models.export.onnx_graphs import EXAMPLES, QuantisedMatcher, export_encoder, export_matcher
 from models.export.quantise import Int8, quantise_encoder
 from models.export.runtime import normalised
 from models.export.verify import read_card, sha256
 from models.export.weights import Precision, at_precision, load_encoder, load_matcher, save_weights
+from models.export.writing import as_json, move_into_place, write_card
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 
@@ -112,25 +111,10 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(card, encoder, matcher)
 
 
-def move_into_place(part: Path, folder: Path) -> None:
-    """Sync a finished folder's files and give it its name.
-
-    Raises:
-        BundleError: somebody else has made a folder of that name.
-    """
-    for path in (*part.iterdir(), part):
-        _sync(path)
-    try:
-        part.rename(folder)
-    except OSError as error:
-        raise BundleError(f"{folder}: the finished bundle cannot be put there ({error.strerror})") from None
-    _sync(folder.parent)
-
-
 def _write(
     part: Path, encoder: Encoder, facts: Facts, matcher: Matcher | None, int8: Int8 | None, weights: Precision
 ) -> BundleCard:
-    _as_json(facts)  # what cannot be written is said before the graphs are made, which takes long
+    as_json(facts)  # what cannot be written is said before the graphs are made, which takes long
     encoder = at_precision(encoder, weights)
     network = None if matcher is None else at_precision(matcher.network, weights)
     matcher_facts = None if matcher is None else _matcher_facts(matcher)
@@ -156,15 +140,8 @@ def _write(
         matcher=matcher_facts,
         files={path.name: sha256(path) for path in sorted(part.iterdir())},
     )
-    (part / CARD_FILE).write_text(_as_json(card), encoding="utf-8")
+    write_card(part, card)
     return card
-
-
-def _as_json(card: BaseModel) -> str:
-    try:
-        return json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    except ValueError as error:
-        raise BundleError(f"{CARD_FILE}: a value cannot be written as JSON: {error}") from None
 
 
 def _write_encoder(
@@ -202,13 +179,5 @@ def _matcher_facts(matcher: Matcher) -> MatcherFacts:
         )
     except ValidationError as error:
         raise BundleError(f"matcher: {error.errors()[0]['msg']}") from None
-    _as_json(facts)
+    as_json(facts)
     return facts
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

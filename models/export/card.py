@@ -136,6 +136,10 @@ class BundleCard(Facts):
 
     training_data: the training sets and their terms in one line, for people. weights: precision of `weights.safetensors`;
     the graphs are made of the weights as they are in it. files: sha256 of every other file, by name.
+
+    Of a bundle that is another one with a new head: base: its id. head: how the head was trained. encoder_digest, pair_digest:
+    equal among bundles that make the same `feature`, the same `pair`, of a tile; a bundle that has none is known by the sha256
+    of its `encoder.onnx`.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -152,6 +156,10 @@ class BundleCard(Facts):
     weights: Literal["float32", "float16"]
     matcher: MatcherFacts | None = None
     files: dict[str, Digest]
+    base: str | None = None
+    head: dict[str, Any] | None = None
+    encoder_digest: Digest | None = None
+    pair_digest: Digest | None = None
 
     @model_validator(mode="after")
     def _check_whole(self) -> Self:
