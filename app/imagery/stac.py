@@ -20,7 +20,7 @@ from app.imagery.sources import MAX_STAC_BYTES
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 _DATA_ROLES = {"data", "visual"}
 _OTHER_ROLES = {"thumbnail", "overview", "metadata"}
-_PARSE_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+STAC_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class StacItem:
 
     geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
     name. properties: the Item's, without those two. assets: keys and paths of its images; a path need not exist, and
-    whether it may be read is for the caller to say.
+    whether it may be read is for the caller to say. collection: id of the STAC Collection that it is of.
     """
 
     id: str
@@ -38,6 +38,7 @@ class StacItem:
     labels: tuple[str, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
     assets: list[tuple[str, Path]] = field(default_factory=list)
+    collection: str | None = None
 
 
 def read_stac_item(path: Path) -> StacItem:
@@ -46,14 +47,34 @@ def read_stac_item(path: Path) -> StacItem:
     Raises:
         InvalidInput: no Item, or a wrong one, or it names images that are not local files, or none at all.
     """
-    if path.stat().st_size > MAX_STAC_BYTES:
-        raise InvalidInput(f"a STAC Item of more than {MAX_STAC_BYTES >> 20} MiB is not read")
+    return parse_stac_item(read_stac_document(path), path.resolve().parent)
+
+
+def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX_STAC_BYTES) -> Any:
+    """The JSON of a STAC file. what: it should be, for people.
+
+    Raises:
+        InvalidInput: too large, or no JSON. OSError: it cannot be read.
+    """
+    if path.stat().st_size > max_bytes:
+        raise InvalidInput(f"a {what} of more than {max_bytes >> 20} MiB is not read")
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(what, error) from None
+
+
+def parse_stac_item(document: Any, folder: Path) -> StacItem:
+    """An Item from its JSON. folder: where it lies, with links followed; relative hrefs begin there.
+
+    Raises:
+        InvalidInput: see `read_stac_item`.
+    """
+    try:
         item = pystac.Item.from_dict(document, preserve_dict=False)
         when = item.datetime or item.common_metadata.start_datetime
-    except _PARSE_ERRORS as error:
-        raise InvalidInput(f"not a STAC Item that can be read ({str(error)[:200] or type(error).__name__})") from None
+    except STAC_ERRORS as error:
+        raise unreadable("STAC Item", error) from None
     properties = {key: value for key, value in item.properties.items() if key not in ("datetime", "labels")}
     return StacItem(
         id=str(item.id),
@@ -61,8 +82,30 @@ def read_stac_item(path: Path) -> StacItem:
         datetime=None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC),
         labels=_labels(item.properties.get("labels")),
         properties=properties,
-        assets=_assets(item, path.resolve().parent),
+        assets=_assets(item, folder),
+        collection=None if item.collection_id is None else str(item.collection_id),
     )
+
+
+def local_path(href: Any, folder: Path, what: str) -> Path:
+    """The file that an href means; relative ones begin at `folder`. what: whose href it is, for people.
+
+    Raises:
+        InvalidInput: it is no text, or lies elsewhere than on this machine.
+    """
+    if not isinstance(href, str) or not href or "\x00" in href:
+        raise InvalidInput(f"{what} has no usable href")
+    if not _SCHEME.match(href):
+        return folder / href
+    parts = urlsplit(href)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(unquote(parts.path))
+    raise InvalidInput(f"{what} lies at {href[:200]}; only local files are read: download it and make the href relative")
+
+
+def unreadable(what: str, error: Exception) -> InvalidInput:
+    """The error for a document that a STAC library could not take."""
+    return InvalidInput(f"not a {what} that can be read ({str(error)[:200] or type(error).__name__})")
 
 
 def _refuse_constant(text: str) -> Any:
@@ -74,7 +117,8 @@ def _labels(value: Any) -> tuple[str, ...]:
 
 
 def _assets(item: pystac.Item, folder: Path) -> list[tuple[str, Path]]:
-    found = [(key, _local(key, asset.href, folder)) for key, asset in item.assets.items() if _is_image(asset)]
+    images = [(key, asset) for key, asset in item.assets.items() if _is_image(asset)]
+    found = [(key, local_path(asset.href, folder, f"asset {key!r} of the STAC Item").resolve()) for key, asset in images]
     if not found:
         raise InvalidInput(
             "the STAC Item names no image: none of its assets has the role data or visual or an image media type"
@@ -88,17 +132,3 @@ def _is_image(asset: pystac.Asset) -> bool:
     if roles & _OTHER_ROLES and not roles & _DATA_ROLES:
         return False
     return is_image and bool(roles & _DATA_ROLES or asset.media_type)
-
-
-def _local(key: str, href: Any, folder: Path) -> Path:
-    if not isinstance(href, str) or not href or "\x00" in href:
-        raise InvalidInput(f"asset {key!r} of the STAC Item has no usable href")
-    if not _SCHEME.match(href):
-        return (folder / href).resolve()
-    parts = urlsplit(href)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return Path(unquote(parts.path)).resolve()
-    raise InvalidInput(
-        f"asset {key!r} of the STAC Item lies at {href[:200]}; only local assets are read: download it and make the href"
-        " relative"
-    )

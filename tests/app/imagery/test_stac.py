@@ -72,9 +72,9 @@ def test_file_urls_are_local(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"assets": {"data": {"href": "https://example.com/x.tif", "roles": ["data"]}}}, "only local assets are read"),
-        ({"assets": {"data": {"href": "s3://bucket/x.tif", "type": "image/tiff"}}}, "only local assets are read"),
-        ({"assets": {"data": {"href": "file://host/x.tif", "type": "image/tiff"}}}, "only local assets are read"),
+        ({"assets": {"data": {"href": "https://example.com/x.tif", "roles": ["data"]}}}, "only local files are read"),
+        ({"assets": {"data": {"href": "s3://bucket/x.tif", "type": "image/tiff"}}}, "only local files are read"),
+        ({"assets": {"data": {"href": "file://host/x.tif", "type": "image/tiff"}}}, "only local files are read"),
         ({"assets": {"data": {"href": "", "roles": ["data"]}}}, "no usable href"),
         ({"assets": {}}, "names no image"),
         ({"type": "Catalog"}, "not a STAC Item"),
