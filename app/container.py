@@ -9,6 +9,7 @@ from app.errors import DyadError
 from app.inference.provider import LocalModels
 from app.ports import JobHandler, VectorStore
 from app.queue.local import LocalQueue
+from app.queue.ticker import Ticker
 from app.services.collections import CollectionService
 from app.services.ingest import KIND as INGEST
 from app.services.ingest import IngestLimits, IngestService
@@ -19,7 +20,10 @@ from app.services.jobs import JobService
 from app.services.model_use import ModelUse
 from app.services.models import ModelService
 from app.services.processes import ProcessService
+from app.services.schedules import ScheduleService
 from app.services.search import SearchService
+from app.services.sync import KIND as SYNC
+from app.services.sync import SyncService
 from app.settings import Settings
 from app.stores.blobs import ObjectBlobs
 from app.stores.home import Home
@@ -58,6 +62,7 @@ class Container:
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte)
         self.collections = CollectionService(self.vectors, self.blobs, self.job_store, self.queue, self.models)
+        roots = Roots(tuple(Path(root) for root in settings.read_roots))
         self.ingest = IngestService(
             self.collections,
             self.models,
@@ -65,23 +70,28 @@ class Container:
             self.blobs,
             self.queue,
             self.folders,
-            Roots(tuple(Path(root) for root in settings.read_roots)),
+            roots,
             IngestLimits(settings.max_upload_mb * megabyte, settings.max_pixels, settings.threads),
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
         self.search = SearchService(self.collections, self.models, self.vectors, settings.max_pixels)
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.processes = ProcessService(())
+        self.sync = SyncService(self.collections, self.ingest, self.vectors, self.blobs, roots, settings.sync_min_remaining)
+        self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots)
+        self.ticker = Ticker(self.schedules.tick)
 
-    def start(self) -> None:
-        """Remove what a crash left, then begin to work on jobs."""
+    def start(self, *, tick: bool = True) -> None:
+        """Remove what a crash left, then begin to work on jobs. tick: whether schedules are looked after, too."""
         self.collections.sweep()
         self.jobs.sweep()
         self.queue.start(self._lanes())
+        if tick:
+            self.ticker.start()
 
     def close(self) -> None:
         """Finish the tile in hand, make everything durable, let go of the home. A part that fails to close is logged."""
-        for part in (self.queue, self.models_provider, self.vectors, self.job_store, self.home):
+        for part in (self.ticker, self.queue, self.models_provider, self.vectors, self.job_store, self.home):
             try:
                 part.close()
             except DyadError as error:
@@ -89,7 +99,7 @@ class Container:
 
     def _lanes(self) -> dict[str, dict[str, JobHandler]]:
         """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
-        return {"index": {INGEST: self.ingest.run}, "learn": {}}
+        return {"index": {INGEST: self.ingest.run, SYNC: self.sync.run}, "learn": {}}
 
 
 def _vector_store(settings: Settings, folder: Path) -> VectorStore:

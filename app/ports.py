@@ -205,7 +205,11 @@ class JobStore(Protocol):
     """The jobs and the ids of the tiles they touched."""
 
     def create(self, job: Job) -> None:
-        """Store a new job."""
+        """Store a new job.
+
+        Raises:
+            Conflict: there is one of its id.
+        """
 
     def get(self, job_id: str) -> Job:
         """One job.
@@ -301,7 +305,11 @@ class JobQueue(Protocol):
     """Runs accepted jobs, each by the handler of its kind."""
 
     def submit(self, job: Job) -> None:
-        """Store the job and see that it runs."""
+        """Store the job and see that it runs.
+
+        Raises:
+            Conflict: there is one of its id.
+        """
 
     def cancel(self, job_id: str) -> Job:
         """Dismiss a job that has not ended; an ended one is left as it is.

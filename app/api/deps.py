@@ -18,6 +18,7 @@ from app.services.items import ItemService
 from app.services.jobs import JobService
 from app.services.models import ModelService
 from app.services.processes import ProcessService
+from app.services.schedules import ScheduleService
 from app.services.search import SearchService
 
 
@@ -57,9 +58,14 @@ async def _models(container: ContainerDep) -> ModelService:
     return container.models
 
 
+async def _schedules(container: ContainerDep) -> ScheduleService:
+    return container.schedules
+
+
 CollectionsDep = Annotated[CollectionService, Depends(_collections)]
 IngestDep = Annotated[IngestService, Depends(_ingest)]
 ItemsDep = Annotated[ItemService, Depends(_items)]
+SchedulesDep = Annotated[ScheduleService, Depends(_schedules)]
 SearchDep = Annotated[SearchService, Depends(_search)]
 JobsDep = Annotated[JobService, Depends(_jobs)]
 ProcessesDep = Annotated[ProcessService, Depends(_processes)]

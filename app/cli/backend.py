@@ -75,6 +75,18 @@ class Backend(Protocol):
             DyadError: it failed or was dismissed. Stopped: by Ctrl-C; the job is dismissed by then.
         """
 
+    def schedule(self, collection_id: str) -> Document:
+        """The schedule of a collection. Raises `NotFound` if it has none."""
+
+    def put_schedule(self, collection_id: str, settings: Document) -> Document:
+        """Create or replace the schedule of a collection."""
+
+    def delete_schedule(self, collection_id: str) -> None:
+        """Remove the schedule of a collection."""
+
+    def run_schedule(self, collection_id: str, accept_vanished: bool) -> Document:
+        """Begin a run of the schedule; the status of its job, for `follow`. Raises `Conflict` while another is active."""
+
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """A FeatureCollection of the most similar tiles."""
 

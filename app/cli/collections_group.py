@@ -1,4 +1,4 @@
-"""`dyad collections`: list, show, create, delete."""
+"""`dyad collections`: list, show, create, delete, schedule."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.cli.backend import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
 from app.cli.reach import open_backend
+from app.cli.schedule_command import schedule
 
 
 def build() -> typer.Typer:
@@ -21,6 +22,7 @@ def build() -> typer.Typer:
     group.command()(show)
     group.command()(create)
     group.command()(delete)
+    group.command()(schedule)
     return group
 
 

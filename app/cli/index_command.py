@@ -14,11 +14,9 @@ import typer
 from app.cli import options
 from app.cli.backend import Backend, Document, Stopped
 from app.cli.options import Target
-from app.cli.output import notice, print_json, progress_bar, say
+from app.cli.output import list_rejected, notice, print_json, progress_bar, say
 from app.cli.reach import open_backend
 from app.errors import Conflict, DyadError, NotFound
-
-SHOWN_REJECTIONS = 20
 
 
 def index(
@@ -69,7 +67,7 @@ def index(
             raise typer.Exit(130) from None
     if json:
         print_json(result)
-    _list_rejected(result["rejected"])
+    list_rejected(result["rejected"])
     if not json:
         _summarise(collection, result, time.monotonic() - started, target)
     if result["rejected"] and not result["item_ids"]:
@@ -101,13 +99,6 @@ def _ensure_collection(dyad: Backend, collection: str, settings: dict[str, Any])
         if present != value:
             option = "--" + name.replace("_", "-")
             raise Conflict(f"collection {collection!r} has {name} {present}; leave {option} out or index into a new collection")
-
-
-def _list_rejected(rejected: list[Document]) -> None:
-    for each in rejected[:SHOWN_REJECTIONS]:
-        notice(f"rejected {each['file_name']}: {each['reason']}")
-    if len(rejected) > SHOWN_REJECTIONS:
-        notice(f"... and {len(rejected) - SHOWN_REJECTIONS} more (--json lists all of them)")
 
 
 def _summarise(collection: str, result: Document, seconds: float, target: Target) -> None:

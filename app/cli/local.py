@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.api.documents import collection_document, imported_document, job_document, model_document, search_document
 from app.api.params import parse_search
+from app.api.schedule_documents import SchedulePut, schedule_document
 from app.api.schemas import CollectionCreate, SearchRequest
 from app.cli.backend import POLL_SECONDS, Document, Report, Stopped
 from app.cli.output import notice
@@ -109,6 +110,24 @@ class LocalBackend:
         """Begin a process."""
         return _job(self._container.processes.execute(process_id, inputs))
 
+    def schedule(self, collection_id: str) -> Document:
+        """The schedule of a collection."""
+        return _plain(schedule_document(self._container.schedules.get(collection_id), BASE))
+
+    def put_schedule(self, collection_id: str, settings: Document) -> Document:
+        """Create or replace the schedule of a collection."""
+        wanted = _validated(SchedulePut, settings)
+        given = {name: getattr(wanted, name) for name in SchedulePut.model_fields}
+        return _plain(schedule_document(self._container.schedules.put(collection_id, **given), BASE))
+
+    def delete_schedule(self, collection_id: str) -> None:
+        """Remove the schedule of a collection."""
+        self._container.schedules.delete(collection_id)
+
+    def run_schedule(self, collection_id: str, accept_vanished: bool) -> Document:
+        """Begin a run of the schedule."""
+        return _job(self._container.schedules.submit(collection_id, accept_vanished))
+
     def follow(self, job_id: str, report: Report) -> Document:
         """Work on jobs until this one has ended."""
         self._start(job_id)
@@ -133,7 +152,7 @@ class LocalBackend:
         waiting = self._container.jobs.list(status=(JobStatus.ACCEPTED, JobStatus.RUNNING), limit=2)
         if any(job.id != job_id for job in waiting):
             notice("jobs that were interrupted go on first")
-        self._container.start()
+        self._container.start(tick=False)
         self._is_started = True
 
 

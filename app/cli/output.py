@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 1000
+SHOWN_REJECTIONS = 20
 
 
 def notice(text: str) -> None:
@@ -52,6 +53,14 @@ def print_fields(fields: dict[str, object]) -> None:
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
         say(f"{name.ljust(width)}  {value}")
+
+
+def list_rejected(rejected: Sequence[dict[str, str]]) -> None:
+    """The files that a job rejected, with the reasons, on stderr."""
+    for each in rejected[:SHOWN_REJECTIONS]:
+        notice(f"rejected {each['file_name']}: {each['reason']}")
+    if len(rejected) > SHOWN_REJECTIONS:
+        notice(f"... and {len(rejected) - SHOWN_REJECTIONS} more (--json lists all of them)")
 
 
 @contextmanager

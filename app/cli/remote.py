@@ -145,6 +145,22 @@ class HttpBackend:
             form = {"query": (None, httpx.Request("POST", self.url, json=query).content), "image": (image.name, content)}
             return self.request("POST", path, files=form)
 
+    def schedule(self, collection_id: str) -> Document:
+        """The schedule of a collection."""
+        return self.request("GET", f"/collections/{collection_id}/schedule")
+
+    def put_schedule(self, collection_id: str, settings: Document) -> Document:
+        """Create or replace the schedule of a collection."""
+        return self.request("PUT", f"/collections/{collection_id}/schedule", json=settings)
+
+    def delete_schedule(self, collection_id: str) -> None:
+        """Remove the schedule of a collection."""
+        self.request("DELETE", f"/collections/{collection_id}/schedule")
+
+    def run_schedule(self, collection_id: str, accept_vanished: bool) -> Document:
+        """Begin a run of the schedule."""
+        return self.request("POST", f"/collections/{collection_id}/schedule/run", json={"accept_vanished": accept_vanished})
+
     def execute(self, process_id: str, inputs: Document) -> Document:
         """Begin a process."""
         return self.request("POST", f"/processes/{process_id}/execution", json={"inputs": inputs})

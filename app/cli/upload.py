@@ -20,7 +20,7 @@ from app.domain.temporal import format_instant
 from app.errors import DyadError
 from app.imagery.sources import FileKind, sniff
 from app.imagery.stac import read_stac_item
-from app.services.ingest_sources import Rejection, Roots, SourceFile, label_from_folder, list_files
+from app.services.ingest_sources import Rejection, Roots, SourceFile, label_from_folder, list_files, with_labels
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
@@ -122,13 +122,13 @@ class Upload:
             if sniff(source.path) is not FileKind.STAC:
                 yield source
                 return
-            item = read_stac_item(source.path)
+            item = with_labels(read_stac_item(source.path), source.metadata.labels)
             for key, path in item.assets:
                 has_own_place = sniff(ANYWHERE.resolve(path)) is FileKind.RASTER
                 metadata = FileMetadata(
                     geometry=None if has_own_place else item.geometry,
                     datetime=item.datetime,
-                    labels=source.metadata.labels,
+                    labels=item.labels,
                     properties=item.properties,
                 )
                 yield SourceFile(f"{source.name}#{key}", path, metadata)

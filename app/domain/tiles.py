@@ -13,6 +13,8 @@ from app.domain.geometry import GeoJSON
 
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 128
+VANISHED_AT = "vanished_at"
+"""The property of a tile whose file was no longer there when its schedule looked; it goes when the file is back."""
 BandRange = tuple[float, float]
 """Raw values of a band that become 0 and 255 for the model."""
 

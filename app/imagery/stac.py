@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pystac
+from pydantic import TypeAdapter, ValidationError
 from pystac.errors import STACError, STACTypeError
 
 from app.domain.geometry import GeoJSON, parse_footprint
+from app.domain.metadata import Label
 from app.errors import InvalidInput
 from app.imagery.sources import MAX_STAC_BYTES
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+_LABEL: TypeAdapter[str] = TypeAdapter(Label)
 _DATA_ROLES = {"data", "visual"}
 _OTHER_ROLES = {"thumbnail", "overview", "metadata"}
 STAC_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -113,7 +117,12 @@ def _refuse_constant(text: str) -> Any:
 
 
 def _labels(value: Any) -> tuple[str, ...]:
-    return tuple(label for label in value if isinstance(label, str)) if isinstance(value, list) else ()
+    """Those of a list of texts that labels may be made of."""
+    found = []
+    for text in value if isinstance(value, list) else ():
+        with suppress(ValidationError):
+            found.append(_LABEL.validate_python(text.replace(",", " ") if isinstance(text, str) else text, strict=True))
+    return tuple(dict.fromkeys(found))
 
 
 def _assets(item: pystac.Item, folder: Path) -> list[tuple[str, Path]]:

@@ -23,6 +23,7 @@ from app.domain.temporal import Interval
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unprocessable
 from app.ports import Blobs, JobQueue, JobStore, VectorStore
 from app.services.models import ModelService
+from app.services.schedule_documents import ScheduleDocuments
 
 DOCUMENTS = "catalogue/"
 ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
@@ -72,6 +73,7 @@ class CollectionService:
         self._jobs = jobs
         self._queue = queue
         self._models = models
+        self._schedules = ScheduleDocuments(blobs)
         self._locks: dict[str, threading.RLock] = {}
 
     def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
@@ -211,7 +213,7 @@ class CollectionService:
         return self.info(collection_id)
 
     def delete(self, collection_id: str) -> None:
-        """Stop its jobs, then remove the collection with its vectors, images and jobs.
+        """Stop its jobs, then remove the collection with its vectors, images, schedule and jobs.
 
         Raises:
             NotFound: no such collection. Conflict: a job of it does not stop.
@@ -230,7 +232,7 @@ class CollectionService:
         for index in self._vectors.indexes():
             if index.split(".")[0] not in known:
                 self._vectors.drop_index(index)
-        for name in set(self._vectors.aliases()) - known:
+        for name in {*self._vectors.aliases(), *self._schedules.scheduled()} - known:
             self._remove_leftovers(name)
 
     def _missing(self, collection_id: str) -> NotFound:
@@ -260,6 +262,7 @@ class CollectionService:
         for index in self._vectors.indexes():
             if index.startswith(f"{collection_id}."):
                 self._vectors.drop_index(index)
+        self._schedules.delete(collection_id)
         self._blobs.delete_prefix(images_prefix(collection_id))
         while jobs := self._jobs.list(collection=collection_id):
             for job in jobs:

@@ -154,12 +154,12 @@ class IngestService:
                 self._remove_orphans(str(job.collection))
                 raise
 
-    def index(self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: int) -> dict[str, Any]:
+    def index(
+        self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: float, list_unchanged: bool = True
+    ) -> dict[str, Any]:
         """Index files into the collection of a job: new and changed ones; what is indexed as it is stays.
 
-        sources: unpacked, see `expand`. total: how many top-level files they are of, the whole of the progress.
-
-        Returns `IngestRun.run`'s counts and rejections.
+        sources: unpacked, see `expand`. The rest, and what is returned: see `IngestRun`.
 
         Raises:
             Cancelled, Interrupted: the job was told to stop.
@@ -171,7 +171,7 @@ class IngestService:
         reader = FileReader(collection, spec, live.index, self._vectors, self._blobs)
         readers = Readers(reader.read, self._limits.threads)
         writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
-        return IngestRun(context, readers, writer, total).run(sources)
+        return IngestRun(context, readers, writer, total, list_unchanged).run(sources)
 
     def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
         """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from app.domain.collections import Collection
 from app.domain.ids import tile_id
 from app.domain.search import TileFilter
-from app.domain.tiles import Tile, Window
+from app.domain.tiles import VANISHED_AT, Tile, Window
 from app.errors import UnreadableImage
 from app.imagery.tiling import CutSpec, CutTile, count_windows, cut
 from app.ports import Blobs, VectorStore
@@ -99,7 +99,7 @@ class _FileRun:
         self._windows = reader.windows(source)
         self._seen = 0
         self._reported = 0.0
-        self._unchanged: list[str] = []
+        self._unchanged = Unchanged([])
         self._before: Tile | None = None
 
     def run(self) -> None:
@@ -120,7 +120,9 @@ class _FileRun:
         self._before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
         if self._before is None or self._before.content_hash != self._hash:
             return False
-        self._unchanged.append(self._before.id)
+        self._unchanged.ids.append(self._before.id)
+        if VANISHED_AT in self._before.properties:
+            self._unchanged.returned.append(self._before.id)
         return True
 
     def _count(self) -> None:
@@ -129,9 +131,9 @@ class _FileRun:
             self._report(min(self._seen / max(self._windows, 1), 1.0))
 
     def _report(self, share: float) -> None:
-        if self._unchanged:
-            self._emit(Unchanged(self._unchanged))
-            self._unchanged = []
+        if self._unchanged.ids:
+            self._emit(self._unchanged)
+            self._unchanged = Unchanged([])
         if share < 1.0:
             part = self._source.weight * share - self._reported
             self._reported += part
@@ -159,4 +161,4 @@ class _FileRun:
             stretch=piece.stretch,
         )
         replaces = () if self._before is None else tuple(set(blob_keys(self._before)) - set(blob_keys(tile)))
-        return ReadTile(tile, piece.pixels, replaces)
+        return ReadTile(tile, piece.pixels, replaces, self._before is not None)

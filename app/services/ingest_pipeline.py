@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from app.domain.search import TileFilter
-from app.domain.tiles import Tile
+from app.domain.tiles import VANISHED_AT, Tile
 from app.errors import Conflict, DyadError, Unavailable
 from app.ports import Blobs, Inference, VectorStore
 from app.services.collections import CollectionService
@@ -30,18 +30,23 @@ WAIT_SECONDS = 0.2
 
 @dataclass(slots=True)
 class ReadTile:
-    """A cut tile with its record; the image is stored already. replaces: blob keys to delete when the point is durable."""
+    """A cut tile with its record; the image is stored already.
+
+    replaces: blob keys to delete when the point is durable. is_change: an earlier version of the tile is indexed.
+    """
 
     tile: Tile
     pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     replaces: tuple[str, ...] = ()
+    is_change: bool = False
 
 
 @dataclass(slots=True)
 class Unchanged:
-    """Tiles that are indexed already, as they are now."""
+    """Tiles that are indexed already, as they are now. returned: those of them that are marked as vanished."""
 
     ids: list[str]
+    returned: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -208,6 +213,13 @@ class Writer:
             if after is None:
                 return
 
+    def unmark(self, ids: list[str]) -> None:
+        """Take the mark off tiles that had vanished and are there again."""
+        with self._writing() as index:
+            marked = [tile for tile in self._vectors.get(index, ids).values() if VANISHED_AT in tile.properties]
+            self._vectors.update(index, [_without_mark(tile) for tile in marked])
+            self._vectors.flush(index)
+
     def _write(self) -> None:
         if not self._batch:
             return
@@ -228,6 +240,10 @@ class Writer:
                     "meanwhile; index the files again"
                 )
             yield live.index
+
+
+def _without_mark(tile: Tile) -> Tile:
+    return replace(tile, properties={key: value for key, value in tile.properties.items() if key != VANISHED_AT})
 
 
 def blob_keys(tile: Tile) -> tuple[str, ...]:

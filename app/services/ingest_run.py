@@ -16,21 +16,30 @@ MAX_LISTED_REJECTIONS = 10_000
 class IngestRun:
     """Consumes what the readers emit.
 
-    total: number of top-level files, the whole of the progress.
+    total: number of top-level files, the whole of the progress. list_unchanged: whether the job's items are to have also the
+    tiles that it found as they are.
     """
 
-    def __init__(self, context: JobContext, readers: Readers, writer: Writer, total: int) -> None:
+    def __init__(
+        self, context: JobContext, readers: Readers, writer: Writer, total: float, list_unchanged: bool = True
+    ) -> None:
         self._context = context
         self._readers = readers
         self._writer = writer
         self._total = max(total, 1)
         self._done = 0.0
-        self._counts = {"indexed": 0, "unchanged": 0, "rejected": 0, "skipped_nodata": 0, "files": 0}
+        self._list_unchanged = list_unchanged
+        names = ("indexed", "changed", "unchanged", "returned", "rejected", "skipped_nodata", "files")
+        self._counts = dict.fromkeys(names, 0)
         self._rejected: list[dict[str, str]] = []
         self._stale: list[tuple[str, str]] = []
+        self._returned: list[str] = []
 
     def run(self, sources: Iterator[SourceFile | Rejection]) -> dict[str, Any]:
         """Index everything; the result without the item ids, which the job store keeps.
+
+        It counts tiles: `indexed`, of them `changed` (an earlier version was indexed), `unchanged`, of them `returned` (they
+        were marked as vanished); `files`; and it names the files that are `rejected`, with the reasons.
 
         Raises:
             Cancelled, Interrupted: told to stop. What was read up to then is stored and reported first.
@@ -50,10 +59,13 @@ class IngestRun:
     def _take(self, event: Event) -> None:
         match event:
             case ReadTile():
+                self._counts["changed"] += event.is_change
                 self._writer.add(event)
-            case Unchanged(ids):
+            case Unchanged(ids, returned):
                 self._counts["unchanged"] += len(ids)
-                self._context.add_items(ids)
+                self._returned += returned
+                if self._list_unchanged:
+                    self._context.add_items(ids)
             case Progress(share):
                 self._done += share
             case FileDone():
@@ -81,6 +93,10 @@ class IngestRun:
         for name, content_hash in self._stale:
             self._writer.remove_stale(name, content_hash)
         self._stale = []
+        if self._returned:
+            self._writer.unmark(self._returned)
+            self._counts["returned"] += len(self._returned)
+            self._returned = []
         self._publish()
 
     def _publish(self) -> None:

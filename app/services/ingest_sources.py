@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
+from app.domain.tiles import MAX_LABELS
 from app.errors import DyadError, Forbidden, InvalidInput, UnreadableImage
 from app.imagery.archives import extract
 from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
-from app.imagery.stac import read_stac_item
+from app.imagery.stac import StacItem, read_stac_item
 
 HIDDEN = (".", "__MACOSX", "Thumbs.db")
 MAX_NAME = 1024
@@ -68,7 +69,7 @@ class Roots:
         try:
             real = path.expanduser().resolve()
             is_there = real.exists()
-        except (OSError, RuntimeError) as error:  # links in a circle, a home of nobody
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a home of nobody, a null byte
             raise InvalidInput(f"{path}: {error}") from None
         if not self.anywhere and not any(real.is_relative_to(root.resolve()) for root in self.folders):
             raise Forbidden(f"{path}: the server may not read there; DYAD_READ_ROOTS names the folders that it may read")
@@ -216,13 +217,23 @@ def _members(source: SourceFile, staging: Path, max_bytes: int) -> Iterator[Sour
 
 def _assets(source: SourceFile, roots: Roots) -> Iterator[SourceFile | Rejection]:
     item = read_stac_item(source.path)
+    return asset_files(with_labels(item, source.metadata.labels), source.name, roots, source.weight)
+
+
+def with_labels(item: StacItem, labels: Sequence[str]) -> StacItem:
+    """The item with more labels before its own, at most as many as a tile may have."""
+    return replace(item, labels=tuple(dict.fromkeys((*labels, *item.labels)))[:MAX_LABELS])
+
+
+def asset_files(item: StacItem, name: str, roots: Roots, weight: float = 1.0) -> Iterator[SourceFile | Rejection]:
+    """The images of a STAC item, each named `name#asset`, with its place, time, labels and properties."""
     metadata = FileMetadata.model_construct(
-        geometry=item.geometry, datetime=item.datetime, labels=source.metadata.labels, properties=item.properties
+        geometry=item.geometry, datetime=item.datetime, labels=item.labels, properties=item.properties
     )
-    weight = source.weight / len(item.assets)
+    weight /= len(item.assets)
     for key, path in item.assets:
-        name = f"{source.name}#{key}"
+        asset = f"{name}#{key}"
         try:
-            yield SourceFile(name, roots.resolve(path), metadata, weight=weight, place_if_missing=True)
+            yield SourceFile(asset, roots.resolve(path), metadata, weight=weight, place_if_missing=True)
         except DyadError as error:
-            yield Rejection(name, str(error), weight)
+            yield Rejection(asset, str(error), weight)

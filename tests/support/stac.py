@@ -11,7 +11,7 @@ from pystac import CatalogType
 
 WHEN = datetime(2024, 5, 1, 10, tzinfo=UTC)
 SQUARE: dict[str, Any] = {"type": "Polygon", "coordinates": [[[10, 45], [11, 45], [11, 46], [10, 46], [10, 45]]]}
-EXTENT = pystac.Extent(pystac.SpatialExtent([[-180, -90, 180, 90]]), pystac.TemporalExtent([[WHEN, None]]))
+EXTENT = pystac.Extent(pystac.SpatialExtent([-180, -90, 180, 90]), pystac.TemporalExtent([[WHEN, None]]))
 
 
 def item(name: str, image: Path | str, **properties: Any) -> pystac.Item:

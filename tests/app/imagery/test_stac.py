@@ -52,6 +52,12 @@ def test_an_item(tmp_path: Path) -> None:
     assert item.assets == [("visual", tmp_path / "scene%20one.tif"), ("B04", tmp_path / "bands" / "B04.tif")]
 
 
+def test_labels_that_no_tile_may_have_are_left_out(tmp_path: Path) -> None:
+    labels = [" alps ", "snow, ice", "alps", "", 5, "x" * 200, "line\nbreak"]
+    path = written(tmp_path, properties={**ITEM["properties"], "labels": labels})
+    assert read_stac_item(path).labels == ("alps", "snow  ice")
+
+
 def test_a_range_of_time_begins_at_its_start_and_place_may_be_missing(tmp_path: Path) -> None:
     properties = {"datetime": None, "start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-02-01T00:00:00Z"}
     path = written(tmp_path, properties=properties, geometry=None, bbox=None)

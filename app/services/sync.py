@@ -1,0 +1,124 @@
+"""A sync: one run of a schedule. Sources are compared with what is indexed; doing any sync twice is harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from app.domain.schedules import OnVanished, Source, Where
+from app.errors import Unavailable
+from app.ports import Blobs, JobContext, VectorStore
+from app.services.collections import CollectionService
+from app.services.ingest import IngestService
+from app.services.ingest_sources import Rejection, Roots, SourceFile
+from app.services.sync_sources import SourceListing
+from app.services.vanished import Gone, Vanished
+
+KIND = "sync"
+
+
+class SyncInputs(BaseModel):
+    """What a sync works on: the schedule as it was when the job was submitted.
+
+    accept_vanished: somebody has looked, and what is gone is gone, however much it is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sources: tuple[Where | Source, ...]
+    on_vanished: OnVanished = "keep"
+    accept_vanished: bool = False
+
+
+class SyncService:
+    """Runs syncs.
+
+    min_remaining: a source of whose files this share or less remains is not believed: nothing of it is marked or removed.
+    """
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        ingest: IngestService,
+        vectors: VectorStore,
+        blobs: Blobs,
+        roots: Roots,
+        min_remaining: float,
+    ) -> None:
+        self._collections = collections
+        self._ingest = ingest
+        self._vectors = vectors
+        self._blobs = blobs
+        self._roots = roots
+        self._min_remaining = min_remaining
+
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Handle the job: index what is new or changed, settle what is gone.
+
+        Returns the counts of `IngestRun.run`, `vanished` (newly gone tiles), `removed` (deleted ones), and under
+        `not_compared` the sources of which nothing can be said to be gone, with the reasons.
+
+        Raises:
+            Unavailable: a source cannot be read or has lost too much; all else is done by then.
+            Cancelled, Interrupted: told to stop; everything reported so far stays.
+        """
+        inputs = SyncInputs.model_validate(context.job.inputs)
+        listings = [SourceListing(Source.of(given), self._roots) for given in inputs.sources]
+        with self._ingest.workplace(context) as folder:
+            context.progress(0, "listing the sources")
+            total = sum(entry.weight for listing in listings for entry in listing.entries())
+            result = self._ingest.index(context, self._files(listings, folder), total, list_unchanged=False)
+        settled, refusals = self._settle(context, listings, inputs)
+        result = {**result, **settled}
+        if refusals:
+            counts = {name: value for name, value in result.items() if isinstance(value, int)}
+            context.progress(100, "not everything could be compared", counts)
+            raise Unavailable("; ".join(refusals) + ". The rest is done.")
+        return result
+
+    def _files(self, listings: Sequence[SourceListing], folder: Path) -> Iterator[SourceFile | Rejection]:
+        """The files of all sources; one that several sources mean is the first one's."""
+        known: set[str] = set()
+        for listing in listings:
+            for source in listing.files(lambda file: self._ingest.expand(file, folder, self._roots)):
+                name = source.file_name if isinstance(source, Rejection) else source.name
+                if name not in known:
+                    known.add(name)
+                    yield source
+
+    def _settle(
+        self, context: JobContext, listings: Sequence[SourceListing], inputs: SyncInputs
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Mark or remove what is gone; the counts, and why sources were not believed."""
+        context.progress(99, "looking for what is gone")
+        vanished = Vanished(context, str(context.job.collection), self._collections, self._vectors, self._blobs)
+        counts = {"vanished": 0, "removed": 0}
+        refusals, not_compared = [], []
+        for gone in vanished.find(listings):
+            listing = gone.listing
+            refusal = self._refusal(gone, inputs.accept_vanished)
+            if refusal is not None:
+                refusals.append(refusal)
+            elif listing.is_partial:
+                not_compared.append({"source": listing.name, "reason": "a part of the catalogue could not be read"})
+            else:
+                counts["vanished"] += len(gone.new)
+                counts["removed"] += vanished.settle(gone, listing.source.on_vanished or inputs.on_vanished)
+        return {**counts, "not_compared": not_compared}, refusals
+
+    def _refusal(self, gone: Gone, accept_vanished: bool) -> str | None:
+        """Why nothing of a source is marked or removed, None if it may be."""
+        listing = gone.listing
+        if listing.trouble is not None and not (listing.is_missing and accept_vanished):
+            return f"{listing.trouble}: nothing of it was marked as vanished or removed"
+        if gone.names and gone.share_there <= self._min_remaining and not accept_vanished:
+            total = gone.there + len(gone.names)
+            return (
+                f"{listing.name}: {gone.there} of {total} indexed files are still there, which looks like a folder that is not"
+                " mounted: nothing of it was marked as vanished or removed; if they are really gone, run the schedule with"
+                " accept_vanished"
+            )
+        return None
