@@ -103,7 +103,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
         parts = [("files", (name, data)) for name, data in files.items()]
         accepted = service.client.post("/collections/shapes/items", files=parts, data={"metadata": json.dumps(metadata)})
         assert accepted.status_code == 201, accepted.text
-        _wait(service.client, accepted.json()["id"])
+        follow_job(service.client, accepted.json()["id"])
         yield Archive(service.url, files)
 
 
@@ -162,7 +162,7 @@ def _tiles() -> tuple[dict[str, bytes], dict[str, Any]]:
     return files, metadata
 
 
-def _wait(client: httpx.Client, job_id: str) -> None:
+def follow_job(client: httpx.Client, job_id: str) -> None:
     """Follow a job's events to its end."""
     with client.stream("GET", f"/jobs/{job_id}/events") as events:
         states = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data: ")]

@@ -246,7 +246,7 @@ def test_everything_by_keyboard(visitor: Visitor, archive: Archive) -> None:
     keys.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     keys.press("/")
-    expect(page.locator("#filter-form input").first).to_be_focused()
+    expect(page.locator("#label-list input").first).to_be_focused()
     keys.press("Space")
     expect(page.locator("#filter-summary")).to_have_text("1 active")
     keys.press("Escape")

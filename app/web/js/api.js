@@ -70,6 +70,18 @@ export const deleteCollection = (c) => request(at(c), { method: "DELETE" });
 /** @param {string} c */
 export const labels = (c) => request(`${at(c)}/labels`);
 export const models = () => request("models");
+/** @param {File} bundle a zip */
+export function importModel(bundle) {
+  const form = new FormData();
+  form.append("bundle", bundle, bundle.name);
+  return request("models", { form });
+}
+/** @param {string} id */
+export const bundleUrl = (id) => `models/${enc(id)}/bundle`;
+/** @param {string} id */
+export const activateModel = (id) => request(`models/${enc(id)}/activate`, { method: "POST" });
+/** @param {string} id */
+export const deleteModel = (id) => request(`models/${enc(id)}`, { method: "DELETE" });
 export const sample = () => request("sample", { method: "POST" });
 
 /** @param {string} c @param {string} item */
@@ -105,6 +117,38 @@ export function search(c, query, image, signal) {
 
 /** @param {string} c @param {URLSearchParams} query @param {AbortSignal} [signal] */
 export const browse = (c, query, signal) => request(itemsUrl(c, query), { signal });
+
+/** @param {string} id */
+export const process = (id) => request(`processes/${enc(id)}`);
+/** @param {string} id @param {any} inputs @returns {Promise<Job>} */
+export const execute = (id, inputs) => request(`processes/${enc(id)}/execution`, { json: { inputs } });
+/** @param {string} c */
+export const indexes = (c) => request(`${at(c)}/indexes`);
+/** @param {string} c */
+export const rollback = (c) => request(`${at(c)}/rollback`, { method: "POST" });
+/** @param {string} c @returns {Promise<any>} null where there is none */
+export async function schedule(c) {
+  try {
+    return await request(`${at(c)}/schedule`);
+  } catch (error) {
+    if (/** @type {ApiError} */ (error).status === 404) return null;
+    throw error;
+  }
+}
+/** @param {string} c @param {any} body */
+export const putSchedule = (c, body) => request(`${at(c)}/schedule`, { method: "PUT", json: body });
+/** @param {string} c */
+export const deleteSchedule = (c) => request(`${at(c)}/schedule`, { method: "DELETE" });
+/** @param {string} c @returns {Promise<Job>} */
+export const runSchedule = (c) => request(`${at(c)}/schedule/run`, { method: "POST" });
+/** @param {string} c @param {File} file @param {"add"|"replace"} mode */
+export function sendLabels(c, file, mode) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return request(`${at(c)}/labels?mode=${mode}`, { form });
+}
+/** @param {string} id */
+export const reportUrl = (id) => `jobs/${enc(id)}/report`;
 
 /** @param {string|null} [c] */
 export const jobs = (c) => request(c ? `jobs?collection=${enc(c)}` : "jobs");

@@ -78,7 +78,7 @@ export function card(f) {
   const searching = hasQuery(state.view);
   const name = p.file_name ?? f.id.slice(0, 8);
   const title = h("div", { class: "name", title: p.source ?? name }, name);
-  const copies = p.near_copies?.length;
+  const copies = /** @type {any} */ (f).near_copies?.length ?? 0;
   const element = h("li", { class: "card", "data-id": f.id },
     h("a", { class: "tile", href: searchFrom(f.id), tabindex: -1 },
       h("img", { src: api.thumbnailUrl(state.view.collection, f.id), alt: "", loading: "lazy", decoding: "async", draggable: "false", width: 256, height: 256 }),

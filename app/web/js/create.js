@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { openDialog } from "./dialog.js";
 import { errorBox, h } from "./dom.js";
 import { loadModels, refreshCollections } from "./loading.js";
+import { modelFacts } from "./models.js";
 import { go } from "./route.js";
 import { emptyView, state } from "./state.js";
 import { openUpload } from "./upload.js";
@@ -29,7 +30,7 @@ const bandList = (text) => text.split(",").map((b) => b.trim()).filter(Boolean).
 function modelOption(m) {
   return h("label", { class: "model" },
     h("input", { type: "radio", name: "model", value: m.id, checked: m.default }),
-    h("span", {}, h("b", {}, m.title || m.id), h("span", { class: "muted" }, `${m.bands.join(", ")} · ${m.input_size} px · ${m.dimension} dimensions`),
+    h("span", {}, h("b", {}, m.title || m.id), h("span", { class: "muted" }, modelFacts(m)),
       m.description && h("span", { class: "muted" }, m.description)));
 }
 

@@ -13,7 +13,7 @@ import { state } from "./state.js";
 
 /** @typedef {import("./types.js").Feature} Feature */
 
-const RANKING = ["rank", "score", "similarity", "match_probability", "near_copies"];
+const RANKING = ["rank", "score", "similarity", "match_probability"];
 const SHOWN = new Set([...RANKING, "labels", "file_name"]);
 /** @type {Record<string, string>} */
 const NAMES = { source: "Source", datetime: "Acquired", gsd: "Pixel size", window: "Window", indexed_at: "Indexed", content_hash: "Content hash",

@@ -8,7 +8,7 @@ let serial = 0;
  * Open a dialog.
  * @param {string} title
  * @param {any[]} body
- * @param {{class?: string, onclose?: () => void}} [options]
+ * @param {{class?: string, onclose?: () => void, under?: any}} [options] under: what stays below the title when the body scrolls
  * @returns {HTMLDialogElement}
  */
 export function openDialog(title, body, options = {}) {
@@ -16,6 +16,7 @@ export function openDialog(title, body, options = {}) {
   const before = /** @type {HTMLElement|null} */ (document.activeElement);
   const dialog = h("dialog", { class: `dialog ${options.class ?? ""}`, "aria-labelledby": id },
     h("header", {}, h("h2", { id }, title), h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
+    options.under,
     h("div", { class: "dialog-body" }, body));
   dialog.addEventListener("close", () => {
     dialog.remove();

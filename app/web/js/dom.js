@@ -128,6 +128,27 @@ export function errorBox(error, { retry } = {}) {
 }
 
 /**
+ * Do something that may fail, with its button resting meanwhile and its failure told in `note`.
+ * @template T
+ * @param {HTMLElement} note
+ * @param {() => Promise<T>} act
+ * @param {HTMLButtonElement} [button]
+ * @returns {Promise<T|undefined>} undefined if it failed
+ */
+export async function attempt(note, act, button) {
+  note.replaceChildren();
+  if (button) button.disabled = true;
+  try {
+    return await act();
+  } catch (error) {
+    note.replaceChildren(errorBox(error));
+    return undefined;
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+/**
  * Copy text; true if it worked. Falls back to a selection where the clipboard API is missing (plain HTTP).
  * @param {string} text
  */

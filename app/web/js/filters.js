@@ -1,6 +1,7 @@
 /** The filters: labels with their counts, dates, a box in degrees (also drawn on the map). Each change searches again. */
 
 import { byId, debounce, group, h } from "./dom.js";
+import { rankingFields } from "./ranking.js";
 import { go } from "./route.js";
 import { current, on, state } from "./state.js";
 
@@ -80,6 +81,7 @@ function draw() {
   byId("filter-summary").textContent = active ? `${active} active` : "";
   const scroll = byId("label-list")?.scrollTop ?? 0;
   byId("filter-form").replaceChildren(...[
+    rankingFields(),
     h("fieldset", {}, h("legend", {}, "Labels"), labelFilter()),
     h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), hasTimes() || view.from || view.to
       ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a time.")),
@@ -94,7 +96,8 @@ function draw() {
 /** Put the focus where filtering begins. */
 export function focusFilters() {
   byId("filters").open = true;
-  (byId("label-find") ?? byId("filter-form").querySelector("input"))?.focus();
+  const form = byId("filter-form");
+  (byId("label-find") ?? form.querySelector("#label-list input") ?? form.querySelector("input:enabled"))?.focus();
 }
 
 export function setupFilters() {
@@ -105,5 +108,5 @@ export function setupFilters() {
     if (state.view.collection !== collection) needle = "";
     collection = state.view.collection;
   });
-  on(["view", "labels", "collections"], draw);
+  on(["view", "labels", "collections", "models"], draw);
 }

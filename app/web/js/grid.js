@@ -46,12 +46,12 @@ const cards = () => /** @type {HTMLElement[]} */ ([...grid.querySelectorAll(".ca
 
 /** The line after which the matcher no longer believes in a match, once it is known that the answer goes beyond it. */
 function drawEnd() {
-  grid.querySelector(".end")?.remove();
+  grid.querySelector(".matches-end")?.remove();
   const { matchesEnd, features, token } = state.results;
   const shown = features.filter((f) => f.properties.rank <= (matchesEnd ?? 0)).length;
   if (matchesEnd === null || !features.length || (shown === features.length && token)) return;
   const text = matchesEnd ? "Matches end here" : "No match: these are only the most similar";
-  const line = h("li", { class: "end", title: "Below, the matcher thinks it more likely than not that the pair is no match" }, h("span", {}, text));
+  const line = h("li", { class: "matches-end", title: "Below, the matcher thinks it more likely than not that the pair is no match" }, h("span", {}, text));
   grid.insertBefore(line, cards()[shown] ?? null);
 }
 

@@ -5,6 +5,7 @@ import { openDialog } from "./dialog.js";
 import { byId, errorBox, h } from "./dom.js";
 import { jobView } from "./jobview.js";
 import { refreshCollections } from "./loading.js";
+import { conclude, explain } from "./outcomes.js";
 import { hasQuery, run } from "./search.js";
 import { on, set, state } from "./state.js";
 
@@ -42,8 +43,9 @@ export async function watch(job, view) {
       last = Date.now();
       refresh(now).catch(() => {}); // the next change tries again
     });
-    if (view && end.counts?.rejected) view.reject((await api.jobResults(end.id)).rejected ?? []);
+    const next = end.status === "successful" ? await conclude(end, view) : null;
     await refresh(end);
+    if (next) await watch(next, view?.follow(next));
     return end;
   } catch (error) {
     set({ running: state.running.filter((j) => j.id !== job.id) });
@@ -68,15 +70,15 @@ async function openJobs() {
 function listed(job) {
   const view = jobView(job);
   if (!api.ended(job)) void watch(job, view).catch(() => {});
-  else if (job.counts?.rejected) {
+  else if (job.status === "successful" && (job.processID !== "ingest" || job.counts?.rejected)) {
     const show = h("button", { type: "button", class: "quiet", onclick: async () => {
       try {
-        view.reject((await api.jobResults(job.id)).rejected ?? []);
+        await explain(job, view);
         show.remove();
       } catch (error) {
         show.replaceWith(errorBox(error));
       }
-    } }, "Show why");
+    } }, job.processID === "ingest" ? "Show why" : "Show the result");
     view.element.append(show);
   }
   return view.element;

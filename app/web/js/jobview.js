@@ -6,9 +6,12 @@ import { announce, count, errorBox, group, h, when } from "./dom.js";
 /** @typedef {import("./types.js").Job} Job */
 
 /** @type {Record<string, string>} */
-const STATUS = { accepted: "waiting", running: "running", successful: "done", failed: "failed", dismissed: "cancelled" };
+const KINDS = { ingest: "Adding images", train: "Training", evaluate: "Measuring", reindex: "New index", sync: "Scheduled update" };
 /** @type {Record<string, string>} */
-const COUNTS = { indexed: "indexed", unchanged: "unchanged", rejected: "rejected", skipped_nodata: "skipped as mostly no data" };
+export const STATUS = { accepted: "waiting", running: "running", successful: "done", failed: "failed", dismissed: "cancelled" };
+/** @type {Record<string, string>} */
+const COUNTS = { indexed: "indexed", unchanged: "unchanged", rejected: "rejected", skipped_nodata: "skipped as mostly no data",
+  vanished: "vanished", removed: "removed" };
 
 /** @param {Record<string, number>} counts */
 export function countsText(counts) {
@@ -61,7 +64,7 @@ export function jobView(job) {
   /** @param {Job} state */
   function update(state) {
     const over = api.ended(state);
-    const label = `${state.processID === "ingest" ? "Adding images" : state.processID}${state.collection ? ` · ${state.collection}` : ""}`;
+    const label = `${KINDS[state.processID] ?? state.processID}${state.collection ? ` · ${state.collection}` : ""}`;
     box.className = `job is-${state.status}`;
     box.replaceChildren(
       h("div", { class: "row" }, h("b", {}, label), h("span", { class: "state" }, STATUS[state.status] ?? state.status),
@@ -79,5 +82,13 @@ export function jobView(job) {
     update,
     /** Show why files were refused. @param {{file_name: string, reason: string}[]} rejected */
     reject: (rejected) => extra.replaceChildren(...[rejectedList(rejected)].filter(Boolean)),
+    /** Show what came of it. @param {any} outcome */
+    conclude: (outcome) => extra.replaceChildren(...[outcome].flat().filter(Boolean)),
+    /** Show the job that this one began, below it. @param {Job} next */
+    follow: (next) => {
+      const view = jobView(next);
+      box.after(view.element);
+      return view;
+    },
   };
 }

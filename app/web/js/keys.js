@@ -19,7 +19,7 @@ const KEYS = [
 /** @type {[string, string][]} */
 const LABEL_KEYS = [
   ["Enter, Space, l", "put the label at hand on the tile, or take it off"], ["1 … 9", "put the label under this key, and keep it at hand"],
-  ["x", "take a label off the tile"], ["u", "undo"], ["l", "to the field for a label, outside the grid"], ["Esc", "done labelling"],
+  ["x", "take a label off the tile"], ["u", "undo"], ["Esc", "done labelling"],
 ];
 
 function openHelp() {
@@ -30,7 +30,9 @@ function openHelp() {
 }
 
 function escape() {
-  if (state.labelling.on) stopLabelling();
+  const open = document.querySelector("details.clock[open]");
+  if (open) open.removeAttribute("open");
+  else if (state.labelling.on) stopLabelling();
   else if (state.marks.more.length || state.marks.less.length) set({ marks: { more: [], less: [] } });
   else if (hasQuery(state.view)) clearQuery();
 }

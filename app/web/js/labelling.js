@@ -3,6 +3,7 @@
 import { announce, byId, count, group, h, icon } from "./dom.js";
 import { forgetSteps, labelsOf, relabel, undo } from "./labelstore.js";
 import { extendPalette, labelColour } from "./palette.js";
+import { openPanel } from "./panel.js";
 import { hasQuery } from "./search.js";
 import { current, on, set, state } from "./state.js";
 
@@ -121,7 +122,8 @@ function readiness() {
   const missing = missingForTraining(state.labels);
   if (missing) return h("span", { class: "muted" }, `A training needs ${missing}. One tile in five is kept to check the result.`);
   const n = state.labels.filter((l) => l.count >= TILES).length;
-  return [h("span", { class: "good" }, `${count(n, "label")} ready for a training.`)];
+  return [h("span", { class: "good" }, `${count(n, "label")} ready for a training.`), h("span", { class: "muted" }, "One tile in five is kept to check the result, so a few more help."),
+    h("button", { type: "button", class: "quiet", id: "label-train", onclick: () => openPanel("train") }, "Train…")];
 }
 
 function trouble() {

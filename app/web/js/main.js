@@ -11,6 +11,8 @@ import { setupLabelling } from "./labelling.js";
 import { setupLabelStore } from "./labelstore.js";
 import { loadModels, refreshCollections, refreshLabels } from "./loading.js";
 import { setupMap } from "./map.js";
+import { setupModels } from "./models.js";
+import { setupNews } from "./news.js";
 import { setupPalette } from "./palette.js";
 import { setupQuery } from "./query.js";
 import { format, parse } from "./route.js";
@@ -56,7 +58,7 @@ async function start() {
 }
 
 for (const setup of [setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
-  setupJobs, setupWelcome, setupDrop, setupKeys]) setup();
+  setupJobs, setupModels, setupNews, setupWelcome, setupDrop, setupKeys]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });
 void start();

@@ -13,6 +13,7 @@ const list = (text) => (text ? text.split(",").filter(Boolean) : []);
  */
 export function parse(hash) {
   const params = new URLSearchParams(hash.replace(/^#/, ""));
+  const rerank = params.get("rerank");
   const bbox = list(params.get("bbox")).map(Number);
   return {
     ...emptyView(),
@@ -24,6 +25,10 @@ export function parse(hash) {
     to: params.get("to") ?? "",
     bbox: bbox.length === 4 && bbox.every(Number.isFinite) ? bbox : null,
     upload: Number(params.get("upload")) || 0,
+    rerank: rerank === "on" || rerank === "off" ? rerank : "",
+    least: Math.min(100, Math.max(0, Number(params.get("least")) || 0)),
+    fold: params.get("fold") === "1",
+    version: params.get("version") ?? "",
   };
 }
 
@@ -38,6 +43,10 @@ export function format(view) {
   if (view.from) params.set("from", view.from);
   if (view.to) params.set("to", view.to);
   if (view.bbox) params.set("bbox", view.bbox.join(","));
+  if (view.rerank) params.set("rerank", view.rerank);
+  if (view.least) params.set("least", String(view.least));
+  if (view.fold) params.set("fold", "1");
+  if (view.version) params.set("version", view.version);
   return `#${params.toString().replaceAll("%2C", ",")}`;
 }
 

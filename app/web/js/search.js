@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { announce, count } from "./dom.js";
+import { rankingQuery } from "./ranking.js";
 import { noResults, set, state } from "./state.js";
 import { uploaded } from "./uploads.js";
 
@@ -51,6 +52,7 @@ export function gisUrl(view) {
     return new URL(api.itemsUrl(view.collection, params), document.baseURI).href;
   }
   if (view.upload || view.not.length || view.items.length !== 1) return null;
+  for (const [name, value] of Object.entries(rankingQuery(view))) params.set(name, String(value));
   params.set("item", view.items[0]);
   params.set("limit", "100");
   return new URL(api.searchUrl(view.collection, params), document.baseURI).href;
@@ -64,7 +66,7 @@ export function gisUrl(view) {
  */
 function ask(view, token, signal) {
   if (hasQuery(view)) {
-    const query = { ...filters(view), positives: view.items, negatives: view.not, limit: PAGE, ...(token ? { token } : {}) };
+    const query = { ...filters(view), ...rankingQuery(view), positives: view.items, negatives: view.not, limit: PAGE, ...(token ? { token } : {}) };
     return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, signal);
   }
   const params = filterParams(view);
@@ -80,12 +82,16 @@ function nextToken(answer) {
   return next.body?.token ?? new URL(next.href, document.baseURI).searchParams.get("token");
 }
 
-/** Answer the view in the state from its beginning. */
-export async function run() {
+/**
+ * Answer the view in the state from its beginning.
+ * @param {{compare?: boolean}} [options] compare: remember the ranks that the tiles had, to show what moved
+ */
+export async function run({ compare = false } = {}) {
   running?.abort();
   running = new AbortController();
   const { view } = state;
   const mode = hasQuery(view) ? "search" : "browse";
+  const before = compare && mode === "search" ? new Map(state.results.features.map((f) => [f.id, Number(f.properties.rank)])) : null;
   if (!view.collection) {
     set({ results: noResults(), marks: { more: [], less: [] } });
     return;
@@ -99,6 +105,7 @@ export async function run() {
         total: hasFilter(view) ? state.collections.find((c) => c.id === view.collection)?.item_count ?? null : null,
         token: nextToken(answer), timings: answer.timings_ms ?? null, model: answer.model ?? null,
         version: answer.index_version ?? null, rerank: answer.rerank ?? null, matchesEnd: answer.matches_end_at ?? null,
+        before,
       },
     });
     announce(mode === "search" ? `${count(answer.features.length, "result")} shown` : `${count(answer.features.length, "tile")} shown`);

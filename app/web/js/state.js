@@ -6,7 +6,8 @@
  */
 
 /** @returns {View} */
-export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, upload: 0 });
+export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, upload: 0,
+  rerank: "", least: 0, fold: false, version: "" });
 
 /** @returns {Results} */
 export const noResults = () => ({
@@ -32,6 +33,8 @@ export const state = {
   undoable: 0,
   /** Labels that could not be saved, and why. */
   labelTrouble: /** @type {{message: string, changes: {id: string, labels: string[]}[]}|null} */ (null),
+  /** What happened meanwhile, as elements to show above the results. */
+  news: /** @type {HTMLElement[]} */ ([]),
   /** Tile under the pointer or the focus, in the grid or on the map. */
   hover: /** @type {{id: string|null, from: string}} */ ({ id: null, from: "" }),
   /** @type {import("./types.js").Job[]} */ running: [],

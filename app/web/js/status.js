@@ -1,25 +1,40 @@
 /** The line above the grid (how many, how fast), the marks waiting to refine, "load more", and what went wrong. */
 
 import { byId, copy, count, errorBox, group, h, milliseconds } from "./dom.js";
+import { modelTitle, versionText } from "./names.js";
 import { go } from "./route.js";
 import { gisUrl, hasQuery, loadMore, run } from "./search.js";
 import { current, on, set, state } from "./state.js";
 
-/** @returns {string} */
+/** @type {Record<string, string>} */
+const STEPS = { decode: "Decode the image", embed: "Embed it", search: "Nearest neighbours", rerank: "Look at pairs again", total: "In all" };
+
 function summary() {
-  const { mode, features, matched, total, timings } = state.results;
+  const { mode, features, matched, total, timings, model, version } = state.results;
   const n = matched ?? features.length;
-  if (mode === "search") {
-    const of = total !== null && total !== n ? `${group(n)} of ${count(total, "tile")}` : count(n, "tile");
-    const model = state.models.find((m) => m.id === state.results.model)?.title || state.results.model;
-    return `${of} searched${timings ? ` in ${milliseconds(timings.total)}` : ""}${model ? ` · ${model}` : ""}`;
-  }
-  return total !== null && total !== n ? `${group(n)} of ${count(total, "tile")} match the filters` : count(n, "tile");
+  const of = total !== null && total !== n ? `${group(n)} of ${count(total, "tile")}` : count(n, "tile");
+  if (mode !== "search") return `${of}${total !== null && total !== n ? " match the filters" : ""}`;
+  return [`${of} searched`, timings && [" in ", clock(timings)], model && ` · ranked by ${modelTitle(model)}`, version && `, ${versionText(version)}`];
 }
 
-function timingsTitle() {
-  const t = state.results.timings;
-  return t ? Object.entries(t).map(([k, v]) => `${k} ${milliseconds(v)}`).join(", ") : null;
+/** The time of a search, which opens to where it went. @param {Record<string, number>} timings */
+function clock(timings) {
+  const { rerank, version, model } = state.results;
+  const most = Math.max(timings.total, 1e-9);
+  const rows = Object.entries(timings).map(([step, ms]) => [h("dt", {}, STEPS[step] ?? step), h("dd", {}, milliseconds(ms)),
+    h("dd", { class: "share", "aria-hidden": "true" }, step !== "total" && h("i", { style: `inline-size:${Math.min(100, (100 * ms) / most)}%` }))]);
+  return h("details", { class: "clock" }, h("summary", {}, milliseconds(timings.total)),
+    h("div", { class: "pop" }, h("dl", {}, rows),
+      h("p", { class: "muted" }, rerank ? `The first ${rerank.depth} were looked at again${rerank.budget_ms ? `, as many as fit in ${milliseconds(rerank.budget_ms)}` : ""}.`
+        : "Not re-ranked: in the order of similarity."),
+      model && h("p", { class: "muted" }, `Model ${model}${version ? `, index ${version}` : ""}`)));
+}
+
+/** The line that an older index was asked. */
+function older() {
+  const { version } = state.view;
+  return version && h("span", { class: "row" }, h("span", { class: "chip" }, `kept index ${version}`),
+    h("button", { type: "button", class: "quiet", id: "live-index", onclick: () => go({ version: "" }) }, "Back to the live one"));
 }
 
 /** Search again with the marked tiles as further examples. */
@@ -48,7 +63,7 @@ function drawStatus() {
   const parts = [];
   if (results.busy && !results.more) parts.push(h("span", { class: "busy" }, results.mode === "search" ? "Searching…" : "Loading…"));
   else if (results.mode !== "idle" && !results.error) {
-    parts.push(h("span", { class: "summary", title: timingsTitle() }, summary()));
+    parts.push(h("span", { class: "summary" }, summary()), older());
   }
   parts.push(h("span", { class: "spread" }));
   if (marked) {
@@ -59,7 +74,7 @@ function drawStatus() {
   } else if (url && results.features.length) {
     parts.push(h("button", { type: "button", class: "quiet", id: "gis-url", title: `Opens in QGIS as a layer: ${url}`, onclick: copyGis }, "Copy GIS URL"));
   }
-  byId("status").replaceChildren(...parts);
+  byId("status").replaceChildren(...parts.filter(Boolean));
 }
 
 function drawMore() {
@@ -89,7 +104,9 @@ function drawNotice() {
   else if (!results.busy && results.mode !== "idle" && !results.features.length && current()?.item_count) {
     const filtered = view.labels.length || view.from || view.to || view.bbox;
     box.append(h("div", { class: "nothing" },
-      h("p", {}, filtered ? "No tile matches these filters." : "Nothing else is in this collection."),
+      h("p", {}, hasQuery(view) && view.least ? `No tile is a match with at least ${view.least} %${filtered ? " under these filters" : ""}.`
+        : filtered ? "No tile matches these filters." : "Nothing else is in this collection."),
+      hasQuery(view) && view.least > 0 && h("button", { type: "button", onclick: () => go({ least: 0 }) }, "Show any probability"),
       filtered && h("button", { type: "button", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
       hasQuery(view) && h("button", { type: "button", onclick: clear }, "Show all tiles")));
   }
@@ -97,6 +114,10 @@ function drawNotice() {
 
 export function setupStatus() {
   on(["results", "marks", "models"], drawStatus);
+  document.addEventListener("click", (event) => {
+    const open = document.querySelector(".clock[open]");
+    if (open && !open.contains(/** @type {Node} */ (event.target))) open.removeAttribute("open");
+  });
   on(["results"], drawMore);
   on(["results", "collections"], drawNotice);
 }

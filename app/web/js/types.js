@@ -3,11 +3,12 @@
  *
  * @typedef {{id: string, title: string, description: string, tile_size: number, stride: number,
  *   bands: (number|string)[]|null, scaling: Record<string, any>, model: string, keywords: string[], item_count: number,
- *   extent?: {spatial?: {bbox: number[][]}, temporal?: {interval: (string|null)[][]}},
+ *   rerank?: boolean|null, extent?: {spatial?: {bbox: number[][]}, temporal?: {interval: (string|null)[][]}},
  *   index?: {model: string, version: string, size: number, built_at: string|null}}} Collection
  * @typedef {{id: string, title: string, description: string, kind: string, bands: string[], input_size: number,
- *   dimension: number, default: boolean}} Model
- * @typedef {{type: "Feature", id: string, geometry: any, properties: Record<string, any>,
+ *   dimension: number, default: boolean, matcher?: Record<string, any>|null, origin: "shipped"|"built-in"|"added", used_by: string[],
+ *   size_bytes: number, licence?: string, metrics?: Record<string, any>}} Model
+ * @typedef {{type: "Feature", id: string, geometry: any, properties: Record<string, any>, near_copies?: string[],
  *   links?: {rel: string, href: string, type?: string, title?: string}[]}} Feature
  * @typedef {{type: "FeatureCollection", features: Feature[], number_matched?: number, number_returned?: number,
  *   model?: string, index_version?: string, timings_ms?: Record<string, number>, matches_end_at?: number,
@@ -20,9 +21,11 @@
  *
  * What the address bar says; everything on the page follows from it.
  * bbox: west, south, east, north in degrees, WGS 84; west > east crosses the antimeridian.
+ * rerank: "" leaves it to the service. least: percent that a match must have, 0 for any. fold: near-copies shown as one.
+ * version: of an index that is kept, "" for the live one.
  * upload: number of an image uploaded in this tab, see `uploads.js`; 0 for none.
  * @typedef {{collection: string, items: string[], not: string[], labels: string[], from: string, to: string,
- *   bbox: number[]|null, upload: number}} View
+ *   bbox: number[]|null, upload: number, rerank: ""|"on"|"off", least: number, fold: boolean, version: string}} View
  *
  * @typedef {{mode: "idle"|"browse"|"search", busy: boolean, features: Feature[], matched: number|null, total: number|null,
  *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean,
