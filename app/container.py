@@ -11,6 +11,8 @@ from app.ports import JobHandler, VectorStore
 from app.queue.local import LocalQueue
 from app.queue.ticker import Ticker
 from app.services.collections import CollectionService
+from app.services.gate import Gate
+from app.services.indexes import Indexes
 from app.services.ingest import KIND as INGEST
 from app.services.ingest import IngestLimits, IngestService
 from app.services.ingest_sources import Roots
@@ -20,6 +22,11 @@ from app.services.jobs import JobService
 from app.services.model_use import ModelUse
 from app.services.models import ModelService
 from app.services.processes import ProcessService
+from app.services.recent_queries import RecentQueries
+from app.services.reindex import KIND as REINDEX
+from app.services.reindex import ReindexService, reindex_process
+from app.services.remakers import Remakers
+from app.services.rollback import RollbackService
 from app.services.schedules import ScheduleService
 from app.services.search import SearchService
 from app.services.sync import KIND as SYNC
@@ -57,11 +64,15 @@ class Container:
         self.blobs = ObjectBlobs(settings.blobs_url or home.blobs)
         self.job_store = SqliteJobStore(home.jobs)
         self.models_provider = LocalModels(home.models, settings.threads)
+        self.queue = LocalQueue(self.job_store)
         self.folders = JobFolders(home.staging)
-        self.queue = LocalQueue(self.job_store, on_end=self.folders.discard)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte)
-        self.collections = CollectionService(self.vectors, self.blobs, self.job_store, self.queue, self.models)
+        self.indexes = Indexes(self.vectors, self.blobs)
+        self.recent = RecentQueries(self.blobs, settings.recent_queries)
+        self.collections = CollectionService(
+            self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent
+        )
         roots = Roots(tuple(Path(root) for root in settings.read_roots))
         self.ingest = IngestService(
             self.collections,
@@ -75,8 +86,12 @@ class Container:
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
         self.search = SearchService(self.collections, self.models, self.vectors, settings.max_pixels)
+        remakers = Remakers(self.collections, self.models, self.blobs, settings.max_pixels, settings.threads)
+        gate = Gate(self.vectors, self.recent)
+        self.reindex = ReindexService(self.collections, self.indexes, self.models, self.vectors, self.queue, gate, remakers)
+        self.rollback = RollbackService(self.collections, self.indexes, self.models, self.vectors, self.job_store, remakers)
         self.jobs = JobService(self.job_store, self.queue, self.folders)
-        self.processes = ProcessService(())
+        self.processes = ProcessService([reindex_process(self.reindex)])
         self.sync = SyncService(self.collections, self.ingest, self.vectors, self.blobs, roots, settings.sync_min_remaining)
         self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots)
         self.ticker = Ticker(self.schedules.tick)
@@ -84,6 +99,8 @@ class Container:
     def start(self, *, tick: bool = True) -> None:
         """Remove what a crash left, then begin to work on jobs. tick: whether schedules are looked after, too."""
         self.collections.sweep()
+        self.indexes.sweep(self.jobs.is_waiting)
+        self.recent.start()
         self.jobs.sweep()
         self.queue.start(self._lanes())
         if tick:
@@ -91,7 +108,8 @@ class Container:
 
     def close(self) -> None:
         """Finish the tile in hand, make everything durable, let go of the home. A part that fails to close is logged."""
-        for part in (self.ticker, self.queue, self.models_provider, self.vectors, self.job_store, self.home):
+        parts = (self.ticker, self.queue, self.recent, self.models_provider, self.vectors, self.job_store, self.home)
+        for part in parts:
             try:
                 part.close()
             except DyadError as error:
@@ -99,7 +117,7 @@ class Container:
 
     def _lanes(self) -> dict[str, dict[str, JobHandler]]:
         """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
-        return {"index": {INGEST: self.ingest.run, SYNC: self.sync.run}, "learn": {}}
+        return {"index": {INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}, "learn": {}}
 
 
 def _vector_store(settings: Settings, folder: Path) -> VectorStore:

@@ -265,6 +265,9 @@ class JobContext(Protocol):
     def add_items(self, item_ids: Sequence[str]) -> None:
         """Report tiles as done: they are durable by now."""
 
+    def gets_on(self) -> None:
+        """Say that this run has come further than any before it, which forgives the crashes that it was restarted after."""
+
     def check(self) -> None:
         """Raise if the job should stop here.
 
@@ -336,6 +339,14 @@ class Inference(Protocol):
         """Embed a batch.
 
         tiles: (N, S, S, B) uint8, S the card's input size, B its number of bands in their order; N >= 1.
+        """
+
+    def project(self, features: NDArray[np.float16]) -> NDArray[np.float32] | None:
+        """(N, D) float32 embeddings of (N, F) features that this model's encoder made, without any image; None where its
+        embedding does not come apart so.
+
+        Raises:
+            ModelMismatch: features of another width.
         """
 
     def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:

@@ -32,6 +32,7 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=100_000_000, ge=1_000)
     read_roots: tuple[str, ...] = ()
     sync_min_remaining: float = Field(default=0.1, ge=0, lt=1)
+    recent_queries: int = Field(default=200, ge=0, le=10_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)

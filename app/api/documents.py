@@ -75,7 +75,7 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
         version=info.live.version,
         size=info.size,
         dimension=info.dimension,
-        built_at=collection.created,
+        built_at=info.built_at,
     )
     links = [
         Link(href=here, rel="self", type=JSON),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT = 1
+ENCODER_FILE = "encoder.onnx"
 MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Also the name of a bundle's folder, so no dot comes first."""
 Origin = Literal["shipped", "built-in", "added"]
@@ -87,6 +88,8 @@ class ModelCard(BaseModel):
     input_size: height and width in pixels of the square input. bands: names in order, for example red, green, blue.
     dimension: D of the embedding; feature_dimension, pair_dimension: 0 where the model has none.
     matcher: the network that looks at pairs, None where there is none.
+    encoder_digest, pair_digest: equal among models that make the same feature, the same pair half, of a tile (a model and the
+        heads trained on it); one that has none is known by the sha256 of its encoder.
     files: sha256 hex digest of every file of the bundle but the card itself, by file name.
     """
 
@@ -105,10 +108,30 @@ class ModelCard(BaseModel):
     pair_dimension: int = Field(default=0, ge=0)
     normalisation: Normalisation | None = None
     matcher: MatcherCard | None = None
+    encoder_digest: str | None = None
+    pair_digest: str | None = None
     licence: str = ""
     training_data: str = ""
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    def has_encoder_of(self, other: ModelCard) -> bool:
+        """Whether both have one and the same encoder file, so that all that they make of a tile is the same."""
+        return self._encoder is not None and self._encoder == other._encoder
+
+    def has_features_of(self, other: ModelCard) -> bool:
+        """Whether both make the same feature of a tile."""
+        ours, theirs = self.encoder_digest or self._encoder, other.encoder_digest or other._encoder
+        return 0 < self.feature_dimension == other.feature_dimension and ours is not None and ours == theirs
+
+    def has_pairs_of(self, other: ModelCard) -> bool:
+        """Whether both make the same pair half of a tile."""
+        ours, theirs = self.pair_digest or self._encoder, other.pair_digest or other._encoder
+        return 0 < self.pair_dimension == other.pair_dimension and ours is not None and ours == theirs
+
+    @property
+    def _encoder(self) -> str | None:
+        return self.files.get(ENCODER_FILE)
 
 
 @dataclass(frozen=True, slots=True)

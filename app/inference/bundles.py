@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.domain.cards import FORMAT, ModelCard
+from app.domain.cards import ENCODER_FILE, FORMAT, ModelCard
 from app.errors import InvalidBundle
 
 CARD_FILE = "card.json"
-ENCODER_FILE = "encoder.onnx"
 QUERY_HALF_FILE = "query_half.onnx"
 TAIL_FILE = "tail.onnx"
 MAX_CARD_BYTES = 1 << 20

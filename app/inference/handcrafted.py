@@ -55,6 +55,9 @@ class HandCrafted:
         """
         raise ModelMismatch(f"model {self._card.id!r} has no matcher")
 
+    def project(self, features: NDArray[np.float16]) -> None:
+        """None: no descriptor is made of a feature."""
+
     def close(self) -> None:
         """Let the threads go once they are done."""
         self._pool.shutdown()

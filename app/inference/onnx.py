@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
+from app.domain.cards import ENCODER_FILE, ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch
 from app.inference.arrays import check_tiles, l2_normalised
-from app.inference.bundles import ENCODER_FILE, read_bundle
+from app.inference.bundles import read_bundle
 from app.inference.graph import INPUT, MAP, check_graph, output_dimensions
+from app.inference.head import read_head
 from app.inference.matching import OnnxMatcher, check_matcher
 from app.inference.sessions import ORT_ERRORS, one_line, open_session
 
@@ -41,6 +42,7 @@ class OnnxInference:
         self._fixed_batch = check_graph(self._session, card)
         self._outputs = {name: (width,) for name, width in output_dimensions(card).items()}
         self._matcher = None if card.matcher is None else OnnxMatcher(folder, card, card.matcher, threads)
+        self._head = read_head(folder, card)
         tile_bytes = 4 * len(card.bands) * card.input_size**2
         self._batch = self._fixed_batch or max(1, min(MAX_BATCH, MAX_INPUT_BYTES // tile_bytes))
         self._scale, self._shift = _affine(card)
@@ -80,6 +82,14 @@ class OnnxInference:
         if self._matcher is None:
             raise ModelMismatch(f"model {self._card.id!r} has no matcher")
         return self._matcher.log_odds(half, pairs)
+
+    def project(self, features: NDArray[np.float16]) -> NDArray[np.float32] | None:
+        """(N, F) float16 features that this encoder made to (N, D) float32 embeddings; None where the bundle has no `head.npz`.
+
+        Raises:
+            ModelMismatch: features of another width.
+        """
+        return None if self._head is None else self._head.project(features)
 
     def close(self) -> None:
         """Let the buffers go; the session goes with its last reference."""
@@ -135,6 +145,7 @@ def check_bundle(folder: Path) -> ModelCard:
     card = read_bundle(folder)
     check_graph(open_session(folder / ENCODER_FILE, card, threads=1, optimise=False), card)
     check_matcher(folder, card)
+    read_head(folder, card)
     return card
 
 

@@ -46,9 +46,14 @@ class LocalContext:
         self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
 
     def add_items(self, item_ids: Sequence[str]) -> None:
-        """Report tiles as done; a run that gets on forgives the crashes before it."""
+        """Report tiles as done; a run that does so gets on."""
         self._store.add_items(self.job.id, item_ids)
-        if item_ids and not self._gets_on:
+        if item_ids:
+            self.gets_on()
+
+    def gets_on(self) -> None:
+        """Forgive the crashes before this run, once."""
+        if not self._gets_on:
             self._gets_on = True
             self._store.update(self.job.id, attempts=1)
 
@@ -70,14 +75,10 @@ class _Lane:
 
 
 class LocalQueue:
-    """Runs jobs in lanes, each a thread of this process that does its kinds of jobs one after another.
+    """Runs jobs in lanes, each a thread of this process that does its kinds of jobs one after another."""
 
-    on_end: called with the id of a job that has ended, when its end is on record.
-    """
-
-    def __init__(self, store: JobStore, on_end: Callable[[str], None] | None = None) -> None:
+    def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._on_end = on_end
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[str, threading.Event] = {}
@@ -148,8 +149,6 @@ class LocalQueue:
                 return  # dismissed between the claim and the line above
             changes = _outcome(handler, LocalContext(job, self._store, self._stopping, cancelled))
             self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
-            if self._on_end is not None and self._store.get(job.id).status.ended:
-                self._on_end(job.id)
         except DyadError as error:
             log.error("job %s: its end could not be written: %s", job.id, error)
         finally:

@@ -15,14 +15,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.domain.cards import ModelCard
 from app.domain.collections import Collection
 from app.domain.geometry import Bounds
 from app.domain.ids import check_collection_id
+from app.domain.indexes import Live
 from app.domain.jobs import JobStatus
 from app.domain.temporal import Interval
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unprocessable
 from app.ports import Blobs, JobQueue, JobStore, VectorStore
+from app.services.indexes import Indexes
 from app.services.models import ModelService
+from app.services.recent_queries import RecentQueries
 from app.services.schedule_documents import ScheduleDocuments
 
 DOCUMENTS = "catalogue/"
@@ -38,21 +42,6 @@ def images_prefix(collection_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """An index that answers: its name, its model's id, and its version (`{model}.{n}`, the name behind the collection id)."""
-
-    index: str
-    model: str
-    version: str
-
-    @classmethod
-    def of(cls, index: str) -> Live:
-        """From the index's name, `{collection}.{model}.{n}`; collection ids have no dots, model ids may."""
-        version = index.split(".", 1)[1]
-        return cls(index, version.rsplit(".", 1)[0], version)
-
-
-@dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """A collection with what its live index knows."""
 
@@ -60,6 +49,7 @@ class CollectionInfo:
     size: int
     dimension: int
     live: Live
+    built_at: datetime
     bounds: Bounds | None
     interval: Interval | None
 
@@ -67,13 +57,24 @@ class CollectionInfo:
 class CollectionService:
     """The collections and their live indexes."""
 
-    def __init__(self, vectors: VectorStore, blobs: Blobs, jobs: JobStore, queue: JobQueue, models: ModelService) -> None:
+    def __init__(
+        self,
+        vectors: VectorStore,
+        indexes: Indexes,
+        blobs: Blobs,
+        jobs: JobStore,
+        queue: JobQueue,
+        models: ModelService,
+        recent: RecentQueries,
+    ) -> None:
         self._vectors = vectors
+        self._indexes = indexes
         self._blobs = blobs
         self._jobs = jobs
         self._queue = queue
         self._models = models
         self._schedules = ScheduleDocuments(blobs)
+        self._recent = recent
         self._locks: dict[str, threading.RLock] = {}
 
     def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
@@ -92,9 +93,7 @@ class CollectionService:
         collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
         with self._models.keeping():
             card = self._models.check_fit(collection.model, collection.bands)
-            index = self._fresh_index(collection_id, collection.model)
-            self._vectors.create_index(index, card.dimension)
-            self._vectors.set_alias(collection_id, index)
+            self._vectors.set_alias(collection_id, self._empty_index(collection_id, card))
             self._write(collection)
         return self.info(collection_id)
 
@@ -126,20 +125,11 @@ class CollectionService:
             raise self._missing(collection_id) from None
         if version is None or version == live.version:
             return live
-        kept = [Live.of(name) for name in self._vectors.indexes() if name.startswith(f"{collection_id}.")]
-        found = next((index for index in kept if index.version == version), None)
-        if found is None:
-            names = ", ".join(sorted(index.version for index in kept))
-            raise NotFound(f"collection {collection_id!r} has no index version {version!r}; there are {names}")
-        return found
-
-    def index(self, collection_id: str) -> str:
-        """The name of the live index.
-
-        Raises:
-            NotFound: no such collection.
-        """
-        return self.live(collection_id).index
+        kept = {record.name.version: record.name for record in self._indexes.whole(collection_id)}
+        if version not in kept:
+            names = ", ".join(sorted({live.version, *kept}))
+            raise NotFound(f"collection {collection_id!r} has no index version {version!r}; kept are {names}")
+        return kept[version]
 
     @contextmanager
     def writing(self, collection_id: str) -> Iterator[Live]:
@@ -193,7 +183,9 @@ class CollectionService:
         collection = self.get(collection_id)
         live = self.live(collection_id)
         stats, extent = self._vectors.stats(live.index), self._vectors.extent(live.index)
-        return CollectionInfo(collection, stats.size, stats.dimension, live, extent.bounds, extent.interval)
+        record = self._indexes.record(live.index)
+        built_at = record.built_at if record is not None and record.built_at is not None else collection.created
+        return CollectionInfo(collection, stats.size, stats.dimension, live, built_at, extent.bounds, extent.interval)
 
     def patch(self, collection_id: str, **changes: Any) -> CollectionInfo:
         """Change settings. What shaped the tiles (`tile_size`, `stride`, `bands`, `scaling`, `model`) only while it is empty.
@@ -231,7 +223,7 @@ class CollectionService:
         known = set(self.ids())
         for index in self._vectors.indexes():
             if index.split(".")[0] not in known:
-                self._vectors.drop_index(index)
+                self._indexes.drop(index)
         for name in {*self._vectors.aliases(), *self._schedules.scheduled()} - known:
             self._remove_leftovers(name)
 
@@ -241,7 +233,7 @@ class CollectionService:
         return NotFound(f"no collection {collection_id!r}; there {'are ' + names if known else 'is none yet: create one'}")
 
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
-        old = self.index(before.id)
+        old = self.live(before.id).index
         if self._vectors.stats(old).size:
             way = (
                 "re-index it with the other model"
@@ -252,26 +244,23 @@ class CollectionService:
         with self._models.keeping():
             card = self._models.check_fit(after.model, after.bands)
             if after.model != before.model:
-                index = self._fresh_index(before.id, after.model)
-                self._vectors.create_index(index, card.dimension)
-                self._vectors.set_alias(before.id, index)
-                self._vectors.drop_index(old)
+                self._vectors.set_alias(before.id, self._empty_index(before.id, card))
+                self._indexes.drop(old)
 
     def _remove_leftovers(self, collection_id: str) -> None:
         self._vectors.drop_alias(collection_id)
-        for index in self._vectors.indexes():
-            if index.startswith(f"{collection_id}."):
-                self._vectors.drop_index(index)
+        self._indexes.forget(collection_id)
+        self._recent.forget(collection_id)
         self._schedules.delete(collection_id)
         self._blobs.delete_prefix(images_prefix(collection_id))
         while jobs := self._jobs.list(collection=collection_id):
             for job in jobs:
                 self._jobs.delete(job.id)
 
-    def _fresh_index(self, collection_id: str, model: str) -> str:
-        prefix = f"{collection_id}.{model}."
-        taken = [int(name.removeprefix(prefix)) for name in self._vectors.indexes() if name.startswith(prefix)]
-        return f"{prefix}{max(taken, default=0) + 1}"
+    def _empty_index(self, collection_id: str, card: ModelCard) -> str:
+        index = self._indexes.begin(collection_id, card.id, card.dimension)
+        self._indexes.finish(index)
+        return index
 
     def _write(self, collection: Collection) -> None:
         self._blobs.put(_document(collection.id), collection.model_dump_json().encode())

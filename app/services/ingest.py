@@ -221,7 +221,7 @@ class IngestService:
 
     def _remove_orphans(self, collection_id: str) -> None:
         """Delete images whose point was never written."""
-        index = self._collections.index(collection_id)
+        index = self._collections.live(collection_id).index
         keys = self._blobs.keys(images_prefix(collection_id))
         while chunk := list(islice(keys, 1000)):
             tiles = self._vectors.get(index, sorted({image_owner(key) for key in chunk}))

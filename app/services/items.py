@@ -33,7 +33,7 @@ class ItemService:
         Raises:
             NotFound: the collection.
         """
-        index = self._collections.index(collection_id)
+        index = self._collections.live(collection_id).index
         page = self._vectors.scroll(index, limit=limit, filter=filter, after=after)
         matched = self._vectors.stats(index).size if filter.is_empty else self._vectors.count(index, filter)
         return page, matched
@@ -44,7 +44,7 @@ class ItemService:
         Raises:
             NotFound: the collection or the tile.
         """
-        tile = self._vectors.get(self._collections.index(collection_id), [item_id]).get(item_id)
+        tile = self._vectors.get(self._collections.live(collection_id).index, [item_id]).get(item_id)
         if tile is None:
             raise NotFound(f"no item {item_id} in collection {collection_id!r}")
         return tile
@@ -90,7 +90,7 @@ class ItemService:
         Raises:
             NotFound: the collection.
         """
-        return self._vectors.facet(self._collections.index(collection_id), "labels", filter=filter, limit=limit)
+        return self._vectors.facet(self._collections.live(collection_id).index, "labels", filter=filter, limit=limit)
 
     def image(self, collection_id: str, item_id: str) -> tuple[bytes, str, str]:
         """A tile's original bytes, their media type, and a file name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.domain.jobs import Job, JobStatus
-from app.errors import Conflict, InvalidInput
+from app.errors import Conflict, InvalidInput, NotFound
 from app.ports import JobQueue, JobStore
 from app.services.job_folders import JobFolders
 
@@ -31,6 +31,13 @@ class JobService:
             NotFound: no such job.
         """
         return self._store.get(job_id)
+
+    def is_waiting(self, job_id: str) -> bool:
+        """Whether there is such a job and it has not ended."""
+        try:
+            return not self._store.get(job_id).status.ended
+        except NotFound:
+            return False
 
     def dismiss(self, job_id: str) -> Job:
         """Cancel a job; what it has indexed stays. One that has ended is returned as it is.

@@ -39,7 +39,7 @@ class SearchService:
         """
         timer = Timer()
         collection = self._collections.get(collection_id)
-        index = self._collections.index(collection_id)
+        index = self._collections.live(collection_id).index
         uploaded: NDArray[np.float32] | None = None
         if image is not None:
             model = self._models.load(collection.model)

@@ -74,7 +74,7 @@ def test_a_tile_is_not_its_own_result(service: Service, archive: tuple[str, dict
 
 def test_scores_are_the_cosines_of_the_embeddings(service: Service, archive: tuple[str, dict[str, str]]) -> None:
     collection, ids = archive
-    vectors, index = service.container.vectors, service.container.collections.index(collection)
+    vectors, index = service.container.vectors, service.container.collections.live(collection).index
     answer = search(service, collection, positives=[ids["s000-0.png"]], limit=1000)
     found = [feature["id"] for feature in answer["features"]]
     query = vectors.vectors(index, [ids["s000-0.png"]]).embedding[0]

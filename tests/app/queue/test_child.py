@@ -39,6 +39,9 @@ class Context:
     def add_items(self, item_ids: Sequence[str]) -> None:
         raise NotImplementedError
 
+    def gets_on(self) -> None:
+        raise NotImplementedError
+
 
 def run(folder: Path, *arguments: str, context: Context | None = None) -> dict[str, Any]:
     return run_child(context or Context(), NOISY, arguments, folder=folder)

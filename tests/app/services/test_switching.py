@@ -11,8 +11,9 @@ import pytest
 
 from app.container import Container
 from app.domain.collections import Collection
+from app.domain.indexes import Live
 from app.errors import Conflict, NotFound
-from app.services.collections import DOCUMENTS, Live
+from app.services.collections import DOCUMENTS
 from app.settings import load_settings
 from tests.support.pictures import striped
 
@@ -43,7 +44,7 @@ def test_the_alias_says_which_index_is_live(parts: Container) -> None:
     parts.vectors.set_alias("a", "a.lbp-rgb.1")
     assert parts.collections.live("a").model == "lbp-rgb"
     assert parts.collections.live("a", "hog.1").index == "a.hog.1"
-    with pytest.raises(NotFound, match=r"hog\.2.*there are hog\.1, lbp-rgb\.1"):
+    with pytest.raises(NotFound, match=r"hog\.2.*kept are hog\.1, lbp-rgb\.1"):
         parts.collections.live("a", "hog.2")
     with pytest.raises(NotFound, match="nobody"):
         parts.collections.live("nobody")
