@@ -10,9 +10,7 @@ the disk. Then the job goes on; in the end every file must be indexed exactly on
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import sqlite3
 import sys
 import tempfile
 import time
@@ -23,10 +21,9 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks._killing import DATA, State, has_ended, sample_files, show_progress
 from benchmarks._table import machine_line, print_table
-from tests.support.process import ServeProcess
 
-ROOT = Path(__file__).parents[1]
 COLLECTION = "killed"
 
 
@@ -35,12 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--files", type=int, default=400)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
-    files = sorted((options.data / "ucmerced").rglob("*.jpg"))
-    files = random.Random(0).sample(files, options.files)
     with tempfile.TemporaryDirectory() as folder:
-        outcome = Killing(Path(folder), files).run(options.kills)
+        outcome = Killing(Path(folder), sample_files(options.data, options.files)).run(options.kills)
     print(machine_line())
     print_table("kill -9 during ingest", ["what", "count"], [[name, str(value)] for name, value in outcome.items()])
     if outcome["reported tiles lost"] or outcome["tiles twice"] or outcome["files missing at the end"]:
@@ -51,7 +46,7 @@ class Killing:
     """One state folder through all kills."""
 
     def __init__(self, folder: Path, files: list[Path]) -> None:
-        self.home = folder / "home"
+        self.state = State(folder / "home", COLLECTION)
         self.archive = folder / "tiles.zip"
         self.files = files
         self.random = random.Random(1)
@@ -69,25 +64,22 @@ class Killing:
             ],
             0,
         )
-        self.reopened: list[float] = []
 
     def run(self, kills: int) -> dict[str, int | str]:
         """All rounds; the counts."""
         job = ""
         for number in range(kills):
-            with ServeProcess(self.home) as service:
-                self.reopened.append(service.ready_seconds)
-                if number == 0 or self.ended(service.client, job):
+            with self.state.serve() as service:
+                if number == 0 or has_ended(service.client, job):
                     job = self.upload(service.client, number)
                 time.sleep(self.random.uniform(0.05, 1.5))
-                self.counts["killed while ingesting"] += not self.ended(service.client, job)
+                self.counts["killed while ingesting"] += not has_ended(service.client, job)
                 service.kill()
             self.counts["kills"] += 1
             self.check(job)
-            sys.stderr.write(f"\rkill {number + 1} of {kills}")
-        sys.stderr.write("\n")
+            show_progress(number + 1, kills)
         self.finish(job)
-        return {**self.counts, "slowest restart, seconds": f"{max(self.reopened):.2f}"}
+        return {**self.counts, "slowest restart, seconds": self.state.slowest_restart}
 
     def upload(self, client: httpx.Client, number: int) -> str:
         """A new collection's worth of work: the same files under the name of another archive."""
@@ -99,45 +91,24 @@ class Killing:
         job: str = answer.json()["id"]
         return job
 
-    def ended(self, client: httpx.Client, job: str) -> bool:
-        """Whether the job has ended; it must not fail."""
-        status = client.get(f"/jobs/{job}").raise_for_status().json()["status"]
-        if status == "failed":
-            raise SystemExit(f"job {job} failed")
-        return bool(status == "successful")
-
     def check(self, job: str) -> None:
         """After a kill: what the job had reported, read from its table, must be served by the next start."""
-        with sqlite3.connect(f"file:{self.home / 'jobs.sqlite'}?mode=ro", uri=True) as jobs:
-            reported = [row[0] for row in jobs.execute("SELECT item_id FROM items WHERE job_id = ?", (job,))]
-        with ServeProcess(self.home) as service:
-            self.reopened.append(service.ready_seconds)
-            there = self.everything(service.client)
+        reported = self.state.reported(job)
+        with self.state.serve() as service:
+            there = [item["id"] for item in self.state.items(service.client)]
             service.kill()
         self.counts["reported tiles"] = max(self.counts["reported tiles"], len(reported))
         self.counts["reported tiles lost"] += len(set(reported) - set(there))
         self.counts["tiles twice"] += len(there) - len(set(there))
 
-    def everything(self, client: httpx.Client) -> list[str]:
-        """The ids of all tiles, by paging."""
-        ids: list[str] = []
-        address = f"/collections/{COLLECTION}/items?limit=1000"
-        while address:
-            page = client.get(address).raise_for_status().json()
-            ids += [feature["id"] for feature in page["features"]]
-            address = next((link["href"] for link in page["links"] if link["rel"] == "next"), "")
-        return ids
-
     def finish(self, job: str) -> None:
         """Let the last job end, then look for every file and search."""
-        with ServeProcess(self.home) as service:
-            while not self.ended(service.client, job):
+        with self.state.serve() as service:
+            while not has_ended(service.client, job):
                 time.sleep(0.1)
             archive = service.client.get(f"/jobs/{job}/results").raise_for_status().json()
             self.counts["files missing at the end"] = len(self.files) - len(set(archive["item_ids"]))
-            with self.files[0].open("rb") as image:
-                answer = service.client.post(f"/collections/{COLLECTION}/search", files={"image": image}).raise_for_status()
-            first = answer.json()["features"][0]["properties"]
+            first = self.state.best_hit(service.client, self.files[0])
             if first["file_name"] != self.files[0].name or first["score"] < 0.9999:
                 raise SystemExit(f"the search after the kills found {first}")
 

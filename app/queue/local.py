@@ -75,10 +75,14 @@ class _Lane:
 
 
 class LocalQueue:
-    """Runs jobs in lanes, each a thread of this process that does its kinds of jobs one after another."""
+    """Runs jobs in lanes, each a thread of this process that does its kinds of jobs one after another.
 
-    def __init__(self, store: JobStore) -> None:
+    on_end: called with the id of a job that has ended, when its end is on record.
+    """
+
+    def __init__(self, store: JobStore, on_end: Callable[[str], None] | None = None) -> None:
         self._store = store
+        self._on_end = on_end
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[str, threading.Event] = {}
@@ -149,6 +153,8 @@ class LocalQueue:
                 return  # dismissed between the claim and the line above
             changes = _outcome(handler, LocalContext(job, self._store, self._stopping, cancelled))
             self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
+            if self._on_end is not None and self._store.get(job.id).status.ended:
+                self._on_end(job.id)
         except DyadError as error:
             log.error("job %s: its end could not be written: %s", job.id, error)
         finally:

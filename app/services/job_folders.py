@@ -33,7 +33,11 @@ class JobFolders:
 
     @contextmanager
     def working(self, job_id: str) -> Iterator[Path]:
-        """The folder of a job while it runs; it goes away with the end of the job, but stays for one that will go on."""
+        """The folder of a job while it runs; it goes away with one that fails, and stays for one that will go on.
+
+        That of a job that has done its work goes when its end is on record (see `LocalQueue`), not before: a job that is killed
+        in between runs again, and needs what was staged for it.
+        """
         try:
             yield self.of(job_id)
         except Interrupted:
@@ -41,7 +45,6 @@ class JobFolders:
         except BaseException:
             self.discard(job_id)
             raise
-        self.discard(job_id)
 
     def discard(self, job_id: str) -> None:
         """Delete the folder of a job that will not run any more."""

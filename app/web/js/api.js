@@ -139,8 +139,8 @@ export async function schedule(c) {
 export const putSchedule = (c, body) => request(`${at(c)}/schedule`, { method: "PUT", json: body });
 /** @param {string} c */
 export const deleteSchedule = (c) => request(`${at(c)}/schedule`, { method: "DELETE" });
-/** @param {string} c @returns {Promise<Job>} */
-export const runSchedule = (c) => request(`${at(c)}/schedule/run`, { method: "POST" });
+/** @param {string} c @param {boolean} [gone] whether files that are gone are gone, however many @returns {Promise<Job>} */
+export const runSchedule = (c, gone = false) => request(`${at(c)}/schedule/run`, { json: { accept_vanished: gone } });
 /** @param {string} c @param {File} file @param {"add"|"replace"} mode */
 export function sendLabels(c, file, mode) {
   const form = new FormData();

@@ -10,12 +10,12 @@ const KINDS = { ingest: "Adding images", train: "Training", evaluate: "Measuring
 /** @type {Record<string, string>} */
 export const STATUS = { accepted: "waiting", running: "running", successful: "done", failed: "failed", dismissed: "cancelled" };
 /** @type {Record<string, string>} */
-const COUNTS = { indexed: "indexed", unchanged: "unchanged", rejected: "rejected", skipped_nodata: "skipped as mostly no data",
+const COUNTS = { indexed: "indexed", changed: "of them changed", unchanged: "unchanged", returned: "of them back again", rejected: "rejected", skipped_nodata: "skipped as mostly no data",
   vanished: "vanished", removed: "removed" };
 
-/** @param {Record<string, number>} counts */
+/** @param {Record<string, any>} counts */
 export function countsText(counts) {
-  return Object.entries(COUNTS).filter(([key]) => counts[key]).map(([key, text]) => `${group(counts[key])} ${text}`).join(", ");
+  return Object.entries(COUNTS).filter(([key]) => counts[key] > 0).map(([key, text]) => `${group(counts[key])} ${text}`).join(", ");
 }
 
 /**

@@ -27,7 +27,8 @@ function sourceRow(source, changed) {
   draw();
   const element = h("li", { class: "source" }, kind, where, option,
     h("button", { type: "button", class: "quiet", "aria-label": "Remove this source", onclick: () => { element.remove(); changed(); } }, icon("close")));
-  return { element, read: () => ({ [kind.value]: where.value.trim(), ...(kind.value !== "stac" && labels.checked ? { labels_from_folders: true } : {}) }) };
+  return { element, read: () => ({ [kind.value]: where.value.trim(), ...(kind.value !== "stac" && labels.checked ? { labels_from_folders: true } : {}),
+    ...(source.on_vanished ? { on_vanished: source.on_vanished } : {}) }) };
 }
 
 /** @param {any} known the schedule, or null @param {string} zone */
@@ -67,14 +68,16 @@ function fields(known, zone) {
 
 /** When it runs next and what the last run did. @param {any} known */
 function past(known) {
-  const refused = known.last_result?.rejected ?? [];
+  const rejected = known.last_result?.rejected;
+  const refused = Array.isArray(rejected) ? rejected : []; // a run that failed has left their number only
   const counted = countsText(known.last_result ?? {});
   return h("div", { class: "stack" },
     h("dl", { class: "record" },
       h("dt", {}, "Next run"), h("dd", {}, known.paused ? "paused" : when(known.next_run) || "never"),
-      h("dt", {}, "Last run"), h("dd", {}, known.last_run ? [when(known.last_run), STATUS[known.last_status] ?? known.last_status, counted || known.last_message].filter(Boolean).join(" · ") : "not yet"),
+      h("dt", {}, "Last run"), h("dd", {}, known.last_run ? [when(known.last_run), STATUS[known.last_status] ?? known.last_status, counted, known.last_status !== "successful" && known.last_message].filter(Boolean).join(" · ") : "not yet"),
       known.skipped && [h("dt", {}, "Left out"), h("dd", {}, `${when(known.skipped.due)}: the run before was still at work`)]),
-    rejectedList(refused));
+    rejectedList(refused),
+    known.last_result?.not_compared?.map((/** @type {any} */ each) => h("p", { class: "note" }, `${each.source}: ${each.reason}`)));
 }
 
 /** The tab. @param {Collection} c */
@@ -87,14 +90,16 @@ export function schedule(c) {
   function draw(known) {
     const form = fields(known, Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
     const save = h("button", { class: "primary", id: "schedule-save" }, known ? "Save" : "Set the schedule");
-    const now = h("button", { type: "button", id: "schedule-run", onclick: async () => {
-      const job = await attempt(note, () => api.runSchedule(c.id), now);
+    const start = (/** @type {boolean} */ gone) => async (/** @type {any} */ event) => {
+      const job = await attempt(note, () => api.runSchedule(c.id, gone), event.currentTarget);
       if (!job) return;
       const view = jobView(job);
       run.replaceChildren(view.element);
       await watch(job, view).catch(() => {}); // the view says what went wrong
       await load();
-    } }, "Run now");
+    };
+    const now = [h("button", { type: "button", id: "schedule-run", onclick: start(false) }, "Run now"),
+      known?.last_status === "failed" && h("button", { type: "button", class: "quiet", onclick: start(true), title: "Files that are gone are taken for gone, however many they are" }, "Run, and believe what is gone")];
     body.replaceChildren(...[
       known ? past(known) : h("p", { class: "muted" }, "No schedule yet. At its time the sources are compared with the collection: new and changed files are indexed, and a new default model is built in."),
       h("form", { class: "stack", id: "schedule-form", onsubmit: async (/** @type {Event} */ event) => {

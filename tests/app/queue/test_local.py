@@ -148,6 +148,24 @@ def test_cancelling_a_running_job_stops_it_at_its_next_check(
     assert (store.get("a").status, store.get("a").result) == (JobStatus.DISMISSED, None)
 
 
+def test_whoever_asked_is_told_of_an_end_that_is_on_record(store: SqliteJobStore) -> None:
+    told: list[tuple[str, JobStatus]] = []
+    queue = LocalQueue(store, on_end=lambda job_id: told.append((job_id, store.get(job_id).status)))
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        assert told == [] if context.job.id == "good" else told[0][0] == "good"
+        if context.job.id == "bad":
+            raise InvalidInput("no")
+        return {}
+
+    queue.start({"work": {"work": handler}})
+    for name in ("good", "bad"):
+        queue.submit(job(name))
+    ended(store, "bad")
+    queue.close()
+    assert told == [("good", JobStatus.SUCCESSFUL), ("bad", JobStatus.FAILED)]
+
+
 def test_cancelling_leaves_an_ended_job_as_it_is(store: SqliteJobStore, start: Callable[[JobHandler], LocalQueue]) -> None:
     queue = start(lambda context: {})
     queue.submit(job("a"))

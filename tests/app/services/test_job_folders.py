@@ -14,12 +14,16 @@ def folders(tmp_path: Path) -> JobFolders:
     return JobFolders(tmp_path / "staging")
 
 
-def test_a_folder_goes_with_the_end_of_its_job(folders: JobFolders) -> None:
-    with folders.working("done") as folder:
-        (folder / "a").touch()
+def test_a_folder_goes_with_a_job_that_fails(folders: JobFolders) -> None:
     with pytest.raises(Cancelled), folders.working("cancelled"):
         raise Cancelled
     assert folders.ids() == []
+
+
+def test_a_folder_stays_until_the_end_of_its_job_is_on_record(folders: JobFolders) -> None:
+    with folders.working("done") as folder:
+        (folder / "a").touch()
+    assert folders.ids() == ["done"]
 
 
 def test_a_folder_stays_for_a_job_that_will_go_on(folders: JobFolders) -> None:
