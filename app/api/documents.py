@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,7 +27,7 @@ from app.api.schemas import (
 )
 from app.domain.geometry import Bounds
 from app.domain.jobs import Job, JobStatus
-from app.domain.search import SearchResult
+from app.domain.search import Match, SearchResult
 from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
@@ -137,12 +138,22 @@ def feature_collection(
 
 def search_document(result: SearchResult, here: str, links: list[Document]) -> Document:
     """A page of search results; `here` is the collection's address."""
-    features = [
-        feature(hit.tile, here, rank=result.rank_offset + number, score=round(hit.score, 6))
-        for number, hit in enumerate(result.hits, start=1)
-    ]
-    more = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
-    return feature_collection(features, result.matched, links, **more)
+    features = [_match_feature(match, rank, here) for rank, match in enumerate(result.hits, result.rank_offset + 1)]
+    more: Document = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
+    more["rerank"] = None if result.reranking is None else _given(**asdict(result.reranking))
+    return feature_collection(features, result.matched, links, **more, **_given(matches_end_at=result.matches_end_at))
+
+
+def _match_feature(match: Match, rank: int, here: str) -> Document:
+    scores = {"score": round(match.score, 6), "similarity": round(match.similarity, 6)}
+    chance = None if match.probability is None else round(match.probability, 6)
+    found = feature(match.tile, here, rank=rank, **scores, **_given(match_probability=chance))
+    return {**found, "near_copies": list(match.near_copies)} if match.near_copies else found
+
+
+def _given(**values: Any) -> Document:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def job_document(job: Job, base: str) -> JobPublic:

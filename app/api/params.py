@@ -9,12 +9,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from app.api.schemas import SearchRequest
+from pydantic import TypeAdapter, ValidationError
+
+from app.api.schemas import RerankBudget, RerankDepth, SearchRequest
+from app.domain.cards import MAX_DEPTH
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
-from app.domain.search import MAX_LIMIT, Cursor, SearchQuery, TileFilter
+from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
 from app.domain.temporal import parse_interval
 from app.errors import InvalidInput
+
+_BOOKMARK = TypeAdapter(Bookmark)
 
 
 def parse_filter(
@@ -44,10 +49,8 @@ def parse_search(body: SearchRequest) -> SearchQuery:
     """The search that a request body means.
 
     Raises:
-        InvalidInput: a filter, an id or the token; or a probability asked of a model that gives none.
+        InvalidInput: a filter, an id or the token.
     """
-    if body.min_probability is not None:
-        raise InvalidInput("min_probability: the collection's model has no matcher and so no probabilities; leave it out")
     return SearchQuery(
         positives=tuple(map(check_item_id, body.positives)),
         negatives=tuple(map(check_item_id, body.negatives)),
@@ -55,8 +58,36 @@ def parse_search(body: SearchRequest) -> SearchQuery:
             bbox=body.bbox, intersects=body.intersects, datetime=body.datetime, labels=body.labels, ids=body.ids
         ),
         limit=min(body.limit, MAX_LIMIT),
-        after=decode_cursor(body.token),
+        after=decode_bookmark(body.token),
+        rerank=_wish(body.rerank),
+        min_probability=body.min_probability,
+        diversify=body.diversify,
+        index_version=body.index_version,
     )
+
+
+def parse_rerank(text: str | None) -> RerankWish:
+    """What `rerank` in a query string means: `true`, `false`, or how many candidates.
+
+    Raises:
+        InvalidInput: anything else.
+    """
+    known = {"true": RerankWish(True), "false": RerankWish(False)}
+    if text is None:
+        return RerankWish()
+    if text.lower() in known:
+        return known[text.lower()]
+    if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_DEPTH:
+        return RerankWish(depth=int(text))
+    raise InvalidInput(f"rerank {text!r}: give true, false, or how many candidates to look at, 1 to {MAX_DEPTH}")
+
+
+def _wish(value: bool | RerankDepth | RerankBudget | None) -> RerankWish:
+    if isinstance(value, RerankDepth):
+        return RerankWish(depth=value.depth)
+    if isinstance(value, RerankBudget):
+        return RerankWish(budget_ms=value.budget_ms)
+    return RerankWish(value)
 
 
 def _region(bbox: str | Sequence[float] | None, intersects: str | GeoJSON | None) -> Region | None:
@@ -86,12 +117,12 @@ def _listed(value: str | Sequence[str] | None) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def encode_cursor(cursor: Cursor) -> str:
-    """The token of the page behind a hit."""
-    return _encode([cursor.score, cursor.id, cursor.seen])
+def encode_bookmark(mark: Bookmark) -> str:
+    """The token of the page behind a bookmark."""
+    return _encode(_BOOKMARK.dump_python(mark, mode="json", exclude_defaults=True))
 
 
-def decode_cursor(token: str | None) -> Cursor | None:
+def decode_bookmark(token: str | None) -> Bookmark | None:
     """The inverse; None for no token.
 
     Raises:
@@ -99,10 +130,18 @@ def decode_cursor(token: str | None) -> Cursor | None:
     """
     if token is None:
         return None
-    match _decode(token):
-        case [int() | float() as score, str() as item, int() as seen] if math.isfinite(score) and seen >= 0:
-            return Cursor(float(score), check_item_id(item), seen)
-    raise _bad_token()
+    try:
+        mark = _BOOKMARK.validate_python(_decode(token))
+    except ValidationError:
+        raise _bad_token() from None
+    places = [cursor for cursor in (mark.start, mark.judged, mark.end) if cursor is not None]
+    numbers = [mark.shift, *(cursor.score for cursor in places), *([] if mark.last is None else mark.last[:1])]
+    counts = [mark.seen, mark.depth, mark.matches_end_at or 0, *(cursor.seen for cursor in places)]
+    if not all(map(math.isfinite, numbers)) or min(counts) < 0 or mark.depth > MAX_DEPTH:
+        raise _bad_token()
+    for item in (*(cursor.id for cursor in places), *([] if mark.last is None else mark.last[1:])):
+        check_item_id(item)
+    return mark
 
 
 def encode_after(item_id: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.cards import ModelCard, Origin
+from app.domain.cards import MAX_DEPTH, ModelCard, Origin
 from app.domain.collections import MAX_TILE, MIN_TILE, BandList, Keyword, Scaling
 from app.domain.geometry import GeoJSON
 from app.domain.ids import COLLECTION_ID
@@ -137,11 +137,21 @@ class ItemPatch(In):
 class RerankDepth(In):
     """How many candidates the matcher looks at."""
 
-    depth: int = Field(ge=1, le=1000)
+    depth: int = Field(ge=1, le=MAX_DEPTH)
+
+
+class RerankBudget(In):
+    """How many milliseconds the matcher may take; the server picks the depth that fits, 10 to 1000."""
+
+    budget_ms: float = Field(gt=0, le=60_000, allow_inf_nan=False)
 
 
 class SearchRequest(In):
-    """Body of `POST /collections/{id}/search`."""
+    """Body of `POST /collections/{id}/search`.
+
+    rerank: as the model's card and the collection have it unless given. min_probability: results below are cut. diversify:
+    near-copies are folded into the best of them. index_version: an older index, while it is kept.
+    """
 
     positives: tuple[str, ...] = Field(default=(), max_length=1000)
     negatives: tuple[str, ...] = Field(default=(), max_length=1000)
@@ -152,8 +162,10 @@ class SearchRequest(In):
     ids: list[str] | None = None
     limit: int = Field(default=DEFAULT_LIMIT, ge=1)
     token: str | None = None
-    rerank: bool | RerankDepth = True
+    rerank: bool | RerankDepth | RerankBudget | None = None
     min_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    diversify: bool = False
+    index_version: str | None = Field(default=None, max_length=100)
 
 
 class JobPublic(BaseModel):
@@ -288,8 +300,20 @@ class FeaturePublic(BaseModel):
     links: list[Link]
 
 
+class RerankPublic(BaseModel):
+    """What the matcher did: looked at the first `depth` places, with `weight` in the score."""
+
+    depth: int
+    weight: float
+    budget_ms: float | None = None
+
+
 class FeatureCollectionPublic(BaseModel):
-    """A page of tiles. A search adds model, index_version and timings_ms."""
+    """A page of tiles. A search adds what stands below the links.
+
+    rerank: null where the matcher did not look. matches_end_at: the rank after which it no longer believes in a match; absent
+    where it cannot tell.
+    """
 
     type: str = "FeatureCollection"
     features: list[FeaturePublic]
@@ -299,6 +323,8 @@ class FeatureCollectionPublic(BaseModel):
     model: str | None = None
     index_version: str | None = None
     timings_ms: dict[str, float] | None = None
+    rerank: RerankPublic | None = None
+    matches_end_at: int | None = None
 
 
 class Health(BaseModel):

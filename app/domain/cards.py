@@ -16,7 +16,10 @@ Origin = Literal["shipped", "built-in", "added"]
 MAX_DEPTH = 1000
 """Candidates that a matcher looks at, at most."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+LARGE = 1e6
+"""No learned number of a card is larger, so that what is computed with them stays finite."""
+
+Learned = Annotated[float, Field(ge=-LARGE, le=LARGE, allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=1, le=65_536)]
 Shape = tuple[Size, Size, Size]
 
@@ -39,7 +42,7 @@ class Fusion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     formula: Literal["cosine + weight * log_odds"] = "cosine + weight * log_odds"
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    weight: Annotated[float, Field(ge=0, le=LARGE, allow_inf_nan=False)]
     depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = 100
 
 
@@ -51,9 +54,9 @@ class Calibration(BaseModel):
     formula: Literal["sigmoid(scale * log_odds + slope * cosine + offset)"] = (
         "sigmoid(scale * log_odds + slope * cosine + offset)"
     )
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    offset: Finite = 0.0
-    slope: Finite = 0.0
+    scale: Annotated[float, Field(gt=0, le=LARGE, allow_inf_nan=False)] = 1.0
+    offset: Learned = 0.0
+    slope: Learned = 0.0
 
 
 class MatcherCard(BaseModel):

@@ -2,62 +2,114 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.search import Cursor, SearchQuery, SearchResult, TileFilter
-from app.errors import InvalidInput
-from app.imagery.tiling import read_query
-from app.ports import VectorStore
-from app.services.collections import CollectionService
-from app.services.cutting import cut_spec
+from app.domain.collections import Collection
+from app.domain.search import Bookmark, SearchQuery, SearchResult, Shortlist, TileFilter
+from app.errors import InvalidInput, NotFound, UnreadableImage
+from app.ports import Blobs, VectorStore
+from app.services.collections import CollectionService, Live
+from app.services.examples import MAX_EXAMINED, ExampleReader, Examples
 from app.services.models import ModelService
-from app.services.rocchio import direction
+from app.services.pages import Asked, Pages
+from app.services.rerank import Judgement, Plan, Reranker
+from app.services.timer import Timer
+
+log = logging.getLogger(__name__)
 
 
 class SearchService:
-    """Answers searches on the live index of a collection."""
+    """Answers searches on an index of a collection."""
 
-    def __init__(self, collections: CollectionService, models: ModelService, vectors: VectorStore, max_pixels: int) -> None:
+    def __init__(
+        self, collections: CollectionService, models: ModelService, vectors: VectorStore, blobs: Blobs, max_pixels: int
+    ) -> None:
         self._collections = collections
-        self._models = models
         self._vectors = vectors
-        self._max_pixels = max_pixels
+        self._examples = ExampleReader(models, vectors, blobs, max_pixels)
+        self._reranker = Reranker(models)
+        self._pages = Pages(vectors)
 
     def search(self, collection_id: str, query: SearchQuery, image: Path | None = None) -> SearchResult:
         """The tiles most similar to the examples of the query and the uploaded image (a file).
 
         Raises:
-            NotFound: the collection, or an example. InvalidInput: no example, or examples that cancel out.
-            UnreadableImage, TooLarge: the image.
+            NotFound: the collection, the version of its index, or an example. InvalidInput: no example, examples that cancel
+                out, or a probability where there is none. UnreadableImage, TooLarge: the image.
         """
         timer = Timer()
         collection = self._collections.get(collection_id)
-        index = self._collections.live(collection_id).index
-        uploaded: NDArray[np.float32] | None = None
-        if image is not None:
-            model = self._models.load(collection.model)
-            with timer.stage("decode"):
-                tile = read_query(image, cut_spec(collection, model.card, self._max_pixels))
-            with timer.stage("embed"):
-                uploaded = model.embed(tile[np.newaxis]).embedding
+        live = self._collections.live(collection_id, _version(query))
+        plan = self._reranker.plan(collection, live.model, query, _count_examined(query, image))
+        is_judging = plan is not None and (query.after is None or query.after.start is None)
+        examples = self._examples.read(collection, live, query, image, timer, halves=is_judging)
+        asked = self._asked(live, query, examples)
+        if plan is not None and is_judging:
+            asked = self._with_matcher(asked, plan, collection, live, examples, timer)
+        begun = query.after or Bookmark(0, live.version, depth=asked.depth)
+        page = self._pages.page(asked, query.limit, begun, timer)
         with timer.stage("search"):
-            vector = self._direction(index, uploaded, query)
-            examples = tuple(dict.fromkeys((*query.positives, *query.negatives)))
-            filter = replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *examples))
-            hits = self._vectors.search(index, vector, limit=query.limit + 1, filter=filter, after=query.after)
-            matched = self._matched(index, filter)
-        more, hits = len(hits) > query.limit, hits[: query.limit]
-        seen = query.after.seen if query.after else 0
-        after = Cursor(hits[-1].score, hits[-1].tile.id, seen + len(hits)) if more else None
-        version = index.removeprefix(f"{collection_id}.")
-        return SearchResult(hits, matched, seen, after, collection.model, version, timer.totals())
+            matched = self._matched(live.index, asked.filter) if page.kept is None else page.kept
+        return SearchResult(
+            hits=page.matches,
+            matched=matched,
+            rank_offset=begun.seen,
+            after=page.after,
+            model=live.model,
+            index_version=live.version,
+            timings_ms=timer.totals(),
+            reranking=None if plan is None or page.depth == 0 else plan.summary,
+            matches_end_at=page.matches_end_at,
+        )
+
+    def _asked(self, live: Live, query: SearchQuery, examples: Examples) -> Asked:
+        named = tuple(dict.fromkeys((*query.positives, *query.negatives)))
+        return Asked(
+            index=live.index,
+            vector=examples.direction(),
+            filter=replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *named)),
+            diversify=query.diversify,
+            min_probability=query.min_probability,
+        )
+
+    def _with_matcher(
+        self, asked: Asked, plan: Plan, collection: Collection, live: Live, examples: Examples, timer: Timer
+    ) -> Asked:
+        """The search with the matcher's say. Where that cannot be had and nobody asked for it, the search without."""
+        must = plan.is_wish or asked.min_probability is not None
+        try:
+            halves = self._examples.halves(collection, live, plan.model, examples, timer)
+        except (NotFound, UnreadableImage) as error:
+            if must:
+                raise
+            log.warning("not re-ranked: the image of an example cannot be had: %s", error)
+            return asked
+
+        def judge(head: Shortlist) -> Judgement | None:
+            pairs = head.pairs if len(head) else halves[:0].astype(np.uint8)
+            if pairs is None:
+                if must:
+                    raise InvalidInput(
+                        f"rerank: index {live.version!r} of collection {collection.id!r} holds tiles without what the matcher "
+                        "compares; re-index the collection, or leave `rerank` out"
+                    )
+                return None
+            cosines = self._cosines(live.index, examples, len(halves), head)
+            return self._reranker.judge(plan, halves, pairs, head.similarities, cosines)
+
+        return replace(asked, depth=plan.depth, judge=judge)
+
+    def _cosines(self, index: str, examples: Examples, examined: int, head: Shortlist) -> NDArray[np.float64]:
+        """(M,) mean cosine of each candidate to the examined positives."""
+        mean = examples.positives[:examined].mean(axis=0, dtype=np.float64)
+        if examined == len(examples.positives) and len(examples.negatives) == 0:
+            return head.similarities * np.linalg.norm(mean)  # the direction is that of the mean
+        return np.asarray(self._vectors.vectors(index, head.ids).embedding @ mean, np.float64)
 
     def _matched(self, index: str, filter: TileFilter) -> int:
         """How many tiles qualify. The excluded ones are counted apart, so that the store sees the same filter again."""
@@ -66,40 +118,15 @@ class SearchService:
         excluded = tuple(item for item in filter.exclude_ids if base.ids is None or item in base.ids)
         return total - self._vectors.count(index, replace(base, ids=excluded)) if excluded else total
 
-    def _direction(self, index: str, uploaded: NDArray[np.float32] | None, query: SearchQuery) -> NDArray[np.float32]:
-        """(D,) where the examples point. uploaded: (1, D) embedding of the image, or None."""
-        parts = [] if uploaded is None else [uploaded]
-        if query.positives:
-            parts.append(self._examples(index, query.positives))
-        if not parts:
-            raise InvalidInput("nothing to search for: upload an image, or name at least one tile in `positives`")
-        negatives = self._examples(index, query.negatives) if query.negatives else parts[0][:0]
-        return direction(np.concatenate(parts), negatives)
 
-    def _examples(self, index: str, ids: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D) embeddings of indexed tiles, each once."""
-        return self._vectors.vectors(index, list(dict.fromkeys(ids))).embedding
+def _version(query: SearchQuery) -> str | None:
+    """The index that is asked, or on which the pages before were made."""
+    if query.after is None:
+        return query.index_version
+    if query.index_version not in (None, query.after.version):
+        raise InvalidInput(f"token: it is of index version {query.after.version!r}, not {query.index_version!r}")
+    return query.after.version
 
 
-class Timer:
-    """Milliseconds by stage."""
-
-    STAGES = ("decode", "embed", "search", "rerank")
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._spent = dict.fromkeys(self.STAGES, 0.0)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._spent[name] += time.perf_counter() - start
-
-    def totals(self) -> dict[str, float]:
-        """All stages and `total`, in milliseconds."""
-        spent = {**self._spent, "total": time.perf_counter() - self._start}
-        return {name: round(seconds * 1000, 3) for name, seconds in spent.items()}
+def _count_examined(query: SearchQuery, image: Path | None) -> int:
+    return min(len(set(query.positives)) + (image is not None), MAX_EXAMINED)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
 from app.api.documents import GEOJSON, Document, GeoJSONResponse, base_url, link, next_link, page_links, search_document
-from app.api.params import decode_cursor, encode_cursor, parse_search
+from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
 from app.api.schemas import FeatureCollectionPublic, SearchRequest
 from app.api.uploads import MEGABYTE, is_multipart, receive_form
 from app.domain.ids import check_item_id
@@ -53,15 +53,26 @@ def search_item(
     item: Annotated[str, Query(description="id of the tile to search with; it is not among the results")],
     limit: LimitQuery = DEFAULT_LIMIT,
     token: TokenQuery = None,
+    rerank: Annotated[str | None, Query(description="true, false, or how many candidates the matcher looks at")] = None,
+    min_probability: Annotated[float | None, Query(ge=0, le=1, description="results below are cut")] = None,
+    diversify: Annotated[bool, Query(description="fold near-copies into the best of them")] = False,
+    index_version: Annotated[str | None, Query(max_length=100, description="an older index, while it is kept")] = None,
 ) -> Response:
     """The tiles most similar to an indexed one. A GIS opens this address as a layer."""
     query = SearchQuery(
-        positives=(check_item_id(item),), filter=filter, limit=min(limit, MAX_LIMIT), after=decode_cursor(token)
+        positives=(check_item_id(item),),
+        filter=filter,
+        limit=min(limit, MAX_LIMIT),
+        after=decode_bookmark(token),
+        rerank=parse_rerank(rerank),
+        min_probability=min_probability,
+        diversify=diversify,
+        index_version=index_version,
     )
     result = service.search(collection_id, query)
     links = page_links(request, GEOJSON)
     if result.after is not None:
-        links.append(next_link(request, encode_cursor(result.after)))
+        links.append(next_link(request, encode_bookmark(result.after)))
     return _answer(request, collection_id, result, links)
 
 
@@ -92,7 +103,7 @@ def _search(collection_id: str, request: Request, service: SearchDep, body: Sear
     result = service.search(collection_id, parse_search(body), image)
     links = page_links(request, GEOJSON)
     if result.after is not None:
-        following = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_cursor(result.after)}
+        following = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_bookmark(result.after)}
         links.append(link(str(request.url), "next", GEOJSON, method="POST", body=following))
     return _answer(request, collection_id, result, links)
 

@@ -1,0 +1,66 @@
+"""Near-copies among results: the same file twice, windows that overlap, the same place again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import shape
+
+from app.domain.tiles import Tile
+
+OVERLAP = 0.25
+"""Of the smaller footprint: tiles that share more of it show the same place. Neighbours cut with half a stride share half."""
+
+Rows = NDArray[np.int64]
+
+
+def fold(tiles: Sequence[Tile]) -> list[list[int]]:
+    """Rows of `tiles` in groups, each led by its best row: whatever is a near-copy of it and of no better leader.
+
+    Two tiles are near-copies if their content hash is the same or their footprints overlap by more than a quarter of the
+    smaller one. tiles: in rank order. Leaders ascend, and so do the rows behind each.
+    """
+    places = _Places(tiles)
+    same_content: dict[str, list[int]] = {}
+    for row, tile in enumerate(tiles):
+        same_content.setdefault(tile.content_hash, []).append(row)
+    is_taken = np.zeros(len(tiles), np.bool_)
+    groups = []
+    for leader, tile in enumerate(tiles):
+        if is_taken[leader]:
+            continue
+        copies = np.union1d(same_content[tile.content_hash], places.overlapping(leader, ~is_taken)).astype(np.int64)
+        copies = copies[~is_taken[copies] & (copies > leader)]
+        is_taken[copies] = True
+        groups.append([leader, *copies.tolist()])
+    return groups
+
+
+class _Places:
+    """Which footprints overlap. Those whose bounds meet are found at once, areas are measured for leaders only."""
+
+    def __init__(self, tiles: Sequence[Tile]) -> None:
+        placed = {row: shape(tile.geometry) for row, tile in enumerate(tiles) if tile.geometry is not None}
+        rows = np.array(list(placed), np.int64)
+        self._footprints = np.full(len(tiles), None, dtype=object)
+        self._footprints[rows] = list(placed.values())
+        self._areas: NDArray[np.float64] = shapely.area(self._footprints)
+        first, second = shapely.STRtree(self._footprints[rows]).query(self._footprints[rows])
+        is_later = first < second
+        first, second = rows[first[is_later]], rows[second[is_later]]
+        order = np.argsort(first, kind="stable")
+        starts, at = np.unique(first[order], return_index=True)
+        parts = np.split(second[order], at[1:]) if len(at) else []
+        self._meeting: dict[int, Rows] = dict(zip(starts.tolist(), parts, strict=True))
+
+    def overlapping(self, row: int, wanted: NDArray[np.bool_]) -> Rows:
+        """Later rows that share more than a quarter of the smaller footprint with `row`, of those that are wanted."""
+        near = self._meeting.get(row)
+        if near is None or len(near := near[wanted[near]]) == 0:
+            return np.zeros(0, np.int64)
+        shared: NDArray[np.float64] = shapely.area(shapely.intersection(self._footprints[near], self._footprints[row]))
+        found: Rows = near[shared > OVERLAP * np.minimum(self._areas[near], self._areas[row])]
+        return found

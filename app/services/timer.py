@@ -1,0 +1,31 @@
+"""Where the time of a search goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Timer:
+    """Milliseconds by stage."""
+
+    STAGES = ("decode", "embed", "search", "rerank")
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._spent = dict.fromkeys(self.STAGES, 0.0)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[name] += time.perf_counter() - start
+
+    def totals(self) -> dict[str, float]:
+        """All stages and `total`, in milliseconds."""
+        spent = {**self._spent, "total": time.perf_counter() - self._start}
+        return {name: round(seconds * 1000, 3) for name, seconds in spent.items()}
