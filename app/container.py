@@ -85,7 +85,7 @@ class Container:
             IngestLimits(settings.max_upload_mb * megabyte, settings.max_pixels, settings.threads),
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
-        self.search = SearchService(self.collections, self.models, self.vectors, self.blobs, settings.max_pixels)
+        self.search = SearchService(self.collections, self.models, self.vectors, self.blobs, self.recent, settings.max_pixels)
         remakers = Remakers(self.collections, self.models, self.blobs, settings.max_pixels, settings.threads)
         gate = Gate(self.vectors, self.recent)
         self.reindex = ReindexService(self.collections, self.indexes, self.models, self.vectors, self.queue, gate, remakers)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Collection
+from app.domain.indexes import Live
 from app.domain.search import SearchQuery
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
 from app.imagery.tiling import read_query, read_tile
 from app.ports import Blobs, Inference, VectorStore
-from app.services.collections import Live
 from app.services.cutting import cut_spec
 from app.services.models import ModelService
 from app.services.rocchio import direction
@@ -32,12 +32,14 @@ MAX_HALVES = 1024
 @dataclass(frozen=True, slots=True)
 class Examples:
     """positives: (E, D) float32 embeddings, L2-normalised, the upload first; negatives: (N, D). ids: of the positives that are
-    indexed, each once. uploaded: (P,) float32 query half of the upload, None without one or without a matcher."""
+    indexed, each once. pixels: (S, S, B) uint8, the upload as the model sees it. uploaded: (P,) float32 its query half. None
+    without an upload, and without a matcher."""
 
     positives: NDArray[np.float32]
     negatives: NDArray[np.float32]
     ids: tuple[str, ...]
     uploaded: NDArray[np.float32] | None = None
+    pixels: NDArray[np.uint8] | None = None
 
     def direction(self) -> NDArray[np.float32]:
         """(D,) where they point, L2-normalised. Raises `InvalidInput` if they cancel out."""
@@ -66,20 +68,22 @@ class ExampleReader:
         positives, negatives = (tuple(dict.fromkeys(ids)) for ids in (query.positives, query.negatives))
         if image is None and not positives:
             raise InvalidInput("nothing to search for: upload an image, or name at least one tile in `positives`")
-        parts, half = [], None
+        parts: list[NDArray[np.float32]] = []
+        half, pixels = None, None
         if image is not None:
             model = self._models.load(live.model)
             with timer.stage("decode"):
-                pixels = read_query(image, cut_spec(collection, model.card, self._max_pixels))[np.newaxis]
+                pixels = read_query(image, cut_spec(collection, model.card, self._max_pixels))
             with timer.stage("embed"):
-                made, found = model.examine(pixels) if halves else (model.embed(pixels), None)
+                batch = pixels[np.newaxis]
+                made, found = model.examine(batch) if halves else (model.embed(batch), None)
             parts.append(made.embedding)
             half = None if found is None else found[0]
         with timer.stage("search"):
             if positives:
                 parts.append(self._vectors.vectors(live.index, positives).embedding)
             wrong = self._vectors.vectors(live.index, negatives).embedding if negatives else parts[0][:0]
-        return Examples(np.concatenate(parts), wrong, positives, half)
+        return Examples(np.concatenate(parts), wrong, positives, half, pixels)
 
     def halves(
         self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer

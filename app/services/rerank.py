@@ -23,6 +23,8 @@ DEPTH = 100
 """Candidates where neither the caller nor the card says."""
 UNLEARNED = 0.05
 """The matcher's weight where somebody asks for it and its card has none; `dyad evaluate` takes the same."""
+SAME = 1 - 2e-6
+"""The cosine, of 6 decimals, from which a candidate shows the very picture that was asked with."""
 EVEN = 0.5
 """The probability above which a pair is more likely to match than not."""
 
@@ -84,18 +86,25 @@ class Reranker:
     ) -> Judgement:
         """Compare every example with every candidate; log-odds are averaged over the examples.
 
+        A matcher learns from pairs of different pictures and knows nothing special of a picture and itself: the very same one
+        gets the best log-odds that there are, and is certain to match.
+
         halves: (E, P) float32 of the examples. pairs: (M, P) uint8 of the candidates. similarities: (M,) to the query's
         direction, which the score is made of. cosines: (M,) to the examples, averaged, which the probability is made of.
         """
         start = time.perf_counter()
-        log_odds = np.mean([plan.model.log_odds(half, pairs) for half in halves], axis=0, dtype=np.float64)
+        said = np.stack([plan.model.log_odds(half, pairs) for half in halves])  # (E, M)
         self._pace.note(plan.model.card.id, len(pairs) * len(halves), (time.perf_counter() - start) * 1000)
+        is_same = cosines >= SAME
+        log_odds = said.mean(axis=0, dtype=np.float64)
+        log_odds = np.where(is_same, log_odds.max(initial=-np.inf), log_odds)
         scores = np.round(similarities + plan.weight * log_odds, 6)
         fit = plan.calibration
         if fit is None:
             return Judgement(scores, None)
         total = fit.scale * log_odds + fit.slope * cosines + fit.offset
-        return Judgement(scores, np.exp(-np.logaddexp(0, -total)))  # the sigmoid, finite at both ends
+        chances = np.exp(-np.logaddexp(0, -total))  # the sigmoid, finite at both ends
+        return Judgement(scores, np.where(is_same, 1.0, chances))
 
     def _plan(self, collection: Collection, model_id: str, query: SearchQuery, examples: int) -> Plan | None:
         wish, begun = query.rerank, query.after

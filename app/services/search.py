@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Collection
+from app.domain.indexes import Live
 from app.domain.search import Bookmark, SearchQuery, SearchResult, Shortlist, TileFilter
 from app.errors import InvalidInput, NotFound, UnreadableImage
 from app.ports import Blobs, VectorStore
-from app.services.collections import CollectionService, Live
+from app.services.collections import CollectionService
 from app.services.examples import MAX_EXAMINED, ExampleReader, Examples
 from app.services.models import ModelService
 from app.services.pages import Asked, Pages
+from app.services.recent_queries import RecentQueries, RecentQuery
 from app.services.rerank import Judgement, Plan, Reranker
 from app.services.timer import Timer
 
@@ -27,9 +29,16 @@ class SearchService:
     """Answers searches on an index of a collection."""
 
     def __init__(
-        self, collections: CollectionService, models: ModelService, vectors: VectorStore, blobs: Blobs, max_pixels: int
+        self,
+        collections: CollectionService,
+        models: ModelService,
+        vectors: VectorStore,
+        blobs: Blobs,
+        recent: RecentQueries,
+        max_pixels: int,
     ) -> None:
         self._collections = collections
+        self._recent = recent
         self._vectors = vectors
         self._examples = ExampleReader(models, vectors, blobs, max_pixels)
         self._reranker = Reranker(models)
@@ -49,6 +58,8 @@ class SearchService:
         is_judging = plan is not None and (query.after is None or query.after.start is None)
         examples = self._examples.read(collection, live, query, image, timer, halves=is_judging)
         asked = self._asked(live, query, examples)
+        if query.after is None:
+            self._recent.note(collection_id, RecentQuery(examples.ids, query.negatives, examples.pixels))
         if plan is not None and is_judging:
             asked = self._with_matcher(asked, plan, collection, live, examples, timer)
         begun = query.after or Bookmark(0, live.version, depth=asked.depth)

@@ -66,7 +66,7 @@ def shortlisted(service: Service, positives: list[bytes], negatives: list[bytes]
     if negatives:
         direction = 2 * right - model.embed(np.stack([read_query(each, spec) for each in negatives])).embedding.mean(axis=0)
     direction = direction / np.linalg.norm(direction)
-    index = service.container.collections.index(COLLECTION)
+    index = service.container.collections.live(COLLECTION).index
     store = service.container.vectors
     tiles = [tile for tile in store.scroll(index, limit=100, filter=TileFilter()).tiles if tile.id not in excluded]
     kept = store.vectors(index, [tile.id for tile in tiles])
@@ -198,7 +198,7 @@ def test_near_copies_are_folded(service: Service, archive: Archive) -> None:
         ({"rerank": {"budget_ms": 0}}, 422, "budget_ms"),
         ({"rerank": {"depth": 10, "budget_ms": 5}}, 422, "budget_ms"),
         ({"rerank": "yes please"}, 422, "rerank"),
-        ({"index_version": "dyad-rgb-128.7"}, 404, "there are dyad-rgb-128.1"),
+        ({"index_version": "dyad-rgb-128.7"}, 404, "no index version 'dyad-rgb-128.7'"),
         ({"token": "eyJzZWVuIjotMSwidmVyc2lvbiI6IngifQ"}, 400, "token"),
         ({"token": "WzEsMl0"}, 400, "token"),
     ],
@@ -253,3 +253,18 @@ def test_an_example_whose_image_is_gone_still_answers_but_not_when_re_ranking_wa
     answer = service.client.post("/collections/lost/search", json={"positives": [item]})
     assert (answer.status_code, answer.json()["rerank"]) == (200, None), answer.text
     assert service.client.post("/collections/lost/search", json={"positives": [item], "rerank": True}).status_code == 404
+
+
+def test_searches_are_remembered_for_the_gate_once_each(service: Service, archive: Archive) -> None:
+    item, picture = archive["p5-60-0.png"], striped(33, 9.0, seed=3)
+    recent = service.container.recent
+    search(service, picture, negatives=[item], limit=2)
+    body: dict[str, Any] = search(service, positives=[item], limit=2)["links"][-1]["body"]
+    before = len(recent.of(COLLECTION))
+    search(service, **body)  # another page of the same search
+    latest, earlier, *_ = recent.of(COLLECTION)
+    assert len(recent.of(COLLECTION)) == before
+    assert (latest.positives, latest.negatives, latest.pixels) == ((item,), (), None)
+    assert (earlier.positives, earlier.negatives) == ((), (item,))
+    assert earlier.pixels is not None
+    assert earlier.pixels.shape == (128, 128, 3)

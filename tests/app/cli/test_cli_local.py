@@ -50,8 +50,8 @@ def test_search_by_id_with_filter_and_negatives(dyad: Dyad, archive: Archive) ->
 def test_search_prints_a_table(dyad: Dyad, archive: Archive, pictures: Path) -> None:
     ran = dyad("search", "shapes", pictures / "stripes" / "stripes0.png", "--limit", 2, DYAD_HOME=str(archive.home))
     header, *rows = ran.out.splitlines()
-    assert header.split() == ["rank", "score", "file", "labels", "id"]
-    assert rows[0].split()[:4] == ["1", "1.0000", "pictures/stripes/stripes0.png", "stripes"]
+    assert header.split() == ["rank", "score", "match", "file", "labels", "id"]
+    assert rows[0].split()[2:5] == ["100%", "pictures/stripes/stripes0.png", "stripes"]
     assert len(rows) == 2
 
 

@@ -29,7 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelService]:
     write_matching_bundle(folder / "mute", matcher=matcher_card(fusion={"weight": 0, "depth": 30}))
     write_bundle(folder / "broken", tiny_graph(), dimension=9)
     provider = LocalModels(folder, threads=1, bundled=folder / "none")
-    yield ModelService(provider)
+    yield ModelService(provider, dict, 1 << 30)
     provider.close()
 
 
@@ -106,10 +106,23 @@ def test_scores_and_probabilities_are_those_of_the_card(models: ModelService) ->
     np.testing.assert_allclose(verdict.probabilities, 1 / (1 + np.exp(-(2 * log_odds + 1.5 * cosines - 1))), atol=1e-6)
 
 
+def test_the_same_picture_is_a_certain_match_and_comes_first(models: ModelService) -> None:
+    reranker = Reranker(models)
+    plan = reranker.plan(collection(), "learned", query(), 1)
+    assert plan is not None
+    pairs = np.stack([np.full(PAIR, 9, np.uint8), np.zeros(PAIR, np.uint8), np.full(PAIR, 1, np.uint8)])
+    cosines = np.array([1.0, 0.999, 0.9])
+    verdict = reranker.judge(plan, np.zeros((1, PAIR), np.float32), pairs, cosines, cosines)
+    assert verdict.probabilities is not None
+    assert np.argmax(verdict.scores) == 0
+    assert verdict.probabilities[0] == 1
+    assert verdict.probabilities[1] < 1
+
+
 def test_probabilities_stay_finite(tmp_path: Path) -> None:
     card = matcher_card(calibration={"scale": 1e6, "offset": 0, "slope": 1e6})
     folder = write_matching_bundle(tmp_path / "sharp", matcher=card)
-    models = ModelService(LocalModels(folder.parent, threads=1, bundled=tmp_path / "none"))
+    models = ModelService(LocalModels(folder.parent, threads=1, bundled=tmp_path / "none"), dict, 1 << 30)
     reranker = Reranker(models)
     plan = reranker.plan(collection(), "sharp", query(), 1)
     assert plan is not None
