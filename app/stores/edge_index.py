@@ -125,6 +125,13 @@ class EdgeIndex(Index):
             self._write([edge.UpdateOperation.set_payload([point], payloads[point]) for point in known])
 
     @override
+    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+        with self._lock:
+            known = list(self.fetch(ids, []))
+            if known:
+                self._write([edge.UpdateOperation.set_payload(known, fields)])
+
+    @override
     def remove(self, ids: Sequence[str]) -> None:
         self._write([edge.UpdateOperation.delete_points(list(ids))])
 

@@ -6,7 +6,8 @@ import io
 import json
 import zipfile
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,17 @@ from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
 from app.ports import Extent, IndexStats, Page, VectorPage, VectorStore
 from app.stores import exact
-from app.stores.payload import RECORD_FIELDS, VECTOR_FIELDS, Payload, features_of, pairs_of, to_payload, to_payloads, to_tile
+from app.stores.payload import (
+    LABELS_FIELD,
+    RECORD_FIELDS,
+    VECTOR_FIELDS,
+    Payload,
+    features_of,
+    pairs_of,
+    to_payload,
+    to_payloads,
+    to_tile,
+)
 
 Point = tuple[str, list[float], Payload]
 """Id, vector, whole payload."""
@@ -43,6 +54,9 @@ class Index(exact.Engine, Protocol):
 
     def set_payloads(self, payloads: dict[str, Payload]) -> None:
         """Replace the named payload fields of points; unknown ids are ignored. A null removes the field."""
+
+    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+        """Set payload fields to the same values in all these points; unknown ids are ignored."""
 
     def remove(self, ids: Sequence[str]) -> None:
         """Delete points; unknown ids are ignored."""
@@ -146,6 +160,16 @@ class IndexedStore(VectorStore):
         opened = self._index(index)
         for at in range(0, len(tiles), _BATCH):
             opened.set_payloads({tile.id: to_payload(tile) for tile in tiles[at : at + _BATCH]})
+
+    @override
+    def relabel(self, index: str, labels: Mapping[str, tuple[str, ...]]) -> None:
+        opened = self._index(index)
+        alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for point, wanted in labels.items():
+            alike[wanted].append(point)
+        for wanted, ids in alike.items():
+            for at in range(0, len(ids), _BATCH):
+                opened.set_fields(ids[at : at + _BATCH], {LABELS_FIELD: list(wanted)})
 
     @override
     def delete(self, index: str, ids: Sequence[str]) -> None:

@@ -2,8 +2,10 @@
 
 ::
 
-    record                      the whole tile as JSON text, from which it is read back (a quarter quicker than nested)
-    labels, source, datetime    for filters and facets
+    record                      the tile but for its labels as JSON text, from which it is read back (a quarter quicker than
+                                nested)
+    labels                      apart, so that many tiles can be labelled at once; for filters and facets
+    source, datetime            for filters and facets
     west, south, east, north    unwrapped bounds of the footprint, degrees (east may exceed 180)
     half_width, half_height     how far the bounds reach from the centre, degrees
     center                      {lon, lat} of the bounds' centre, lon in [-180, 180)
@@ -30,10 +32,11 @@ from app.errors import Unavailable
 Payload = dict[str, Any]
 
 BOUNDS_FIELDS = ("west", "south", "east", "north")
-RECORD_FIELDS = ["record", *BOUNDS_FIELDS]
+LABELS_FIELD = "labels"
+RECORD_FIELDS = ["record", LABELS_FIELD, *BOUNDS_FIELDS]
 PAIR_FIELD = "pair"
 VECTOR_FIELDS = ["feature", PAIR_FIELD]
-KEYWORD_INDEXES = ("labels", "source")
+KEYWORD_INDEXES = (LABELS_FIELD, "source")
 FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
 DATETIME_INDEX = "datetime"
 GEO_INDEX = "center"
@@ -49,7 +52,7 @@ def to_payload(tile: Tile) -> Payload:
     """Everything but `feature` and `pair`."""
     payload: Payload = {
         "record": json.dumps(_record(tile), ensure_ascii=False, separators=(",", ":")),
-        "labels": list(tile.labels),
+        LABELS_FIELD: list(tile.labels),
         "source": tile.source,
         "datetime": None if tile.datetime is None else format_instant(tile.datetime),
     }
@@ -76,7 +79,7 @@ def to_tile(point_id: str, payload: Payload) -> Tile:
     record["window"] = None if window is None else Window.parse(window)
     record["datetime"] = None if taken is None else parse_instant(taken)
     record["indexed_at"] = parse_instant(record["indexed_at"])
-    record["labels"] = tuple(record["labels"])
+    record["labels"] = tuple(payload.get(LABELS_FIELD) or ())
     stretch = record.get("stretch")
     record["stretch"] = None if stretch is None else tuple((low, high) for low, high in stretch)
     return Tile(id=point_id, **record)
@@ -131,7 +134,6 @@ def _record(tile: Tile) -> Payload:
         "geometry": tile.geometry,
         "datetime": None if tile.datetime is None else format_instant(tile.datetime),
         "gsd": tile.gsd,
-        "labels": list(tile.labels),
         "properties": tile.properties,
         "stretch": tile.stretch,
     }

@@ -110,6 +110,14 @@ class QdrantIndex(Index):
                 self._client.batch_update_points(self._name, operations, wait=True)
 
     @override
+    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+        known = list(self.fetch(ids, []))
+        self._generation += 1
+        with translated():
+            if known:
+                self._client.set_payload(self._name, fields, known, wait=True)
+
+    @override
     def remove(self, ids: Sequence[str]) -> None:
         self._generation += 1
         with translated():

@@ -415,6 +415,22 @@ def test_update_changes_records_and_leaves_vectors(store: VectorStore) -> None:
     assert bare.id not in {tile.id for tile in world}
 
 
+def test_relabel_changes_labels_and_nothing_else(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    store.upsert(INDEX, TILES[:300], random_vectors(300))
+    before, first = store.stats(INDEX).generation, store.vectors(INDEX, [TILES[0].id])
+    wanted = {tile.id: (("new", "b") if number % 2 else ()) for number, tile in enumerate(TILES[:250])}
+    store.relabel(INDEX, {**wanted, str(uuid.uuid4()): ("new",)})
+    found = store.get(INDEX, [tile.id for tile in TILES[:300]])
+    assert found == {tile.id: replace(tile, labels=wanted.get(tile.id, tile.labels)) for tile in TILES[:300]}
+    assert store.stats(INDEX).size == 300
+    assert store.stats(INDEX).generation > before
+    assert store.count(INDEX, TileFilter(labels=("new",))) == 125
+    assert dict(store.facet(INDEX, "labels", filter=TileFilter(ids=tuple(wanted)))) == {"new": 125, "b": 125}
+    np.testing.assert_array_equal(store.vectors(INDEX, [TILES[0].id]).pair, first.pair)
+    store.relabel(INDEX, {})
+
+
 def test_delete_forgets_points_and_ignores_unknown_ones(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:50], random_vectors(50))
