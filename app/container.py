@@ -19,6 +19,7 @@ from app.services.ingest_sources import Roots
 from app.services.items import ItemService
 from app.services.job_folders import JobFolders
 from app.services.jobs import JobService
+from app.services.labels import LabelService
 from app.services.model_use import ModelUse
 from app.services.models import ModelService
 from app.services.processes import ProcessService
@@ -90,6 +91,7 @@ class Container:
         gate = Gate(self.vectors, self.recent)
         self.reindex = ReindexService(self.collections, self.indexes, self.models, self.vectors, self.queue, gate, remakers)
         self.rollback = RollbackService(self.collections, self.indexes, self.models, self.vectors, self.job_store, remakers)
+        self.labels = LabelService(self.collections, self.vectors)
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.processes = ProcessService([reindex_process(self.reindex)])
         self.sync = SyncService(self.collections, self.ingest, self.vectors, self.blobs, roots, settings.sync_min_remaining)

@@ -16,6 +16,7 @@ from app.services.collections import CollectionService
 from app.services.ingest import IngestService
 from app.services.items import ItemService
 from app.services.jobs import JobService
+from app.services.labels import LabelService
 from app.services.models import ModelService
 from app.services.processes import ProcessService
 from app.services.schedules import ScheduleService
@@ -54,6 +55,10 @@ async def _processes(container: ContainerDep) -> ProcessService:
     return container.processes
 
 
+async def _labels(container: ContainerDep) -> LabelService:
+    return container.labels
+
+
 async def _models(container: ContainerDep) -> ModelService:
     return container.models
 
@@ -69,6 +74,7 @@ SchedulesDep = Annotated[ScheduleService, Depends(_schedules)]
 SearchDep = Annotated[SearchService, Depends(_search)]
 JobsDep = Annotated[JobService, Depends(_jobs)]
 ProcessesDep = Annotated[ProcessService, Depends(_processes)]
+LabelsDep = Annotated[LabelService, Depends(_labels)]
 ModelsDep = Annotated[ModelService, Depends(_models)]
 
 CollectionId = Annotated[str, Path(description="1 to 64 of A-Z a-z 0-9 _ -")]

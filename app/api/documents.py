@@ -15,6 +15,7 @@ from app.api.schemas import (
     ExtentPublic,
     IndexPublic,
     JobPublic,
+    LabelsImported,
     Link,
     ModelImported,
     ModelPublic,
@@ -22,6 +23,7 @@ from app.api.schemas import (
     ProcessOutput,
     ProcessPublic,
     ProcessSummary,
+    RowNotePublic,
     SpatialExtent,
     TemporalExtent,
 )
@@ -31,6 +33,7 @@ from app.domain.search import Match, SearchResult
 from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
+from app.services.labels import LabelImport
 from app.services.models import Import, ModelInfo
 from app.services.processes import Process
 
@@ -166,6 +169,18 @@ def job_document(job: Job, base: str) -> JobPublic:
         links.append(Link(href=f"{base}/collections/{job.collection}", rel="collection", type=JSON))
     fields = job.model_dump(exclude={"kind", "inputs", "result", "error"})
     return JobPublic(**fields, jobID=job.id, processID=job.kind, links=links)
+
+
+def labels_document(done: LabelImport) -> LabelsImported:
+    """What a file of labels did."""
+    return LabelsImported(
+        updated=done.updated,
+        unchanged=done.unchanged,
+        unmatched=[RowNotePublic(**asdict(note)) for note in done.unmatched.listed],
+        rejected=[RowNotePublic(**asdict(note)) for note in done.rejected.listed],
+        unmatched_count=done.unmatched.count,
+        rejected_count=done.rejected.count,
+    )
 
 
 def model_document(info: ModelInfo, base: str) -> ModelPublic:

@@ -290,6 +290,29 @@ class LabelList(BaseModel):
     labels: list[LabelCount]
 
 
+class RowNotePublic(BaseModel):
+    """A row of a file of labels that changed nothing; target: what it names, as far as that is known."""
+
+    line: int
+    target: str
+    reason: str
+
+
+class LabelsImported(BaseModel):
+    """What a file of labels did.
+
+    updated: tiles that have other labels now. unchanged: tiles that had these already. unmatched: rows that mean no tile.
+    rejected: rows that cannot be understood or done. Of both the first 1000 are listed, and all are counted.
+    """
+
+    updated: int
+    unchanged: int
+    unmatched: list[RowNotePublic]
+    rejected: list[RowNotePublic]
+    unmatched_count: int
+    rejected_count: int
+
+
 class FeaturePublic(BaseModel):
     """A tile as GeoJSON; geometry is null for one without a place."""
 

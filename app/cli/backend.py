@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 Document = dict[str, Any]
+LabelMode = Literal["add", "replace"]
 Report = Callable[[float, str], None]
 """Takes progress: percent, 0 to 100, and one line for a person."""
 
@@ -37,6 +38,12 @@ class Backend(Protocol):
 
     def delete_collection(self, collection_id: str) -> None:
         """Delete a collection with its tiles, images and jobs."""
+
+    def label(self, collection_id: str, file: Path, mode: LabelMode) -> Document:
+        """Label tiles by a CSV or GeoJSON file: how many were updated, which rows were not taken. mode: add or replace."""
+
+    def export_labels(self, collection_id: str, target: Path) -> None:
+        """Write the labels of a collection's tiles to the new CSV file `target`."""
 
     def models(self) -> Document:
         """`{"models": [...]}`."""

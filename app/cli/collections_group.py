@@ -1,8 +1,9 @@
-"""`dyad collections`: list, show, create, delete, schedule."""
+"""`dyad collections`: list, show, create, delete, schedule, labels."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,7 @@ def build() -> typer.Typer:
     group.command()(create)
     group.command()(delete)
     group.command()(schedule)
+    group.command()(labels)
     return group
 
 
@@ -113,6 +115,26 @@ def delete(
         print_json({"deleted": collection, "item_count": count})
     else:
         say(f"{collection} is deleted with its {count} tiles")
+
+
+def labels(
+    collection: options.CollectionId,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="New file; COLLECTION-labels.csv if not given.")] = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Write the labels of all tiles as CSV, which `dyad label` reads back.
+
+    Example: dyad collections labels naip naip.csv
+    """
+    target = file or Path(f"{collection}-labels.csv")
+    with open_backend(Target(url, home)) as dyad:
+        dyad.export_labels(collection, target)
+    if json:
+        print_json({"collection": collection, "file": str(target)})
+    else:
+        say(f"the labels of {collection} are in {target}")
 
 
 def _print_collection(document: Document) -> None:

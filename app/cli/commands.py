@@ -10,6 +10,7 @@ from app import __version__
 from app.cli import collections_group, jobs_group, models_group
 from app.cli.evaluate_command import evaluate
 from app.cli.index_command import index
+from app.cli.label_command import label
 from app.cli.output import say
 from app.cli.search_command import search
 from app.cli.serve_command import serve
@@ -43,6 +44,7 @@ def build() -> typer.Typer:
     app.command()(serve)
     app.command()(index)
     app.command()(search)
+    app.command()(label)
     app.command()(train)
     app.command()(evaluate)
     app.add_typer(collections_group.build(), name="collections")

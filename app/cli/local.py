@@ -10,15 +10,24 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.api.documents import collection_document, imported_document, job_document, model_document, search_document
+from app.api.documents import (
+    collection_document,
+    imported_document,
+    job_document,
+    labels_document,
+    model_document,
+    search_document,
+)
 from app.api.params import parse_search
 from app.api.schedule_documents import SchedulePut, schedule_document
 from app.api.schemas import CollectionCreate, SearchRequest
-from app.cli.backend import POLL_SECONDS, Document, Report, Stopped
+from app.cli.backend import POLL_SECONDS, Document, LabelMode, Report, Stopped
 from app.cli.output import notice
 from app.container import Container
 from app.domain.jobs import Job, JobStatus
+from app.domain.search import TileFilter
 from app.errors import DyadError, FieldError, Unprocessable
+from app.files import new_file
 from app.settings import Settings
 
 BASE = ""
@@ -58,6 +67,16 @@ class LocalBackend:
     def delete_collection(self, collection_id: str) -> None:
         """Delete a collection."""
         self._container.collections.delete(collection_id)
+
+    def label(self, collection_id: str, file: Path, mode: LabelMode) -> Document:
+        """Label tiles by a file."""
+        return _plain(labels_document(self._container.labels.import_file(collection_id, file, mode)))
+
+    def export_labels(self, collection_id: str, target: Path) -> None:
+        """Write a collection's labels as CSV."""
+        pieces = self._container.labels.export_csv(collection_id, TileFilter())
+        with new_file(target) as output:
+            output.writelines(pieces)
 
     def models(self) -> Document:
         """All models."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.api.errors import STATUS
-from app.cli.backend import ENDED, POLL_SECONDS, Document, Report, Stopped
+from app.cli.backend import ENDED, POLL_SECONDS, Document, LabelMode, Report, Stopped
 from app.errors import DyadError, Unavailable
 from app.files import new_file
 
@@ -92,6 +92,15 @@ class HttpBackend:
     def delete_collection(self, collection_id: str) -> None:
         """Delete a collection."""
         self.request("DELETE", f"/collections/{collection_id}")
+
+    def label(self, collection_id: str, file: Path, mode: LabelMode) -> Document:
+        """Label tiles by a file."""
+        with file.open("rb") as content:
+            return self.request("POST", f"/collections/{collection_id}/labels", params={"mode": mode}, content=content)
+
+    def export_labels(self, collection_id: str, target: Path) -> None:
+        """Write a collection's labels as CSV."""
+        self.download(f"/collections/{collection_id}/labels.csv", target)
 
     def models(self) -> Document:
         """All models."""

@@ -82,7 +82,7 @@ def parse_region(geometry: Mapping[str, Any]) -> Region:
     Raises:
         InvalidInput: no valid GeoJSON geometry, out of range, or more than `MAX_VERTICES` vertices.
     """
-    geom = _unwrap(_parse(geometry, "intersects"))
+    geom = _unwrap(parse_geometry(geometry, "intersects"))
     return Region(geom, Bounds(*geom.bounds))
 
 
@@ -92,7 +92,7 @@ def parse_footprint(geometry: Mapping[str, Any]) -> GeoJSON:
     Raises:
         InvalidInput: as `parse_region`.
     """
-    return to_geojson(_parse(geometry, "geometry"))
+    return to_geojson(parse_geometry(geometry, "geometry"))
 
 
 def bbox_footprint(values: Sequence[float]) -> GeoJSON:
@@ -104,9 +104,37 @@ def bbox_footprint(values: Sequence[float]) -> GeoJSON:
     return to_geojson(shapely.MultiPolygon(parts))
 
 
+def parse_geometry(geometry: Mapping[str, Any], name: str) -> BaseGeometry:
+    """A GeoJSON geometry of any type, two-dimensional, in lon/lat. name: what it is called in messages.
+
+    Raises:
+        InvalidInput: not valid, out of range, or more than `MAX_VERTICES` vertices.
+    """
+    try:
+        geom = shapely.force_2d(shape(dict(geometry)))
+    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise InvalidInput(f"{name}: not a GeoJSON geometry ({error})") from None
+    if geom.is_empty:
+        raise InvalidInput(f"{name}: the geometry is empty")
+    if shapely.get_num_coordinates(geom) > MAX_VERTICES:
+        raise InvalidInput(f"{name}: more than {MAX_VERTICES} vertices; simplify it")
+    west, south, east, north = geom.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise InvalidInput(f"{name}: coordinates are longitude, latitude in degrees (WGS 84); got {geom.bounds}")
+    if not geom.is_valid:
+        raise InvalidInput(f"{name}: {shapely.is_valid_reason(geom)}")
+    return geom
+
+
 def footprint_bounds(footprint: GeoJSON) -> Bounds:
     """The unwrapped bounds of a footprint."""
     return Bounds(*_unwrap(shape(footprint)).bounds)
+
+
+def footprint_centre(footprint: GeoJSON) -> tuple[float, float]:
+    """Longitude (-180 to 180) and latitude of a footprint's centroid, to 7 decimals."""
+    centre = _unwrap(shape(footprint)).centroid
+    return round((centre.x + 180) % 360 - 180, 7), round(centre.y, 7)
 
 
 def to_geojson(geometry: BaseGeometry) -> GeoJSON:
@@ -122,23 +150,6 @@ def _listed(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_listed(v) for v in value]
     return value
-
-
-def _parse(geometry: Mapping[str, Any], name: str) -> BaseGeometry:
-    try:
-        geom = shapely.force_2d(shape(dict(geometry)))
-    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise InvalidInput(f"{name}: not a GeoJSON geometry ({error})") from None
-    if geom.is_empty:
-        raise InvalidInput(f"{name}: the geometry is empty")
-    if shapely.get_num_coordinates(geom) > MAX_VERTICES:
-        raise InvalidInput(f"{name}: more than {MAX_VERTICES} vertices; simplify it")
-    west, south, east, north = geom.bounds
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-        raise InvalidInput(f"{name}: coordinates are longitude, latitude in degrees (WGS 84); got {geom.bounds}")
-    if not geom.is_valid:
-        raise InvalidInput(f"{name}: {shapely.is_valid_reason(geom)}")
-    return geom
 
 
 def _unwrap(geometry: BaseGeometry) -> BaseGeometry:

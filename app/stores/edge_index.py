@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
@@ -127,7 +128,7 @@ class EdgeIndex(Index):
     @override
     def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
         with self._lock:
-            known = list(self.fetch(ids, []))
+            known: list[int | UUID | str] = list(self.fetch(ids, []))
             if known:
                 self._write([edge.UpdateOperation.set_payload(known, fields)])
 

@@ -115,7 +115,7 @@ class QdrantIndex(Index):
         self._generation += 1
         with translated():
             if known:
-                self._client.set_payload(self._name, fields, known, wait=True)
+                self._client.set_payload(self._name, fields, models.PointIdsList(points=[*known]), wait=True)
 
     @override
     def remove(self, ids: Sequence[str]) -> None:
