@@ -68,11 +68,16 @@ class State:
             return jobs.execute(query, values).fetchall()
 
     def best_hit(self, client: httpx.Client, image: Path) -> dict[str, Any]:
-        """The properties of the first hit of a search with an image."""
+        """The first hit of a search with an image."""
         with image.open("rb") as file:
             answer = client.post(f"/collections/{self.collection}/search", files={"image": file}).raise_for_status()
-        properties: dict[str, Any] = answer.json()["features"][0]["properties"]
-        return properties
+        feature: dict[str, Any] = answer.json()["features"][0]
+        return feature
+
+    def image(self, client: httpx.Client, item: str) -> bytes | None:
+        """The original of a tile, None if it is not there."""
+        answer = client.get(f"/collections/{self.collection}/items/{item}/image")
+        return answer.content if answer.status_code == 200 else None
 
 
 def has_ended(client: httpx.Client, job: str) -> bool:

@@ -108,7 +108,7 @@ class Killing:
                 time.sleep(0.1)
             archive = service.client.get(f"/jobs/{job}/results").raise_for_status().json()
             self.counts["files missing at the end"] = len(self.files) - len(set(archive["item_ids"]))
-            first = self.state.best_hit(service.client, self.files[0])
+            first = self.state.best_hit(service.client, self.files[0])["properties"]
             if first["file_name"] != self.files[0].name or first["score"] < 0.9999:
                 raise SystemExit(f"the search after the kills found {first}")
 
