@@ -94,7 +94,16 @@ class Container:
         self.labels = LabelService(self.collections, self.vectors)
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.processes = ProcessService([reindex_process(self.reindex)])
-        self.sync = SyncService(self.collections, self.ingest, self.vectors, self.blobs, roots, settings.sync_min_remaining)
+        self.sync = SyncService(
+            self.collections,
+            self.ingest,
+            self.reindex,
+            self.job_store,
+            self.vectors,
+            self.blobs,
+            roots,
+            settings.sync_min_remaining,
+        )
         self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots)
         self.ticker = Ticker(self.schedules.tick)
 

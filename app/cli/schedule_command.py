@@ -59,15 +59,17 @@ def schedule(
     """
     sources = _sources(source or [], stac or [], labels_from_folders)
     given = options.given(cron=cron, on_vanished=on_vanished, timezone=timezone, paused=paused or None)
-    _check(bool(given or sources or labels_from_folders), show=show, delete=delete, run=run, accept_vanished=accept_vanished)
+    sets = bool(given or sources or labels_from_folders)
+    _check(sets, show=show, delete=delete, run=run, accept_vanished=accept_vanished)
+    settings = _settings(given, sources) if sets else None
     with open_backend(Target(url, home)) as dyad:
         if delete:
             dyad.delete_schedule(collection)
             document: Document = {"deleted": collection}
         elif run:
             document = _run(dyad, collection, accept_vanished)
-        elif given or sources:
-            document = dyad.put_schedule(collection, _settings(given, sources))
+        elif settings is not None:
+            document = dyad.put_schedule(collection, settings)
         else:
             document = dyad.schedule(collection)
     if json:

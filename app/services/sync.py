@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from app.domain.schedules import OnVanished, Source, Where
-from app.errors import Unavailable
-from app.ports import Blobs, JobContext, VectorStore
-from app.services.collections import CollectionService
+from app.errors import ModelMismatch, NotFound, Unavailable
+from app.ports import Blobs, JobContext, JobStore, VectorStore
+from app.services.collections import ACTIVE, CollectionService
 from app.services.ingest import IngestService
 from app.services.ingest_sources import Rejection, Roots, SourceFile
+from app.services.reindex import KIND as REINDEX
+from app.services.reindex import ReindexService
 from app.services.sync_sources import SourceListing
 from app.services.vanished import Gone, Vanished
+
+log = logging.getLogger(__name__)
 
 KIND = "sync"
 
@@ -43,6 +48,8 @@ class SyncService:
         self,
         collections: CollectionService,
         ingest: IngestService,
+        reindex: ReindexService,
+        jobs: JobStore,
         vectors: VectorStore,
         blobs: Blobs,
         roots: Roots,
@@ -50,16 +57,19 @@ class SyncService:
     ) -> None:
         self._collections = collections
         self._ingest = ingest
+        self._reindex = reindex
+        self._jobs = jobs
         self._vectors = vectors
         self._blobs = blobs
         self._roots = roots
         self._min_remaining = min_remaining
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job: index what is new or changed, settle what is gone.
+        """Handle the job: index what is new or changed, settle what is gone, have the collection re-indexed if it is of a model
+        that it should not have any more.
 
-        Returns the counts of `IngestRun.run`, `vanished` (newly gone tiles), `removed` (deleted ones), and under
-        `not_compared` the sources of which nothing can be said to be gone, with the reasons.
+        Returns the counts of `IngestRun.run`, `vanished` (newly gone tiles), `removed` (deleted ones), under `not_compared`
+        the sources of which nothing can be said to be gone, with the reasons, and `reindex_job` (an id or null).
 
         Raises:
             Unavailable: a source cannot be read or has lost too much; all else is done by then.
@@ -72,7 +82,7 @@ class SyncService:
             total = sum(entry.weight for listing in listings for entry in listing.entries())
             result = self._ingest.index(context, self._files(listings, folder), total, list_unchanged=False)
         settled, refusals = self._settle(context, listings, inputs)
-        result = {**result, **settled}
+        result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
             counts = {name: value for name, value in result.items() if isinstance(value, int)}
             context.progress(100, "not everything could be compared", counts)
@@ -108,6 +118,19 @@ class SyncService:
                 counts["vanished"] += len(gone.new)
                 counts["removed"] += vanished.settle(gone, listing.source.on_vanished or inputs.on_vanished)
         return {**counts, "not_compared": not_compared}, refusals
+
+    def _submit_reindex(self, collection_id: str) -> str | None:
+        """The job that gives the collection the model that it should have; None if it has that, or cannot have it."""
+        wanted = self._collections.wanted_model(self._collections.get(collection_id))
+        if wanted == self._collections.live(collection_id).model:
+            return None
+        active = self._jobs.list(collection=collection_id, status=ACTIVE, limit=1000)
+        begun = next((job for job in active if job.kind == REINDEX and job.inputs.get("model") == wanted), None)
+        try:
+            return begun.id if begun is not None else self._reindex.submit(collection_id, wanted).id
+        except (ModelMismatch, NotFound) as error:  # no reason to fail every sync
+            log.warning("collection %s is not re-indexed: %s", collection_id, error)
+            return None
 
     def _refusal(self, gone: Gone, accept_vanished: bool) -> str | None:
         """Why nothing of a source is marked or removed, None if it may be."""

@@ -35,12 +35,12 @@ def dyad() -> Dyad:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts `dyad serve` on a free port and a fresh home, and waits until it says where it is."""
+    """Starts `dyad serve` on a free port and a fresh home, and waits until it says where it is; more are its settings."""
     running: list[ServeProcess] = []
 
-    def start(home: Path | None = None) -> Service:
+    def start(home: Path | None = None, **env: str) -> Service:
         home = home or tmp_path / "served"
-        served = ServeProcess(home)
+        served = ServeProcess(home, None, **env)
         running.append(served)
         return Service(served.process, served.url, home)
 
