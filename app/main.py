@@ -12,7 +12,7 @@ from app import __version__
 from app.api import errors
 from app.api.headers import SecurityHeadersMiddleware
 from app.api.metrics import Metrics, MetricsMiddleware
-from app.api.routes import collections, items, jobs, labels, landing, models, processes, sample, schedules, search
+from app.api.routes import collections, indexes, items, jobs, labels, landing, models, processes, sample, schedules, search
 from app.api.schemas import ProblemPublic
 from app.container import Container
 
@@ -43,7 +43,7 @@ def create_app(container: Container) -> FastAPI:
     app.state.container = container
     app.state.metrics = metrics
     errors.install(app)
-    for module in (landing, collections, labels, items, search, schedules, jobs, processes, models, sample):
+    for module in (landing, collections, indexes, labels, items, search, schedules, jobs, processes, models, sample):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
     app.add_middleware(SecurityHeadersMiddleware)

@@ -19,6 +19,7 @@ from app.services.jobs import JobService
 from app.services.labels import LabelService
 from app.services.models import ModelService
 from app.services.processes import ProcessService
+from app.services.rollback import RollbackService
 from app.services.schedules import ScheduleService
 from app.services.search import SearchService
 
@@ -59,6 +60,10 @@ async def _labels(container: ContainerDep) -> LabelService:
     return container.labels
 
 
+async def _rollback(container: ContainerDep) -> RollbackService:
+    return container.rollback
+
+
 async def _models(container: ContainerDep) -> ModelService:
     return container.models
 
@@ -71,6 +76,7 @@ CollectionsDep = Annotated[CollectionService, Depends(_collections)]
 IngestDep = Annotated[IngestService, Depends(_ingest)]
 ItemsDep = Annotated[ItemService, Depends(_items)]
 SchedulesDep = Annotated[ScheduleService, Depends(_schedules)]
+RollbackDep = Annotated[RollbackService, Depends(_rollback)]
 SearchDep = Annotated[SearchService, Depends(_search)]
 JobsDep = Annotated[JobService, Depends(_jobs)]
 ProcessesDep = Annotated[ProcessService, Depends(_processes)]

@@ -87,6 +87,7 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
         Link(href=f"{here}/items", rel="items", type=GEOJSON),
         Link(href=f"{here}/search", rel="search", type=GEOJSON),
         Link(href=f"{base}/models/{info.live.model}", rel="model", type=JSON),
+        Link(href=f"{here}/indexes", rel="indexes", type=JSON),
     ]
     extent = ExtentPublic(spatial=_spatial(info.bounds), temporal=_temporal(info.interval))
     return CollectionPublic(**collection.model_dump(), item_count=info.size, extent=extent, index=index, links=links)

@@ -45,6 +45,12 @@ class Backend(Protocol):
     def export_labels(self, collection_id: str, target: Path) -> None:
         """Write the labels of a collection's tiles to the new CSV file `target`."""
 
+    def indexes(self, collection_id: str) -> Document:
+        """`{"indexes": [...]}` of a collection, the newest first."""
+
+    def rollback(self, collection_id: str, wanted: Document) -> Document:
+        """Go back to an older index (`version`, `force`); the collection. Raises `Conflict`."""
+
     def models(self) -> Document:
         """`{"models": [...]}`."""
 

@@ -1,4 +1,4 @@
-"""`dyad collections`: list, show, create, delete, schedule, labels."""
+"""`dyad collections`: list, show, create, delete, indexes, rollback, schedule, labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from app.cli import options
 from app.cli.backend import Document
+from app.cli.indexes_commands import indexes, rollback
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
 from app.cli.reach import open_backend
@@ -23,6 +24,8 @@ def build() -> typer.Typer:
     group.command()(show)
     group.command()(create)
     group.command()(delete)
+    group.command()(indexes)
+    group.command()(rollback)
     group.command()(schedule)
     group.command()(labels)
     return group

@@ -12,6 +12,7 @@ from app.cli.evaluate_command import evaluate
 from app.cli.index_command import index
 from app.cli.label_command import label
 from app.cli.output import say
+from app.cli.reindex_command import reindex
 from app.cli.search_command import search
 from app.cli.serve_command import serve
 from app.cli.train_command import train
@@ -47,6 +48,7 @@ def build() -> typer.Typer:
     app.command()(label)
     app.command()(train)
     app.command()(evaluate)
+    app.command()(reindex)
     app.add_typer(collections_group.build(), name="collections")
     app.add_typer(models_group.build(), name="models")
     app.add_typer(jobs_group.build(), name="jobs")

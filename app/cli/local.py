@@ -18,6 +18,7 @@ from app.api.documents import (
     model_document,
     search_document,
 )
+from app.api.index_documents import Rollback, index_list
 from app.api.params import parse_search
 from app.api.schedule_documents import SchedulePut, schedule_document
 from app.api.schemas import CollectionCreate, SearchRequest
@@ -77,6 +78,15 @@ class LocalBackend:
         pieces = self._container.labels.export_csv(collection_id, TileFilter())
         with new_file(target) as output:
             output.writelines(pieces)
+
+    def indexes(self, collection_id: str) -> Document:
+        """The indexes of a collection."""
+        return _plain(index_list(self._container.rollback.kept(collection_id), collection_id, BASE))
+
+    def rollback(self, collection_id: str, wanted: Document) -> Document:
+        """Go back to an older index."""
+        self._container.rollback.rollback(collection_id, **_validated(Rollback, wanted).model_dump())
+        return self.collection(collection_id)
 
     def models(self) -> Document:
         """All models."""

@@ -102,6 +102,14 @@ class HttpBackend:
         """Write a collection's labels as CSV."""
         self.download(f"/collections/{collection_id}/labels.csv", target)
 
+    def indexes(self, collection_id: str) -> Document:
+        """The indexes of a collection."""
+        return self.request("GET", f"/collections/{collection_id}/indexes")
+
+    def rollback(self, collection_id: str, wanted: Document) -> Document:
+        """Go back to an older index."""
+        return self.request("POST", f"/collections/{collection_id}/rollback", json=wanted)
+
     def models(self) -> Document:
         """All models."""
         return self.request("GET", "/models")
