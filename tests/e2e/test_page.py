@@ -265,6 +265,7 @@ def test_a_phone_needs_no_sideways_scrolling(visitor: Visitor, archive: Archive)
     page.locator("#filters summary").tap()
     page.locator(".card").first.get_by_role("button", name="Details").tap()
     expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("link", name="Search from this tile")).to_be_in_viewport()
     widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('.dialog-body').scrollWidth]")
     assert max(widths) <= 390
 

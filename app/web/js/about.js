@@ -38,10 +38,14 @@ export function about(c, close) {
   const note = h("div", { "aria-live": "polite" });
   const title = h("input", { type: "text", value: c.title, maxlength: 256 });
   const description = h("textarea", { rows: 3, maxlength: 10000, value: c.description });
+  const rerank = h("select", {}, [["", "where the model has a matcher"], ["on", "always"], ["off", "only when asked for"]].map(([value, text]) => h("option", { value,
+    selected: value === (c.rerank === true ? "on" : c.rerank === false ? "off" : "") }, text)));
+  const follows = h("input", { type: "checkbox", checked: Boolean(c.follows_active) });
   const save = (/** @type {Event} */ event) => {
     event.preventDefault();
     void attempt(note, async () => {
-      await api.patchCollection(c.id, { title: title.value, description: description.value });
+      await api.patchCollection(c.id, { title: title.value, description: description.value, follows_active: follows.checked,
+        rerank: rerank.value ? rerank.value === "on" : null });
       await refreshCollections();
       note.replaceChildren("Saved.");
     });
@@ -59,7 +63,9 @@ export function about(c, close) {
     c.description && h("p", {}, c.description),
     facts(c),
     h("form", { class: "stack", onsubmit: save },
-      h("label", { class: "field" }, "Title", title), h("label", { class: "field" }, "Description", description), note,
+      h("label", { class: "field" }, "Title", title), h("label", { class: "field" }, "Description", description),
+      h("div", { class: "fields two" }, h("label", { class: "field" }, "Results are re-ranked", rerank),
+        h("label", { class: "option" }, follows, h("span", {}, "Follow the active model when the schedule runs"))), note,
       h("div", { class: "row" }, h("button", {}, "Save"),
         h("a", { class: "button quiet", href: api.itemsUrl(c.id, new URLSearchParams({ limit: "1000" })), target: "_blank" }, "Tiles as GeoJSON"),
         h("span", { class: "spread" }),

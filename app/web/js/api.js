@@ -124,8 +124,8 @@ export const process = (id) => request(`processes/${enc(id)}`);
 export const execute = (id, inputs) => request(`processes/${enc(id)}/execution`, { json: { inputs } });
 /** @param {string} c */
 export const indexes = (c) => request(`${at(c)}/indexes`);
-/** @param {string} c */
-export const rollback = (c) => request(`${at(c)}/rollback`, { method: "POST" });
+/** @param {string} c @param {string} version */
+export const rollback = (c, version) => request(`${at(c)}/rollback`, { json: { version } });
 /** @param {string} c @returns {Promise<any>} null where there is none */
 export async function schedule(c) {
   try {
@@ -147,6 +147,8 @@ export function sendLabels(c, file, mode) {
   form.append("file", file, file.name);
   return request(`${at(c)}/labels?mode=${mode}`, { form });
 }
+/** @param {string} c */
+export const labelsUrl = (c) => `${at(c)}/labels.csv`;
 /** @param {string} id */
 export const reportUrl = (id) => `jobs/${enc(id)}/report`;
 

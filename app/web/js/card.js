@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { openDetails } from "./details.js";
 import { h, icon, when } from "./dom.js";
+import { copiesButton } from "./nearcopies.js";
 import { labelColour } from "./palette.js";
 import { searchFrom } from "./route.js";
 import { hasQuery } from "./search.js";
@@ -78,7 +79,6 @@ export function card(f) {
   const searching = hasQuery(state.view);
   const name = p.file_name ?? f.id.slice(0, 8);
   const title = h("div", { class: "name", title: p.source ?? name }, name);
-  const copies = /** @type {any} */ (f).near_copies?.length ?? 0;
   const element = h("li", { class: "card", "data-id": f.id },
     h("a", { class: "tile", href: searchFrom(f.id), tabindex: -1 },
       h("img", { src: api.thumbnailUrl(state.view.collection, f.id), alt: "", loading: "lazy", decoding: "async", draggable: "false", width: 256, height: 256 }),
@@ -95,7 +95,7 @@ export function card(f) {
       h("div", { class: "sub" },
         p.window && h("span", { title: `Column, row, width and height in the scene: ${p.window}` }, windowText(p.window)),
         p.datetime && h("time", { datetime: p.datetime }, when(p.datetime)),
-        copies > 0 && h("span", { class: "copies", title: "Tiles that show nearly the same, folded under this one" }, `+${copies} near-${copies === 1 ? "copy" : "copies"}`)),
+        copiesButton(f)),
       h("div", { class: "chips" })));
   drawLabels(element, f);
   return element;

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { confirmed } from "./dialog.js";
-import { announce, attempt, errorBox, group, h, when } from "./dom.js";
+import { attempt, errorBox, group, h, when } from "./dom.js";
 import { watch } from "./jobs.js";
 import { jobView } from "./jobview.js";
 import { modelTitle } from "./names.js";
@@ -13,14 +13,19 @@ import { state } from "./state.js";
 /** @typedef {import("./types.js").Collection} Collection */
 /** @typedef {{version: string, model: string, size: number, built_at: string|null, live: boolean}} Index */
 
-/** @param {Index} index @param {Collection} c */
-function row(index, c) {
+/**
+ * @param {Index} index
+ * @param {Collection} c
+ * @param {{ask: () => void, back: (index: Index, button: HTMLButtonElement) => void}} acts
+ */
+function row(index, c, { ask, back }) {
   const asked = state.view.collection === c.id && (state.view.version ? state.view.version === index.version : index.live);
   return h("tr", { class: index.live ? "chosen" : null },
     h("th", { scope: "row" }, index.version, index.live && [" ", h("span", { class: "tag" }, "live")]),
     h("td", {}, modelTitle(index.model)), h("td", { class: "number" }, group(index.size)), h("td", {}, when(index.built_at)),
-    h("td", {}, asked ? h("span", { class: "muted" }, "searched now")
-      : h("button", { type: "button", class: "quiet", onclick: () => go({ version: index.live ? "" : index.version }) }, "Search it")));
+    h("td", { class: "number" }, asked ? h("span", { class: "muted" }, "searched now")
+      : h("button", { type: "button", class: "quiet", onclick: ask }, "Search it"),
+    !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => back(index, e.currentTarget) }, "Roll back…")));
 }
 
 /** @param {Collection} c @param {(job: import("./types.js").Job) => void} begin */
@@ -49,22 +54,27 @@ export function indexes(c) {
   const run = h("div", { class: "stack" });
   const note = h("div", { "aria-live": "polite" });
 
-  const back = h("button", { type: "button", id: "rollback", onclick: async () => {
-    if (!(await confirmed("The index before the live one takes over again. Labels stay as they are.", "Roll back"))) return;
-    const done = await attempt(note, () => api.rollback(c.id), back);
-    if (!done) return;
+  const back = async (/** @type {Index} */ index, /** @type {HTMLButtonElement} */ button) => {
+    if (!(await confirmed(`${index.version} will answer again, with today's tiles and labels.`, "Roll back"))) return;
+    if (!(await attempt(note, () => api.rollback(c.id, index.version), button))) return;
     await indexChanged(c.id);
-    announce("Rolled back");
     await load();
-  } }, "Roll back");
+  };
+
+  /** @param {Index[]} found */
+  const draw = (found) => list.replaceChildren(h("div", { class: "scroll" }, h("table", { class: "table" },
+    h("thead", {}, h("tr", {}, ["Index", "Model", "Tiles", "Built", ""].map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", {}, found.map((index) => row(index, c, {
+      back,
+      ask: () => {
+        go({ version: index.live ? "" : index.version });
+        draw(found);
+      },
+    }))))));
 
   async function load() {
     try {
-      const found = /** @type {Index[]} */ ((await api.indexes(c.id)).indexes);
-      list.replaceChildren(h("div", { class: "scroll" }, h("table", { class: "table" },
-        h("thead", {}, h("tr", {}, ["Index", "Model", "Tiles", "Built", ""].map((t) => h("th", { scope: "col" }, t)))),
-        h("tbody", {}, found.map((index) => row(index, c))))));
-      back.hidden = found.length < 2;
+      draw((await api.indexes(c.id)).indexes);
     } catch (error) {
       list.replaceChildren(errorBox(error));
     }
@@ -77,5 +87,5 @@ export function indexes(c) {
     await load();
   };
   void load();
-  return [list, note, h("div", { class: "row" }, back), run, build(c, begin)];
+  return [list, note, run, build(c, begin)];
 }

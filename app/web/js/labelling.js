@@ -111,11 +111,10 @@ function keyButton(label, i) {
 export function missingForTraining(labels) {
   const enough = labels.filter((l) => l.count >= TILES).length;
   if (enough >= LABELS) return "";
-  const short = labels.filter((l) => l.count < TILES).slice(0, LABELS - enough);
-  const names = short.map((l) => `${TILES - l.count} more of ${l.value}`);
+  const short = labels.filter((l) => l.count < TILES).slice(0, LABELS - enough).map((l) => `${TILES - l.count} more of ${l.value}`);
   const fresh = LABELS - enough - short.length;
-  if (fresh > 0) names.push(`${TILES} of ${fresh === 1 && (enough || short.length) ? "another label" : `${fresh === 1 ? "a label" : `${fresh} labels each`}`}`);
-  return names.join(", ");
+  if (fresh === LABELS) return `${LABELS} labels with ${TILES} tiles each`;
+  return [...short, fresh > 0 && `another label with ${TILES} tiles`].filter(Boolean).join(", and ");
 }
 
 function readiness() {

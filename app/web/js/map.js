@@ -5,6 +5,7 @@ import { addGraticule, addLand } from "./basemap.js";
 import { setupBoxTool } from "./boxtool.js";
 import { byId, count, lonLat } from "./dom.js";
 import { boxBounds, corners, polygons, toBox } from "./footprints.js";
+import { toggleLabel } from "./labelling.js";
 import { go, searchFrom } from "./route.js";
 import { current, on, set, state } from "./state.js";
 import { tileImage } from "./tileimage.js";
@@ -41,7 +42,7 @@ function place(f) {
   layer.on({
     mouseover: () => set({ hover: { id: f.id, from: "map" } }),
     mouseout: () => set({ hover: { id: null, from: "" } }),
-    click: () => { location.hash = searchFrom(f.id); },
+    click: () => { if (state.labelling.on) toggleLabel(f.id); else location.hash = searchFrom(f.id); },
   });
   const p = f.properties;
   const title = [p.rank && `${p.rank}.`, p.file_name, typeof p.score === "number" && p.score.toFixed(3)].filter(Boolean).join(" ");

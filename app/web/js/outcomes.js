@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { announce } from "./dom.js";
 import { loadModels, refreshCollections } from "./loading.js";
 import { modelTitle, versionText } from "./names.js";
+import { go } from "./route.js";
 import { run } from "./search.js";
 import { set, state } from "./state.js";
 import { reportLink, trained, verdict } from "./verdict.js";
@@ -19,7 +20,8 @@ import { reportLink, trained, verdict } from "./verdict.js";
 export async function indexChanged(collection, news = []) {
   await Promise.all([refreshCollections(), loadModels()]);
   if (state.view.collection !== collection) return;
-  await run({ compare: true });
+  if (state.view.version) go({ version: "" }, { replace: true });
+  else await run({ compare: true });
   const { model, version } = state.results;
   if (model && version) announce(`Ranked by ${modelTitle(model)}, ${versionText(version)}`);
   if (news.length) set({ news });

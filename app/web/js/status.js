@@ -99,7 +99,8 @@ function drawNotice() {
     // what the service refused it will refuse again; what did not come through may
     const refused = /** @type {any} */ (results.error).status >= 400 && /** @type {any} */ (results.error).status < 500;
     box.append(errorBox(results.error, refused ? {} : { retry: run }));
-    if (refused && (view.items.length || view.upload)) box.append(h("button", { type: "button", onclick: clear }, "Show all tiles"));
+    if (refused && view.version) box.append(h("button", { type: "button", onclick: () => go({ version: "" }) }, "Ask the live index"));
+    else if (refused && (view.items.length || view.upload)) box.append(h("button", { type: "button", onclick: clear }, "Show all tiles"));
   }
   else if (!results.busy && results.mode !== "idle" && !results.features.length && current()?.item_count) {
     const filtered = view.labels.length || view.from || view.to || view.bbox;

@@ -36,28 +36,31 @@ function recipes(process) {
 
 /** The ways to train, the quick one chosen. */
 function ways() {
-  const more = h("select", { name: "recipe", "aria-label": "Recipe" });
+  const known = h("datalist", { id: "recipes" });
+  const more = h("input", { type: "text", name: "recipe", "aria-label": "Recipe", list: "recipes", placeholder: "Name of a recipe", spellcheck: "false", autocomplete: "off" });
   const about = h("p", { class: "muted" });
   const full = h("input", { type: "radio", name: "way", value: "full" });
   const load = async () => {
     const process = await attempt(about, () => api.process("train"));
     if (!process) return;
     about.textContent = process.inputs?.recipe?.description ?? "";
-    more.replaceChildren(...recipes(process).map((name) => h("option", { value: name }, name)));
-    more.addEventListener("change", () => { full.checked = true; });
+    known.replaceChildren(...recipes(process).map((name) => h("option", { value: name })));
+    if (!more.value) more.value = recipes(process)[0] ?? "";
   };
+  more.addEventListener("input", () => { full.checked = true; });
   const quick = h("label", { class: "model" }, h("input", { type: "radio", name: "way", value: QUICK, checked: true }),
     h("span", {}, h("b", {}, "Head, in seconds"),
       h("span", { class: "muted" }, "A new last layer, and probabilities that fit this collection, from what is stored of every tile. No image is read.")));
-  return [quick, h("details", { class: "advanced", ontoggle: (/** @type {any} */ e) => { if (e.target.open && !more.options.length) void load(); } },
+  return [quick, h("details", { class: "advanced", ontoggle: (/** @type {any} */ e) => { if (e.target.open && !known.childNodes.length) void load(); } },
     h("summary", {}, "More: train a whole network"),
     h("div", { class: "stack" },
       h("label", { class: "model" }, full, h("span", {}, h("b", {}, "A full recipe, in minutes to hours"),
-        h("span", { class: "muted" }, "From the collection's images. It can be stopped, and needs the extra dyad[train] where the service runs."), more)),
+        h("span", { class: "muted" }, "From the collection's images. It can be stopped, and needs the extra dyad[train] where the service runs."), more, known)),
       about,
       h("div", { class: "fields two" },
         h("label", { class: "field" }, "Epochs", h("input", { type: "number", name: "epochs", min: 1, max: 10000, placeholder: "as the recipe says" })),
-        h("label", { class: "field" }, "Seed", h("input", { type: "number", name: "seed", min: 0, placeholder: "0" })))))];
+        h("label", { class: "field" }, "Seed", h("input", { type: "number", name: "seed", min: 0, placeholder: "0" }))),
+      h("label", { class: "option" }, h("input", { type: "checkbox", name: "anew" }), h("span", {}, "Begin anew instead of with the model at hand"))))];
 }
 
 /** @param {Collection} c @param {FormData} data */
@@ -68,6 +71,7 @@ function inputs(c, data) {
   const out = { collection: c.id, recipe: full ? text("recipe") : QUICK, reindex: data.has("reindex") };
   if (text("title")) out.title = text("title");
   if (full && text("epochs")) out.settings = { epochs: Number(text("epochs")) };
+  if (full && data.has("anew")) out.from_scratch = true;
   if (full && text("seed")) out.seed = Number(text("seed"));
   return out;
 }

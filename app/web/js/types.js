@@ -3,7 +3,7 @@
  *
  * @typedef {{id: string, title: string, description: string, tile_size: number, stride: number,
  *   bands: (number|string)[]|null, scaling: Record<string, any>, model: string, keywords: string[], item_count: number,
- *   rerank?: boolean|null, extent?: {spatial?: {bbox: number[][]}, temporal?: {interval: (string|null)[][]}},
+ *   rerank?: boolean|null, follows_active?: boolean, extent?: {spatial?: {bbox: number[][]}, temporal?: {interval: (string|null)[][]}},
  *   index?: {model: string, version: string, size: number, built_at: string|null}}} Collection
  * @typedef {{id: string, title: string, description: string, kind: string, bands: string[], input_size: number,
  *   dimension: number, default: boolean, matcher?: Record<string, any>|null, origin: "shipped"|"built-in"|"added", used_by: string[],
