@@ -29,27 +29,25 @@ class Found(NamedTuple):
     item: StacItem | DyadError
 
 
-def is_stac_catalogue(path: Path) -> bool:
-    """Whether a file holds more than a single Item: a catalogue, a collection, or an item collection.
+def read_stac_catalogue(path: Path) -> dict[str, Any] | None:
+    """The JSON of a catalogue, a collection or an item collection; None for any other file, such as a single Item.
 
     Raises:
         InvalidInput: it is too large, or no JSON after all. OSError: it cannot be read.
     """
     if sniff(path) is not FileKind.STAC:
-        return False
+        return None
     document = read_stac_document(path, CATALOGUE, MAX_BYTES)
-    return _is_item_collection(document) or _kind(document) not in (pystac.STACObjectType.ITEM, None)
+    is_one = _is_item_collection(document) or _kind(document) not in (pystac.STACObjectType.ITEM, None)
+    return document if is_one else None
 
 
-def list_stac_items(path: Path, allowed: Callable[[Path], Path]) -> Iterator[Found]:
-    """The Items of a catalogue and all below it, a collection, an item collection, or the one Item that the file is.
+def list_stac_items(path: Path, document: dict[str, Any], allowed: Callable[[Path], Path]) -> Iterator[Found]:
+    """The Items of a catalogue or a collection with all below it, or of an item collection.
 
-    path: with links followed. allowed: gives the real path of a file that a link names, or raises a `DyadError`.
-
-    Raises:
-        InvalidInput: the file itself is none of these. OSError: it cannot be read.
+    path, document: of a catalogue, links followed, and what `read_stac_catalogue` made of it. allowed: gives the real path of a
+    file that a link names, or raises a `DyadError`.
     """
-    document = read_stac_document(path, CATALOGUE, MAX_BYTES)
     if not _is_item_collection(document):
         yield from _Walk(allowed).run(path, document)
         return

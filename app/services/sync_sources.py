@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from app.domain.globs import Glob
 from app.domain.schedules import Source
 from app.errors import DyadError, FieldError, InvalidInput, Unprocessable
-from app.imagery.stac_catalogues import is_stac_catalogue, list_stac_items
+from app.imagery.stac_catalogues import list_stac_items, read_stac_catalogue
 from app.services.ingest_sources import (
     Rejection,
     Roots,
@@ -53,18 +54,13 @@ class SourceListing:
         Raises:
             Forbidden: it lies outside the roots. InvalidInput: nothing is there, or something of another kind.
         """
-        real = self._root()
-        if self._glob is not None and not real.is_dir():
-            raise InvalidInput(f"{self._glob.base}: no folder, so nothing in it can match")
-        if self.source.stac is not None and (real.is_dir() or not is_stac_catalogue(real)):
-            raise InvalidInput(f"{self.name}: no STAC catalogue, collection or item collection; name its JSON file")
+        self._open()
 
     def entries(self) -> Iterator[SourceFile | Rejection]:
         """The files, before they are unpacked, or the images of a catalogue. Never raises: see `trouble`."""
         self.trouble, self.is_missing, self.is_partial = None, False, False
         try:
-            self.check()
-            yield from self._entries(self._root())
+            yield from self._entries(*self._open())
         except (DyadError, OSError) as error:
             self.trouble = f"{self.name}: {error.strerror}" if isinstance(error, OSError) else str(error)
             self.is_missing = not os.path.lexists(self.name if self._glob is None else self._glob.base)
@@ -91,22 +87,29 @@ class SourceListing:
         """Whether it was seen, or lies in something that could not be read."""
         return name in self.seen or name in self.unreadable or not self.unreadable.isdisjoint(_containers(name))
 
-    def _root(self) -> Path:
-        return self._roots.resolve(Path(self.name) if self._glob is None else self._glob.base)
-
-    def _entries(self, root: Path) -> Iterator[SourceFile | Rejection]:
+    def _open(self) -> tuple[Path, dict[str, Any] | None]:
+        """The real path of the source, of a glob that of its base; and the JSON of a catalogue."""
         if self._glob is not None:
-            base = self._glob.base.as_posix().rstrip("/")
-            yield from list_files(root, base, self._roots, self._glob)
-            return
-        self._is_catalogue = root.is_file() and is_stac_catalogue(root)
-        if self._is_catalogue:
-            yield from self._items(root)
-        else:
-            yield from list_files(root, self.name.rstrip("/"), self._roots)
+            base = self._roots.resolve(self._glob.base)
+            if not base.is_dir():
+                raise InvalidInput(f"{self._glob.base}: no folder, so nothing in it can match")
+            return base, None
+        root = self._roots.resolve(Path(self.name))
+        catalogue = read_stac_catalogue(root) if root.is_file() else None
+        if self.source.stac is not None and catalogue is None:
+            raise InvalidInput(f"{self.name}: no STAC catalogue, collection or item collection; name its JSON file")
+        return root, catalogue
 
-    def _items(self, catalogue: Path) -> Iterator[SourceFile | Rejection]:
-        for found in list_stac_items(catalogue, self._roots.resolve):
+    def _entries(self, root: Path, catalogue: dict[str, Any] | None) -> Iterator[SourceFile | Rejection]:
+        self._is_catalogue = catalogue is not None
+        if catalogue is not None:
+            yield from self._items(root, catalogue)
+        else:
+            name = self.name if self._glob is None else self._glob.base.as_posix()
+            yield from list_files(root, name.rstrip("/"), self._roots, self._glob)
+
+    def _items(self, root: Path, catalogue: dict[str, Any]) -> Iterator[SourceFile | Rejection]:
+        for found in list_stac_items(root, catalogue, self._roots.resolve):
             name = f"{self.name}/{found.name}"
             wrong = str(found.item) if isinstance(found.item, DyadError) else what_is_wrong_with_text(name)
             if wrong is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from app.errors import DyadError, Forbidden, InvalidInput
 from app.imagery.stac import StacItem
-from app.imagery.stac_catalogues import is_stac_catalogue, list_stac_items
+from app.imagery.stac_catalogues import Found, list_stac_items, read_stac_catalogue
 from tests.support import images
 from tests.support.stac import SQUARE, WHEN, item, write_catalogue, write_item_collection
 
@@ -19,16 +20,22 @@ def anywhere(path: Path) -> Path:
     return path.resolve()
 
 
+def listed(path: Path, allowed: Callable[[Path], Path] = anywhere) -> Iterator[Found]:
+    catalogue = read_stac_catalogue(path)
+    assert catalogue is not None
+    return list_stac_items(path, catalogue, allowed)
+
+
 def found(path: Path) -> dict[str, StacItem]:
     items = {}
-    for name, each in list_stac_items(path, anywhere):
+    for name, each in listed(path):
         assert isinstance(each, StacItem), (name, each)
         items[name] = each
     return items
 
 
 def errors(path: Path) -> dict[str, str]:
-    return {name: str(each) for name, each in list_stac_items(path, anywhere) if isinstance(each, DyadError)}
+    return {name: str(each) for name, each in listed(path) if isinstance(each, DyadError)}
 
 
 @pytest.fixture
@@ -43,7 +50,6 @@ def edited(path: Path, **changes: Any) -> Path:
 
 def test_an_item_collection(tmp_path: Path, image: Path) -> None:
     path = write_item_collection(tmp_path / "items.geojson", [item("one", image, labels=["alps"]), item("two", "a.png")])
-    assert is_stac_catalogue(path)
     items = found(path)
     assert list(items) == ["one", "two"]
     assert items["one"].labels == ("alps",)
@@ -53,20 +59,21 @@ def test_an_item_collection(tmp_path: Path, image: Path) -> None:
 
 def test_a_catalogue_with_collections_in_order(tmp_path: Path, image: Path) -> None:
     path = write_catalogue(tmp_path / "c", {"s2": [item("a", image), item("b", image)], "naip": [item("a", image)]})
-    assert is_stac_catalogue(path)
     items = found(path)
     assert list(items) == ["s2/a", "s2/b", "naip/a"]
     assert items["naip/a"].collection == "naip"
     assert items["s2/b"].assets == [("visual", image)]
 
 
-def test_a_collection_alone_and_an_item_alone(tmp_path: Path, image: Path) -> None:
+def test_a_collection_alone(tmp_path: Path, image: Path) -> None:
     write_catalogue(tmp_path / "c", {"s2": [item("a", image), item("b", image)]})
     assert list(found(tmp_path / "c" / "s2" / "collection.json")) == ["s2/a", "s2/b"]
-    single = tmp_path / "c" / "s2" / "a" / "a.json"
-    assert list(found(single)) == ["s2/a"]
-    assert not is_stac_catalogue(single)
-    assert not is_stac_catalogue(image)
+
+
+def test_an_item_alone_and_an_image_are_no_catalogues(tmp_path: Path, image: Path) -> None:
+    write_catalogue(tmp_path / "c", {"s2": [item("a", image)]})
+    assert read_stac_catalogue(tmp_path / "c" / "s2" / "a" / "a.json") is None
+    assert read_stac_catalogue(image) is None
 
 
 def test_links_in_a_circle_end(tmp_path: Path, image: Path) -> None:
@@ -108,7 +115,7 @@ def test_links_go_only_where_they_may(tmp_path: Path, image: Path) -> None:
             raise Forbidden(f"{linked}: not there")
         return linked.resolve()
 
-    ((name, error),) = list_stac_items(path, allowed)
+    ((name, error),) = listed(path, allowed)
     assert name == "./a/a.json"
     assert isinstance(error, Forbidden)
 
@@ -121,9 +128,16 @@ def test_a_wrong_feature_is_named_by_its_number(tmp_path: Path, image: Path) -> 
     assert list(errors(path)) == ["feature 0", "feature 2"]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "5", '{"type": "FeatureCollection"}', '{"type": "Catalog"}', "[" * 100_000])
-def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["[]", "5", '{"type": "FeatureCollection"}', '{"type": "Catalog"}', '{"x": "stac_version"}'])
+def test_other_json_is_no_catalogue(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(text)
-    with pytest.raises(InvalidInput, match="STAC"):
-        list(list_stac_items(path, anywhere))
+    assert read_stac_catalogue(path) is None
+
+
+@pytest.mark.parametrize("text", ['{"stac_version": ', '{"stac_version": NaN}', '{"stac_version": ' + "[" * 100_000])
+def test_broken_json_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match="not a STAC catalogue that can be read"):
+        read_stac_catalogue(path)
