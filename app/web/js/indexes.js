@@ -22,8 +22,8 @@ function row(index, c, { ask, back }) {
   const asked = state.view.collection === c.id && (state.view.version ? state.view.version === index.version : index.live);
   return h("tr", { class: index.live ? "chosen" : null },
     h("th", { scope: "row" }, index.version, index.live && [" ", h("span", { class: "tag" }, "live")]),
-    h("td", {}, modelTitle(index.model)), h("td", { class: "number" }, group(index.size)), h("td", {}, when(index.built_at)),
-    h("td", { class: "number" }, asked ? h("span", { class: "muted" }, "searched now")
+    h("td", {}, modelTitle(index.model)), h("td", { class: "amount" }, group(index.size)), h("td", {}, when(index.built_at)),
+    h("td", { class: "amount" }, asked ? h("span", { class: "muted" }, "searched now")
       : h("button", { type: "button", class: "quiet", onclick: ask }, "Search it"),
     !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => back(index, e.currentTarget) }, "Roll back…")));
 }
