@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from models.evaluation.errors import EvaluationError
 from models.evaluation.ranking import (
@@ -25,7 +25,7 @@ from models.evaluation.ranking import (
     ranked_chunks,
     scored_chunks,
 )
-from models.evaluation.relevance import Relevance, relevance
+from models.evaluation.relevance import Labels, Relevance, relevance
 
 RECALL_LEVELS = 101
 """Points of the precision-recall curve: recall 0, 0.01, ... 1."""
@@ -131,9 +131,9 @@ def majority(neighbours: NDArray[np.intp], classes: int) -> NDArray[np.intp]:
 
 def retrieval_metrics(
     queries: Embeddings,
-    query_labels: ArrayLike,
+    query_labels: Labels,
     database: Embeddings,
-    database_labels: ArrayLike,
+    database_labels: Labels,
     *,
     exclude_self: bool,
     own: Indices | None = None,
@@ -142,7 +142,8 @@ def retrieval_metrics(
 ) -> RetrievalReport:
     """Rank the whole database for every query and measure the rankings. Equal similarities rank by index.
 
-    queries: (Q, D), database: (N, D), both L2-normalised. Labels: Q and N texts or integers; equal ones are relevant.
+    queries: (Q, D), database: (N, D), both L2-normalised. Labels: Q and N texts or integers; equal ones are relevant. Of
+    `LabelSets` those are that share one; a query of several then counts for each in `class_average_precision`.
     exclude_self: every query is in the database too, and not in its own ranking: as row `own[i]`, (Q,); without `own` the
     queries are the database, row by row.
     chunk: queries ranked at once; memory grows as chunk x N, never as Q x N.
@@ -158,8 +159,8 @@ def retrieval_metrics(
 
 def score_metrics(
     scores: NDArray[np.floating[Any]],
-    query_labels: ArrayLike,
-    database_labels: ArrayLike,
+    query_labels: Labels,
+    database_labels: Labels,
     *,
     own: Indices | None = None,
     ks: Sequence[int] = (5, 10, 50, 100, 1000),
@@ -181,7 +182,7 @@ def score_metrics(
 
 def _report(chunks: Iterable[RankedChunk], related: Relevance, ranked: int, ks: Sequence[int]) -> RetrievalReport:
     """Measure rankings of `ranked` items each, of all queries in their order."""
-    queries = len(related.wanted)
+    queries = related.queries
     ks = [k for k in ks if k <= ranked]
     measures = np.full((queries, 5 + len(ks)), np.nan)
     curve = np.zeros(RECALL_LEVELS)
@@ -206,7 +207,7 @@ def _report(chunks: Iterable[RankedChunk], related: Relevance, ranked: int, ks: 
         anmrr=means[4],
         precision_at=dict(zip(ks, means[5:], strict=True)),
         precision_recall=[float(value) for value in curve / np.sum(matched)],
-        class_average_precision=_by_class(measures[:, 0], matched, related),
+        class_average_precision=related.by_label(measures[:, 0]),
         knn_accuracy=correct / queries,
     )
 
@@ -222,17 +223,11 @@ def _measure(ranks: Ranks, ks: Sequence[int]) -> list[float]:
     ]
 
 
-def _by_class(precision: NDArray[np.float64], matched: NDArray[np.bool_], related: Relevance) -> dict[str, float]:
-    labels = np.unique(related.wanted[matched])
-    return {str(related.names[label]): float(precision[matched & (related.wanted == label)].mean()) for label in labels}
-
-
 def _correct_votes(chunk: RankedChunk, related: Relevance, count: int) -> int:
     """Queries of the chunk whose label is that of most of their `count` nearest items."""
     bounds = chunk.ordered[:, count - 1]
     places = np.stack([first_places(row, bound, count) for row, bound in zip(chunk.distances, bounds, strict=True)])
-    voted = majority(related.stored[places], len(related.names))
-    return int(np.sum(voted == related.wanted[chunk.start : chunk.start + len(voted)]))
+    return related.votes_right(chunk.start, places)
 
 
 def _own_rows(queries: int, items: int, exclude_self: bool, own: Indices | None) -> Indices | None:

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics import average_precision, nmrr, precision_at
 from models.evaluation.ranking import CHUNK, Embeddings, Indices, Neighbours, Ranks, check_embeddings, ranked_chunks
-from models.evaluation.relevance import relevance
+from models.evaluation.relevance import Labels, relevance
 
 WEIGHTS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.5, 1.0)
 """Weights of the matcher that are tried: what one unit of log-odds is worth in cosine."""
@@ -93,9 +93,9 @@ def fuse(
 
 def two_stage(
     queries: Embeddings,
-    query_labels: ArrayLike,
+    query_labels: Labels,
     database: Embeddings,
-    database_labels: ArrayLike,
+    database_labels: Labels,
     shortlist: Neighbours,
     scores: NDArray[np.floating[Any]],
     *,
@@ -123,7 +123,7 @@ def two_stage(
     measured: list[list[tuple[float, float, float]]] = []
     for each in ranked_chunks(queries, database, own, chunk):
         for query, ranks in related.ranks(each):
-            is_relevant = related.stored[shortlist.indices[query]] == related.wanted[query]
+            is_relevant = related.is_relevant(query, shortlist.indices[query])
             orders = (np.argsort(-fuse(shortlist.similarities[query], scores[query], w), kind="stable") for w in tried)
             measured.append([_measure(_reordered(ranks, is_relevant[order])) for order in orders])
     if not measured:
