@@ -63,6 +63,14 @@ def encoder_digest(card: BundleCard) -> str:
     return card.encoder_digest or card.files[ENCODER_FILE]
 
 
+def learned_matcher(
+    base: MatcherFacts, fusion: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None
+) -> MatcherFacts:
+    """The base's matcher with what was learned anew; None leaves the base's own."""
+    learned = {"fusion": fusion, "calibration": calibration}
+    return base.model_copy(update={name: dict(value) for name, value in learned.items() if value is not None})
+
+
 def write_head_bundle(
     parent: Path, base: Path, head: Head, facts: HeadFacts, examples: NDArray[np.uint8] | None = None
 ) -> BundleCard:
@@ -133,7 +141,7 @@ def _card(part: Path, base: BundleCard, facts: HeadFacts) -> BundleCard:
         "training_data": describe_data(sets),
         "metrics": dict(facts.metrics),
         "code_version": code_version(),
-        "matcher": None if base.matcher is None else _matcher(base.matcher, facts),
+        "matcher": None if base.matcher is None else learned_matcher(base.matcher, facts.fusion, facts.calibration),
         "base": base.id,
         "head": dict(facts.training),
         "encoder_digest": encoder_digest(base),
@@ -145,8 +153,3 @@ def _card(part: Path, base: BundleCard, facts: HeadFacts) -> BundleCard:
     except ValidationError as error:
         first = error.errors()[0]
         raise BundleError(f"the new card's {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def _matcher(base: MatcherFacts, facts: HeadFacts) -> MatcherFacts:
-    learned = {"fusion": facts.fusion, "calibration": facts.calibration}
-    return base.model_copy(update={name: dict(value) for name, value in learned.items() if value is not None})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from models.evaluation.calibration import Platt
-from models.evaluation.rerank import FUSION, RerankReport
 from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
 from models.runs.program import UsageError
 from models.runs.training_data import TrainingData
@@ -76,28 +74,6 @@ def make_facts(
 def encoder_facts(recipe: Recipe) -> EncoderFacts:
     """How the encoder of a recipe is built again."""
     return EncoderFacts(name=encoder_name(recipe), width=recipe.width, latent=recipe.code)
-
-
-def describe_calibration(platt: Platt) -> dict[str, Any]:
-    """How a matcher's log-odds become a probability, for the card."""
-    return {"formula": "sigmoid(scale * log_odds + slope * cosine + offset)", **asdict(platt)}
-
-
-def describe_fusion(weight: float, depth: int) -> dict[str, Any]:
-    """What a matcher has to say in the ranking, for the card."""
-    return {"formula": FUSION, "weight": weight, "depth": depth}
-
-
-def measure_reranking(report: RerankReport, weight: float, asked: str = "") -> Measurement:
-    """What re-ranking with a weight is worth, for the card; asked: who queried what, the beginning of a sentence."""
-    after = report.at(weight)
-    values = {
-        "map_before": report.before.mean_average_precision,
-        "map_after": after.mean_average_precision,
-        "anmrr_before": report.before.anmrr,
-        "anmrr_after": after.anmrr,
-    }
-    return Measurement(protocol=f"{asked}the first {report.depth} places re-ranked with weight {weight:g}", values=values)
 
 
 def _training_sets(naming: Naming, data: TrainingData, base: Facts | None) -> tuple[TrainingSet, ...]:

@@ -10,7 +10,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import retrieval_metrics
 from models.evaluation.protocols import protocol_named
 from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
-from models.runs.bundle_facts import measure_reranking
+from models.export.learned import measure_reranking
 from models.runs.default_plan import Plan
 from models.runs.default_rerank import Reranker
 from models.runs.embedder import TrainedEncoder

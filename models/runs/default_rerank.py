@@ -12,9 +12,9 @@ import numpy as np
 
 from models.evaluation.calibration import Calibration
 from models.evaluation.rerank import RerankReport, safe_weight
+from models.export.learned import describe_calibration, describe_fusion
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
-from models.runs.bundle_facts import describe_calibration, describe_fusion
 from models.runs.conduct import Conduct
 from models.runs.default_embedder import train_in_stages
 from models.runs.default_matcher import DEPTH, calibrate_on, judge, show, show_rows

@@ -23,15 +23,12 @@ from models.evaluation.report import ReportFiles, evaluation_report, write_repor
 from models.evaluation.rerank import WEIGHTS, RerankReport, two_stage
 from models.evaluation.sections import calibration_section, rerank_section
 from models.export.card import BundleCard, MatcherFacts
+from models.export.learned import learned_fusion, learned_platt
 from models.export.verify import read_card
 from models.runs.bundle_encoding import EncodedImages, encode_with_bundle, shortlist_log_odds
 from models.runs.evaluation_split import Division, divide
 from models.runs.progress import Progress
 
-DEPTH = 100
-"""Places that are re-ranked where the card does not say."""
-UNLEARNED = 0.05
-"""The matcher's weight where the card does not say."""
 _FEWEST_SHOWN = 5
 """Queries below which there is no map."""
 _CALIBRATION_NOTE = (
@@ -128,17 +125,14 @@ def _rerank(
     evaluation: Evaluation,
     progress: Progress,
 ) -> Reranked:
-    fusion, learned = matcher.fusion or {}, matcher.calibration or {}
+    weight, depth = learned_fusion(matcher)
     chosen = evaluation.selection
     queries, database = encoded.embeddings[chosen.queries], encoded.embeddings[chosen.database]
-    depth = settings.depth or int(fusion.get("depth", DEPTH))
-    shortlist = nearest(queries, database, depth, own=chosen.own)
+    shortlist = nearest(queries, database, settings.depth or depth, own=chosen.own)
     with progress.counting("re-ranking") as count:
         log_odds = shortlist_log_odds(
             settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
         )
-    platt = Platt(float(learned.get("scale", 1.0)), float(learned.get("offset", 0.0)), float(learned.get("slope", 0.0)))
-    weight = float(fusion.get("weight", UNLEARNED))
     report = two_stage(
         queries,
         labels[chosen.queries],
@@ -150,7 +144,7 @@ def _rerank(
         own=chosen.own,
     )
     matches = labels[chosen.database][shortlist.indices] == labels[chosen.queries][:, np.newaxis]
-    return Reranked(report, weight, _calibration(log_odds, matches, shortlist.similarities, platt if learned else None))
+    return Reranked(report, weight, _calibration(log_odds, matches, shortlist.similarities, learned_platt(matcher)))
 
 
 def _calibration(

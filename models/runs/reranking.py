@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from models.evaluation.rerank import safe_weight
 from models.export.bundle import Matcher
 from models.export.card import Measurement
+from models.export.learned import describe_calibration, describe_fusion, measure_reranking
 from models.matcher.split import SplitMatcher
-from models.runs.bundle_facts import describe_calibration, describe_fusion, measure_reranking
 from models.runs.default_matcher import DEPTH, Judged, Shown, calibrate_on, judge, show_rows
 from models.runs.embedder import TrainedEncoder
 from models.runs.matcher import fit_stored

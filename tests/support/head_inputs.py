@@ -1,0 +1,62 @@
+"""The files that a child program is given, made of tiles by a bundle's own graphs, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.export.runtime import OnnxEncoder
+from models.export.verify import read_card
+
+MOST_PIXELS = 2000
+
+
+class Encoded(NamedTuple):
+    """What a bundle makes of N tiles: features (N, F) float16, embeddings (N, D) float32, pairs (N, P) uint8."""
+
+    features: NDArray[np.float16]
+    embeddings: NDArray[np.float32]
+    pairs: NDArray[np.uint8]
+
+
+def encode(bundle: Path, pixels: NDArray[np.uint8], threads: int = 1) -> Encoded:
+    """By a bundle that has a matcher. pixels: (N, S, S, B)."""
+    scale = read_card(bundle).normalisation
+    encoder = OnnxEncoder(bundle / "encoder.onnx", scale.mean, scale.std, threads=threads)
+    parts = [encoder(pixels[start : start + 128], ("feature", "embedding", "pair")) for start in range(0, len(pixels), 128)]
+    features, embeddings, pairs = (np.concatenate([each[name] for each in parts]) for name in ("feature", "embedding", "pair"))
+    return Encoded(features.astype(np.float16), embeddings, pairs)
+
+
+def write_inputs(
+    folder: Path,
+    bundle: Path,
+    encoded: Encoded,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.bool_],
+    classes: Sequence[str],
+    held_out: NDArray[np.bool_],
+    **manifest: Any,
+) -> Path:
+    """Write what `worker.train_head` and `worker.evaluate` read; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fields = {"id": "learned-1", "title": "Learned", "bundle": str(bundle), "classes": list(classes), "seed": 0, "recipe": {}}
+    (folder / "manifest.json").write_text(json.dumps(fields | manifest))
+    rows = np.flatnonzero(labels.any(axis=1))[:MOST_PIXELS].astype(np.int64)
+    arrays: dict[str, NDArray[Any]] = {
+        "features": encoded.features,
+        "embeddings": encoded.embeddings,
+        "labels": labels,
+        "held_out": held_out,
+        "rows": rows,
+        "pairs": encoded.pairs[rows],
+        "pixels": pixels[rows],
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder

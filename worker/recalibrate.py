@@ -1,0 +1,88 @@
+"""How a matcher and a new head rank together, and which pairs match: learned on labelled tiles unseen by the head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.calibration import ScoredPairs, fit_platt
+from models.evaluation.relevance import LabelSets
+from models.evaluation.rerank import RerankReport, safe_weight
+from models.export.card import MatcherFacts
+from models.export.learned import describe_calibration, describe_fusion, learned_fusion
+from worker.pair_scores import PairScorer, Ranked
+from worker.telling import Tell, part_of
+
+QUERIES = 240
+"""Labelled tiles that ask, of all folds together."""
+FEWEST_PAIRS, FEWEST_QUERIES = 60, 20
+"""Pairs of each kind, and queries, below which the base's own stay: three numbers are fitted to them."""
+NO_LOSS = 0.0005
+"""Of mAP: what counts as no loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """fusion, calibration: for the card, None where the base's own stay; then note says why. pairs: how many taught them."""
+
+    fusion: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
+    pairs: int = 0
+    note: str = ""
+
+
+def recalibrate(
+    scorer: PairScorer,
+    matcher: MatcherFacts,
+    places: NDArray[np.intp],
+    embeddings: NDArray[np.float32],
+    labels: LabelSets,
+    folds: NDArray[np.intp],
+    seed: int,
+    tell: Tell,
+) -> Recalibration:
+    """Fit calibration and weight to the shortlists of each fold.
+
+    places: (E,) of labelled tiles in the scorer's inputs. embeddings: (E, D) of each by a head that had not seen it, the same
+    head for all of a fold. labels, folds: theirs.
+    """
+    _, depth = learned_fusion(matcher)
+    groups = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
+    groups = [rows for rows in groups if len(rows) > 1]
+    ranked = []
+    for number, rows in enumerate(groups):
+        own = part_of(tell, 100 * number / len(groups), 100 * (number + 1) / len(groups))
+        queries = QUERIES // len(groups)
+        ranked.append(
+            scorer.rank(places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=depth, seed=seed, tell=own)
+        )
+    return _learn(ranked, depth)
+
+
+def _learn(ranked: Sequence[Ranked], depth: int) -> Recalibration:
+    parts = [each.pairs() for each in ranked]
+    matches = np.concatenate([np.zeros(0, np.bool_), *(each.matches for each in parts)])
+    reports = [report for each in ranked if (report := each.reranked()) is not None]
+    fewest = min(int(matches.sum()), int((~matches).sum()))
+    if fewest < FEWEST_PAIRS or sum(report.queries for report in reports) < FEWEST_QUERIES:
+        return Recalibration(note=_too_few(reports, fewest))
+    pairs = ScoredPairs(
+        np.concatenate([each.logits for each in parts]),
+        matches,
+        np.concatenate([each.similarities for each in parts if each.similarities is not None]),
+    )
+    platt = fit_platt(pairs)
+    weight = safe_weight(reports, NO_LOSS)
+    return Recalibration(describe_fusion(weight, depth), describe_calibration(platt), len(matches))
+
+
+def _too_few(reports: Sequence[RerankReport], fewest: int) -> str:
+    asked = sum(report.queries for report in reports)
+    return (
+        f"too few labelled tiles to recalibrate the matcher ({asked} queries of {FEWEST_QUERIES}, {fewest} pairs of one kind "
+        f"of {FEWEST_PAIRS}): the probabilities and the weight of re-ranking are the base's"
+    )
