@@ -69,7 +69,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Dyad into $(VENV) (about 700 MB, a minute or two)"
+	@echo "Installing Dyad into $(VENV) (about 850 MB, a minute or two)"
 	@$(PIP) install --quiet -c constraints.txt -e .
 	@touch $@
 

@@ -28,7 +28,7 @@ class Manifest(BaseModel):
 
     bundle: Path
     classes: tuple[str, ...]
-    id: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$")] = ""
+    id: str = ""
     title: str = ""
     collection: str = ""
     seed: Annotated[int, Field(ge=0)] = 0

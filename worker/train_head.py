@@ -5,6 +5,7 @@ FOLDER holds what `worker.head_inputs` reads; the bundle is written to `FOLDER/b
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,7 @@ from worker.telling import Tell, part_of
 
 FEWEST_CLASSES, FEWEST_TILES = 2, 2
 OUT = "bundle"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def main() -> int:
@@ -77,8 +79,8 @@ def train_head(folder: Path, tell: Tell) -> dict[str, Any]:
 
 
 def _labelled_rows(inputs: Inputs) -> NDArray[np.intp]:
-    if not inputs.manifest.id:
-        raise HeadError("manifest.json: id: name the model to make")
+    if not _ID.fullmatch(inputs.manifest.id):
+        raise HeadError(f"manifest.json: id: {inputs.manifest.id!r} cannot name a model; use letters, digits, '_', '-' and '.'")
     rows = np.flatnonzero(inputs.is_labelled & ~inputs.held_out)
     counts = inputs.name_counts(rows)
     if sum(count >= FEWEST_TILES for count in counts.values()) < FEWEST_CLASSES:

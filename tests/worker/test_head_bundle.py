@@ -161,5 +161,16 @@ def _run(model: onnx.ModelProto, tiles: NDArray[np.float32]) -> dict[str, NDArra
     return dict(zip(names, session.run(names, {"tiles": tiles}), strict=True))
 
 
+def test_the_service_projects_a_collection_by_head_npz(shipped: Path, written: Path, tiles: NDArray[np.uint8]) -> None:
+    base, learned = (OnnxInference(folder, threads=1) for folder in (shipped, written))
+    assert learned.card.has_features_of(base.card)
+    assert learned.card.has_pairs_of(base.card)
+    feature = base.embed(tiles).feature
+    assert feature is not None
+    projected = learned.project(feature)
+    assert projected is not None
+    assert np.allclose(projected, learned.embed(tiles).embedding, atol=1e-3)
+
+
 def test_a_card_is_plain_json(written: Path) -> None:
     assert json.loads((written / "card.json").read_text())["head"] == {"labelled": 40}

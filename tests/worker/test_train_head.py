@@ -230,10 +230,17 @@ def test_the_program_says_it_in_its_last_line(workshop: Workshop) -> None:
     assert lines[-1]["error"].startswith("too few labels to train on: coarse: 24.")
 
 
-def test_a_wrong_recipe_and_a_taken_or_absent_id_are_refused(workshop: Workshop) -> None:
+def test_a_wrong_recipe_and_a_wrong_id_are_refused(workshop: Workshop) -> None:
     assert "recipe: speed" in refuse(workshop.folder("wrong-recipe", recipe={"speed": 9}))
-    assert "id: name the model" in refuse(workshop.folder("no-id", id=""))
-    assert "id: String should match" in refuse(workshop.folder("bad-id", id="../up"))
+    for wrong in ("", "../up", ".hidden", "x" * 65):
+        assert "cannot name a model" in refuse(workshop.folder("bad-id", id=wrong))
+
+
+def test_an_id_that_is_taken_is_refused(workshop: Workshop) -> None:
+    folder = workshop.folder("taken")
+    (folder / "bundle" / "learned-1").mkdir(parents=True)
+    with pytest.raises(BundleError, match="exists; choose another id"):
+        train_head(folder, lambda *_: None)
 
 
 def test_sigterm_ends_it_within_a_second_and_leaves_no_half_bundle(workshop: Workshop) -> None:
