@@ -31,6 +31,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class SourcePage:
+    """Ids and sources of tiles in id order, and the id to continue after (None: that was all)."""
+
+    sources: list[tuple[str, str]]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VectorPage:
     """Tiles in id order with their vectors, and the id to continue after (None: that was all)."""
 
@@ -127,6 +135,9 @@ class VectorStore(Protocol):
         Raises:
             NotFound: an id is unknown; the message names it.
         """
+
+    def sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
+        """Ids and sources of up to `limit` tiles by id ascending, beginning behind the id `after`; cheaper than the tiles."""
 
     def scan(
         self, index: str, *, limit: int, after: str | None = None, features: bool = False, pairs: bool = False

@@ -139,10 +139,9 @@ class SyncService:
         if listing.trouble is not None and not (listing.is_missing and accept_vanished):
             return f"{listing.trouble}: nothing of it was marked as vanished or removed"
         if gone.names and gone.share_there <= self._min_remaining and not accept_vanished:
-            total = gone.there + len(gone.names)
             return (
-                f"{listing.name}: {gone.there} of {total} indexed files are still there, which looks like a folder that is not"
-                " mounted: nothing of it was marked as vanished or removed; if they are really gone, run the schedule with"
-                " accept_vanished"
+                f"{listing.name}: {len(gone.there)} of {gone.known} indexed files are still there, which looks like a folder"
+                " that is not mounted: nothing of it was marked as vanished or removed; if they are really gone, run the"
+                " schedule with accept_vanished"
             )
         return None

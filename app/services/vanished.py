@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from app.domain.schedules import OnVanished
-from app.domain.search import TileFilter
 from app.domain.temporal import format_instant
 from app.domain.tiles import VANISHED_AT, Tile
 from app.ports import Blobs, JobContext, VectorStore
@@ -15,28 +14,32 @@ from app.services.collections import CollectionService
 from app.services.ingest_pipeline import blob_keys
 from app.services.sync_sources import SourceListing
 
-NAMES_AT_ONCE = 200
-TILES_AT_ONCE = 500
+TILES_AT_ONCE = 200
 
 
 @dataclass(slots=True)
 class Gone:
     """What a source has no more.
 
-    there: how many of its indexed names are still there. names: those that are gone since the last time.
+    there: its indexed names that are still there. names: those that are gone since the last time.
     new, marked: ids of their tiles, and of tiles that were found gone before.
     """
 
     listing: SourceListing
-    there: int = 0
+    there: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     new: list[str] = field(default_factory=list)
     marked: list[str] = field(default_factory=list)
 
     @property
+    def known(self) -> int:
+        """How many of its names were there the last time."""
+        return len(self.there) + len(self.names)
+
+    @property
     def share_there(self) -> float:
-        """Of what was there the last time, 0 to 1."""
-        return self.there / max(self.there + len(self.names), 1)
+        """Of them, 0 to 1."""
+        return len(self.there) / max(self.known, 1)
 
 
 class Vanished:
@@ -55,16 +58,16 @@ class Vanished:
         """What each source has no more; a tile counts for the first source that its name belongs to."""
         found = [Gone(listing) for listing in listings]
         missing: dict[str, Gone] = {}
-        for name in self._indexed_names():
-            owner = next((gone for gone in found if gone.listing.owns(name)), None)
-            if owner is None:
+        for item, name in self._indexed():
+            owner = next((gone for gone in found if name in gone.there or gone.listing.owns(name)), None)
+            if owner is None or name in owner.there:
                 continue
             if any(listing.is_there(name) for listing in listings):
-                owner.there += 1
+                owner.there.add(name)
             else:
-                missing[name] = owner
-        for tile in self._tiles_of(list(missing)):
-            owner = missing[tile.source]
+                missing[item] = owner
+        for tile in self._tiles(list(missing)):
+            owner = missing[tile.id]
             if VANISHED_AT in tile.properties:
                 owner.marked.append(tile.id)
             else:
@@ -80,23 +83,21 @@ class Vanished:
             return 0
         return sum(self._remove(ids) for ids in _chunks([*gone.marked, *gone.new]))
 
-    def _indexed_names(self) -> list[str]:
-        index = self._collections.live(self._collection).index
-        size = self._vectors.stats(index).size
-        return [name for name, _ in self._vectors.facet(index, "source", filter=TileFilter(), limit=max(size, 1))]
+    def _indexed(self) -> Iterator[tuple[str, str]]:
+        """Ids and sources of all tiles."""
+        after: str | None = None
+        while True:
+            self._context.check()
+            page = self._vectors.sources(self._collections.live(self._collection).index, limit=TILES_AT_ONCE, after=after)
+            yield from page.sources
+            after = page.after
+            if after is None:
+                return
 
-    def _tiles_of(self, names: Sequence[str]) -> Iterator[Tile]:
-        for at in range(0, len(names), NAMES_AT_ONCE):
-            filter = TileFilter(sources=tuple(names[at : at + NAMES_AT_ONCE]))
-            after: str | None = None
-            while True:
-                self._context.check()
-                index = self._collections.live(self._collection).index
-                page = self._vectors.scroll(index, limit=TILES_AT_ONCE, filter=filter, after=after)
-                yield from page.tiles
-                after = page.after
-                if after is None:
-                    break
+    def _tiles(self, ids: Sequence[str]) -> Iterator[Tile]:
+        for chunk in _chunks(ids):
+            self._context.check()
+            yield from self._vectors.get(self._collections.live(self._collection).index, chunk).values()
 
     def _mark(self, ids: Sequence[str]) -> None:
         self._context.check()

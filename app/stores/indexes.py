@@ -18,11 +18,13 @@ from typing_extensions import override
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
-from app.ports import Extent, IndexStats, Page, VectorPage, VectorStore
+from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 from app.stores import exact
+from app.stores.conditions import EVERYTHING
 from app.stores.payload import (
     LABELS_FIELD,
     RECORD_FIELDS,
+    SOURCE_FIELD,
     VECTOR_FIELDS,
     Payload,
     features_of,
@@ -127,6 +129,14 @@ class IndexedStore(VectorStore):
         payloads = [found[point][1] for point in ids]
         rows = np.array([found[point][0] for point in ids], np.float32).reshape(len(ids), opened.dimension)
         return Embeddings(rows, features_of(payloads), pairs_of(payloads))
+
+    @override
+    def sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
+        # One may be `after` itself, one tells whether there are more.
+        rows = self._index(index).page(limit + 2, after, EVERYTHING, [SOURCE_FIELD])
+        rows = rows[1:] if rows and rows[0][0] == after else rows
+        found = [(point, str(payload[SOURCE_FIELD])) for point, payload in rows[:limit]]
+        return SourcePage(found, found[-1][0] if len(rows) > limit and found else None)
 
     @override
     def scan(

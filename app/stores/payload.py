@@ -33,10 +33,11 @@ Payload = dict[str, Any]
 
 BOUNDS_FIELDS = ("west", "south", "east", "north")
 LABELS_FIELD = "labels"
+SOURCE_FIELD = "source"
 RECORD_FIELDS = ["record", LABELS_FIELD, *BOUNDS_FIELDS]
 PAIR_FIELD = "pair"
 VECTOR_FIELDS = ["feature", PAIR_FIELD]
-KEYWORD_INDEXES = (LABELS_FIELD, "source")
+KEYWORD_INDEXES = (LABELS_FIELD, SOURCE_FIELD)
 FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
 DATETIME_INDEX = "datetime"
 GEO_INDEX = "center"

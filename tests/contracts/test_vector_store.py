@@ -368,6 +368,33 @@ def test_a_scan_goes_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
     assert store.scan(INDEX, limit=4, after=tiles[8].id).tiles == []
 
 
+@pytest.mark.parametrize("limit", [1, 7, N, N + 1])
+def test_sources_give_every_tile_once(archive: VectorStore, limit: int) -> None:
+    expected = sorted((tile.id, tile.source) for tile in TILES)[: 5 if limit == 1 else N]
+    found: list[tuple[str, str]] = []
+    after = None
+    while len(found) < len(expected):
+        page = archive.sources(INDEX, limit=limit, after=after)
+        found += page.sources
+        after = page.after
+        assert (after is None) == (len(found) == N)
+    assert found == expected
+
+
+def test_sources_go_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    assert store.sources(INDEX, limit=4).sources == []
+    tiles = sorted(TILES[:9], key=lambda tile: tile.id)
+    store.upsert(INDEX, tiles, random_vectors(9))
+    after = store.sources(INDEX, limit=4).after
+    assert after == tiles[3].id
+    store.delete(INDEX, [after])
+    rest = store.sources(INDEX, limit=4, after=after)
+    assert rest.sources == [(tile.id, tile.source) for tile in tiles[4:8]]
+    last = store.sources(INDEX, limit=4, after=rest.after)
+    assert (last.sources, last.after) == ([(tiles[8].id, tiles[8].source)], None)
+
+
 def test_a_scan_of_an_empty_index(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     page = store.scan(INDEX, limit=10, features=True)
@@ -491,6 +518,7 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "scroll": lambda s: s.scroll("x.y.1", limit=1, filter=TileFilter()),
     "get": lambda s: s.get("x.y.1", [TILES[0].id]),
     "vectors": lambda s: s.vectors("x.y.1", [TILES[0].id]),
+    "sources": lambda s: s.sources("x.y.1", limit=1),
     "scan": lambda s: s.scan("x.y.1", limit=1),
     "count": lambda s: s.count("x.y.1", TileFilter()),
     "facet": lambda s: s.facet("x.y.1", "labels", filter=TileFilter()),
