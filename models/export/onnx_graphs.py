@@ -24,6 +24,7 @@ from models.backbones.encoder import Encoder
 from models.export.errors import BundleError
 from models.export.files import QUERY_HALF_FILE, TAIL_FILE
 from models.export.parity import check_parity
+from models.matcher.fast_tail import FastTail, fits
 from models.matcher.quantise import Quantisation, dequantise, quantise
 from models.matcher.split import SplitMatcher
 
@@ -77,7 +78,9 @@ def export_matcher(folder: Path, matcher: QuantisedMatcher) -> None:
     generator = torch.Generator().manual_seed(_SEED)
     pairs = torch.randint(0, 256, (EXAMPLES, network.pair_dimension), dtype=torch.uint8, generator=generator)
     inputs = {"half": _noise(1, network.pair_dimension), "pair": pairs}
-    _export(folder / TAIL_FILE, _TailGraph(matcher), inputs, ["logits"], free={"pair": "M"})
+    plain = _TailGraph(matcher)
+    graph = FastTail(network, matcher.stored) if fits(network) else plain
+    _export(folder / TAIL_FILE, graph, inputs, ["logits"], free={"pair": "M"}, like=plain)
 
 
 class _EncoderGraph(nn.Module):
@@ -109,7 +112,7 @@ class _QueryHalfGraph(nn.Module):
 
 
 class _TailGraph(nn.Module):
-    """What `tail.onnx` computes."""
+    """What `tail.onnx` computes, whichever way."""
 
     def __init__(self, matcher: QuantisedMatcher) -> None:
         super().__init__()
@@ -123,9 +126,15 @@ class _TailGraph(nn.Module):
 
 
 def _export(
-    path: Path, network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], free: Mapping[str, str]
+    path: Path,
+    network: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    free: Mapping[str, str],
+    like: nn.Module | None = None,
 ) -> None:
-    """free: name of the first axis of those inputs that take any number of rows."""
+    """free: name of the first axis of those inputs that take any number of rows. like: what the graph is compared with, where
+    that is not the network it is made of."""
     network = copy.deepcopy(network).cpu().float().eval()
     shapes = {name: {0: torch.export.Dim(free[name])} if name in free else None for name in inputs}
     program = torch.onnx.export(
@@ -138,8 +147,9 @@ def _export(
     _forget_origin(model)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
-    check_parity(path, network, inputs, outputs)
-    check_parity(path, network, {name: value[:1] for name, value in inputs.items()}, outputs)
+    wanted = network if like is None else copy.deepcopy(like).cpu().float().eval()
+    check_parity(path, wanted, inputs, outputs)
+    check_parity(path, wanted, {name: value[:1] for name, value in inputs.items()}, outputs)
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
