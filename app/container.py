@@ -8,10 +8,15 @@ from pathlib import Path
 from app.errors import DyadError
 from app.inference.provider import LocalModels
 from app.ports import JobHandler, VectorStore
+from app.queue.child import ask_child, run_child
 from app.queue.local import LocalQueue
 from app.queue.ticker import Ticker
 from app.services.collections import CollectionService
+from app.services.evaluation import KIND as EVALUATE
+from app.services.evaluation import EvaluationService
+from app.services.full_training import FullTraining
 from app.services.gate import Gate
+from app.services.head_training import HeadTraining
 from app.services.indexes import Indexes
 from app.services.ingest import KIND as INGEST
 from app.services.ingest import IngestLimits, IngestService
@@ -32,6 +37,9 @@ from app.services.schedules import ScheduleService
 from app.services.search import SearchService
 from app.services.sync import KIND as SYNC
 from app.services.sync import SyncService
+from app.services.training import KIND as TRAIN
+from app.services.training import TrainingService
+from app.services.training_subject import Subjects
 from app.settings import Settings
 from app.stores.blobs import ObjectBlobs
 from app.stores.home import Home
@@ -93,7 +101,6 @@ class Container:
         self.rollback = RollbackService(self.collections, self.indexes, self.models, self.vectors, self.job_store, remakers)
         self.labels = LabelService(self.collections, self.vectors)
         self.jobs = JobService(self.job_store, self.queue, self.folders)
-        self.processes = ProcessService([reindex_process(self.reindex)])
         self.sync = SyncService(
             self.collections,
             self.ingest,
@@ -106,6 +113,19 @@ class Container:
         )
         self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots)
         self.ticker = Ticker(self.schedules.tick)
+        self._build_learning(settings)
+        self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
+
+    def _build_learning(self, settings: Settings) -> None:
+        subjects = Subjects(self.collections, self.models, self.vectors, self.blobs, settings.max_pixels)
+        head = HeadTraining(subjects, self.models, self.vectors, self.folders, run_child)
+        full = FullTraining(self.models, self.vectors, self.blobs, self.folders, run_child, ask_child)
+        self.training = TrainingService(
+            subjects, self.models, self.job_store, self.queue, self.folders, head, full, self.reindex.submit
+        )
+        self.evaluation = EvaluationService(
+            self.collections, subjects, self.models, self.blobs, self.job_store, self.queue, self.folders, run_child
+        )
 
     def start(self, *, tick: bool = True) -> None:
         """Remove what a crash left, then begin to work on jobs. tick: whether schedules are looked after, too."""
@@ -128,7 +148,10 @@ class Container:
 
     def _lanes(self) -> dict[str, dict[str, JobHandler]]:
         """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
-        return {"index": {INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}, "learn": {}}
+        return {
+            "index": {INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run},
+            "learn": {TRAIN: self.training.run, EVALUATE: self.evaluation.run},
+        }
 
 
 def _vector_store(settings: Settings, folder: Path) -> VectorStore:

@@ -21,18 +21,28 @@ def replace_file(path: Path, data: bytes) -> None:
         OutOfSpace: the disk is full; the old file is as it was.
     """
     part = path.with_name(f".{path.name}.part")
+    with telling_full_disk(path.parent):
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            sync(path.parent)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def telling_full_disk(folder: Path) -> Iterator[None]:
+    """Of the errors of a block that writes into `folder`, that of a full disk is `OutOfSpace`."""
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync(path.parent)
+        yield
     except OSError as error:
-        part.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutOfSpace(f"the disk of {path.parent} is full; make room and try again") from None
-        raise
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutOfSpace(f"the disk of {folder} is full; make room and try again") from None
 
 
 @contextmanager

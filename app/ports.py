@@ -318,6 +318,17 @@ class RunChild(Protocol):
         """
 
 
+class AskChild(Protocol):
+    """Asks a program of the learning side for an answer that it knows at once."""
+
+    def __call__(self, module: str, arguments: Sequence[str]) -> dict[str, Any]:
+        """Run `python -m module arguments`, which prints `{"result": {}}` or `{"error": ""}`; the result.
+
+        Raises:
+            InvalidInput: the program's own error. DyadError: it failed otherwise.
+        """
+
+
 class JobQueue(Protocol):
     """Runs accepted jobs, each by the handler of its kind."""
 
@@ -420,6 +431,13 @@ class ModelProvider(Protocol):
 
         Raises:
             NotFound: no such model, or one without a bundle. InvalidBundle: its bundle does not fit.
+        """
+
+    def copy(self, model_id: str, target: Path) -> Path:
+        """Copy the bundle of a model into the new folder `target`, for a program of its own; the copy, named after the model.
+
+        Raises:
+            NotFound: no such model, or one without a bundle. InvalidBundle: its bundle does not fit. OutOfSpace.
         """
 
     def set_default(self, model_id: str) -> None:

@@ -13,6 +13,7 @@ from app.api.params import parse_filter
 from app.container import Container
 from app.domain.search import TileFilter
 from app.services.collections import CollectionService
+from app.services.evaluation import EvaluationService
 from app.services.ingest import IngestService
 from app.services.items import ItemService
 from app.services.jobs import JobService
@@ -52,6 +53,10 @@ async def _jobs(container: ContainerDep) -> JobService:
     return container.jobs
 
 
+async def _evaluation(container: ContainerDep) -> EvaluationService:
+    return container.evaluation
+
+
 async def _processes(container: ContainerDep) -> ProcessService:
     return container.processes
 
@@ -81,6 +86,7 @@ SearchDep = Annotated[SearchService, Depends(_search)]
 JobsDep = Annotated[JobService, Depends(_jobs)]
 ProcessesDep = Annotated[ProcessService, Depends(_processes)]
 LabelsDep = Annotated[LabelService, Depends(_labels)]
+EvaluationDep = Annotated[EvaluationService, Depends(_evaluation)]
 ModelsDep = Annotated[ModelService, Depends(_models)]
 
 CollectionId = Annotated[str, Path(description="1 to 64 of A-Z a-z 0-9 _ -")]

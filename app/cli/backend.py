@@ -100,6 +100,9 @@ class Backend(Protocol):
     def run_schedule(self, collection_id: str, accept_vanished: bool) -> Document:
         """Begin a run of the schedule; the status of its job, for `follow`. Raises `Conflict` while another is active."""
 
+    def report(self, job_id: str) -> bytes:
+        """The HTML page that an evaluation made. Raises `NotFound` if the job made none."""
+
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """A FeatureCollection of the most similar tiles."""
 

@@ -1,4 +1,4 @@
-"""`dyad collections`: list, show, create, delete, indexes, rollback, schedule, labels."""
+"""`dyad collections`: list, show, create, delete, indexes, rollback, schedule, labels, train, evaluate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from app.cli.backend import Document
 from app.cli.indexes_commands import indexes, rollback
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
+from app.cli.process_commands import evaluate, train
 from app.cli.reach import open_backend
 from app.cli.schedule_command import schedule
 
@@ -28,6 +29,8 @@ def build() -> typer.Typer:
     group.command()(rollback)
     group.command()(schedule)
     group.command()(labels)
+    group.command()(train)
+    group.command()(evaluate)
     return group
 
 

@@ -175,6 +175,10 @@ class LocalBackend:
         result, items = self._container.jobs.results(job.id)
         return {**result, "item_ids": list(items)}
 
+    def report(self, job_id: str) -> bytes:
+        """The page of an evaluation."""
+        return self._container.evaluation.report(job_id)
+
     def _start(self, job_id: str) -> None:
         if self._is_started:
             return

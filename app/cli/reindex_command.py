@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import options
-from app.cli.backend import Document, Stopped
+from app.cli.backend import Document
+from app.cli.following import follow_job
 from app.cli.options import Target
-from app.cli.output import notice, print_fields, print_json, progress_bar, say
+from app.cli.output import notice, print_fields, print_json, say
 from app.cli.reach import open_backend
 
 SHOWN = 20
@@ -41,19 +42,15 @@ def reindex(
     inputs = options.given(collection=collection, model=model, margin=margin, force=force or None)
     with open_backend(Target(url, home)) as dyad:
         job = dyad.execute("reindex", inputs)
-        try:
-            with progress_bar(collection) as report:
-                result = dyad.follow(job["id"], report)
-        except Stopped:
-            notice("stopped; the live index is as it was")
-            raise typer.Exit(130) from None
+        result = follow_job(dyad, job["id"], collection, "stopped; the live index is as it was")
     if json:
         print_json(result)
     else:
-        _print(collection, result)
+        print_reindex(collection, result)
 
 
-def _print(collection: str, result: Document) -> None:
+def print_reindex(collection: str, result: Document) -> None:
+    """What a re-index did, for people."""
     for tile in result["left_out"][:SHOWN]:
         notice(f"left out {tile['source']}: {tile['reason']}")
     if len(result["left_out"]) > SHOWN:

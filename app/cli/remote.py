@@ -152,6 +152,14 @@ class HttpBackend:
         """Dismiss a job."""
         return self.request("DELETE", f"/jobs/{job_id}")
 
+    def report(self, job_id: str) -> bytes:
+        """The page of an evaluation."""
+        with self._answers():
+            answer = self._client.get(f"/jobs/{job_id}/report")
+        if not answer.is_success:
+            raise self._refused(answer, _json_object(answer))
+        return answer.content
+
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """The most similar tiles; the image travels as a part of a form, the query as another."""
         path = f"/collections/{collection_id}/search"

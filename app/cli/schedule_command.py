@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli import options
-from app.cli.backend import Backend, Document, Stopped
+from app.cli.backend import Backend, Document
+from app.cli.following import follow_job
 from app.cli.options import Target
-from app.cli.output import list_rejected, notice, print_fields, print_json, progress_bar, say
+from app.cli.output import list_rejected, print_fields, print_json, say
 from app.cli.reach import open_backend
 from app.domain.globs import has_magic
 
@@ -107,12 +108,7 @@ def _settings(given: Document, sources: list[str | Document]) -> Document:
 
 def _run(dyad: Backend, collection: str, accept_vanished: bool) -> Document:
     job = dyad.run_schedule(collection, accept_vanished)
-    try:
-        with progress_bar(collection) as report:
-            return dyad.follow(job["id"], report)
-    except Stopped:
-        notice("stopped; what was indexed stays, and the next run goes on from there")
-        raise typer.Exit(130) from None
+    return follow_job(dyad, job["id"], collection, "stopped; what was indexed stays, and the next run goes on from there")
 
 
 def _print_result(collection: str, result: Document) -> None:

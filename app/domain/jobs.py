@@ -24,6 +24,10 @@ class JobStatus(StrEnum):
         return self in (JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED)
 
 
+ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
+"""The statuses of a job that has not ended."""
+
+
 class Job(BaseModel):
     """One unit of background work.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from app.domain.cards import ModelCard, ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound
+from app.files import telling_full_disk
 from app.inference import hog, lbp
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
 from app.inference.bundles import CARD_FILE, fingerprint
@@ -91,10 +93,13 @@ class LocalModels(ModelProvider):
 
     @override
     def zipped(self, model_id: str) -> Iterator[bytes]:
-        if model_id in BUILT_IN:
-            raise NotFound(f"model {model_id!r} is built in and has no bundle: every Dyad has it")
         with self._lock:
             return stream_bundle(*self._bundle(model_id))
+
+    @override
+    def copy(self, model_id: str, target: Path) -> Path:
+        with self._lock, telling_full_disk(target.parent):
+            return shutil.copytree(self._bundle(model_id)[0], target / model_id)
 
     @override
     def set_default(self, model_id: str) -> None:
@@ -136,6 +141,8 @@ class LocalModels(ModelProvider):
         Raises:
             NotFound: there is none. InvalidBundle: it does not fit.
         """
+        if model_id in BUILT_IN:
+            raise NotFound(f"model {model_id!r} is built in and has no bundle: every Dyad has it")
         bundles = self._bundles()
         if model_id in bundles:
             return bundles[model_id]

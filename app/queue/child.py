@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.errors import DyadError, OutOfSpace, Unavailable
+from app.errors import DyadError, InvalidInput, OutOfSpace, Unavailable
 from app.ports import Interrupted, JobContext, Translate
 from app.programs import module_command, module_environment
 
@@ -29,6 +29,7 @@ CHECK_SECONDS = 0.2
 CANCEL_SECONDS = 3.0
 INTERRUPT_SECONDS = 10.0
 """How long a program may take to end by itself: the service waits longer for one that will go on from what it saves."""
+ASK_SECONDS = 60.0
 MAX_LINE = 1 << 20
 KEPT_LINES, KEPT_CHARACTERS = 20, 500
 FULL_DISK = 1 << 20
@@ -84,6 +85,30 @@ def run_child(
     if status == 0 and said.error is None and said.result is not None:
         return said.result
     raise _failure(context, module, status, said, folder)
+
+
+def ask_child(module: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run `python -m module arguments`, a program that answers at once; its result.
+
+    Raises:
+        InvalidInput: its own error. Unavailable: it did not answer.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            module_command(module, arguments),
+            env=module_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ASK_SECONDS,
+            check=False,
+        )
+        line = Line.model_validate_json(done.stdout.strip().rpartition(b"\n")[2])
+    except (OSError, subprocess.TimeoutExpired, ValidationError) as error:
+        log.error("%s did not answer: %s", module, error)
+        raise Unavailable(f"{module} does not answer; the log of the service has the details") from None
+    if line.result is None:
+        raise InvalidInput(line.error or f"{module} said nothing")
+    return line.result
 
 
 @dataclass(slots=True)

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.domain.jobs import Job, JobStatus
+from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.errors import Cancelled, DyadError
 from app.ports import Interrupted, JobHandler, JobStore
 
 log = logging.getLogger(__name__)
 
-ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
 MAX_ATTEMPTS = 5
 IDLE_SECONDS = 1.0
 PROGRESS_SECONDS = 0.2

@@ -20,7 +20,7 @@ from app.domain.collections import Collection
 from app.domain.geometry import Bounds
 from app.domain.ids import check_collection_id
 from app.domain.indexes import Live
-from app.domain.jobs import JobStatus
+from app.domain.jobs import ACTIVE
 from app.domain.temporal import Interval
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unprocessable
 from app.ports import Blobs, JobQueue, JobStore, VectorStore
@@ -30,7 +30,6 @@ from app.services.recent_queries import RecentQueries
 from app.services.schedule_documents import ScheduleDocuments
 
 DOCUMENTS = "catalogue/"
-ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
 STOP_SECONDS = 60.0
 MAX_NAMED = 10
 SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
@@ -39,6 +38,11 @@ SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
 def images_prefix(collection_id: str) -> str:
     """Where the blob store keeps a collection's images."""
     return f"collections/{collection_id}/"
+
+
+def reports_prefix(collection_id: str) -> str:
+    """Where the blob store keeps the reports of a collection's evaluations."""
+    return f"reports/{collection_id}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,7 @@ class CollectionService:
         self._recent.forget(collection_id)
         self._schedules.delete(collection_id)
         self._blobs.delete_prefix(images_prefix(collection_id))
+        self._blobs.delete_prefix(reports_prefix(collection_id))
         while jobs := self._jobs.list(collection=collection_id):
             for job in jobs:
                 self._jobs.delete(job.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,6 +157,15 @@ class ModelService:
         pieces = self._provider.zipped(model_id)
         with new_file(target) as file:
             file.writelines(pieces)
+
+    def copy_bundle(self, model_id: str, target: Path) -> Path:
+        """Copy the bundle of a model into the folder `target`, made anew; the copy, named after the model.
+
+        Raises:
+            NotFound: no such model, or one without a bundle. OutOfSpace: the disk is full.
+        """
+        shutil.rmtree(target, ignore_errors=True)
+        return self._provider.copy(model_id, target)
 
     def activate(self, model_id: str) -> ModelInfo:
         """Make a model the default: of new collections, and of those that follow the active one.

@@ -18,11 +18,11 @@ from pydantic import ValidationError
 
 from app.domain.cron import Cron
 from app.domain.ids import NAMESPACE
-from app.domain.jobs import Job
+from app.domain.jobs import ACTIVE, Job
 from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, Source
 from app.errors import Conflict, DyadError, NotFound
 from app.ports import Blobs, JobQueue, JobStore
-from app.services.collections import ACTIVE, CollectionService
+from app.services.collections import CollectionService
 from app.services.ingest_sources import Roots
 from app.services.schedule_documents import ScheduleDocuments
 from app.services.sync import KIND, SyncInputs

@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.jobs import ACTIVE
 from app.domain.schedules import OnVanished, Source, Where
 from app.errors import ModelMismatch, NotFound, Unavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
-from app.services.collections import ACTIVE, CollectionService
+from app.services.collections import CollectionService
 from app.services.ingest import IngestService
 from app.services.ingest_sources import Rejection, Roots, SourceFile
 from app.services.reindex import KIND as REINDEX

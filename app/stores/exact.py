@@ -177,7 +177,8 @@ def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> l
         for payload in on_edge or ():
             values = payload.get(key) or []
             counts.update([values] if isinstance(values, str) else values)
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    # +: engines remember values that no point has any more
+    return sorted((+counts).items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def extent(engine: Engine) -> Extent:

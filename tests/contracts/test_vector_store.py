@@ -291,6 +291,14 @@ def test_facets_are_exact(archive: VectorStore, name: str) -> None:
         assert archive.facet(INDEX, key, filter=FILTERS[name], limit=2) == ordered[:2]
 
 
+def test_a_value_that_no_tile_has_any_more_is_no_facet(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    tiles = [replace(TILES[number], labels=(label,)) for number, label in enumerate(("a", "a", "b"))]
+    store.upsert(INDEX, tiles, random_vectors(3))
+    store.update(INDEX, [replace(tiles[2], labels=("c",))])
+    assert store.facet(INDEX, "labels", filter=TileFilter()) == [("a", 2), ("c", 1)]
+
+
 def test_extent_spans_all_tiles(archive: VectorStore) -> None:
     extent = archive.extent(INDEX)
     times = [tile.datetime for tile in TILES if tile.datetime is not None]

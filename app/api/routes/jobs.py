@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from app.api.deps import JobId, JobsDep
+from app.api.deps import EvaluationDep, JobId, JobsDep
 from app.api.documents import base_url, job_document, next_link, page_links
+from app.api.headers import REPORT_POLICY
 from app.api.schemas import JobList, JobPublic, Link
 from app.domain.jobs import JobStatus
 
@@ -60,6 +61,12 @@ def results(job_id: JobId, jobs: JobsDep) -> Response:
     """What a successful job has done: 409 while it runs."""
     result, ids = jobs.results(job_id)
     return StreamingResponse(_stream(result, ids), media_type="application/json")
+
+
+@router.get("/{job_id}/report", response_class=HTMLResponse, summary="Report of an evaluation")
+def report(job_id: JobId, evaluation: EvaluationDep) -> HTMLResponse:
+    """One page for people, without scripts, that needs nothing from anywhere."""
+    return HTMLResponse(evaluation.report(job_id), headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def _stream(result: dict[str, object], ids: Iterator[str]) -> Iterator[str]:

@@ -5,42 +5,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.domain.jobs import Job
 from app.errors import Cancelled, DyadError
 from app.ports import Interrupted
 from app.programs import module_environment
 from app.queue.child import run_child
+from tests.support.context import Context
 from tests.support.process import ROOT
 from tests.support.small_disk import run_on_small_disk
 
 NOISY = "tests.support.noisy"
 SECONDS = 30
-
-
-class Context:
-    """A job's context that stops where it is told to."""
-
-    def __init__(self, stop: Callable[[], None] = lambda: None) -> None:
-        now = datetime.now(UTC)
-        self.job = Job(id="1", kind="train", created=now, updated=now)
-        self.published: list[tuple[float, str, Mapping[str, int] | None]] = []
-        self.check = stop
-
-    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
-        self.published.append((percent, message, counts))
-
-    def add_items(self, item_ids: Sequence[str]) -> None:
-        raise NotImplementedError
-
-    def gets_on(self) -> None:
-        raise NotImplementedError
 
 
 def run(folder: Path, *arguments: str, context: Context | None = None) -> dict[str, Any]:

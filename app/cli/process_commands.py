@@ -1,0 +1,122 @@
+"""`dyad collections train` and `evaluate`: processes, begun and followed."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli import options
+from app.cli.backend import Document
+from app.cli.following import follow_job
+from app.cli.options import Target
+from app.cli.output import notice, print_fields, print_json, say
+from app.cli.reach import open_backend
+from app.cli.reindex_command import print_reindex
+
+
+def train(
+    collection: options.CollectionId,
+    recipe: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="`head` takes seconds; any recipe of `dyad train --list` trains a whole network."),
+    ] = "head",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="ID", help="Id of the new model.")] = None,
+    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random; 0 if not given.")] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Begin a whole network anew instead of with the live model's.")
+    ] = False,
+    reindex: Annotated[
+        bool, typer.Option("--reindex/--no-reindex", help="Re-index the collection with the new model afterwards.")
+    ] = True,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Train a model on a collection's own labels, and re-index the collection with it if it is not worse.
+
+    One labelled tile in five is held out, and judges. Ctrl-C dismisses the training.
+
+    Examples:
+
+        dyad collections train naip
+
+        dyad collections train naip --recipe nsl-margin --set epochs=20 --no-reindex
+    """
+    settings = dict(map(_parse_setting, overrides or ()))
+    given = options.given(model_id=model, title=title, seed=seed)
+    inputs = {"collection": collection, "recipe": recipe, "settings": settings, "reindex": reindex, **given}
+    with open_backend(Target(url, home)) as dyad:
+        job = dyad.execute("train", {**inputs, "from_scratch": from_scratch})
+        result = {"job_id": job["id"], **follow_job(dyad, job["id"], "training", "stopped: the training is dismissed")}
+        if result["reindex_job"] is not None:
+            stopped = f"stopped: model {result['model']} is there, and the live index as it was"
+            result["reindex"] = follow_job(dyad, result["reindex_job"], "re-indexing", stopped)
+    if json:
+        print_json(result)
+    else:
+        _print_training(collection, result)
+
+
+def evaluate(
+    collection: options.CollectionId,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report there, one HTML page.", dir_okay=False)
+    ] = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Measure how well a collection's model finds its labelled tiles, and whether re-ranking helps.
+
+    Example: dyad collections evaluate naip --report naip.html
+    """
+    with open_backend(Target(url, home)) as dyad:
+        job = dyad.execute("evaluate", {"collection": collection})
+        result = {"job_id": job["id"], **follow_job(dyad, job["id"], "evaluating", "stopped: nothing was measured")}
+        if report is not None:
+            report.write_bytes(dyad.report(result["job_id"]))
+    if json:
+        print_json(result)
+        return
+    print_fields({name: value for name, value in flat(result).items() if name != "job_id"})
+    if report is not None:
+        say(f"report: {report}")
+
+
+def flat(values: Document, prefix: str = "") -> dict[str, object]:
+    """Nested numbers and texts by their dotted names, for people."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            found[prefix + name] = ", ".join(map(str, value))
+        else:
+            found[prefix + name] = round(value, 4) if isinstance(value, float) else value
+    return found
+
+
+def _print_training(collection: str, result: Document) -> None:
+    shown = ("model", "metrics", "classes", "left_out", "tiles", "labelled", "held_out")
+    print_fields(flat({name: result[name] for name in shown if name in result}))
+    if error := result.get("reindex_error"):
+        notice(f"{collection} is not re-indexed: {error}")
+    elif reindex := result.get("reindex"):
+        print_reindex(collection, reindex)
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r}: write KEY=VALUE, as epochs=20", param_hint="--set")
+    try:
+        return name, json_format.loads(value)
+    except ValueError:
+        return name, None if value == "none" else value

@@ -1,0 +1,97 @@
+"""A collection as folders of image files, as its model would see them: for programs that train whole networks."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.domain.holdout import is_held_out
+from app.domain.search import TileFilter
+from app.domain.tiles import Tile
+from app.errors import InvalidInput
+from app.files import telling_full_disk
+from app.imagery.tile_files import tile_suffix, write_tile
+from app.ports import JobContext, VectorStore
+from app.services.classes import ENOUGH, name_some
+from app.services.stored_pixels import StoredPixels
+
+LABELLED, UNLABELLED = "labelled", "unlabelled"
+_PAGE = 256
+_PLAIN = re.compile(r"\w[\w .()+-]{0,63}")
+
+
+class ImageExport:
+    """Writes the tiles of an index that are not held out.
+
+    classes: what may be a class folder; a tile of several goes to the first of its labels. pixels: reads the tiles.
+    """
+
+    def __init__(self, vectors: VectorStore, index: str, pixels: StoredPixels, classes: tuple[str, ...]) -> None:
+        self._vectors = vectors
+        self._index = index
+        self._pixels = pixels
+        self._folders = {label: _folder_name(number, label) for number, label in enumerate(classes)}
+
+    def write(self, folder: Path, max_unlabelled: int, context: JobContext) -> dict[str, int]:
+        """Write `labelled/CLASS/ID.png` and `unlabelled/ID.png` anew, of the latter so many at most (ids are random, so the
+        first of them are a fair sample); `tiles` written, and `labelled` ones of them.
+
+        Raises:
+            Cancelled, Interrupted: told to stop. OutOfSpace: the disk is full. InvalidInput: too few images can be read.
+        """
+        for name in (LABELLED, UNLABELLED):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).mkdir()
+        total = max(1, self._vectors.stats(self._index).size)
+        counts = {"tiles": 0, "labelled": 0}
+        with telling_full_disk(folder):
+            for seen, tile in enumerate(self._tiles(context)):
+                label = next((label for label in tile.labels if label in self._folders), None)
+                if label is None and counts["tiles"] - counts["labelled"] >= max_unlabelled:
+                    continue
+                place = folder / UNLABELLED if label is None else folder / LABELLED / self._folders[label]
+                if self._write(tile, place):
+                    counts["tiles"] += 1
+                    counts["labelled"] += label is not None
+                context.progress(100 * seen / total, f"writing images: {counts['tiles']}")
+        self._check(folder)
+        return counts
+
+    def _tiles(self, context: JobContext) -> Iterator[Tile]:
+        after: str | None = None
+        while True:
+            page = self._vectors.scroll(self._index, limit=_PAGE, filter=TileFilter(), after=after)
+            for tile in page.tiles:
+                context.check()
+                if not is_held_out(tile.id):
+                    yield tile
+            after = page.after
+            if after is None:
+                return
+
+    def _write(self, tile: Tile, place: Path) -> bool:
+        pixels = self._pixels.read(tile)
+        if pixels is None:
+            return False
+        place.mkdir(exist_ok=True)
+        write_tile(place / f"{tile.id}{tile_suffix(pixels)}", pixels)
+        return True
+
+    def _check(self, folder: Path) -> None:
+        """A tile of several classes is of its first here: another may have lost too many."""
+        counts = {label: _count(folder / LABELLED / name) for label, name in self._folders.items()}
+        for label in (label for label, count in counts.items() if count < ENOUGH):
+            shutil.rmtree(folder / LABELLED / self._folders.pop(label), ignore_errors=True)
+        if len(self._folders) < 2:
+            few = name_some(tuple(sorted(counts.keys() - self._folders.keys())))
+            raise InvalidInput(f"two classes need {ENOUGH} images or more that have them as first label; too few have {few}")
+
+
+def _folder_name(number: int, label: str) -> str:
+    return label if _PLAIN.fullmatch(label) else f"class-{number:05d}"
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0

@@ -1,0 +1,36 @@
+"""Tiles of a collection back as the pixels that its model saw, from their stored images alone."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.tiles import Tile
+from app.errors import InvalidInput, NotFound, TooLarge, UnreadableImage
+from app.imagery.tiling import CutSpec, read_tile
+from app.ports import Blobs
+
+log = logging.getLogger(__name__)
+
+
+class StoredPixels:
+    """Reads tiles of one collection. spec: how its files are cut for the model that is to see them."""
+
+    def __init__(self, blobs: Blobs, spec: CutSpec) -> None:
+        self._blobs = blobs
+        self._spec = spec
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(S, S, B) of a tile."""
+        return self._spec.input_size, self._spec.input_size, self._spec.band_count
+
+    def read(self, tile: Tile) -> NDArray[np.uint8] | None:
+        """(S, S, B) uint8, or None for a tile whose image is gone or damaged, which is logged."""
+        try:
+            return read_tile(self._blobs.get(tile.image), self._spec, tile.stretch, window=tile.window)
+        except (NotFound, UnreadableImage, TooLarge, InvalidInput) as error:
+            log.warning("tile %s is left out: %s", tile.id, error)
+            return None
