@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.api.documents import JSON
 from app.api.schemas import In, Link
 from app.domain.jobs import Job, JobStatus
-from app.domain.schedules import MAX_SOURCES, OnVanished, Skipped, Source, Where
+from app.domain.schedules import MAX_SOURCES, GivenSource, OnVanished, Skipped
 from app.services.schedules import ScheduleInfo
 
 MAX_REJECTIONS = 20
@@ -21,7 +21,7 @@ class SchedulePut(In):
 
     cron: str = Field(examples=["0 3 * * *"], description="minute hour day-of-month month day-of-week, or @daily and its like")
     timezone: str = Field(default="UTC", examples=["Europe/Berlin"])
-    sources: tuple[Where | Source, ...] = Field(
+    sources: list[GivenSource] = Field(
         min_length=1, max_length=MAX_SOURCES, examples=[["/data/2024", "/data/**/*.tif", {"stac": "/data/catalog.json"}]]
     )
     on_vanished: OnVanished = "keep"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from app.domain.cron import Cron
 from app.domain.globs import has_magic
@@ -53,6 +53,14 @@ class Source(BaseModel):
         return (self.path or self.glob or self.stac or "").removeprefix("file://")
 
 
+def _form(value: Any) -> str:
+    return "text" if isinstance(value, str) else "source"
+
+
+GivenSource = Annotated[Annotated[Where, Tag("text")] | Annotated[Source, Tag("source")], Discriminator(_form)]
+"""A source as people write it; `Source.of` says what a text means. What is wrong with one is said of the form that it has."""
+
+
 class Schedule(BaseModel):
     """What somebody wants, as stored. Only they change it; what the runs leave is a `ScheduleState`.
 
@@ -65,7 +73,7 @@ class Schedule(BaseModel):
     collection: str
     cron: str
     timezone: str = "UTC"
-    sources: tuple[Where | Source, ...] = Field(min_length=1, max_length=MAX_SOURCES)
+    sources: tuple[GivenSource, ...] = Field(min_length=1, max_length=MAX_SOURCES)
     on_vanished: OnVanished = "keep"
     paused: bool = False
     created: datetime

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from app.domain.jobs import ACTIVE
-from app.domain.schedules import OnVanished, Source, Where
+from app.domain.schedules import GivenSource, OnVanished, Source
 from app.errors import ModelMismatch, NotFound, Unavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.collections import CollectionService
@@ -34,7 +34,7 @@ class SyncInputs(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    sources: tuple[Where | Source, ...]
+    sources: tuple[GivenSource, ...]
     on_vanished: OnVanished = "keep"
     accept_vanished: bool = False
 

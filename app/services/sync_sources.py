@@ -38,7 +38,7 @@ class SourceListing:
 
     def __init__(self, source: Source, roots: Roots) -> None:
         self.source = source
-        self.name = os.path.normpath(source.where)
+        self.name = "/" + os.path.normpath(source.where).lstrip("/")
         self.seen: set[str] = set()
         self.unreadable: set[str] = set()
         self.trouble: str | None = None

@@ -265,6 +265,15 @@ def test_a_glob_names_files(scheduled: Scheduled, folder: Path) -> None:
     assert set(scheduled.tiles()) == {"2024/a.png", "2024/deep/b.png", "2025/d.png"}
 
 
+def test_two_ways_to_write_a_path_are_one_source(scheduled: Scheduled, folder: Path) -> None:
+    write(folder, "sub/a.png")
+    scheduled.set(f"file://{folder}")
+    scheduled.run()
+    scheduled.set(f"/{folder}/./sub/../sub")
+    assert scheduled.run()["unchanged"] == 1
+    assert set(scheduled.tiles()) == {"sub/a.png"}
+
+
 def test_labels_from_folders(scheduled: Scheduled, folder: Path) -> None:
     write(folder, "river/a.png", "forest/b.png")
     scheduled.set({"path": str(folder), "labels_from_folders": True})
