@@ -120,7 +120,8 @@ class Reranker:
                 raise InvalidInput(f"rerank: model {model_id!r} has no matcher to re-rank with; leave `rerank` out")
             return None
         fusion = matcher.fusion
-        if not is_wish and (fusion is None or fusion.weight == 0):
+        has_a_say = (fusion is not None and fusion.weight > 0) or matcher.calibration is not None
+        if not is_wish and not has_a_say:
             return None
         if begun is not None:
             depth = begun.depth

@@ -26,7 +26,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelService]:
     write_bundle(folder / "plain", tiny_graph())
     write_matching_bundle(folder / "learned")
     write_matching_bundle(folder / "unlearned", matcher=matcher_card(fusion=None, calibration=None))
-    write_matching_bundle(folder / "mute", matcher=matcher_card(fusion={"weight": 0, "depth": 30}))
+    write_matching_bundle(folder / "calm", matcher=matcher_card(fusion={"weight": 0, "depth": 30}))
+    write_matching_bundle(folder / "mute", matcher=matcher_card(fusion={"weight": 0, "depth": 30}, calibration=None))
     write_bundle(folder / "broken", tiny_graph(), dimension=9)
     provider = LocalModels(folder, threads=1, bundled=folder / "none")
     yield ModelService(provider, dict, 1 << 30)
@@ -56,6 +57,7 @@ def query(**changes: Any) -> SearchQuery:
         ("learned", None, {"after": Bookmark(10, "v")}, None),
         ("unlearned", None, {}, None),
         ("unlearned", None, {"wanted": True}, (DEPTH, UNLEARNED)),
+        ("calm", None, {}, (30, 0.0)),  # the embedding's order, with probabilities
         ("mute", None, {}, None),
         ("mute", None, {"wanted": True}, (30, 0.0)),
         ("plain", None, {}, None),
