@@ -71,13 +71,14 @@ def measure_heads(
     rows = np.sort(np.random.default_rng(inputs.manifest.seed).permutation(rows)[:MOST_TILES])
     labels = inputs.label_sets(rows)
     reports = []
+    depth = min(10, len(rows) - 1)
     for head in heads:
         embeddings = head.project(features, rows)
-        try:
-            reports.append(retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True, ks=(10,)))
+        try:  # refuses fewer than two tiles, too
+            reports.append(retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True, ks=(depth,)))
         except EvaluationError:
             return None
-    before, after = map(_quality, reports)
+    before, after = (_quality(report, depth) for report in reports)
     queries = reports[0].queries - reports[0].without_match
     if scorer is None:
         return Measured(queries, before, after)
@@ -121,8 +122,9 @@ def _with_matcher(
     return (None if report is None else (report.before, report.at(weight))), ece
 
 
-def _quality(report: RetrievalReport) -> Quality:
-    return Quality(report.mean_average_precision, report.anmrr, report.precision_at.get(10, float("nan")))
+def _quality(report: RetrievalReport, depth: int) -> Quality:
+    """depth: of the precision, 10 where there are as many others."""
+    return Quality(report.mean_average_precision, report.anmrr, report.precision_at[depth])
 
 
 def _compared(protocol: str, before: Quality, after: Quality) -> Measurement:

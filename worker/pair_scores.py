@@ -34,11 +34,15 @@ class Ranked(NamedTuple):
     shortlist: Neighbours
     log_odds: NDArray[np.float32]
 
+    @property
+    def matches(self) -> NDArray[np.bool_]:
+        """(Q, K): which places share a label with their query."""
+        found, wanted = self.labels.flags[self.shortlist.indices], self.labels.flags[self.own]
+        return np.asarray(np.any(found & wanted[:, np.newaxis], axis=2))
+
     def pairs(self) -> ScoredPairs:
         """Every query with each of its first places."""
-        found, wanted = self.labels.flags[self.shortlist.indices], self.labels.flags[self.own]
-        matches = np.any(found & wanted[:, np.newaxis], axis=2)
-        return ScoredPairs(self.log_odds.ravel(), matches.ravel(), self.shortlist.similarities.ravel())
+        return ScoredPairs(self.log_odds.ravel(), self.matches.ravel(), self.shortlist.similarities.ravel())
 
     def reranked(self, weights: Sequence[float] = WEIGHTS) -> RerankReport | None:
         """What each weight of the matcher does to the rankings; None where no query shares a label with another tile."""

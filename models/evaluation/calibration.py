@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,6 +112,27 @@ def calibrate(validation: ScoredPairs, test: ScoredPairs, *, bins: int = BINS) -
     given = (Platt()(test.logits), platt(test.logits, test.similarities), isotonic(test.logits))
     raw, by_platt, by_isotonic = (reliability(each, test.matches, bins=bins) for each in given)
     return Calibration(platt, isotonic, raw, by_platt, by_isotonic)
+
+
+def calibrate_shortlists(
+    log_odds: NDArray[np.floating[Any]],
+    matches: NDArray[np.bool_],
+    similarities: NDArray[np.floating[Any]],
+    learned: Platt | None,
+) -> Calibration | None:
+    """Fit on the shortlists of every other query and measure on the rest; None where either half is of one kind only.
+
+    log_odds, matches, similarities: (Q, K), of the first K places of Q queries. learned: a model's own scaling, which takes the
+    place of a fitted one.
+    """
+    fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel(), similarities[k::2].ravel()) for k in (0, 1))
+    try:
+        found = calibrate(fitted, tested)
+    except EvaluationError:
+        return None
+    if learned is None:
+        return found
+    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits, tested.similarities), tested.matches))
 
 
 def fit_platt(pairs: ScoredPairs) -> Platt:

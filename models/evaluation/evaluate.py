@@ -16,6 +16,7 @@ from models.evaluation.neighbours import Confusion, knn_confusion, retrieval_con
 from models.evaluation.pictures import Retrieved
 from models.evaluation.protocols import Protocol, Selection
 from models.evaluation.ranking import CHUNK, Embeddings, Indices, Neighbours, nearest
+from models.evaluation.relevance import LabelSets
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +51,28 @@ def evaluate(
     train: Indices,
     test: Indices,
     *,
+    sets: LabelSets | None = None,
     ks: Sequence[int] = (5, 10, 50, 100, 1000),
     seed: int = 0,
     chunk: int = CHUNK,
 ) -> Evaluation:
     """Measure (N, D) L2-normalised embeddings of N labels by a protocol. train, test: indices; seed: of k-means.
 
+    sets: of N items of several labels, by which retrieval is measured then; `labels` names one of each for the rest.
+
     Raises:
         EvaluationError: the labels do not fit, the protocol cannot be followed, or nothing is relevant to any query.
     """
     names = np.asarray(labels)
-    if names.shape != (len(embeddings),):
+    if names.shape != (len(embeddings),) or (sets is not None and len(sets) != len(embeddings)):
         raise EvaluationError(f"labels of shape {names.shape} for {len(embeddings)} embeddings")
     chosen = protocol.selection(train, test)
     queries, database, own = embeddings[chosen.queries], embeddings[chosen.database], chosen.own
     wanted, stored = names[chosen.queries], names[chosen.database]
-    retrieval = retrieval_metrics(queries, wanted, database, stored, exclude_self=own is not None, own=own, ks=ks, chunk=chunk)
+    both = (wanted, stored) if sets is None else (sets.take(chosen.queries), sets.take(chosen.database))
+    retrieval = retrieval_metrics(
+        queries, both[0], database, both[1], exclude_self=own is not None, own=own, ks=ks, chunk=chunk
+    )
     found = nearest(queries, database, NEIGHBOURS, own=own, chunk=chunk)
     return Evaluation(
         protocol,

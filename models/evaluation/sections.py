@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -142,6 +143,16 @@ def calibration_section(calibration: Calibration) -> Section:
             Table(["probabilities", "calibration error", "log loss"], rows),
         ],
     )
+
+
+def shortlist_calibration_section(calibration: Calibration) -> Section:
+    """The same of `calibrate_shortlists`."""
+    note = (
+        "Of pairs given a match probability of p, a share of p should match. The pairs are the first places of every other "
+        "query; the isotonic curve is fitted to those of the rest, and so is the Platt scaling of a model that has none of its "
+        "own."
+    )
+    return replace(calibration_section(calibration), note=note)
 
 
 def split_section(curves: Mapping[str, Sequence[CurvePoint]]) -> Section:

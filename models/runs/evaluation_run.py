@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from models.data.cache import load_pixels
 from models.data.errors import DataError
 from models.data.folders import ImageList, list_class_folders
-from models.evaluation.calibration import Calibration, Platt, ScoredPairs, calibrate, reliability
-from models.evaluation.errors import EvaluationError
+from models.evaluation.calibration import Calibration, calibrate_shortlists
 from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.html import Section
 from models.evaluation.projection import embedding_map
@@ -21,7 +20,7 @@ from models.evaluation.protocols import Protocol
 from models.evaluation.ranking import nearest
 from models.evaluation.report import ReportFiles, evaluation_report, write_report
 from models.evaluation.rerank import WEIGHTS, RerankReport, two_stage
-from models.evaluation.sections import calibration_section, rerank_section
+from models.evaluation.sections import rerank_section, shortlist_calibration_section
 from models.export.card import BundleCard, MatcherFacts
 from models.export.learned import learned_fusion, learned_platt
 from models.export.verify import read_card
@@ -31,10 +30,6 @@ from models.runs.progress import Progress
 
 _FEWEST_SHOWN = 5
 """Queries below which there is no map."""
-_CALIBRATION_NOTE = (
-    "Of pairs given a match probability of p, a share of p should match. The pairs are the first places of every other query; "
-    "the isotonic curve is fitted to those of the rest, and so is the Platt scaling of a model that has none of its own."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +139,7 @@ def _rerank(
         own=chosen.own,
     )
     matches = labels[chosen.database][shortlist.indices] == labels[chosen.queries][:, np.newaxis]
-    return Reranked(report, weight, _calibration(log_odds, matches, shortlist.similarities, learned_platt(matcher)))
-
-
-def _calibration(
-    log_odds: NDArray[np.float32],
-    matches: NDArray[np.bool_],
-    similarities: NDArray[np.float32],
-    learned: Platt | None,
-) -> Calibration | None:
-    """Fitted on the shortlists of every other query, measured on the rest; the Platt scaling is the card's where it has one."""
-    fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel(), similarities[k::2].ravel()) for k in (0, 1))
-    try:
-        found = calibrate(fitted, tested)
-    except EvaluationError:
-        return None
-    if learned is None:
-        return found
-    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits, tested.similarities), tested.matches))
+    return Reranked(report, weight, calibrate_shortlists(log_odds, matches, shortlist.similarities, learned_platt(matcher)))
 
 
 def _write(
@@ -208,7 +186,7 @@ def _sections(name: str, reranked: Reranked | None) -> list[Section]:
         return []
     sections = [rerank_section({name: reranked.report}, reranked.weight)]
     if reranked.calibration is not None:
-        sections.append(replace(calibration_section(reranked.calibration), note=_CALIBRATION_NOTE))
+        sections.append(shortlist_calibration_section(reranked.calibration))
     return sections
 
 

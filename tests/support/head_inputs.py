@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from models.export.runtime import OnnxEncoder
 from models.export.verify import read_card
+from tests.support.tiles import CLASSES, Tiles
 
 MOST_PIXELS = 2000
+FAST = {"rounds": 3, "steps": 5}
+"""A recipe for tests."""
 
 
 class Encoded(NamedTuple):
@@ -60,3 +63,19 @@ def write_inputs(
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     return folder
+
+
+class Workshop:
+    """Tiles that a bundle has encoded once, and a folder of inputs for every run."""
+
+    def __init__(self, root: Path, bundle: Path, tiles: Tiles) -> None:
+        self.root, self.bundle, self.tiles = root, bundle, tiles
+        self.encoded = encode(bundle, tiles.pixels)
+        self.held_out = np.arange(len(tiles.pixels)) % 5 == 0
+
+    def folder(self, name: str, labels: NDArray[np.bool_] | None = None, classes: Sequence[str] = CLASSES, **more: Any) -> Path:
+        """A folder of that name. labels: other than the tiles' own. more: fields of the manifest."""
+        tiles, fields = self.tiles, {"title": "Textures", "recipe": FAST, "collection": "textures", **more}
+        flags = tiles.labels if labels is None else labels
+        folder, held_out = self.root / name, self.held_out
+        return write_inputs(folder, self.bundle, self.encoded, tiles.pixels, flags, classes, held_out, **fields)

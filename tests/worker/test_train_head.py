@@ -6,39 +6,23 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from app.inference.onnx import OnnxInference, check_bundle
 from models.export.errors import BundleError
-from tests.support.head_inputs import Encoded, encode, write_inputs
+from tests.support.head_inputs import FAST, Workshop, write_inputs
 from tests.support.process import ROOT, environment
-from tests.support.tiles import CLASSES, Tiles, make_tiles
+from tests.support.tiles import CLASSES
 from worker.errors import HeadError
 from worker.recalibrate import FEWEST_PAIRS
 from worker.train_head import train_head
 
-FAST = {"rounds": 3, "steps": 5}
 COMMAND = (sys.executable, "-m", "worker.train_head")
-
-
-class Workshop:
-    """Tiles that the shipped model has encoded once, and a folder of inputs for every run."""
-
-    def __init__(self, root: Path, bundle: Path, tiles: Tiles) -> None:
-        self.root, self.bundle, self.tiles = root, bundle, tiles
-        self.encoded: Encoded = encode(bundle, tiles.pixels)
-        self.held_out = np.arange(len(tiles.pixels)) % 5 == 0
-
-    def folder(self, name: str, labels: NDArray[np.bool_] | None = None, classes: Sequence[str] = CLASSES, **more: Any) -> Path:
-        tiles, fields = self.tiles, {"recipe": FAST, "collection": "textures", **more}
-        flags = tiles.labels if labels is None else labels
-        return write_inputs(self.root / name, self.bundle, self.encoded, tiles.pixels, flags, classes, self.held_out, **fields)
 
 
 def run(folder: Path) -> tuple[int, list[dict[str, Any]], str]:
@@ -55,14 +39,9 @@ def refuse(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def workshop(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("heads"), shipped, make_tiles(120))
-
-
-@pytest.fixture(scope="module")
 def trained(workshop: Workshop) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
     """A folder after a good run, its result, and the lines before."""
-    folder = workshop.folder("good", title="Textures")
+    folder = workshop.folder("good")
     code, lines, errors = run(folder)
     assert code == 0, errors
     return folder, lines[-1]["result"], lines[:-1]
