@@ -48,6 +48,14 @@ class VectorPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """How many tiles were copied, and the id to continue after (None: that was all)."""
+
+    count: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStats:
     """size: number of points. dimension: D of the embedding. generation: changes with every write."""
 
@@ -145,6 +153,26 @@ class VectorStore(Protocol):
         """Up to `limit` tiles with their embeddings by id ascending, beginning behind the id `after`.
 
         features, pairs: fetch these too; they are None unless every tile of the page has one.
+        """
+
+    def carry(
+        self,
+        source: str,
+        target: str,
+        remake: Callable[[Embeddings], NDArray[np.float32] | None],
+        *,
+        limit: int,
+        after: str | None = None,
+        pairs: bool = True,
+    ) -> Carried | None:
+        """Copy up to `limit` tiles to another index by id ascending, beginning behind the id `after`: records and features as
+        they are, pair halves too unless `pairs` says no, under new embeddings. Durable after `flush`.
+
+        remake: the (N, D) embeddings for the target, of the old ones and their features; None if it cannot tell: then nothing
+        is copied and None returned. Twice as quick as `scan` and `upsert`, which parse every record.
+
+        Raises:
+            ModelMismatch: the new embeddings' dimension is not the target's.
         """
 
     def count(self, index: str, filter: TileFilter) -> int:

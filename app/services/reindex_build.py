@@ -21,7 +21,9 @@ from app.services.reindex_vectors import Failure, Remade, Remaker
 PAGE = 500
 AHEAD = 2
 """Batches whose images are read while the one before them is embedded."""
-FLUSH_EVERY = 2000
+FLUSH_EVERY = 20_000
+"""Each stops the interpreter for as long as the disk takes; what a killed process has written is there without."""
+CARRIED, SAMPLE = 25, 4
 PASSES = 5
 MAX_FAILURES = 1000
 PAUSE = 0.001
@@ -66,7 +68,7 @@ class IndexBuild:
         generation = self._vectors.stats(self._source).generation
         is_empty = self._vectors.stats(self._target).size == 0
         waiting: deque[Callable[[], Remade]] = deque()
-        after, done, is_last = None, 0, False
+        after, done, is_last = self._carry(report) if is_empty else (None, 0, False)
         while not is_last:
             self._check()
             page = self._vectors.scan(
@@ -108,6 +110,26 @@ class IndexBuild:
         sizes = [self._vectors.stats(index).size for index in (self._source, self._target)]
         return sizes[1] == sizes[0] - len(self.left_out)
 
+    def _carry(self, report: Callable[[int], None]) -> tuple[str | None, int, bool]:
+        """Copy what needs no image, page by page: behind which id that ended, after how many tiles, and whether it was all."""
+        sample = self._vectors.scan(self._source, limit=SAMPLE, features=self._remaker.features, pairs=self._remaker.pairs)
+        after, done, is_last = None, 0, not sample.tiles
+        if is_last or not self._remaker.carries(sample.tiles, sample.embeddings):
+            return after, done, is_last
+        while not is_last:
+            self._check()
+            carried = self._vectors.carry(
+                self._source, self._target, self._remaker.carry, limit=CARRIED, after=after, pairs=self._remaker.pairs
+            )
+            if carried is None:
+                break
+            after, is_last = carried.after, carried.after is None
+            done += carried.count
+            self._note(self._remaker.way, carried.count)
+            report(done)
+            time.sleep(PAUSE)
+        return after, done, is_last
+
     def _catch_up(self) -> None:
         """One pass over the records of both."""
         self.left_out = {item: failure for item, failure in self.left_out.items() if self._find(item) is not None}
@@ -135,13 +157,16 @@ class IndexBuild:
             stale = [tile.id for tile in tiles if tile.id not in there]
             if stale:
                 self._vectors.delete(self._target, stale)
+                self._unflushed += len(stale)
 
     def _begin(
         self, tiles: Sequence[Tile], old: Embeddings, known: Mapping[str, Tile], waiting: deque[Callable[[], Remade]]
     ) -> None:
         """Write records that alone have changed; begin with new and changed tiles."""
         changed = [tile for tile in tiles if tile.id in known and tile != known[tile.id]]
-        self._vectors.update(self._target, [tile for tile in changed if _looks_like(tile, known[tile.id])])
+        relabelled = [tile for tile in changed if _looks_like(tile, known[tile.id])]
+        self._vectors.update(self._target, relabelled)
+        self._unflushed += len(relabelled)
         rows = [row for row, tile in enumerate(tiles) if tile.id not in known or not _looks_like(tile, known[tile.id])]
         if rows:
             waiting.append(self._remaker.begin([tiles[row] for row in rows], _rows(old, rows)))
@@ -149,19 +174,24 @@ class IndexBuild:
     def _write(self, remade: Remade) -> None:
         self._check()
         self._vectors.upsert(self._target, remade.tiles, remade.vectors)
-        self.made[remade.way] += len(remade.tiles)
-        self._saved()
+        self._note(remade.way, len(remade.tiles))
         for failure in remade.failures:
             if self._find(failure.tile.id) is not None:
                 self.left_out[failure.tile.id] = failure
         if len(self.left_out) > MAX_FAILURES:
             self._refuse_failures()
-        self._unflushed += len(remade.tiles)
+
+    def _note(self, way: str, count: int) -> None:
+        """Count tiles that were written."""
+        self.made[way] += count
+        self._saved()
+        self._unflushed += count
         if self._unflushed >= FLUSH_EVERY:
             self._flush()
 
     def _flush(self) -> None:
-        self._vectors.flush(self._target)
+        if self._unflushed:
+            self._vectors.flush(self._target)
         self._unflushed = 0
 
     def _find(self, item_id: str) -> Tile | None:

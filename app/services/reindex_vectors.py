@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 100
 """The vector store holds the interpreter for a few milliseconds a batch."""
+IMAGES = 32
 MAX_BATCH_BYTES = 32 << 20
 SAMPLE = 4
 LIKE = 0.99
@@ -48,11 +49,21 @@ class Remade:
 
 
 class Remaker(Protocol):
-    """A way to new vectors. batch: how many tiles at a time. features, pairs: whether it wants those of the old index."""
+    """A way to new vectors.
 
+    way: its name. batch: how many tiles at a time. features, pairs: whether it wants those of the old index.
+    """
+
+    way: str
     batch: int
     features: bool
     pairs: bool
+
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """Whether `carry` does for all tiles; a few of them, with their old vectors, may be looked at."""
+
+    def carry(self, old: Embeddings) -> NDArray[np.float32] | None:
+        """New embeddings (N, D) of the old ones and their features alone; None where images are needed."""
 
     def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
         """Begin with N >= 1 tiles, whose old vectors are given; calling the answer finishes them."""
@@ -64,12 +75,21 @@ class Remaker(Protocol):
 class Copying(Remaker):
     """Where both models have one encoder file: all stays as it is."""
 
+    way = "copied"
     batch = BATCH
     features = pairs = True
 
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `Remaker`."""
+        return True
+
+    def carry(self, old: Embeddings) -> NDArray[np.float32]:
+        """See `Remaker`."""
+        return old.embedding
+
     def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
         """See `Remaker`."""
-        return lambda: Remade("copied", tiles, old)
+        return lambda: Remade(self.way, tiles, old)
 
     def close(self) -> None:
         """Nothing to do."""
@@ -78,6 +98,7 @@ class Copying(Remaker):
 class Embedding(Remaker):
     """From the stored images: `threads` read and decode, the caller's thread embeds."""
 
+    way = "embedded"
     features = pairs = False
 
     def __init__(self, model: Inference, spec: CutSpec, blobs: Blobs, threads: int) -> None:
@@ -85,8 +106,15 @@ class Embedding(Remaker):
         self._spec = spec
         self._blobs = blobs
         tile_bytes = len(model.card.bands) * model.card.input_size**2
-        self.batch = max(1, min(BATCH, MAX_BATCH_BYTES // tile_bytes))
+        self.batch = max(1, min(IMAGES, MAX_BATCH_BYTES // tile_bytes))
         self._pool = ThreadPoolExecutor(threads, "dyad-reindex")
+
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `Remaker`."""
+        return False
+
+    def carry(self, old: Embeddings) -> None:
+        """See `Remaker`."""
 
     def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
         """See `Remaker`."""
@@ -118,38 +146,48 @@ class Embedding(Remaker):
                 good.append(tile)
                 pixels.append(found)
         made = self._model.embed(np.stack(pixels)) if pixels else _nothing(self._model.card)
-        return Remade("embedded", good, made, failures)
+        return Remade(self.way, good, made, failures)
 
 
 class Projecting(Remaker):
     """Where both models make the same features: by the new head, unless a look at a few images shows that it lies."""
 
+    way = "projected"
+    batch = BATCH
     features = True
 
     def __init__(self, model: Inference, images: Remaker, *, pairs: bool) -> None:
         """images: for tiles without a stored feature. pairs: the model has pair halves, the same as the old one's."""
         self._model = model
         self._images = images
-        self.batch = images.batch
         self.pairs = pairs
         self._is_right: bool | None = None
 
-    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
         """See `Remaker`."""
         if self._is_right is None:
             self._is_right = self._check(tiles[:SAMPLE], old)
+        return self._is_right
+
+    def carry(self, old: Embeddings) -> NDArray[np.float32] | None:
+        """See `Remaker`."""
+        return None if old.feature is None else self._model.project(old.feature)
+
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+        """See `Remaker`."""
         is_whole = old.feature is not None and (old.pair is not None or not self.pairs)
-        return (lambda: self._project(tiles, old)) if is_whole and self._is_right else self._images.begin(tiles, old)
+        can = self.carries(tiles, old) and is_whole
+        return (lambda: self._project(tiles, old)) if can else self._images.begin(tiles, old)
 
     def close(self) -> None:
         """Release the threads of the other way."""
         self._images.close()
 
     def _project(self, tiles: Sequence[Tile], old: Embeddings) -> Remade:
-        made = None if old.feature is None else self._model.project(old.feature)
+        made = self.carry(old)
         if made is None:
             return self._images.begin(tiles, old)()
-        return Remade("projected", tiles, Embeddings(made, old.feature, old.pair if self.pairs else None))
+        return Remade(self.way, tiles, Embeddings(made, old.feature, old.pair if self.pairs else None))
 
     def _check(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
         """Whether the head gives what the graph gives for these tiles, as far as they have features and images."""

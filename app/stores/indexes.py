@@ -7,7 +7,7 @@ import json
 import zipfile
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from typing_extensions import override
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
-from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
+from app.ports import Carried, Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 from app.stores import exact
 from app.stores.conditions import EVERYTHING
 from app.stores.payload import (
@@ -144,14 +144,37 @@ class IndexedStore(VectorStore):
     ) -> VectorPage:
         opened = self._index(index)
         wanted = [name for name, is_wanted in zip(VECTOR_FIELDS, (features, pairs), strict=True) if is_wanted]
-        # One may be `after` itself, one tells whether there are more.
-        points = opened.walk(limit + 2, after, [*RECORD_FIELDS, *wanted])
-        points = points[1:] if points and points[0][0] == after else points
-        shown, payloads = points[:limit], [payload for _, _, payload in points[:limit]]
-        rows = np.array([vector for _, vector, _ in shown], np.float32).reshape(len(shown), opened.dimension)
+        points, following = _behind(opened, limit, after, [*RECORD_FIELDS, *wanted])
+        payloads = [payload for _, _, payload in points]
+        rows = np.array([vector for _, vector, _ in points], np.float32).reshape(len(points), opened.dimension)
         vectors = Embeddings(rows, features_of(payloads), pairs_of(payloads))
-        tiles = [to_tile(point, payload) for point, _, payload in shown]
-        return VectorPage(tiles, vectors, tiles[-1].id if len(points) > limit and tiles else None)
+        return VectorPage([to_tile(point, payload) for point, _, payload in points], vectors, following)
+
+    @override
+    def carry(
+        self,
+        source: str,
+        target: str,
+        remake: Callable[[Embeddings], NDArray[np.float32] | None],
+        *,
+        limit: int,
+        after: str | None = None,
+        pairs: bool = True,
+    ) -> Carried | None:
+        opened, into = self._index(source), self._index(target)
+        points, following = _behind(opened, limit, after)
+        payloads = [payload for _, _, payload in points]
+        rows = np.array([vector for _, vector, _ in points], np.float32).reshape(len(points), opened.dimension)
+        made = remake(Embeddings(rows, features_of(payloads)))
+        if made is None:
+            return None
+        _check_vectors(target, into.dimension, len(points), Embeddings(made))
+        if not pairs:
+            for payload in payloads:
+                payload.pop("pair", None)
+        if points:
+            into.put(list(zip((point for point, _, _ in points), made.tolist(), payloads, strict=True)))
+        return Carried(len(points), following)
 
     @override
     def count(self, index: str, filter: TileFilter) -> int:
@@ -241,6 +264,14 @@ class IndexedStore(VectorStore):
         finally:
             if not is_whole:
                 self.drop_index(index)
+
+
+def _behind(index: Index, limit: int, after: str | None, fields: Sequence[str] | None = None) -> tuple[list[Point], str | None]:
+    """Up to `limit` points behind the id `after`, and the id to go on after."""
+    points = index.walk(limit + 2, after, fields)  # one may be `after` itself, one tells whether there are more
+    points = points[1:] if points and points[0][0] == after else points
+    shown = points[:limit]
+    return shown, shown[-1][0] if shown and len(points) > limit else None
 
 
 def _parts(index: Index) -> Iterator[list[Point]]:

@@ -22,7 +22,7 @@ from app.domain.search import Cursor, Hit, TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile, Window
 from app.errors import Conflict, InvalidInput, ModelMismatch, NotFound
-from app.ports import VectorStore
+from app.ports import Carried, VectorStore
 from app.stores.vectors_edge import EdgeVectorStore
 from app.stores.vectors_qdrant import QdrantVectorStore
 
@@ -403,6 +403,55 @@ def test_sources_go_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
     assert (last.sources, last.after) == ([(tiles[8].id, tiles[8].source)], None)
 
 
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_tiles_are_carried_to_another_index_under_new_embeddings(store: VectorStore, limit: int) -> None:
+    store.create_index(INDEX, D)
+    store.create_index("ucm.new.1", 3)
+    store.upsert(INDEX, TILES[:60], Embeddings(VECTORS.embedding[:60], VECTORS.feature[:60], VECTORS.pair[:60]))  # type: ignore[index]
+    head = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+
+    def remake(old: Embeddings) -> NDArray[np.float32]:
+        assert old.feature is not None
+        assert old.pair is None
+        made = old.feature.astype(np.float32) @ head.T
+        unit: NDArray[np.float32] = made / np.linalg.norm(made, axis=1, keepdims=True)
+        return unit
+
+    after, count = None, 0
+    while carried := store.carry(INDEX, "ucm.new.1", remake, limit=limit, after=after):
+        count += carried.count
+        after = carried.after
+        if after is None:
+            break
+    assert count == store.stats("ucm.new.1").size == 60
+    ids = [tile.id for tile in TILES[:60]]
+    assert store.get("ucm.new.1", ids) == store.get(INDEX, ids)
+    old, new = store.vectors(INDEX, ids), store.vectors("ucm.new.1", ids)
+    np.testing.assert_allclose(new.embedding, remake(Embeddings(old.embedding, old.feature)), atol=1e-6)
+    np.testing.assert_array_equal(new.feature, old.feature)
+    np.testing.assert_array_equal(new.pair, old.pair)
+    for name in ("box", "labels", "interval", "sources"):
+        assert store.count("ucm.new.1", FILTERS[name]) == store.count(INDEX, FILTERS[name])
+
+
+def test_carrying_without_pair_halves_or_at_all(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    store.create_index("ucm.new.1", D)
+    store.upsert(INDEX, TILES[:5], random_vectors(5))
+    assert store.carry(INDEX, "ucm.new.1", lambda old: None, limit=3) is None
+    assert store.stats("ucm.new.1").size == 0
+    with pytest.raises(ModelMismatch, match="16-d"):
+        store.carry(INDEX, "ucm.new.1", lambda old: old.embedding[:, :4], limit=3)
+    carried = store.carry(INDEX, "ucm.new.1", lambda old: old.embedding, limit=5, pairs=False)
+    assert carried is not None
+    assert (carried.count, carried.after) == (5, None)
+    back = store.vectors("ucm.new.1", [TILES[0].id])
+    assert back.pair is None
+    assert back.feature is not None
+    store.delete(INDEX, [tile.id for tile in TILES[:5]])
+    assert store.carry(INDEX, "ucm.new.1", lambda old: old.embedding, limit=5) == Carried(0, None)
+
+
 def test_a_scan_of_an_empty_index(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     page = store.scan(INDEX, limit=10, features=True)
@@ -528,6 +577,7 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "vectors": lambda s: s.vectors("x.y.1", [TILES[0].id]),
     "sources": lambda s: s.sources("x.y.1", limit=1),
     "scan": lambda s: s.scan("x.y.1", limit=1),
+    "carry": lambda s: s.carry("x.y.1", "x.y.2", lambda old: old.embedding, limit=1),
     "count": lambda s: s.count("x.y.1", TileFilter()),
     "facet": lambda s: s.facet("x.y.1", "labels", filter=TileFilter()),
     "extent": lambda s: s.extent("x.y.1"),

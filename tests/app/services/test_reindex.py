@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from app.container import Container
 from app.domain.jobs import JobStatus
-from app.domain.tiles import Tile
+from app.domain.tiles import Embeddings, Tile
 from app.errors import ModelMismatch, NotFound
 from app.ports import Interrupted
 from tests.support.archives import (
@@ -63,6 +64,28 @@ def test_another_head_is_a_matrix_product_of_stored_features(parts: Container) -
     ours, theirs = parts.vectors.vectors(live.index, ids), parts.vectors.vectors(old, ids)
     np.testing.assert_array_equal(ours.pair, theirs.pair)
     np.testing.assert_array_equal(ours.feature, theirs.feature)
+
+
+def test_a_bundle_with_the_same_encoder_is_a_copy(parts: Container) -> None:
+    before = rows_of(parts)
+    folder = parts.home.models / "renamed"
+    shutil.copytree(parts.home.models / "base", folder)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"id": "renamed"}))
+    result = reindexed(parts, "renamed")
+    assert (result["switched"], result["copied"], result["embedded"]) == (True, 60, 0)
+    np.testing.assert_array_equal(rows_of(parts), before)
+
+
+def test_tiles_without_a_stored_feature_are_embedded(parts: Container) -> None:
+    index = parts.collections.live(ARCHIVE).index
+    bare = list(tiles_of(parts).values())[5:8]
+    rows = parts.vectors.vectors(index, [tile.id for tile in bare])
+    parts.vectors.upsert(index, bare, Embeddings(rows.embedding))
+    result = reindexed(parts, "better", margin=1.0)
+    assert (result["switched"], result["tiles"]) == (True, 60)
+    assert result["embedded"] >= 3
+    np.testing.assert_allclose(rows_of(parts), fresh_rows(parts, "better"), atol=5e-3)
 
 
 def test_another_encoder_looks_at_the_images_again(parts: Container) -> None:
@@ -230,10 +253,12 @@ def test_what_people_do_meanwhile_is_in_the_new_index(
     assert result["tiles"] == len(expected)
 
 
-def _at(parts: Container, monkeypatch: pytest.MonkeyPatch, moment: str) -> Callable[[Callable[[], None]], None]:
+def _at(
+    parts: Container, monkeypatch: pytest.MonkeyPatch, moment: str, *, projects: bool = True
+) -> Callable[[Callable[[], None]], None]:
     """Have something happen once, in the job's own thread, at a moment of the next re-indexing."""
     owner, name = {
-        "while filling": (parts.vectors, "upsert"),
+        "while filling": (parts.vectors, "carry" if projects else "upsert"),
         "while judging": (parts.reindex._gate, "judge"),
         "when the lock is asked for": (parts.collections, "writing"),
     }[moment]
@@ -296,7 +321,7 @@ def test_a_stopped_build_goes_on_at_the_next_start(tmp_path: Path, monkeypatch: 
     with opened(tmp_path / "home") as parts:
         index_pictures(parts, write_pictures(tmp_path / "pictures", 60))
         before = tiles_of(parts)
-        _at(parts, monkeypatch, moment)(parts.queue._stopping.set)
+        _at(parts, monkeypatch, moment, projects=False)(parts.queue._stopping.set)
         job = parts.reindex.submit(ARCHIVE, "other", margin=1.0)
         assert _put_back(parts, job.id)
     with opened(tmp_path / "home") as parts:
