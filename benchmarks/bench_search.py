@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -23,19 +22,12 @@ import qdrant_edge as edge
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from app.container import Container
-from app.domain.ids import tile_id
-from app.domain.tiles import Embeddings, Tile
-from app.settings import load_settings
+from benchmarks._archive import fill
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
 
 COLLECTION = "synthetic"
-DIMENSION = 81
 LIMIT = 10
-BATCH = 100
-SIDE = 0.05
-"""Degrees: the side of a tile's footprint; tiles lie anywhere between 60 south and 60 north."""
 BOX = 120.0
 """Degrees: the width of a filter's box; it takes in about a quarter of the tiles."""
 
@@ -57,7 +49,8 @@ def main() -> None:
 
 def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
     """The rows of one size."""
-    ids, vectors = fill(home, size)
+    archive = fill(home, COLLECTION, "hog", size)
+    ids, vectors = archive.ids, archive.embeddings
     random = np.random.default_rng(1)
     chosen = random.integers(0, size, queries)
     boxes = [(west, south, west + BOX, south + BOX / 2) for west, south in random.uniform((-180, -60), (60, 0), (queries, 2))]
@@ -87,41 +80,6 @@ def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
         low, high = np.percentile(floor, (50, 99))
         rows.append([f"{size:,}", name, f"{low:.2f}", f"{high:.2f}", f"{p50:.2f}", f"{p99:.2f}", f"{p50 - low:.2f}"])
     return rows
-
-
-def fill(home: Path, size: int) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
-    """A collection of `size` tiles with random vectors; their ids and vectors."""
-    random = np.random.default_rng(0)
-    vectors = random.normal(size=(size, DIMENSION)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    places = random.uniform((-180, -60), (179.9, 60), (size, 2))
-    container = Container(load_settings({}, home=home))
-    container.collections.create(COLLECTION, model="hog")
-    index = container.collections.index(COLLECTION)
-    ids = [tile_id(COLLECTION, f"{number}.tif", "") for number in range(size)]
-    for start in range(0, size, BATCH):
-        span = range(start, min(start + BATCH, size))
-        tiles = [_tile(ids[number], number, *places[number]) for number in span]
-        container.vectors.upsert(index, tiles, Embeddings(vectors[span.start : span.stop]))
-    container.vectors.flush(index)
-    container.close()
-    return ids, vectors
-
-
-def _tile(item_id: str, number: int, west: float, south: float) -> Tile:
-    ring = [[west, south], [west + SIDE, south], [west + SIDE, south + SIDE], [west, south + SIDE], [west, south]]
-    when = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(hours=number % 50_000)
-    return Tile(
-        id=item_id,
-        source=f"{number}.tif",
-        file_name=f"{number}.tif",
-        content_hash=f"{number:064x}",
-        image=f"collections/{COLLECTION}/{item_id}.tif",
-        indexed_at=when,
-        geometry={"type": "Polygon", "coordinates": [ring]},
-        datetime=when,
-        labels=(f"class-{number % 20}",),
-    )
 
 
 def bare_queries(

@@ -17,6 +17,22 @@ MEGABYTE = 1 << 20
 MAX_FIELD = 64 * MEGABYTE
 MAX_FILES = 200_000
 CHUNK = MEGABYTE
+SMALL = 4 * MEGABYTE
+
+
+@dataclass(slots=True)
+class SmallForm:
+    """files: by field, (client's file name, content). fields: text parts."""
+
+    files: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
+    fields: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, part: MultipartSegment, content: bytes) -> None:
+        """Keep a part."""
+        if part.filename:
+            self.files.setdefault(part.name, []).append((part.filename, content))
+        else:
+            self.fields[part.name] = content
 
 
 @dataclass(slots=True)
@@ -46,10 +62,7 @@ async def receive_form(request: Request, folder: Path, max_bytes: int, allowed: 
         OutOfSpace: the disk is full.
     """
     _check_length(request, max_bytes)
-    _, options = parse_options_header(request.headers.get("content-type", ""))
-    boundary = options.get("boundary", "")
-    if not boundary:
-        raise InvalidInput("the Content-Type has no multipart boundary; let your HTTP client write that header")
+    boundary = _boundary(request.headers.get("content-type", ""))
     parser = PushMultipartParser(boundary, max_segment_count=MAX_FILES, max_segment_size=max_bytes, max_header_size=16_384)
     receiver = _Receiver(parser, folder, allowed)
     received = 0
@@ -61,12 +74,43 @@ async def receive_form(request: Request, folder: Path, max_bytes: int, allowed: 
             await to_thread.run_sync(receiver.feed, chunk)
         receiver.feed(b"")
     except MultipartError as error:
-        raise InvalidInput(f"the multipart body cannot be read: {error}") from None
+        raise _unreadable(error) from None
     except OSError as error:
         raise OutOfSpace(f"the upload cannot be written: {error.strerror}") from None
     finally:
         receiver.close()
     return receiver.form
+
+
+def small_body_length(request: Request) -> int | None:
+    """The length of the body, if it says one that is better held in memory than written to a file; else None."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and int(length) <= SMALL else None
+
+
+def parse_small_form(content_type: str, body: bytes, allowed: frozenset[str]) -> SmallForm:
+    """A multipart body that was read whole.
+
+    Raises:
+        InvalidInput, Unprocessable: as `receive_form`.
+    """
+    form = SmallForm()
+    parser = PushMultipartParser(_boundary(content_type), max_segment_size=SMALL, max_header_size=16_384)
+    sink = bytearray()
+    part: MultipartSegment | None = None
+    try:
+        for event in (*parser.parse(body), *parser.parse(b"")):
+            if isinstance(event, MultipartSegment):
+                part, sink = _allowed(event, allowed), bytearray()
+            elif event is not None:
+                sink += event
+            elif part is not None:
+                form.add(part, bytes(sink))
+    except MultipartError as error:
+        raise _unreadable(error) from None
+    finally:
+        parser.close(check_complete=False)
+    return form
 
 
 async def receive_file(request: Request, folder: Path, max_bytes: int, part: str) -> Path:
@@ -107,6 +151,27 @@ def _check_length(request: Request, max_bytes: int) -> None:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise _too_large(max_bytes)
+
+
+def _boundary(content_type: str) -> str:
+    boundary: str = parse_options_header(content_type)[1].get("boundary", "")
+    if not boundary:
+        raise InvalidInput("the Content-Type has no multipart boundary; let your HTTP client write that header")
+    return boundary
+
+
+def _allowed(part: MultipartSegment, allowed: frozenset[str]) -> MultipartSegment:
+    """The part, if its name is one of those that are allowed."""
+    if part.name is None or part.name not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise Unprocessable(
+            f"the form has a part {part.name!r}; its parts are {names}", [FieldError(str(part.name), "unknown part")]
+        )
+    return part
+
+
+def _unreadable(error: MultipartError) -> InvalidInput:
+    return InvalidInput(f"the multipart body cannot be read: {error}")
 
 
 def _too_large(max_bytes: int) -> TooLarge:
@@ -159,11 +224,7 @@ class _Receiver:
         self._parser.close(check_complete=False)
 
     def _begin(self, part: MultipartSegment) -> None:
-        if part.name is None or part.name not in self._allowed:
-            names = ", ".join(sorted(self._allowed))
-            raise Unprocessable(
-                f"the form has a part {part.name!r}; its parts are {names}", [FieldError(str(part.name), "unknown part")]
-            )
+        _allowed(part, self._allowed)
         if not part.filename:
             self._field = bytearray()
             self.form.fields[part.name] = b""

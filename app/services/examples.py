@@ -58,7 +58,7 @@ class ExampleReader:
         self._halves: OrderedDict[tuple[str, str, str], NDArray[np.float32]] = OrderedDict()
 
     def read(
-        self, collection: Collection, live: Live, query: SearchQuery, image: Path | None, timer: Timer, *, halves: bool
+        self, collection: Collection, live: Live, query: SearchQuery, image: Path | bytes | None, timer: Timer, *, halves: bool
     ) -> Examples:
         """Embeddings of all examples. halves: whether the upload's query half is wanted as well.
 

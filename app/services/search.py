@@ -44,8 +44,8 @@ class SearchService:
         self._reranker = Reranker(models)
         self._pages = Pages(vectors)
 
-    def search(self, collection_id: str, query: SearchQuery, image: Path | None = None) -> SearchResult:
-        """The tiles most similar to the examples of the query and the uploaded image (a file).
+    def search(self, collection_id: str, query: SearchQuery, image: Path | bytes | None = None) -> SearchResult:
+        """The tiles most similar to the examples of the query and the uploaded image (a file or its content).
 
         Raises:
             NotFound: the collection, the version of its index, or an example. InvalidInput: no example, examples that cancel
@@ -139,5 +139,5 @@ def _version(query: SearchQuery) -> str | None:
     return query.after.version
 
 
-def _count_examined(query: SearchQuery, image: Path | None) -> int:
+def _count_examined(query: SearchQuery, image: Path | bytes | None) -> int:
     return min(len(set(query.positives)) + (image is not None), MAX_EXAMINED)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +15,7 @@ from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, Sear
 from app.api.documents import GEOJSON, Document, GeoJSONResponse, base_url, link, next_link, page_links, search_document
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
 from app.api.schemas import FeatureCollectionPublic, SearchRequest
-from app.api.uploads import MEGABYTE, is_multipart, receive_form
+from app.api.uploads import MEGABYTE, is_multipart, parse_small_form, receive_form, small_body_length
 from app.domain.ids import check_item_id
 from app.domain.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult
 from app.errors import FieldError, InvalidInput, TooLarge, Unprocessable
@@ -40,6 +41,8 @@ SEARCH_BODY: dict[str, Any] = {
 PARTS = frozenset({"image", "query"})
 MAX_JSON = 8 * MEGABYTE
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPublic}}
+
+Image = TypeVar("Image", bytes, Path)
 
 router = APIRouter(prefix="/collections/{collection_id}/search", tags=["search"])
 
@@ -84,22 +87,39 @@ async def search(collection_id: CollectionId, request: Request, container: Conta
     if not is_multipart(request):
         body = _parse(await _limited_body(request))
         return await to_thread.run_sync(_search, collection_id, request, service, body, None)
+    if small_body_length(request) is not None:
+        return await to_thread.run_sync(_search_small, collection_id, request, service, await _limited_body(request))
     folder = await to_thread.run_sync(container.folders.new)
     try:
         form = await receive_form(request, folder, container.settings.max_upload_mb * MEGABYTE, PARTS)
-        images = form.named("image")
-        if len(images) > 1:
-            raise InvalidInput("one image a search; name further examples by their ids in `positives`")
         query = form.fields.get("query", b"")
         for _, path in form.named("query"):  # curl's -F query=@file sends it as a file
             query = path.read_bytes()
-        image = images[0][1] if images else None
+        image = _only([path for _, path in form.named("image")])
         return await to_thread.run_sync(_search, collection_id, request, service, _parse(query or b"{}"), image)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _search(collection_id: str, request: Request, service: SearchDep, body: SearchRequest, image: Path | None) -> Response:
+def _search_small(collection_id: str, request: Request, service: SearchDep, content: bytes) -> Response:
+    """A form that fits in memory: most do, and no file need be written, read and removed for it."""
+    form = parse_small_form(request.headers.get("content-type", ""), content, PARTS)
+    query = form.fields.get("query", b"")
+    for _, content_ in form.files.get("query", ()):
+        query = content_
+    image = _only([data for _, data in form.files.get("image", ())])
+    return _search(collection_id, request, service, _parse(query or b"{}"), image)
+
+
+def _only(images: Sequence[Image]) -> Image | None:
+    if len(images) > 1:
+        raise InvalidInput("one image a search; name further examples by their ids in `positives`")
+    return images[0] if images else None
+
+
+def _search(
+    collection_id: str, request: Request, service: SearchDep, body: SearchRequest, image: Path | bytes | None
+) -> Response:
     result = service.search(collection_id, parse_search(body), image)
     links = page_links(request, GEOJSON)
     if result.after is not None:
