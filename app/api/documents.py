@@ -15,15 +15,11 @@ from app.api.schemas import (
     ExtentPublic,
     IndexPublic,
     JobPublic,
-    LabelsImported,
     Link,
-    ModelImported,
-    ModelPublic,
     ProcessInput,
     ProcessOutput,
     ProcessPublic,
     ProcessSummary,
-    RowNotePublic,
     SpatialExtent,
     TemporalExtent,
 )
@@ -33,13 +29,10 @@ from app.domain.search import Match, SearchResult
 from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
-from app.services.labels import LabelImport
-from app.services.models import Import, ModelInfo
 from app.services.processes import Process
 
 GEOJSON = "application/geo+json"
 JSON = "application/json"
-ZIP = "application/zip"
 Document = dict[str, Any]
 
 
@@ -170,45 +163,6 @@ def job_document(job: Job, base: str) -> JobPublic:
         links.append(Link(href=f"{base}/collections/{job.collection}", rel="collection", type=JSON))
     fields = job.model_dump(exclude={"kind", "inputs", "result", "error"})
     return JobPublic(**fields, jobID=job.id, processID=job.kind, links=links)
-
-
-def labels_document(done: LabelImport) -> LabelsImported:
-    """What a file of labels did."""
-    return LabelsImported(
-        updated=done.updated,
-        unchanged=done.unchanged,
-        unmatched=[RowNotePublic(**asdict(note)) for note in done.unmatched.listed],
-        rejected=[RowNotePublic(**asdict(note)) for note in done.rejected.listed],
-        unmatched_count=done.unmatched.count,
-        rejected_count=done.rejected.count,
-    )
-
-
-def model_document(info: ModelInfo, base: str) -> ModelPublic:
-    """A model card with its links."""
-    return ModelPublic.model_validate(_model_fields(info, base))
-
-
-def imported_document(done: Import, base: str) -> ModelImported:
-    """An imported model."""
-    return ModelImported.model_validate({**_model_fields(done.model, base), "unchanged": not done.is_new})
-
-
-def _model_fields(info: ModelInfo, base: str) -> Document:
-    """The card first: a card may have fields of any name, which must not pass for the service's."""
-    here = f"{base}/models/{info.card.id}"
-    links = [Link(href=here, rel="self", type=JSON)]
-    if info.entry.origin != "built-in":
-        links.append(Link(href=f"{here}/bundle", rel="enclosure", type=ZIP))
-    return {
-        **info.card.model_dump(),
-        "default": info.is_default,
-        "active": info.is_default,
-        "origin": info.entry.origin,
-        "used_by": list(info.used_by),
-        "size_bytes": info.entry.size,
-        "links": links,
-    }
 
 
 def process_summary(process: Process, base: str) -> ProcessSummary:

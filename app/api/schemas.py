@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.cards import MAX_DEPTH, ModelCard, Origin
+from app.domain.cards import MAX_DEPTH
 from app.domain.collections import MAX_TILE, MIN_TILE, BandList, Keyword, Scaling
 from app.domain.geometry import GeoJSON
 from app.domain.ids import COLLECTION_ID
@@ -249,34 +249,6 @@ class ProcessList(BaseModel):
     links: list[Link]
 
 
-class ModelPublic(ModelCard):
-    """A model card, and what the service knows of the model.
-
-    default, active: a new collection gets it (one thing under two names). origin: a bundle that comes with Dyad, code of
-    Dyad's own, or a bundle that somebody added. used_by: ids of the collections that need it. size_bytes: of its files.
-    """
-
-    default: bool
-    active: bool
-    origin: Origin
-    used_by: list[str]
-    size_bytes: int
-    links: list[Link]
-
-
-class ModelImported(ModelPublic):
-    """An imported model; unchanged: the very same bundle was there already."""
-
-    unchanged: bool
-
-
-class ModelList(BaseModel):
-    """All models, the default first."""
-
-    models: list[ModelPublic]
-    links: list[Link]
-
-
 class LabelCount(BaseModel):
     """A label and how many tiles have it."""
 
@@ -288,29 +260,6 @@ class LabelList(BaseModel):
     """The labels of a collection, the most frequent first."""
 
     labels: list[LabelCount]
-
-
-class RowNotePublic(BaseModel):
-    """A row of a file of labels that changed nothing; target: what it names, as far as that is known."""
-
-    line: int
-    target: str
-    reason: str
-
-
-class LabelsImported(BaseModel):
-    """What a file of labels did.
-
-    updated: tiles that have other labels now. unchanged: tiles that had these already. unmatched: rows that mean no tile.
-    rejected: rows that cannot be understood or done. Of both the first 1000 are listed, and all are counted.
-    """
-
-    updated: int
-    unchanged: int
-    unmatched: list[RowNotePublic]
-    rejected: list[RowNotePublic]
-    unmatched_count: int
-    rejected_count: int
 
 
 class FeaturePublic(BaseModel):

@@ -12,13 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from app.api.documents import (
     collection_document,
-    imported_document,
     job_document,
-    labels_document,
-    model_document,
     search_document,
 )
 from app.api.index_documents import Rollback, index_list
+from app.api.label_documents import labels_document
+from app.api.model_documents import imported_document, model_document
 from app.api.params import parse_search
 from app.api.schedule_documents import SchedulePut, schedule_document
 from app.api.schemas import CollectionCreate, SearchRequest

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.domain.cards import ModelCard
 from app.errors import DyadError, InvalidBundle, NotFound, UnreadableImage
 from app.imagery.archives import extract
+from app.imagery.sources import FileKind, sniff
 from app.inference.bundles import CARD_FILE, FILE_NAME, MAX_FILES
 
 MAX_MEMBERS = 4 * MAX_FILES
@@ -30,6 +31,8 @@ def unpack_bundle(archive: Path, folder: Path, max_bytes: int) -> None:
         InvalidBundle: no zip, a damaged one, links, names that lead elsewhere or come twice.
         TooLarge: more than `max_bytes` unpacked, a zip bomb, too many members. OutOfSpace: the disk is full.
     """
+    if sniff(archive) is not FileKind.ZIP:
+        raise InvalidBundle("not a model bundle: it is no zip; `dyad models export` makes one")
     folder.mkdir()
     staged: list[tuple[str, Path]] = []
     try:

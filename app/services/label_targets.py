@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely import STRtree
-from shapely.geometry import shape
+from shapely import GeometryType, Point, STRtree
 
 from app.domain.geometry import Region, footprint_centre, parse_bbox
 from app.domain.search import TileFilter
@@ -22,10 +21,10 @@ from app.services.label_rows import LabelRow, RowNote
 
 BATCH = 500
 """Names in one query."""
-PAGE = 1000
+PAGE = 250
+"""Tiles in one read: the vector store holds the interpreter while it works, and searches go on meanwhile."""
 CELLS = 8
 """Columns and rows of the grid by whose cells places are looked up, so that few tiles are read for places far apart."""
-MAX_SOURCES = 1_000_000
 _MARGIN = 1e-7
 
 Geometries = NDArray[Any]
@@ -54,15 +53,16 @@ class Targets:
         """
         names = {row.name for row in rows if row.name is not None}
         found = self._of_sources(sorted(names))
-        ends = {name: self._by_last_part.get(name, []) for name in names - found.keys()}
-        found |= self._of_sources(sorted(sources[0] for sources in ends.values() if len(sources) == 1))
+        ends = self._of_last_parts(names - found.keys())
         for row in rows:
-            sources = ends.get(row.name or "", [row.name or ""])
+            name = row.name or ""
+            sources = ends.get(name, {})
             if len(sources) > 1:
-                reason = f"{len(sources)} files have this name, such as {sources[0]} and {sources[1]}: give the whole `source`"
+                first, second, *_ = sorted(sources)
+                reason = f"{len(sources)} files have this name, such as {first} and {second}: give the whole `source`"
                 yield RowNote(row.line, row.target, reason)
             else:
-                yield Match(row, found.get(sources[0], ()) if sources else ())
+                yield Match(row, found.get(name) or next(iter(sources.values()), ()))
 
     def by_place(self, rows: Sequence[LabelRow]) -> Iterator[Match]:
         """The tiles whose footprint holds a point of the row's place, or whose centre lies in its area."""
@@ -76,14 +76,6 @@ class Targets:
         for number, row in enumerate(rows):
             yield Match(row, ids.get(number, ()))
 
-    @cached_property
-    def _by_last_part(self) -> dict[str, list[str]]:
-        """Sources by the last part of their names."""
-        found: defaultdict[str, list[str]] = defaultdict(list)
-        for source, _ in self._vectors.facet(self._index, "source", filter=TileFilter(), limit=MAX_SOURCES):
-            found[source.rsplit("/", 1)[-1]].append(source)
-        return dict(found)
-
     def _of_sources(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Ids of the tiles of each source that there is."""
         found: defaultdict[str, list[str]] = defaultdict(list)
@@ -93,15 +85,26 @@ class Targets:
                     found[tile.source].append(tile.id)
         return dict(found)
 
+    def _of_last_parts(self, names: Set[str]) -> dict[str, dict[str, list[str]]]:
+        """Ids of the tiles of each source that ends with one of these names, by name and source."""
+        found: dict[str, dict[str, list[str]]] = {}
+        after, is_last = None, not names
+        while not is_last:
+            page = self._vectors.sources(self._index, limit=PAGE, after=after)
+            for item, source in page.sources:
+                name = source.rsplit("/", 1)[-1]
+                if name in names:
+                    found.setdefault(name, {}).setdefault(source, []).append(item)
+            after, is_last = page.after, page.after is None
+        return found
+
     def _pages(self, filter: TileFilter) -> Iterator[list[Tile]]:
-        after: str | None = None
-        while True:
+        after, is_last = None, False
+        while not is_last:
             page = self._vectors.scroll(self._index, limit=PAGE, filter=filter, after=after)
             if page.tiles:
                 yield page.tiles
-            after = page.after
-            if after is None:
-                return
+            after, is_last = page.after, page.after is None
 
 
 class _Matcher:
@@ -114,14 +117,21 @@ class _Matcher:
 
     def pairs(self, tiles: Sequence[Tile]) -> Iterator[tuple[int, int]]:
         """Indexes of tiles, which all have a place, and of the places that mean them."""
+        footprints: Geometries = shapely.from_geojson([json.dumps(tile.geometry) for tile in tiles])
         if self._points.size:
-            footprints = np.array([shape(tile.geometry) for tile in tiles if tile.geometry is not None], dtype=object)
             tile, point = self._point_tree.query(footprints, predicate="intersects")
             yield from zip(tile.tolist(), self._points[point].tolist(), strict=True)
         if self._areas.size:
-            centres = [footprint_centre(tile.geometry) for tile in tiles if tile.geometry is not None]
-            tile, area = self._area_tree.query(shapely.points(centres), predicate="intersects")
+            tile, area = self._area_tree.query(_centres(tiles, footprints), predicate="intersects")
             yield from zip(tile.tolist(), self._areas[area].tolist(), strict=True)
+
+
+def _centres(tiles: Sequence[Tile], footprints: Geometries) -> Geometries:
+    """Centres of footprints; those in parts, which may lie on both sides of the antimeridian, with care."""
+    centres: Geometries = shapely.centroid(footprints)
+    for at in np.flatnonzero(shapely.get_type_id(footprints) == GeometryType.MULTIPOLYGON).tolist():
+        centres[at] = Point(footprint_centre(tiles[at].geometry or {}))
+    return centres
 
 
 def _cells(places: Geometries) -> Iterator[NDArray[np.intp]]:

@@ -21,10 +21,10 @@ from app.services.label_targets import Match, Targets
 Mode = Literal["add", "replace"]
 MAX_ROWS = 1_000_000
 MAX_LISTED = 1000
-NAMED_AT_ONCE = 5000
-PLACED_AT_ONCE = 100_000
-BATCH = 1000
-"""Tiles that are labelled under the collection's lock at once, so that other writers get their turn."""
+LOOKED_UP_AT_ONCE = 100_000
+"""Rows: each time may be a walk over all tiles."""
+BATCH = 250
+"""Tiles that are read, or labelled under the collection's lock, at once: other writers and searches get their turn."""
 
 
 class Notes:
@@ -126,13 +126,11 @@ class LabelService:
             done.updated += len(changes)
 
     def _pages(self, index: str, filter: TileFilter) -> Iterator[Sequence[Tile]]:
-        after: str | None = None
-        while True:
+        after, is_last = None, False
+        while not is_last:
             page = self._vectors.scroll(index, limit=BATCH, filter=filter, after=after)
             yield page.tiles
-            after = page.after
-            if after is None:
-                return
+            after, is_last = page.after, page.after is None
 
 
 _Wanted = tuple[tuple[str, ...] | None, int]
@@ -167,10 +165,10 @@ def _matched(targets: Targets, rows: Iterable[LabelRow]) -> Iterator[Match | Row
             named.append(row)
         else:
             placed.append(row)
-        if len(named) == NAMED_AT_ONCE:
+        if len(named) == LOOKED_UP_AT_ONCE:
             yield from targets.by_name(named)
             named = []
-        if len(placed) == PLACED_AT_ONCE:
+        if len(placed) == LOOKED_UP_AT_ONCE:
             yield from targets.by_place(placed)
             placed = []
     if named:

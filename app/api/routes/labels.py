@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LabelsDep
-from app.api.documents import GEOJSON, labels_document
-from app.api.schemas import LabelsImported
+from app.api.documents import GEOJSON
+from app.api.label_documents import LabelsImported, labels_document
 from app.api.uploads import MEGABYTE, receive_file
 from app.services.labels import Mode
 

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import ContainerDep, ModelsDep
-from app.api.documents import ZIP, base_url, imported_document, model_document, page_links
-from app.api.schemas import Link, ModelImported, ModelList, ModelPublic
+from app.api.documents import base_url, page_links
+from app.api.model_documents import ZIP, ModelImported, ModelList, ModelPublic, imported_document, model_document
+from app.api.schemas import Link
 from app.api.uploads import MEGABYTE, receive_file
 
 PART = "bundle"
