@@ -1,4 +1,4 @@
-"""mAP and P@10 before and after re-ranking on the test images of UC Merced and AID: over HTTP, and by the evaluation of models/.
+"""mAP and P@10 before and after re-ranking on the test images of UC Merced and AID: over HTTP, and by models/ alone.
 
 python benchmarks/bench_two_stage.py [--data ../shared/data] [--sets ucmerced aid] [--queries 0] [--cache build/cache]
 

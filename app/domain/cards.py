@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT = 1
 ENCODER_FILE = "encoder.onnx"
+QUERY_HALF_FILE = "query_half.onnx"
+TAIL_FILE = "tail.onnx"
 MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Also the name of a bundle's folder, so no dot comes first."""
 Origin = Literal["shipped", "built-in", "added"]

@@ -9,12 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.domain.cards import ENCODER_FILE, FORMAT, ModelCard
+from app.domain.cards import ENCODER_FILE, FORMAT, QUERY_HALF_FILE, TAIL_FILE, ModelCard
 from app.errors import InvalidBundle
 
 CARD_FILE = "card.json"
-QUERY_HALF_FILE = "query_half.onnx"
-TAIL_FILE = "tail.onnx"
 MAX_CARD_BYTES = 1 << 20
 MAX_FILE_BYTES = 2 << 30
 MAX_FILES = 64

@@ -16,9 +16,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from app.domain.cards import MatcherCard, ModelCard
+from app.domain.cards import QUERY_HALF_FILE, TAIL_FILE, MatcherCard, ModelCard
 from app.errors import InvalidBundle, ModelMismatch
-from app.inference.bundles import QUERY_HALF_FILE, TAIL_FILE
 from app.inference.graph import MAP, check_node
 from app.inference.sessions import ORT_ERRORS, one_line, open_session
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.cards import ENCODER_FILE, QUERY_HALF_FILE
 from app.domain.collections import Collection
 from app.domain.indexes import Live
 from app.domain.search import SearchQuery
@@ -27,6 +28,10 @@ MAX_EXAMINED = 8
 """Positives that the matcher compares the candidates with, at most; the embedding takes all."""
 MAX_HALVES = 1024
 """Query halves of indexed tiles that are remembered; one has some kilobytes."""
+
+
+_Key = tuple[str, str, str, str]
+"""Digests of the two graphs that make a half, the tile's id, its content hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class ExampleReader:
         self._blobs = blobs
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
-        self._halves: OrderedDict[tuple[str, str, str], NDArray[np.float32]] = OrderedDict()
+        self._halves: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
 
     def read(
         self, collection: Collection, live: Live, query: SearchQuery, image: Path | bytes | None, timer: Timer, *, halves: bool
@@ -104,13 +109,14 @@ class ExampleReader:
             return []
         with timer.stage("search"):
             tiles = self._vectors.get(live.index, ids)
-        keys = [(live.model, point, tiles[point].content_hash) for point in ids]
+        made_by = model.card.files.get(ENCODER_FILE, ""), model.card.files.get(QUERY_HALF_FILE, "")
+        keys = [(*made_by, point, tiles[point].content_hash) for point in ids]
         with self._lock:
             known = {key: self._halves[key] for key in keys if key in self._halves}
         missing = [key for key in keys if key not in known]
         if missing:
             with timer.stage("decode"):
-                pixels = np.stack([self._pixels(collection, model, tiles[point]) for _, point, _ in missing])
+                pixels = np.stack([self._pixels(collection, model, tiles[point]) for *_, point, _ in missing])
             with timer.stage("embed"):
                 made = model.examine(pixels)[1]
             if made is None:
@@ -123,8 +129,8 @@ class ExampleReader:
         spec = cut_spec(collection, model.card, self._max_pixels)
         return read_tile(self._blobs.get(tile.image), spec, tile.stretch, window=tile.window)
 
-    def _remember(self, used: dict[tuple[str, str, str], NDArray[np.float32]]) -> None:
-        """Keep the halves that were used last; a tile whose content changes gets a new one."""
+    def _remember(self, used: dict[_Key, NDArray[np.float32]]) -> None:
+        """Keep the halves that were used last."""
         with self._lock:
             for key, half in used.items():
                 self._halves[key] = half

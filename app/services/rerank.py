@@ -119,6 +119,7 @@ class Reranker:
             if wish.depth is not None or wish.budget_ms is not None:
                 raise InvalidInput(f"rerank: model {model_id!r} has no matcher to re-rank with; leave `rerank` out")
             return None
+        self._pace.prime(model)
         fusion = matcher.fusion
         has_a_say = (fusion is not None and fusion.weight > 0) or matcher.calibration is not None
         if not is_wish and not has_a_say:

@@ -51,7 +51,9 @@ def column(answer: dict[str, Any], name: str) -> list[Any]:
     return [feature["properties"].get(name) for feature in answer["features"]]
 
 
-def shortlisted(service: Service, positives: list[bytes], negatives: list[bytes], excluded: list[str]) -> dict[str, Any]:
+def shortlisted(
+    service: Service, positives: list[bytes], negatives: list[bytes], excluded: list[str], examined: int = 8
+) -> dict[str, Any]:
     """What the answer must be, step by step: score, similarity and probability by file name."""
     model = service.container.models.load(MODEL)
     spec = cut_spec(service.container.collections.get(COLLECTION), model.card, 10**8)
@@ -71,8 +73,8 @@ def shortlisted(service: Service, positives: list[bytes], negatives: list[bytes]
     tiles = [tile for tile in store.scroll(index, limit=100, filter=TileFilter()).tiles if tile.id not in excluded]
     kept = store.vectors(index, [tile.id for tile in tiles])
     assert kept.pair is not None
-    log_odds = np.mean([model.log_odds(half, kept.pair) for half in halves], axis=0)
-    similarity, cosine = kept.embedding @ direction, kept.embedding @ right
+    log_odds = np.mean([model.log_odds(half, kept.pair) for half in halves[:examined]], axis=0)
+    similarity, cosine = kept.embedding @ direction, kept.embedding @ wanted.embedding[:examined].mean(axis=0)
     fit = matcher.calibration
     chance = 1 / (1 + np.exp(-(fit.scale * log_odds + fit.slope * cosine + fit.offset)))
     scores = similarity + matcher.fusion.weight * log_odds
@@ -112,6 +114,14 @@ def test_several_examples_are_averaged_and_negatives_move_the_direction_only(ser
     check(answer, shortlisted(service, pictures, [striped(0, 20.0, seed=0)], named))
     answer = search(service, picture, positives=named[:1], limit=100)
     check(answer, shortlisted(service, pictures, [], named[:1]))
+
+
+def test_the_matcher_compares_with_the_first_examples_only(service: Service, archive: Archive) -> None:
+    named = [(angle, period, seed) for period in (5.0, 8.0) for angle in (0, 60) for seed in range(3)]
+    positives = [archive[f"p{period:g}-{angle}-{seed}.png"] for angle, period, seed in named]
+    answer = search(service, positives=positives, limit=100)
+    check(answer, shortlisted(service, [striped(*each) for each in named], [], positives))
+    assert len(answer["features"]) == 12
 
 
 def test_without_re_ranking_everything_is_as_before(service: Service, archive: Archive) -> None:
