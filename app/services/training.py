@@ -41,6 +41,7 @@ class TrainInputs(Inputs):
         default=HEAD,
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
         description="`head`: a new head on stored features, in seconds. Or a recipe of `dyad train --list`: a whole network.",
+        examples=[HEAD, "hr-s2dml", "nsl-margin", "proxy-anchor", "default"],
     )
     model_id: str | None = Field(
         default=None,

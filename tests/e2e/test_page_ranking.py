@@ -31,7 +31,7 @@ def search(page: Page, act: Callable[[], object]) -> dict[str, Any]:
         act()
     answer: dict[str, Any] = answered.value.json()
     expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")
-    expect(page.locator("#status")).to_contain_text("ranked by Dyad RGB, version 1")
+    expect(page.locator("#status")).to_contain_text("ranked by Dyad RGB, version dyad-rgb-128.1")
     return answer
 
 

@@ -70,7 +70,7 @@ export function jobView(job) {
       h("div", { class: "row" }, h("b", {}, label), h("span", { class: "state" }, STATUS[state.status] ?? state.status),
         h("span", { class: "spread" }), over ? h("span", { class: "muted" }, [seconds(state), when(state.created)].filter(Boolean).join(" · ")) : cancel),
       over ? "" : bar(state.progress, label),
-      h("p", { class: "job-line" }, [countsText(state.counts ?? {}), !over || state.status === "failed" || !countsText(state.counts ?? {}) ? state.message : ""].filter(Boolean).join(" · ")),
+      h("p", { class: "job-line" }, [countsText(state.counts ?? {}), !over || state.status === "failed" || (state.message !== "done" && !countsText(state.counts ?? {})) ? state.message : ""].filter(Boolean).join(" · ")),
       extra);
     // every quarter is often enough for a voice
     announce(over ? `${label}: ${STATUS[state.status]}. ${countsText(state.counts ?? {})}` : `${label}: ${Math.floor(state.progress / 25) * 25} %`);

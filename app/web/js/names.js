@@ -7,6 +7,3 @@ export const modelTitle = (id) => state.models.find((m) => m.id === id)?.title |
 
 /** The model of an index, whose version is the model's id and a number. @param {string} version */
 export const modelOf = (version) => version.replace(/\.\d+$/, "");
-
-/** "version 3". @param {string} version */
-export const versionText = (version) => `version ${version.match(/\.(\d+)$/)?.[1] ?? version}`;

@@ -3,11 +3,11 @@
 import * as api from "./api.js";
 import { announce } from "./dom.js";
 import { loadModels, refreshCollections } from "./loading.js";
-import { modelTitle, versionText } from "./names.js";
+import { modelTitle } from "./names.js";
 import { go } from "./route.js";
 import { run } from "./search.js";
 import { set, state } from "./state.js";
-import { reportLink, trained, verdict } from "./verdict.js";
+import { measured, trained, verdict } from "./verdict.js";
 
 /** @typedef {import("./types.js").Job} Job */
 /** @typedef {ReturnType<typeof import("./jobview.js").jobView>} JobView */
@@ -23,18 +23,18 @@ export async function indexChanged(collection, news = []) {
   if (state.view.version) go({ version: "" }, { replace: true });
   else await run({ compare: true });
   const { model, version } = state.results;
-  if (model && version) announce(`Ranked by ${modelTitle(model)}, ${versionText(version)}`);
+  if (model && version) announce(`Ranked by ${modelTitle(model)}, version ${version}`);
   if (news.length) set({ news });
 }
 
 /** Say in a view what came of a job. @param {Job} job that has ended well @param {JobView|undefined} view */
 export async function explain(job, view) {
-  if (!view && job.processID !== "reindex" && job.processID !== "train") return null;
+  if (!view && !["train", "reindex", "evaluate"].includes(job.processID)) return null;
   if (job.processID === "ingest" && !job.counts?.rejected) return null;
   const results = await api.jobResults(job.id);
   if (job.processID === "train") view?.conclude(trained(results));
   else if (job.processID === "reindex") view?.conclude(verdict(results));
-  else if (job.processID === "evaluate") view?.conclude(reportLink(job, results));
+  else if (job.processID === "evaluate") view?.conclude(measured(job, results));
   else view?.reject(results.rejected ?? []);
   return results;
 }
@@ -51,6 +51,8 @@ export async function conclude(job, view) {
     await loadModels();
     return results.reindex_job ? api.job(results.reindex_job) : null;
   }
+  // an evaluation may have switched re-ranking off
+  if (job.processID === "evaluate" && job.collection && results?.rerank) await indexChanged(job.collection);
   if (job.processID !== "reindex" || !job.collection) return null;
   if (results.switched) await indexChanged(job.collection, [verdict(results)]);
   else if (job.collection === state.view.collection) set({ news: [verdict(results)] });

@@ -1,7 +1,7 @@
 /** The line above the grid (how many, how fast), the marks waiting to refine, "load more", and what went wrong. */
 
 import { byId, copy, count, errorBox, group, h, milliseconds } from "./dom.js";
-import { modelTitle, versionText } from "./names.js";
+import { modelTitle } from "./names.js";
 import { go } from "./route.js";
 import { gisUrl, hasQuery, loadMore, run } from "./search.js";
 import { current, on, set, state } from "./state.js";
@@ -14,7 +14,7 @@ function summary() {
   const n = matched ?? features.length;
   const of = total !== null && total !== n ? `${group(n)} of ${count(total, "tile")}` : count(n, "tile");
   if (mode !== "search") return `${of}${total !== null && total !== n ? " match the filters" : ""}`;
-  return [`${of} searched`, timings && [" in ", clock(timings)], model && ` · ranked by ${modelTitle(model)}`, version && `, ${versionText(version)}`];
+  return [`${of} searched`, timings && [" in ", clock(timings)], model && ` · ranked by ${modelTitle(model)}`, version && `, version ${version}`];
 }
 
 /** The time of a search, which opens to where it went. @param {Record<string, number>} timings */

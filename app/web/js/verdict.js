@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { count, group, h, milliseconds } from "./dom.js";
-import { modelOf, modelTitle, versionText } from "./names.js";
+import { modelOf, modelTitle } from "./names.js";
 
 /** @typedef {import("./types.js").Job} Job */
 
@@ -28,7 +28,7 @@ function change(name, title, before, after, text, better) {
 export function verdict(results) {
   const { gate = {}, switched, reason, index_version: version, left_out: gone = [] } = results;
   const model = modelTitle(modelOf(String(version)));
-  const title = switched ? `Results are now ranked by ${model}, ${versionText(version)}.` : `The index was kept: ${model}, ${versionText(version)}, answers as before.`;
+  const title = switched ? `Results are now ranked by ${model}, version ${version}.` : `The index was kept: ${model}, version ${version}, answers as before.`;
   return h("div", { class: `verdict ${switched ? "won" : "kept"}`, "data-switched": String(Boolean(switched)) },
     h("p", {}, h("b", {}, title)),
     h("dl", { class: "figures" },
@@ -49,15 +49,30 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.t
 
 /** What a training made. @param {any} results of the job */
 export function trained(results) {
-  const { classes = [], left_out: few = [], reindex_error: error } = results;
+  const { classes = [], left_out: few = [], reindex_error: error, metrics, held_out: judges } = results;
+  const { before, after } = metrics ?? {};
   return h("div", { class: "verdict" },
-    h("p", {}, "Learned ", h("b", {}, count(classes.length, "label")), `, as the model ${modelTitle(results.model)}.`),
+    h("p", {}, "Learned ", h("b", {}, count(classes.length, "label")), `, as the model ${modelTitle(results.model)} (${results.model}).`),
+    after?.mean_average_precision !== undefined && h("dl", { class: "figures" },
+      change("mAP, %", "Mean average precision among labelled tiles that the training did not see", before?.mean_average_precision, after.mean_average_precision, points, 1),
+      change("first 10 right, %", "Precision at 10, among the same", before?.precision_at_10, after.precision_at_10, points, 1),
+      change("judged by", "Labelled tiles that the training did not see", undefined, judges ?? metrics.queries, (n) => count(n, "tile"), 0)),
     few.length > 0 && h("p", { class: "muted small" }, `Too few tiles have the label ${few.slice(0, 5).join(", ")}${few.length > 5 ? ` and ${few.length - 5} more` : ""}.`),
+    (results.notes ?? []).map((/** @type {string} */ text) => h("p", { class: "muted small" }, sentence(text))),
     error && h("p", { class: "bad" }, `No new index was begun: ${error}`));
 }
 
-/** @param {Job} job @param {any} results */
-export function reportLink(job, results) {
-  return h("div", { class: "verdict" }, h("p", {}, `Measured on ${count(results.queries ?? 0, "tile")}.`),
-    h("a", { class: "button", href: api.reportUrl(job.id), target: "_blank" }, "Open the report"));
+/** What was measured. @param {Job} job @param {any} results */
+export function measured(job, results) {
+  const { metrics = {}, queries, calibration, rerank, warnings = [] } = results;
+  return h("div", { class: "verdict" },
+    h("dl", { class: "figures" },
+      change("mAP, %", "Mean average precision: how far up the tiles of the same label are", undefined, metrics.map, points, 0),
+      change("first 10 right, %", "Precision at 10", undefined, metrics.precision_at_10, points, 0),
+      change("mAP re-ranked, %", "Before and after the matcher has looked at the pairs", rerank?.map_before, rerank?.map_after, points, 1),
+      change("probabilities off by, %", "Expected calibration error of the match probabilities", undefined, calibration?.ece, points, 0),
+      change("searches", "Labelled tiles that were searched with", undefined, queries, group, 0)),
+    rerank && h("p", {}, rerank.default ? "Re-ranking does no harm here: results are re-ranked." : "Re-ranking does harm here: it is off from now on, unless a search asks for it."),
+    warnings.map((/** @type {string} */ text) => h("p", { class: "muted small" }, sentence(text))),
+    h("div", {}, h("a", { class: "button", href: api.reportUrl(job.id), target: "_blank" }, "Open the report")));
 }

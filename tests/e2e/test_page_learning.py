@@ -1,0 +1,163 @@
+"""The whole loop on the page: search, label 20 tiles, train a head, watch the index switch, see the ranking change, go back."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Archive, Visit, follow_job
+from tests.support.pictures import striped
+from tests.support.process import ServeProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+if os.environ.get("CI") != "true":
+    pytest.importorskip("playwright", reason="needs the Python package playwright (in the extra `dev`)", exc_type=ImportError)
+from playwright.sync_api import expect
+
+Visitor = Callable[..., Visit]
+WIDTHS = {"fine": 5.0, "coarse": 16.0}
+PER_KIND = 15
+LABELLED = 10
+"""Tiles of each kind that are labelled."""
+SHIPPED = "Dyad RGB"
+TRAINING_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Archive]:
+    """A service with `fields`: tiles of fine and of coarse stripes in all directions and colours, none of them labelled."""
+    files = {
+        f"{kind}-{number:02}.png": striped(angle=number * 12, period=width, seed=number, tint=tint(number))
+        for kind, width in WIDTHS.items()
+        for number in range(PER_KIND)
+    }
+    with ServeProcess(tmp_path_factory.mktemp("fields") / "home") as service:
+        created = service.client.post("/collections", json={"id": "fields", "title": "Fields"})
+        assert created.status_code == 201, created.text
+        accepted = service.client.post("/collections/fields/items", files=[("files", item) for item in files.items()])
+        assert accepted.status_code == 201, accepted.text
+        follow_job(service.client, accepted.json()["id"])
+        yield Archive(service.url, files)
+
+
+def tint(number: int) -> tuple[float, float, float]:
+    """One of three colours."""
+    return ((1.0, 0.8, 0.6), (0.6, 1.0, 0.7), (0.6, 0.8, 1.0))[number % 3]
+
+
+def names(page: Page) -> list[str]:
+    """File names on the cards, in their order."""
+    return page.locator(".card .name").all_inner_texts()
+
+
+def tile(page: Page, name: str) -> Locator:
+    """The picture of a tile."""
+    return page.locator(".card", has=page.get_by_text(name, exact=True)).locator("a.tile")
+
+
+def label_some(page: Page) -> None:
+    """Label ten tiles of each kind: by click, and by key."""
+    page.get_by_role("button", name="Label", exact=True).click()
+    expect(page.locator(".label-hint")).to_contain_text("A training needs")
+    for kind, way in (("fine", "click"), ("coarse", "key")):
+        page.get_by_label("Label to put").fill(kind)
+        page.keyboard.press("Enter")
+        for number in range(LABELLED):
+            target = tile(page, f"{kind}-{number:02}.png")
+            if way == "click":
+                target.click()
+            else:
+                target.focus()
+                page.keyboard.press("Enter")
+    expect(page.locator(".label-key", has_text="fine")).to_contain_text(str(LABELLED))
+    expect(page.locator(".label-key", has_text="coarse")).to_contain_text(str(LABELLED))
+    expect(page.locator(".label-hint")).to_contain_text("2 labels ready for a training")
+
+
+def searched_by(page: Page, name: str) -> list[str]:
+    """Search from a tile of the grid; the names in the order of the answer."""
+    tile(page, name).click()
+    expect(page.locator(".query-image figcaption")).to_have_text(name)
+    expect(page.locator("#status")).to_contain_text("ranked by")
+    expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")
+    return names(page)
+
+
+def test_labels_train_a_head_that_changes_the_ranking_and_can_be_taken_back(visitor: Visitor, fields: Archive) -> None:
+    page = visitor(fields.url).open("#collection=fields")
+    expect(page.locator(".card")).to_have_count(2 * PER_KIND)
+    label_some(page)
+    page.get_by_role("button", name="Done").click()
+    before = searched_by(page, "fine-12.png")
+    expect(page.locator("#status")).to_contain_text(f"ranked by {SHIPPED}")
+
+    page.get_by_role("button", name="Train…").click()
+    dialog = page.get_by_role("dialog", name="Fields")
+    expect(dialog.locator(".label-bars")).to_contain_text("coarse")
+    dialog.get_by_label("Name of the new model").fill("Stripes")
+    dialog.get_by_role("button", name="Train", exact=True).click()
+    jobs = dialog.locator("#train-run .job")
+    expect(jobs.first).to_contain_text("Training · fields")
+    expect(jobs.nth(1)).to_contain_text("New index · fields", timeout=TRAINING_MS)
+    verdict = jobs.nth(1).locator(".verdict")
+    expect(verdict).to_have_attribute("data-switched", "true", timeout=TRAINING_MS)
+    expect(verdict).to_contain_text("Results are now ranked by Stripes")
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#status")).to_contain_text("ranked by Stripes")
+    expect(page.locator("#news")).to_contain_text("Results are now ranked by Stripes")
+    after = names(page)
+    assert sorted(after) == sorted(before)
+    assert after != before
+    assert page.locator(".moved").count() > 0
+    page.reload()
+    expect(page.locator("#status")).to_contain_text("ranked by Stripes")
+    assert names(page) == after
+
+    page.get_by_role("button", name="Details").first.click()
+    dialog.get_by_role("tab", name="Index").click()
+    expect(dialog.locator("tbody tr")).to_have_count(2)
+    dialog.get_by_role("button", name="Search it").click()
+    expect(page.locator("#status")).to_contain_text("kept index")
+    dialog.get_by_role("button", name="Roll back").click()
+    page.get_by_role("dialog", name="Are you sure?").get_by_role("button", name="Roll back").click()
+    expect(dialog.locator("tr.chosen")).to_contain_text(SHIPPED)
+    page.keyboard.press("Escape")
+    expect(page.locator("#status")).to_contain_text(f"ranked by {SHIPPED}")
+    assert names(page) == before
+
+
+def test_how_good_the_index_is_opens_as_a_report(visitor: Visitor, fields: Archive) -> None:
+    rows = "".join(f"{name},{name.split('-')[0]}\n" for name in fields.files)
+    sent = httpx.post(f"{fields.url}/collections/fields/labels", content=f"file_name,label\n{rows}", timeout=60)
+    assert sent.json()["unmatched"] == []
+    page = visitor(fields.url).open("#collection=fields")
+    page.get_by_role("button", name="Train…").click()
+    dialog = page.get_by_role("dialog", name="Fields")
+    dialog.get_by_role("button", name="Measure").click()
+    link = dialog.get_by_role("link", name="Open the report")
+    expect(link).to_be_visible(timeout=TRAINING_MS)
+    report = page.request.get(f"{fields.url}/{link.get_attribute('href')}")
+    assert report.ok
+    assert re.search("<html", report.text())
+
+
+def test_a_training_without_labels_is_refused_with_what_is_missing(visit_empty: Visit) -> None:
+    visit_empty.allowed.append("status of 4")
+    with httpx.Client(base_url=visit_empty.url, timeout=60) as client:
+        client.post("/collections", json={"id": "bare"}).raise_for_status()
+        sent = client.post("/collections/bare/items", files=[("files", ("one.png", striped(30)))])
+        follow_job(client, sent.json()["id"])
+    page = visit_empty.open("#collection=bare")
+    page.get_by_role("button", name="Train…").click()
+    dialog = page.get_by_role("dialog", name="bare")
+    expect(dialog).to_contain_text("Label some tiles first")
+    dialog.get_by_role("button", name="Train", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("no tile has a label")
