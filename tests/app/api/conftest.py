@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scheduled import Scheduled
 from tests.support.service import Service, running_service
 
 
@@ -37,3 +38,17 @@ def fresh(service: Service) -> Callable[..., str]:
         return name
 
     return create
+
+
+@pytest.fixture
+def folder(read_root: Path) -> Path:
+    """A folder of the test's own, which the service may read."""
+    made = read_root / f"folder-{next(_numbers)}"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def scheduled(service: Service, fresh: Callable[..., str]) -> Scheduled:
+    """A collection that can be given a schedule."""
+    return Scheduled(service, fresh(model="hog"))
