@@ -26,8 +26,8 @@ PROGRAM = "worker.evaluate"
 REPORT = "report.html"
 NEEDED = ("matplotlib", "scipy", "sklearn")
 FILES_SHARE = 30
-NO_LOSS = 0.0005
-"""Of mAP: what counts as no loss."""
+FEWEST_QUERIES = 20
+"""Tiles asked for, below which nothing is decided."""
 
 
 class EvaluateInputs(Inputs):
@@ -72,7 +72,7 @@ class EvaluationService:
                 "model": "Id of the model that was measured.",
                 "index_version": "Which index was.",
                 "metrics": "Figures by their names.",
-                "rerank": "Whether this collection is re-ranked from now on, unless a search says otherwise.",
+                "rerank": "What re-ranking is worth here; `default`: whether the collection is re-ranked from now on.",
             },
         )
 
@@ -128,16 +128,18 @@ class EvaluationService:
         return {**result, **counts}
 
     def _decide(self, subject: Subject, result: dict[str, Any]) -> dict[str, Any] | None:
-        """Re-rank this collection by default unless that made its own labelled tiles harder to find; what was decided and why.
+        """Re-rank this collection by default unless that makes its own labelled tiles harder to find; what was found, with
+        `default`: what was decided, None where too few tiles were asked for to tell.
 
-        None where there is no matcher, or too few labelled tiles to tell.
+        None where there is no matcher, or no two tiles for it share a label.
         """
         found = result.get("rerank")
         if found is None:
             return None
-        hurts = found["map_after"] < found["map_before"] - NO_LOSS
-        self._collections.patch(subject.collection.id, rerank=False if hurts else None)
-        return {**found, "default": not hurts}
+        if found["queries"] < FEWEST_QUERIES:
+            return {**found, "default": None}
+        self._collections.patch(subject.collection.id, rerank=None if found["helps"] else False)
+        return {**found, "default": found["helps"]}
 
 
 def _report_key(job: Job) -> str:

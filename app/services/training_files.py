@@ -42,7 +42,7 @@ from app.services.stored_pixels import StoredPixels
 
 MANIFEST = "manifest.json"
 MAX_PAIRS = 2000
-SCANNED = 256
+SCANNED = 64
 """Tiles a read: the store answers searches in between."""
 PICTURED = 32
 
