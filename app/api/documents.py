@@ -29,6 +29,7 @@ from app.domain.search import Match, SearchResult
 from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
+from app.services.evaluation import KIND as EVALUATE
 from app.services.processes import Process
 
 GEOJSON = "application/geo+json"
@@ -159,6 +160,8 @@ def job_document(job: Job, base: str) -> JobPublic:
     links = [Link(href=here, rel="self", type=JSON), Link(href=f"{here}/events", rel="monitor", type="text/event-stream")]
     if job.status is JobStatus.SUCCESSFUL:
         links.append(Link(href=f"{here}/results", rel="http://www.opengis.net/def/rel/ogc/1.0/results", type=JSON))
+        if job.kind == EVALUATE:
+            links.append(Link(href=f"{here}/report", rel="report", type="text/html"))
     if job.collection:
         links.append(Link(href=f"{base}/collections/{job.collection}", rel="collection", type=JSON))
     fields = job.model_dump(exclude={"kind", "inputs", "result", "error"})

@@ -85,31 +85,64 @@ def evaluate(
     if json:
         print_json(result)
         return
-    print_fields({name: value for name, value in flat(result).items() if name != "job_id"})
+    _print_evaluation(result)
     if report is not None:
         say(f"report: {report}")
 
 
-def flat(values: Document, prefix: str = "") -> dict[str, object]:
-    """Nested numbers and texts by their dotted names, for people."""
+def _print_training(collection: str, result: Document) -> None:
+    names = ("classes", "left_out", "tiles", "labelled", "held_out")
+    shown: Document = {name: result[name] for name in names if name in result}
+    print_fields({"model": result["model"], **_figures(result["metrics"]), **_flat(shown)})
+    for note in result.get("notes", ()):
+        notice(note)
+    if error := result.get("reindex_error"):
+        notice(f"{collection} is not re-indexed: {error}")
+    elif reindex := result.get("reindex"):
+        print_reindex(collection, reindex)
+
+
+def _figures(metrics: Document) -> dict[str, object]:
+    """Of the model before and after, where there are both."""
+    if "before" not in metrics or "after" not in metrics:
+        return _flat(metrics)
+    before, after = metrics["before"], metrics["after"]
+    return {name.replace("_", " "): f"{before[name]:.4f} before, {after[name]:.4f} now" for name in before if name in after}
+
+
+def _print_evaluation(result: Document) -> None:
+    rerank, calibration = result["rerank"], result.get("calibration")
+    worth = rerank and f"map {rerank['map_before']:.4f} without, {rerank['map_after']:.4f} with it; {_decision(rerank)}"
+    print_fields(
+        {
+            "model": f"{result['model']} (index {result['index_version']})",
+            "queries": result["queries"],
+            "protocol": result["protocol"],
+            **_flat(result["metrics"]),
+            "re-ranking": worth,
+            "calibration error": calibration and round(calibration["ece"], 4),
+        }
+    )
+    for warning in result.get("warnings", ()):
+        notice(warning)
+
+
+def _decision(rerank: Document) -> str:
+    words = {True: "it is on", False: "it is off from now on", None: "too few labels to decide by"}
+    return words[rerank["default"]]
+
+
+def _flat(values: Document, prefix: str = "") -> dict[str, object]:
+    """Nested numbers and texts by their dotted names."""
     found: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
+            found |= _flat(value, f"{prefix}{name}.")
         elif isinstance(value, list):
             found[prefix + name] = ", ".join(map(str, value))
         else:
             found[prefix + name] = round(value, 4) if isinstance(value, float) else value
     return found
-
-
-def _print_training(collection: str, result: Document) -> None:
-    shown = ("model", "metrics", "classes", "left_out", "tiles", "labelled", "held_out")
-    print_fields(flat({name: result[name] for name in shown if name in result}))
-    if error := result.get("reindex_error"):
-        notice(f"{collection} is not re-indexed: {error}")
-    elif reindex := result.get("reindex"):
-        print_reindex(collection, reindex)
 
 
 def _parse_setting(text: str) -> tuple[str, Any]:

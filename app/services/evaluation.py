@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from app.domain.jobs import Job
-from app.errors import InvalidInput, NotFound
+from app.errors import NotFound
 from app.ports import Blobs, JobContext, JobQueue, JobStore, RunChild
-from app.programs import missing_modules
 from app.services.collections import CollectionService, reports_prefix
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
@@ -24,7 +23,6 @@ from app.services.training_subject import Subject, Subjects
 KIND = "evaluate"
 PROGRAM = "worker.evaluate"
 REPORT = "report.html"
-NEEDED = ("matplotlib", "scipy", "sklearn")
 FILES_SHARE = 30
 FEWEST_QUERIES = 20
 """Tiles asked for, below which nothing is decided."""
@@ -80,11 +78,9 @@ class EvaluationService:
         """Begin an evaluation.
 
         Raises:
-            NotFound: the collection. InvalidInput: too few labels, or programs that are missing. OutOfSpace.
+            NotFound: the collection. InvalidInput: too few labels. OutOfSpace: the files do not fit on the disk.
         """
         subject = self._subjects.of(inputs.collection)
-        if missing := missing_modules(*NEEDED):
-            raise InvalidInput(f'evaluating needs {", ".join(missing)}, which is not installed: pip install "dyad[train]"')
         self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=False))
         now = datetime.now(UTC)
         fields = inputs.model_dump()

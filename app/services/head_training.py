@@ -8,7 +8,6 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.ports import JobContext, RunChild, VectorStore
-from app.programs import missing_modules
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
 from app.services.part_context import PartContext
@@ -17,7 +16,6 @@ from app.services.training_files import Manifest
 from app.services.training_subject import Subject, Subjects
 
 PROGRAM = "worker.train_head"
-NEEDED = ("onnx", "safetensors", "scipy", "sklearn")
 FILES_SHARE = 45
 """Percent of the work that goes into reading the collection."""
 
@@ -38,12 +36,10 @@ class HeadTraining:
         """See that the index has features.
 
         Raises:
-            InvalidInput: it has none, or something is not installed. OutOfSpace: the files do not fit on the disk.
+            InvalidInput: it has none. OutOfSpace: the files do not fit on the disk.
         """
         if inputs.from_scratch:
             raise InvalidInput("from_scratch: the recipe 'head' goes on from the live model; leave it out")
-        if missing := missing_modules(*NEEDED):
-            raise InvalidInput(f"the recipe 'head' needs {', '.join(missing)}, which is not installed; install Dyad again")
         advice = "re-index it with a model that does, such as the default one, or train another recipe"
         if not subject.card.feature_dimension:
             raise InvalidInput(f"the recipe 'head' needs features, and model {subject.card.id!r} gives none; {advice}")
