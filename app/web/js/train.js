@@ -43,7 +43,7 @@ function ways() {
   const load = async () => {
     const process = await attempt(about, () => api.process("train"));
     if (!process) return;
-    about.textContent = process.inputs?.recipe?.description ?? "";
+    about.textContent = "Any recipe that dyad train --list names. hr-s2dml is for few labels among many tiles.";
     known.replaceChildren(...recipes(process).map((name) => h("option", { value: name })));
     if (!more.value) more.value = recipes(process)[0] ?? "";
   };

@@ -28,7 +28,7 @@ function change(name, title, before, after, text, better) {
 export function verdict(results) {
   const { gate = {}, switched, reason, index_version: version, left_out: gone = [] } = results;
   const model = modelTitle(modelOf(String(version)));
-  const title = switched ? `Results are now ranked by ${model}, version ${version}.` : `The index was kept: ${model}, version ${version}, answers as before.`;
+  const title = switched ? `Results are now ranked by ${model}, version ${version}.` : `Kept as it was: results are ranked by ${model}, version ${version}, as before.`;
   return h("div", { class: `verdict ${switched ? "won" : "kept"}`, "data-switched": String(Boolean(switched)) },
     h("p", {}, h("b", {}, title)),
     h("dl", { class: "figures" },
