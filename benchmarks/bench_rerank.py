@@ -1,6 +1,6 @@
 """Re-ranking: the split matcher beside the naive one, its depth, and a whole query by upload beside its bare parts.
 
-python benchmarks/bench_rerank.py [--size 100000] [--queries 200] [--images FOLDER] [--threads 2]
+python benchmarks/bench_rerank.py [--size 100000] [--queries 200] [--images FOLDER] [--parts ...] [--threads 2]
 
 Naive: the maps of query and candidate, concatenated, through the whole network, from the same weights, on the same runtime.
 Maps are those of the images. Rounds alternate, and every ratio is a median of ratios of one round. The naive matcher is made
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=data / "ucmerced", help="JPEGs of at least 128 x 128, in any sub-folder")
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--parts", nargs="+", choices=["matchers", "queries"], default=["matchers", "queries"])
     parser.add_argument("--threads", type=int, default=2, help="of ONNX Runtime")
     options = parser.parse_args()
     images = [path.read_bytes() for path in sorted(options.images.rglob("*.jpg"))[::3][:600]]
@@ -73,7 +74,10 @@ def main() -> None:
     parts = Parts.open(options.threads)
     maps = np.concatenate([parts.encode(parts.decode(data))[2] for data in images[: max(DEPTHS) + 1]])
     pairs = np.concatenate([parts.encode(parts.decode(data))[1] for data in images[1 : max(DEPTHS) + 1]])
-    compare_matchers(parts, maps, pairs, options.threads)
+    if "matchers" in options.parts:
+        compare_matchers(parts, maps, pairs, options.threads)
+    if "queries" not in options.parts:
+        return
     with tempfile.TemporaryDirectory() as folder:
         compare_queries(parts, Path(folder), images, options.size, options.queries)
 
