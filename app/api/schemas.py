@@ -263,13 +263,14 @@ class LabelList(BaseModel):
 
 
 class FeaturePublic(BaseModel):
-    """A tile as GeoJSON; geometry is null for one without a place."""
+    """A tile as GeoJSON; geometry is null for one without a place. near_copies: ids of tiles that a search folded into it."""
 
     type: str = "Feature"
     id: str
     geometry: GeoJSON | None
     properties: dict[str, Any]
     links: list[Link]
+    near_copies: list[str] | None = None
 
 
 class RerankPublic(BaseModel):

@@ -1,0 +1,96 @@
+"""One suite over every `Inference`: hand-crafted, a bundle without a matcher, one with, and the one that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.errors import ModelMismatch
+from app.inference import hog, lbp
+from app.inference.onnx import OnnxInference
+from app.inference.provider import BUNDLED
+from app.ports import Inference
+from tests.support.bundles import tiny_graph, write_bundle, write_matching_bundle
+
+KINDS = ("hog", "lbp-rgb", "plain bundle", "matching bundle", "shipped")
+
+
+def make(kind: str, folder: Path) -> Inference:
+    if kind == "hog":
+        return hog.hog(1)
+    if kind == "lbp-rgb":
+        return lbp.lbp_rgb(1)
+    if kind == "plain bundle":
+        return OnnxInference(write_bundle(folder / "plain", tiny_graph()), threads=1)
+    if kind == "matching bundle":
+        return OnnxInference(write_matching_bundle(folder / "matching"), threads=1)
+    return OnnxInference(BUNDLED / "dyad-rgb-128", threads=1)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inference]:
+    made = make(request.param, tmp_path_factory.mktemp("models"))
+    yield made
+    made.close()
+
+
+def tiles(model: Inference, count: int) -> NDArray[np.uint8]:
+    size, bands = model.card.input_size, len(model.card.bands)
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, bands), dtype=np.uint8)
+
+
+def test_what_is_made_is_what_the_card_promises(model: Inference) -> None:
+    made, card = model.embed(tiles(model, 3)), model.card
+    assert made.embedding.shape == (3, card.dimension)
+    assert made.embedding.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(made.embedding, axis=1), 1, atol=1e-5)
+    for found, width, dtype in ((made.feature, card.feature_dimension, np.float16), (made.pair, card.pair_dimension, np.uint8)):
+        assert (found is None) == (width == 0)
+        if found is not None:
+            assert found.shape == (3, width)
+            assert found.dtype == dtype
+
+
+def test_examine_is_embed_with_the_query_halves(model: Inference) -> None:
+    batch = tiles(model, 3)
+    made, halves = model.examine(batch)
+    plain = model.embed(batch)
+    np.testing.assert_array_equal(made.embedding, plain.embedding)
+    np.testing.assert_array_equal(made.pair, plain.pair)
+    assert (halves is None) == (model.card.matcher is None)
+    if halves is not None:
+        assert halves.shape == (3, model.card.pair_dimension)
+        assert halves.dtype == np.float32
+        alone = model.examine(batch[1:2])[1]
+        assert alone is not None
+        np.testing.assert_allclose(alone, halves[1:2], rtol=1e-4, atol=1e-4)
+
+
+def test_log_odds_are_finite_and_one_a_candidate(model: Inference) -> None:
+    made, halves = model.examine(tiles(model, 5))
+    if halves is None or made.pair is None:
+        with pytest.raises(ModelMismatch, match="no matcher"):
+            model.log_odds(np.zeros(8, np.float32), np.zeros((1, 8), np.uint8))
+        return
+    found = model.log_odds(halves[0], made.pair)
+    assert found.shape == (5,)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(model.log_odds(halves[0], made.pair[2:3]), found[2:3], atol=1e-4)
+    assert model.log_odds(halves[0], made.pair[:0]).shape == (0,)
+    with pytest.raises(ModelMismatch):
+        model.log_odds(halves[0][1:], made.pair)
+    with pytest.raises(ModelMismatch):
+        model.log_odds(halves[0], made.pair[:, 1:])
+
+
+def test_other_tiles_are_refused(model: Inference) -> None:
+    batch = tiles(model, 2)
+    for wrong in (batch[:, 1:], batch[0], batch[..., :1], batch[:0], batch.astype(np.float32)):
+        for call in (model.embed, model.examine):
+            with pytest.raises(ModelMismatch):
+                call(wrong)  # type: ignore[arg-type]
