@@ -12,7 +12,7 @@ import { set, state } from "./state.js";
 /** @typedef {import("./types.js").Feature} Feature */
 
 /** @param {any} p properties */
-export function scoreText(p) {
+function scoreText(p) {
   return typeof p.score === "number" ? p.score.toFixed(3) : "";
 }
 
@@ -109,7 +109,8 @@ function moved(f) {
   const by = old === undefined ? null : old - f.properties.rank;
   if (by === 0) return null;
   const text = by === null ? "new" : by > 0 ? `▲${by}` : `▼${-by}`;
-  return h("span", { class: `moved ${by !== null && by < 0 ? "down" : "up"}` }, ` ${text}`);
+  const title = old === undefined ? "Was not among the results shown before" : `Was number ${old} before`;
+  return h("span", { class: `moved ${by !== null && by < 0 ? "down" : "up"}`, title }, ` ${text}`);
 }
 
 /**

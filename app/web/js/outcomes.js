@@ -32,8 +32,10 @@ export async function explain(job, view) {
   if (!view && !["train", "reindex", "evaluate"].includes(job.processID)) return null;
   if (job.processID === "ingest" && !job.counts?.rejected) return null;
   const results = await api.jobResults(job.id);
-  if (job.processID === "train") view?.conclude(trained(results));
-  else if (job.processID === "reindex") view?.conclude(verdict(results));
+  if (job.processID === "train") {
+    await loadModels(); // for the new one's title
+    view?.conclude(trained(results));
+  } else if (job.processID === "reindex") view?.conclude(verdict(results));
   else if (job.processID === "evaluate") view?.conclude(measured(job, results));
   else view?.reject(results.rejected ?? []);
   return results;
@@ -47,10 +49,7 @@ export async function explain(job, view) {
  */
 export async function conclude(job, view) {
   const results = await explain(job, view);
-  if (job.processID === "train") {
-    await loadModels();
-    return results.reindex_job ? api.job(results.reindex_job) : null;
-  }
+  if (job.processID === "train") return results.reindex_job ? api.job(results.reindex_job) : null;
   // an evaluation may have switched re-ranking off
   if (job.processID === "evaluate" && job.collection && results?.rerank) await indexChanged(job.collection);
   if (job.processID !== "reindex" || !job.collection) return null;

@@ -52,10 +52,9 @@ export function trained(results) {
   const { classes = [], left_out: few = [], reindex_error: error, metrics, held_out: judges } = results;
   const { before, after } = metrics ?? {};
   return h("div", { class: "verdict" },
-    h("p", {}, "Learned ", h("b", {}, count(classes.length, "label")), `, as the model ${modelTitle(results.model)} (${results.model}).`),
+    h("p", {}, "Learned ", h("b", {}, count(classes.length, "label")), `, as the model ${[...new Set([modelTitle(results.model), results.model])].join(", ")}.`),
     after?.mean_average_precision !== undefined && h("dl", { class: "figures" },
       change("mAP, %", "Mean average precision among labelled tiles that the training did not see", before?.mean_average_precision, after.mean_average_precision, points, 1),
-      change("first 10 right, %", "Precision at 10, among the same", before?.precision_at_10, after.precision_at_10, points, 1),
       change("judged by", "Labelled tiles that the training did not see", undefined, judges ?? metrics.queries, (n) => count(n, "tile"), 0)),
     few.length > 0 && h("p", { class: "muted small" }, `Too few tiles have the label ${few.slice(0, 5).join(", ")}${few.length > 5 ? ` and ${few.length - 5} more` : ""}.`),
     (results.notes ?? []).map((/** @type {string} */ text) => h("p", { class: "muted small" }, sentence(text))),
@@ -68,7 +67,7 @@ export function measured(job, results) {
   return h("div", { class: "verdict" },
     h("dl", { class: "figures" },
       change("mAP, %", "Mean average precision: how far up the tiles of the same label are", undefined, metrics.map, points, 0),
-      change("first 10 right, %", "Precision at 10", undefined, metrics.precision_at_10, points, 0),
+      change("told by the nearest, %", "Labelled tiles whose label most of the nearest ones have, too", undefined, metrics.knn_accuracy, points, 0),
       change("mAP re-ranked, %", "Before and after the matcher has looked at the pairs", rerank?.map_before, rerank?.map_after, points, 1),
       change("probabilities off by, %", "Expected calibration error of the match probabilities", undefined, calibration?.ece, points, 0),
       change("searches", "Labelled tiles that were searched with", undefined, queries, group, 0)),
