@@ -41,7 +41,7 @@ def fill(home: Path, collection: str, model: str, size: int) -> Archive:
     ids = [tile_id(collection, f"{number}.tif", "") for number in range(size)]
     for start in range(0, size, BATCH):
         span = range(start, min(start + BATCH, size))
-        tiles = [_tile(collection, ids[number], number, *places[number]) for number in span]
+        tiles = [archive_tile(collection, ids[number], number, *places[number]) for number in span]
         container.vectors.upsert(index, tiles, _made(card, vectors[span.start : span.stop], random))
     container.vectors.flush(index)
     container.close()
@@ -57,7 +57,8 @@ def _made(card: ModelCard, vectors: NDArray[np.float32], random: np.random.Gener
     )
 
 
-def _tile(collection: str, item_id: str, number: int, west: float, south: float) -> Tile:
+def archive_tile(collection: str, item_id: str, number: int, west: float, south: float) -> Tile:
+    """The tile `number`, with one of 20 labels; its lower left corner is given in degrees."""
     ring = [[west, south], [west + SIDE, south], [west + SIDE, south + SIDE], [west, south + SIDE], [west, south]]
     when = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(hours=number % 50_000)
     return Tile(
