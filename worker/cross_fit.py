@@ -15,7 +15,7 @@ from worker.head_recipe import HeadRecipe
 from worker.heads import Head
 from worker.telling import Tell
 
-_QUERIES, _DATABASE = 300, 2000
+_QUERIES, _DATABASE = 200, 1500
 """Tiles that judge a round and tiles that are ranked for them, at most: more cost seconds and change nothing."""
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from worker.adam import Adam
 from worker.head_recipe import HeadRecipe
 from worker.heads import Head
-from worker.joint_loss import Array, JointLoss, Parameters, to_unit
+from worker.joint_loss import JointLoss, Parameters, to_unit
 
 _SMALLEST_DEVIATION = 1e-3
 """Of a feature, as a share of the largest: channels that hardly move are not blown up."""
@@ -40,8 +40,9 @@ def fit_head(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> I
     scale = _Scale.of(examples)
     labelled, unlabelled = scale.apply(examples.labelled), scale.apply(examples.unlabelled)
     began = scale.into(base)
+    were = began.project(unlabelled)
     parameters = Parameters(began.weight.copy(), began.bias.copy(), _prototypes(began, labelled, examples.targets))
-    loss = JointLoss(recipe.tau, recipe.margin, recipe.rankness, recipe.rank_tau)
+    loss = JointLoss(recipe.tau, recipe.margin, recipe.rankness, recipe.rank_tau, recipe.keep)
     adam = Adam(parameters)
     units = tuple(float(np.abs(each).mean()) for each in (began.weight, began.weight, parameters.prototypes))
     drawn = _endless(len(labelled), recipe.labelled_batch, random)
@@ -51,10 +52,8 @@ def fit_head(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> I
             done = (round_ * recipe.steps + step) / (recipe.rounds * recipe.steps)
             rate = 0.5 * recipe.rate * (1 + np.cos(np.pi * done))
             ratio = recipe.prototype_rate / recipe.rate
-            rows, more = next(drawn), unlabelled[next(others)]
-            _, gradients = loss(parameters, labelled[rows], examples.targets[rows], more)
-            if recipe.keep and len(more):
-                gradients = _hold(gradients, parameters, began, more, recipe.keep)
+            rows, more = next(drawn), next(others)
+            _, gradients = loss(parameters, labelled[rows], examples.targets[rows], unlabelled[more], were[more])
             adam.step(gradients, (rate * units[0], rate * units[1], rate * ratio * units[2]))
         yield scale.back(Head(parameters.weight, parameters.bias))
 
@@ -90,14 +89,6 @@ def _prototypes(head: Head, features: NDArray[np.float32], targets: NDArray[np.b
     """(C, D) unit rows: the mean direction of each class as the head begins."""
     embeddings = head.project(features)
     return to_unit(np.stack([embeddings[targets[:, each]].mean(axis=0) for each in range(targets.shape[1])])).rows
-
-
-def _hold(gradients: Parameters, parameters: Parameters, began: Head, features: Array, weight: float) -> Parameters:
-    """Add the gradient of `weight` times the mean of 1 - cosine between embeddings as they began and as they are."""
-    embeddings = to_unit(features @ parameters.weight.T + parameters.bias)
-    wanted = to_unit(features @ began.weight.T + began.bias).rows
-    on_outputs = embeddings.back(-weight / len(features) * wanted)
-    return gradients._replace(weight=gradients.weight + on_outputs.T @ features, bias=gradients.bias + on_outputs.sum(axis=0))
 
 
 def _endless(count: int, batch: int, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:

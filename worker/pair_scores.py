@@ -40,9 +40,12 @@ class Ranked(NamedTuple):
         found, wanted = self.labels.flags[self.shortlist.indices], self.labels.flags[self.own]
         return np.asarray(np.any(found & wanted[:, np.newaxis], axis=2))
 
-    def pairs(self) -> ScoredPairs:
-        """Every query with each of its first places."""
-        return ScoredPairs(self.log_odds.ravel(), self.matches.ravel(), self.shortlist.similarities.ravel())
+    def pairs(self, places: int | None = None) -> ScoredPairs:
+        """Every query with each of its first `places`, None for all."""
+        first = slice(None, places)
+        return ScoredPairs(
+            self.log_odds[:, first].ravel(), self.matches[:, first].ravel(), self.shortlist.similarities[:, first].ravel()
+        )
 
     def reranked(self, weights: Sequence[float] = WEIGHTS) -> RerankReport | None:
         """What each weight of the matcher does to the rankings; None where no query shares a label with another tile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,12 @@ from worker.telling import Tell, part_of
 
 QUERIES = 240
 """Labelled tiles that ask, of all folds together."""
-FEWEST_PAIRS, FEWEST_QUERIES = 60, 20
+FEWEST_PAIRS, FEWEST_QUERIES = 25, 20
 """Pairs of each kind, and queries, below which the base's own stay: three numbers are fitted to them."""
 NO_LOSS = 0.0005
 """Of mAP: what counts as no loss."""
+NEAREST = 0.1
+"""Share of a fold that makes the pairs of a query, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,17 @@ def recalibrate(
     embeddings: NDArray[np.float32],
     labels: LabelSets,
     folds: NDArray[np.intp],
+    tiles: int,
     seed: int,
     tell: Tell,
 ) -> Recalibration:
     """Fit calibration and weight to the shortlists of each fold.
 
+    Pairs are as near to each other as those of the collection's own shortlists: the first hundred of a hundred thousand tiles
+    match at another rate than the first hundred of two hundred.
+
     places: (E,) of labelled tiles in the scorer's inputs. embeddings: (E, D) of each by a head that had not seen it, the same
-    head for all of a fold. labels, folds: theirs.
+    head for all of a fold. labels, folds: theirs. tiles: how many the collection has.
     """
     _, depth = learned_fusion(matcher)
     groups = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
@@ -60,11 +67,11 @@ def recalibrate(
         ranked.append(
             scorer.rank(places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=depth, seed=seed, tell=own)
         )
-    return _learn(ranked, depth)
+    return _learn(ranked, depth, max(NEAREST, depth / tiles))
 
 
-def _learn(ranked: Sequence[Ranked], depth: int) -> Recalibration:
-    parts = [each.pairs() for each in ranked]
+def _learn(ranked: Sequence[Ranked], depth: int, nearest: float) -> Recalibration:
+    parts = [each.pairs(math.ceil(nearest * len(each.embeddings))) for each in ranked]
     matches = np.concatenate([np.zeros(0, np.bool_), *(each.matches for each in parts)])
     reports = [report for each in ranked if (report := each.reranked()) is not None]
     fewest = min(int(matches.sum()), int((~matches).sum()))

@@ -132,6 +132,7 @@ def _recalibrate(
         cross.embeddings[among],
         inputs.label_sets(rows[among]),
         cross.folds[among],
+        len(inputs.labels),
         inputs.manifest.seed,
         part_of(tell, 65, 85),
     )

@@ -29,9 +29,10 @@ def test_gradients_of_several_labels_are_those_of_small_steps() -> None:
     targets = np.random.default_rng(3).random((12, CLASSES)) < 0.4
     targets[np.arange(12), np.arange(12) % CLASSES] = True
     assert targets.sum(axis=1).max() > 1
-    loss, parameters = JointLoss(tau=0.3, margin=0.3, rankness=0.5), _parameters()
+    loss, parameters = JointLoss(tau=0.3, margin=0.3, rankness=0.5, keep=0.8), _parameters()
     labelled, unlabelled = _random(12, FEATURES), _random(9, FEATURES, seed=1)
-    gradients = loss(parameters, labelled, targets, unlabelled)[1]
+    were = to_unit(_random(9, DIMENSION, seed=2)).rows
+    gradients = loss(parameters, labelled, targets, unlabelled, were)[1]
     step = 1e-6
     for place, gradient in enumerate(gradients):
         for index in [(0,) * gradient.ndim, (-1,) * gradient.ndim]:
@@ -39,7 +40,7 @@ def test_gradients_of_several_labels_are_those_of_small_steps() -> None:
             for sign in (1, -1):
                 moved = [each.copy() for each in parameters]
                 moved[place][index] += sign * step
-                values.append(loss(Parameters(*moved), labelled, targets, unlabelled)[0])
+                values.append(loss(Parameters(*moved), labelled, targets, unlabelled, were)[0])
             assert (values[0] - values[1]) / (2 * step) == pytest.approx(float(gradient[index]), abs=1e-6)
 
 
@@ -75,6 +76,7 @@ def test_equal_predictions_have_rank_one_and_a_finite_gradient() -> None:
 def test_float32_stays_float32() -> None:
     parameters = Parameters(*(each.astype(np.float32) for each in _parameters()))
     labelled, unlabelled = _random(8, FEATURES).astype(np.float32), _random(8, FEATURES, seed=1).astype(np.float32)
-    value, gradients = JointLoss()(parameters, labelled, _one_hot(np.arange(8) % CLASSES), unlabelled)
+    were = np.zeros((8, DIMENSION), dtype=np.float32)
+    value, gradients = JointLoss(keep=1.0)(parameters, labelled, _one_hot(np.arange(8) % CLASSES), unlabelled, were)
     assert np.isfinite(value)
     assert {each.dtype for each in gradients} == {np.dtype(np.float32)}

@@ -29,7 +29,7 @@ def test_value_and_gradients_are_those_of_pytorch(rankness: float, margin: float
     labels = np.arange(40) % CLASSES
     parameters = Parameters(_random(DIMENSION, FEATURES), _random(DIMENSION), _random(CLASSES, DIMENSION))
     found, gradients = JointLoss(tau=0.2, margin=margin, rankness=rankness, rank_tau=0.5)(
-        parameters, labelled, np.eye(CLASSES, dtype=bool)[labels], unlabelled
+        parameters, labelled, np.eye(CLASSES, dtype=bool)[labels], unlabelled, np.zeros((unlabelled_rows, DIMENSION))
     )
 
     loss = HrS2dml(CLASSES, DIMENSION, tau=0.2, margin=margin, weight=rankness, rank_tau=0.5, rank_scale="mean").double()
