@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("recipe")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
+    line: dict[str, object]
     try:
         line, status = {"result": describe(named_recipe(options.recipe, options.overrides))}, 0
     except RecipeError as error:
