@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.calibration import ScoredPairs, fit_platt
 from models.evaluation.relevance import LabelSets
-from models.evaluation.rerank import RerankReport, safe_weight
+from models.evaluation.rerank import WEIGHTS, RerankReport, safe_weight
 from models.export.card import MatcherFacts
 from models.export.learned import describe_calibration, describe_fusion, learned_fusion
 from worker.pair_scores import PairScorer, Ranked
@@ -57,7 +57,7 @@ def recalibrate(
     places: (E,) of labelled tiles in the scorer's inputs. embeddings: (E, D) of each by a head that had not seen it, the same
     head for all of a fold. labels, folds: theirs. tiles: how many the collection has.
     """
-    _, depth = learned_fusion(matcher)
+    base = learned_fusion(matcher)
     groups = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
     groups = [rows for rows in groups if len(rows) > 1]
     ranked = []
@@ -65,15 +65,18 @@ def recalibrate(
         own = part_of(tell, 100 * number / len(groups), 100 * (number + 1) / len(groups))
         queries = QUERIES // len(groups)
         ranked.append(
-            scorer.rank(places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=depth, seed=seed, tell=own)
+            scorer.rank(places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=base[1], seed=seed, tell=own)
         )
-    return _learn(ranked, depth, max(NEAREST, depth / tiles))
+    return _learn(ranked, base, max(NEAREST, base[1] / tiles))
 
 
-def _learn(ranked: Sequence[Ranked], depth: int, nearest: float) -> Recalibration:
+def _learn(ranked: Sequence[Ranked], base: tuple[float, int], nearest: float) -> Recalibration:
+    """base: the weight and the depth at hand. nearest: share of a fold's tiles that makes the pairs of a query."""
+    weight, depth = base
     parts = [each.pairs(math.ceil(nearest * len(each.embeddings))) for each in ranked]
     matches = np.concatenate([np.zeros(0, np.bool_), *(each.matches for each in parts)])
-    reports = [report for each in ranked if (report := each.reranked()) is not None]
+    weights = sorted({*WEIGHTS, weight})
+    reports = [report for each in ranked if (report := each.reranked(weights)) is not None]
     fewest = min(int(matches.sum()), int((~matches).sum()))
     if fewest < FEWEST_PAIRS or sum(report.queries for report in reports) < FEWEST_QUERIES:
         return Recalibration(note=_too_few(reports, fewest))
@@ -82,14 +85,21 @@ def _learn(ranked: Sequence[Ranked], depth: int, nearest: float) -> Recalibratio
         matches,
         np.concatenate([each.similarities for each in parts if each.similarities is not None]),
     )
-    platt = fit_platt(pairs)
-    weight = safe_weight(reports, NO_LOSS)
-    return Recalibration(describe_fusion(weight, depth), describe_calibration(platt), len(matches))
+    fusion = describe_fusion(choose_weight(reports, weight), depth)
+    return Recalibration(fusion, describe_calibration(fit_platt(pairs)), len(matches))
+
+
+def choose_weight(reports: Sequence[RerankReport], base: float) -> float:
+    """The best weight that loses nowhere; the base's where that loses nowhere either, and no other is clearly better."""
+    best = safe_weight(reports, NO_LOSS)
+    gains = {weight: [report.gain(weight) for report in reports] for weight in (best, base)}
+    is_safe = min(gains[base]) >= -NO_LOSS
+    return base if is_safe and np.mean(gains[best]) - np.mean(gains[base]) <= NO_LOSS else best
 
 
 def _too_few(reports: Sequence[RerankReport], fewest: int) -> str:
     asked = sum(report.queries for report in reports)
     return (
-        f"too few labelled tiles to recalibrate the matcher ({asked} queries of {FEWEST_QUERIES}, {fewest} pairs of one kind "
-        f"of {FEWEST_PAIRS}): the probabilities and the weight of re-ranking are the base's"
+        f"too few labelled tiles to recalibrate the matcher: it takes {FEWEST_QUERIES} that share a label with another and "
+        f"{FEWEST_PAIRS} pairs of each kind, there are {asked} and {fewest}; its probabilities and its weight are the base's"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from models.data.samplers import Indices
 from models.evaluation.calibration import Calibration
 from models.evaluation.rerank import RerankReport, safe_weight
 from models.export.learned import describe_calibration, describe_fusion
@@ -88,21 +89,40 @@ def train_reranker(
     return Reranker(network, stored, calibration, fusion, measured, reports, weight)
 
 
-def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> RerankReport:
-    """A cheaper encoder and its matcher, trained without `plan.held_out`, asked for those classes only; without test images."""
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A cheaper encoder and its matcher, trained without `plan.held_out`.
+
+    rows: what it was trained on. held: images of the classes that it never saw, without the test images.
+    """
+
+    trained: TrainedEncoder
+    network: SplitMatcher
+    stored: Quantisation
+    rows: Indices
+    held: Indices
+
+
+def train_twin(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> Twin:
+    """Train one, or go on where an earlier run under `work` was stopped."""
     is_held = np.isin(material.labels, [material.images.classes.index(name) for name in plan.held_out])
     rows = material.train[~is_held[material.train]]
-    twin = train_in_stages(
+    trained = train_in_stages(
         material, plan.twin_recipes, cache, work, rows=rows, callbacks=lambda recipe: callbacks(recipe, "twin")
     )
     matcher = train_matcher_on(
-        twin,
+        trained,
         material,
         rows,
         plan.matcher,
         Conduct(work / "matcher", callbacks(plan.matcher, "twin-matcher")),
         views=plan.views,
     )
-    network, stored = matcher.network, matcher.stored
     held = np.concatenate((material.train, material.validation))
-    return judge(network, stored, show_rows(twin, material, np.sort(held[is_held[held]]))).reranked()
+    return Twin(trained, matcher.network, matcher.stored, rows, np.sort(held[is_held[held]]))
+
+
+def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> RerankReport:
+    """A twin, asked for the classes that it never saw only; without test images."""
+    twin = train_twin(material, plan, cache, work, callbacks)
+    return judge(twin.network, twin.stored, show_rows(twin.trained, material, twin.held)).reranked()

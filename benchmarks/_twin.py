@@ -1,0 +1,56 @@
+"""A bundle whose network never saw the classes that it is asked for: what a head learns of those is no memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.export.bundle import Matcher, write_bundle
+from models.export.card import EncoderFacts, Facts, Normalisation, TrainingSet
+from models.export.learned import DEPTH, describe_calibration, describe_fusion
+from models.runs.default_card import TERMS
+from models.runs.default_matcher import calibrate_on, judge, show_rows
+from models.runs.default_plan import Plan
+from models.runs.default_rerank import Twin, train_twin
+from models.runs.material import Material
+
+MODEL_ID = "twin"
+
+
+def twin_bundle(material: Material, plan: Plan, cache: Path, work: Path) -> Path:
+    """The folder of the bundle, made where `make train-default` keeps its runs; what was trained is not trained again.
+
+    Its calibration and its matcher's weight are learned on validation images of the classes that it knows, as those of the
+    bundle that ships.
+    """
+    folder = work / "twin-bundle" / MODEL_ID
+    if not folder.exists():
+        twin = train_twin(material, plan, cache, work / "twin", lambda _recipe, _name: [])
+        known = np.setdiff1d(material.validation, twin.held)
+        judged = judge(twin.network, twin.stored, show_rows(twin.trained, material, known))
+        calibration = describe_calibration(calibrate_on([judged], [judged]).platt)
+        fusion = describe_fusion(judged.reranked().best_weight, DEPTH)
+        matcher = Matcher(twin.network, twin.stored, calibration, fusion)
+        write_bundle(folder, twin.trained.encoder, _facts(material, plan, twin), matcher=matcher, weights="float16")
+    return folder
+
+
+def _facts(material: Material, plan: Plan, twin: Twin) -> Facts:
+    preparation = twin.trained.preparation
+    sets = (TrainingSet(name=title, terms=terms) for title, terms in TERMS.values())
+    return Facts(
+        id=MODEL_ID,
+        title=f"Dyad RGB without {len(plan.held_out)} classes",
+        input_size=plan.input_size,
+        bands=("red", "green", "blue"),
+        normalisation=Normalisation(
+            mean=tuple(preparation.mean.flatten().tolist()), std=tuple(preparation.std.flatten().tolist())
+        ),
+        encoder=EncoderFacts(name="resnet18", width=plan.twin_recipes[-1].width),
+        recipe=plan.twin_recipes[-1].model_dump(mode="json"),
+        matcher_recipe=plan.matcher.model_dump(mode="json"),
+        seed=plan.twin_recipes[-1].seed,
+        training_sets=tuple(sets),
+        splits={"trained": len(twin.rows), "images": len(material.images), "held_out": list(plan.held_out)},
+    )
