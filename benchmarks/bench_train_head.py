@@ -3,13 +3,16 @@
 python benchmarks/bench_train_head.py [--tiles 10000 100000] [--labels 20] [--data ../shared/data]
 
 The tiles are those of UC Merced, embedded by the model that ships, each many times over with a little noise on them; some
-of each class have labels. The service runs in a process of its own. One client asks for a tile's neighbours, one search after
-another, first while nothing else happens, then from the POST until the re-index has ended; another asks how far the jobs are.
+of each class have labels. The service runs in a process of its own. One client asks for the neighbours of a tile, so often a
+second, first while nothing else happens, then from the POST until the re-index has ended; another asks how far the jobs are.
+Seconds of the processor are those of the service and its child processes together, searches included.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import sys
 import tempfile
 import threading
@@ -18,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -41,6 +44,8 @@ NOISE = 0.05
 """Of the vectors' own spread."""
 RESTING_SECONDS = 15.0
 POLL_SECONDS = 0.1
+SHORTEST = 0.5
+"""Seconds of a phase that is worth a line."""
 TARGET_SECONDS, TARGET_RATIO = 60.0, 3.0
 
 
@@ -48,6 +53,7 @@ def main() -> None:
     """Measure every size and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--rate", type=float, default=10.0, help="searches a second")
     parser.add_argument("--labels", type=int, default=20, help="labelled tiles a class")
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
@@ -57,9 +63,9 @@ def main() -> None:
     rows: list[Sequence[str]] = []
     for size in options.tiles:
         with tempfile.TemporaryDirectory() as folder:
-            rows += measure(Path(folder), paths, size, options.labels)
+            rows += measure(Path(folder), paths, size, options)
     print(machine_line())
-    columns = ["tiles", "phase", "seconds", "searches", "p50 ms", "p99 ms", "p99 to resting"]
+    columns = ["tiles", "phase", "seconds", "processor", "searches", "p50 ms", "p99 ms", "p99 to resting"]
     print_table(f"Training a head: at most {TARGET_SECONDS:g} s, p99 at most {TARGET_RATIO:g} times resting", columns, rows)
 
 
@@ -69,6 +75,7 @@ class Searches:
 
     url: str
     ids: Sequence[str]
+    rate: float
     stopping: threading.Event = field(default_factory=threading.Event)
     times: list[tuple[float, float]] = field(default_factory=list)
 
@@ -80,53 +87,69 @@ class Searches:
                 item = self.ids[int(random.integers(len(self.ids)))]
                 start = time.perf_counter()
                 client.get(f"/collections/{COLLECTION}/search", params={"item": item, "limit": 10}).raise_for_status()
-                self.times.append((start, (time.perf_counter() - start) * 1000))
+                spent = time.perf_counter() - start
+                self.times.append((start, spent * 1000))
+                self.stopping.wait(max(0.0, 1 / self.rate - spent))
 
     def between(self, start: float, end: float) -> list[float]:
         """Milliseconds of the searches that began then."""
         return [milliseconds for began, milliseconds in self.times if start <= began < end]
 
 
-def measure(home: Path, paths: Sequence[Path], size: int, labels: int) -> list[Sequence[str]]:
+class Mark(NamedTuple):
+    """A moment, the processor's seconds up to it, and what is done from then on."""
+
+    moment: float
+    cpu: float
+    name: str
+
+
+def measure(home: Path, paths: Sequence[Path], size: int, options: argparse.Namespace) -> list[Sequence[str]]:
     """The rows of one size."""
-    ids = fill(home, paths, size, labels)
+    ids = fill(home, paths, size, options.labels)
     with ServeProcess(home) as service:
-        searches = Searches(service.url, ids)
+        searches = Searches(service.url, ids, options.rate)
         client = threading.Thread(target=searches.run)
         client.start()
         time.sleep(2)
-        resting = time.perf_counter()
+        pid = service.process.pid
+        marks = [Mark(time.perf_counter(), cpu_seconds(pid), "resting")]
         time.sleep(RESTING_SECONDS)
-        began = time.perf_counter()
-        job = service.client.post("/processes/train/execution", json={"inputs": {"collection": COLLECTION}}).raise_for_status()
-        marks = follow(service.client, job.json()["id"])
-        result = service.client.get(f"/jobs/{job.json()['id']}/results").raise_for_status().json()
-        marks += follow(service.client, result["reindex_job"], "re-index: ")
-        print(service.client.get(f"/jobs/{result['reindex_job']}/results").json(), file=sys.stderr)
-        ended = time.perf_counter()
+        body = {"inputs": {"collection": COLLECTION}}
+        train = service.client.post("/processes/train/execution", json=body).raise_for_status().json()["id"]
+        marks += follow(service.client, train, pid, "")
+        reindex = service.client.get(f"/jobs/{train}/results").raise_for_status().json()["reindex_job"]
+        marks += follow(service.client, reindex, pid, "re-index: ")
+        marks.append(Mark(time.perf_counter(), cpu_seconds(pid), "end"))
         searches.stopping.set()
         client.join()
-    calm = float(np.percentile(searches.between(resting, began), 99))
-    spans = [("resting", resting, began), *phases(began, marks, ended), ("from POST to switch", began, ended)]
-    return [row(size, name, searches.between(start, end), end - start, calm) for name, start, end in spans]
+        if not service.client.get(f"/jobs/{reindex}/results").json()["switched"]:
+            raise SystemExit("the index was not switched")
+    calm = float(np.percentile(searches.between(marks[0].moment, marks[1].moment), 99))
+    spans = [pair for pair in itertools.pairwise(marks) if pair[1].moment - pair[0].moment > SHORTEST]
+    spans.append((marks[1]._replace(name="from POST to switch"), marks[-1]))
+    return [row(size, start, end, searches, calm) for start, end in spans]
 
 
-def row(size: int, name: str, times: Sequence[float], seconds: float, calm: float) -> Sequence[str]:
+def row(size: int, start: Mark, end: Mark, searches: Searches, calm: float) -> Sequence[str]:
     """One line of the table."""
+    times = searches.between(start.moment, end.moment)
+    spent = [f"{size:,}", start.name, f"{end.moment - start.moment:.1f}", f"{end.cpu - start.cpu:.1f}", str(len(times))]
     if not times:
-        return [f"{size:,}", name, f"{seconds:.1f}", "0", "", "", ""]
+        return [*spent, "", "", ""]
     p50, p99 = np.percentile(times, (50, 99))
-    return [f"{size:,}", name, f"{seconds:.1f}", str(len(times)), f"{p50:.1f}", f"{p99:.1f}", f"{p99 / calm:.1f}"]
+    return [*spent, f"{p50:.1f}", f"{p99:.1f}", f"{p99 / calm:.1f}"]
 
 
-def follow(client: httpx.Client, job: str, prefix: str = "") -> list[tuple[float, str]]:
-    """Wait for a job; when it began to say what, digits left out."""
-    marks: list[tuple[float, str]] = []
+def follow(client: httpx.Client, job: str, pid: int, prefix: str) -> list[Mark]:
+    """Wait for a job; when it began to say what, numbers left out."""
+    marks: list[Mark] = []
     while True:
         document: dict[str, Any] = client.get(f"/jobs/{job}").raise_for_status().json()
-        said = prefix + "".join(each for each in document["message"] if not each.isdigit()).split(":")[0].strip()
-        if not marks or marks[-1][1] != said:
-            marks.append((time.perf_counter(), said))
+        words = (word for word in document["message"].split(":")[0].split() if not word.isdigit())
+        name = prefix + (" ".join(words) or "beginning")
+        if not marks or marks[-1].name != name:
+            marks.append(Mark(time.perf_counter(), cpu_seconds(pid), name))
         if document["status"] in ("failed", "dismissed"):
             raise SystemExit(f"job {job} {document['status']}: {document['message']}")
         if document["status"] == "successful":
@@ -134,12 +157,19 @@ def follow(client: httpx.Client, job: str, prefix: str = "") -> list[tuple[float
         time.sleep(POLL_SECONDS)
 
 
-def phases(began: float, marks: Sequence[tuple[float, str]], ended: float) -> list[tuple[str, float, float]]:
-    """Name, start and end of each phase that lasted."""
-    starts = [began, *(moment for moment, _ in marks[1:])]
-    ends = [*starts[1:], ended]
-    names = [name or "beginning" for _, name in marks]
-    return [(name, start, end) for name, start, end in zip(names, starts, ends, strict=True) if end - start > POLL_SECONDS]
+def cpu_seconds(pid: int) -> float:
+    """What a process, its living children and those that have ended took of the processor (Linux)."""
+    total = 0.0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(stat.parent.name) == pid:
+            total += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == pid:
+            total += sum(map(int, fields[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def fill(home: Path, paths: Sequence[Path], size: int, labels: int) -> list[str]:

@@ -18,7 +18,7 @@ from app.services.classes import ENOUGH, name_some
 from app.services.stored_pixels import StoredPixels
 
 LABELLED, UNLABELLED = "labelled", "unlabelled"
-_PAGE = 256
+_PAGE = 64
 _PLAIN = re.compile(r"\w[\w .()+-]{0,63}")
 
 
@@ -46,38 +46,40 @@ class ImageExport:
             (folder / name).mkdir()
         total = max(1, self._vectors.stats(self._index).size)
         counts = {"tiles": 0, "labelled": 0}
+        seen = 0
         with telling_full_disk(folder):
-            for seen, tile in enumerate(self._tiles(context)):
-                label = next((label for label in tile.labels if label in self._folders), None)
-                if label is None and counts["tiles"] - counts["labelled"] >= max_unlabelled:
-                    continue
-                place = folder / UNLABELLED if label is None else folder / LABELLED / self._folders[label]
-                if self._write(tile, place):
+            for page in self._pages():
+                context.check()
+                for tile, pixels in self._pixels.read_all(self._wanted(page, max_unlabelled)):
+                    label = self._class(tile)
+                    place = folder / UNLABELLED if label is None else folder / LABELLED / self._folders[label]
+                    place.mkdir(exist_ok=True)
+                    write_tile(place / f"{tile.id}{tile_suffix(pixels)}", pixels)
                     counts["tiles"] += 1
                     counts["labelled"] += label is not None
+                    max_unlabelled -= label is None
+                seen += len(page)
                 context.progress(100 * seen / total, f"writing images: {counts['tiles']}")
         self._check(folder)
         return counts
 
-    def _tiles(self, context: JobContext) -> Iterator[Tile]:
+    def _pages(self) -> Iterator[list[Tile]]:
         after: str | None = None
         while True:
             page = self._vectors.scroll(self._index, limit=_PAGE, filter=TileFilter(), after=after)
-            for tile in page.tiles:
-                context.check()
-                if not is_held_out(tile.id):
-                    yield tile
+            yield page.tiles
             after = page.after
             if after is None:
                 return
 
-    def _write(self, tile: Tile, place: Path) -> bool:
-        pixels = self._pixels.read(tile)
-        if pixels is None:
-            return False
-        place.mkdir(exist_ok=True)
-        write_tile(place / f"{tile.id}{tile_suffix(pixels)}", pixels)
-        return True
+    def _wanted(self, tiles: list[Tile], max_unlabelled: int) -> list[Tile]:
+        taught = [tile for tile in tiles if not is_held_out(tile.id)]
+        unlabelled = [tile for tile in taught if self._class(tile) is None]
+        left_out = {tile.id for tile in unlabelled[max_unlabelled:]}
+        return [tile for tile in taught if tile.id not in left_out]
+
+    def _class(self, tile: Tile) -> str | None:
+        return next((label for label in tile.labels if label in self._folders), None)
 
     def _check(self, folder: Path) -> None:
         """A tile of several classes is of its first here: another may have lost too many."""

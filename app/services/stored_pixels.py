@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from app.imagery.tiling import CutSpec, read_tile
 from app.ports import Blobs
 
 log = logging.getLogger(__name__)
+
+READERS = 4
+"""Threads: a busy service lets each of them wait its turn, several times a tile."""
 
 
 class StoredPixels:
@@ -34,3 +39,11 @@ class StoredPixels:
         except (NotFound, UnreadableImage, TooLarge, InvalidInput) as error:
             log.warning("tile %s is left out: %s", tile.id, error)
             return None
+
+    def read_all(self, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, NDArray[np.uint8]]]:
+        """Those tiles that can be read, in their order; for a few dozen at once, which are all held."""
+        with ThreadPoolExecutor(READERS, "dyad-pixels") as pool:
+            listed = list(tiles)
+            for tile, pixels in zip(listed, pool.map(self.read, listed), strict=True):
+                if pixels is not None:
+                    yield tile, pixels

@@ -145,6 +145,7 @@ class TrainingService:
         """
         inputs = TrainInputs.model_validate(context.job.inputs)
         model_id = str(inputs.model_id)
+        context.progress(context.job.progress, "beginning")
         with self._folders.working(context.job.id) as folder:
             result = self._train(inputs, model_id, folder, context)
             bundle = folder / "bundle" / model_id

@@ -156,10 +156,9 @@ class TrainingFiles:
             return
         if halves is None:
             return
-        for tile, half in zip(tiles.values(), halves, strict=True):
-            picture = self._pixels.read(tile)
-            if picture is not None:
-                yield row_of[tile.id], half, picture
+        half_of = dict(zip(tiles, halves, strict=True))
+        for tile, picture in self._pixels.read_all(tiles.values()):
+            yield row_of[tile.id], half_of[tile.id], picture
 
 
 class _Labels:

@@ -90,3 +90,15 @@ def test_ids_belong_to_one_model(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="its card names the model 'mine'"):
         models.load("other")
     assert models.load("hog").card.kind == "hand-crafted"
+
+
+def test_a_bundle_is_copied_for_a_program_of_its_own(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "models" / "tiny", tiny_graph())
+    models = LocalModels(tmp_path / "models", threads=1, bundled=tmp_path / "none")
+    copy = models.copy("tiny", tmp_path / "work")
+    assert copy == tmp_path / "work" / "tiny"
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+    for unknown in ("hog", "nothing"):
+        with pytest.raises(NotFound, match=unknown):
+            models.copy(unknown, tmp_path / "other")
+    models.close()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.errors import Cancelled, DyadError
+from app.errors import Cancelled, DyadError, InvalidInput, Unavailable
 from app.ports import Interrupted
 from app.programs import module_environment
-from app.queue.child import run_child
+from app.queue.child import ask_child, run_child
 from tests.support.context import Context
 from tests.support.process import ROOT
 from tests.support.small_disk import run_on_small_disk
@@ -130,3 +130,12 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         "except OutOfSpace as error:\n    print(error)"
     )
     assert "the disk is full" in run_on_small_disk(tmp_path, "300k", code)
+
+
+def test_a_question_is_answered_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ask_child(NOISY, ["leave-behind"]) == {}
+    with pytest.raises(InvalidInput, match="too few"):
+        ask_child(NOISY, ["refuse"])
+    with pytest.raises(Unavailable, match="does not answer"):
+        ask_child(NOISY, ["silent"])

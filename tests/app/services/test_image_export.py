@@ -3,16 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import rasterio
 from PIL import Image
 
 from app.container import Container
 from app.domain.holdout import is_held_out
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
-from app.imagery.tile_files import tile_suffix, write_tile
 from app.services.image_export import ImageExport
 from app.services.stored_pixels import StoredPixels
 from app.services.training_subject import Subjects
@@ -51,17 +48,3 @@ def test_classes_that_are_nowhere_first_are_told(container: Container, tiles: li
             container.items.patch("shapes", tile.id, labels=("stripes", "slopes"))
     with pytest.raises(InvalidInput, match="too few have slopes"):
         export(container, ("slopes", "stripes")).write(tmp_path, 0, Context())
-
-
-@pytest.mark.parametrize("bands", [1, 3, 4, 6])
-def test_pixels_come_back_from_a_file(tmp_path: Path, bands: int) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, bands), dtype=np.uint8)
-    path = tmp_path / f"tile{tile_suffix(pixels)}"
-    write_tile(path, pixels)
-    if bands == 3:
-        with Image.open(path) as image:
-            found = np.asarray(image)
-    else:
-        with rasterio.open(path) as file:
-            found = np.moveaxis(file.read(), 0, -1)
-    np.testing.assert_array_equal(found, pixels)
