@@ -181,10 +181,9 @@ def compare_queries(parts: Parts, home: Path, images: Sequence[bytes], size: int
                 for name, ms in times.items() if is_warm else ():
                     bare[name].append(ms)
             for data in block:
-                begun = time.perf_counter()
-                answer = ask_service(connection, data)
+                answer, ms = ask_service(connection, data)
                 if is_warm:
-                    served.append((time.perf_counter() - begun) * 1000)
+                    served.append(ms)
                     stages.append(answer["timings_ms"])
     total = np.sum([np.array(times) for times in bare.values()], axis=0)
     p50, p99 = np.percentile(served, (50, 99))
@@ -215,19 +214,22 @@ def bare_query(parts: Parts, shard: edge.EdgeShard, data: bytes) -> dict[str, fl
     return dict(zip(("decode", "encode", "query", "tail"), np.diff(marks) * 1000, strict=True))
 
 
-def ask_service(connection: HTTPConnection, data: bytes) -> dict[str, Any]:
-    """The answer to one upload."""
+def ask_service(connection: HTTPConnection, data: bytes) -> tuple[dict[str, Any], float]:
+    """The answer to one upload, and the milliseconds until all of it was there."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n'
     query = json.dumps({"limit": LIMIT, "rerank": {"depth": DEPTH}})
     body = (head % ("query", "") + f"{query}\r\n" + head % ("image", '; filename="query.jpg"')).encode()
     body += data + f"\r\n--{BOUNDARY}--\r\n".encode()
     kind = f"multipart/form-data; boundary={BOUNDARY}"
+    begun = time.perf_counter()
     connection.request("POST", f"/collections/{COLLECTION}/search", body, {"Content-Type": kind})
     answer = connection.getresponse()
-    found: dict[str, Any] = json.loads(answer.read())
+    content = answer.read()
+    spent = (time.perf_counter() - begun) * 1000
+    found: dict[str, Any] = json.loads(content)
     if answer.status != 200 or found["rerank"]["depth"] != DEPTH or len(found["features"]) != LIMIT:
         raise RuntimeError(found)
-    return found
+    return found, spent
 
 
 def _spent(run: Callable[[], object]) -> float:
