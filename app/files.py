@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from app.errors import OutOfSpace
 
+_CHUNK = 1 << 16
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Put a small file there so that a reader, or the next start after a power cut, sees the old or the new one.
@@ -59,6 +61,34 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             path.unlink()
             raise
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder with all that is in it to the new folder `target`, durably; long runs of zeros become holes.
+
+    Raises:
+        OutOfSpace: the disk is full; a part of the copy is there.
+    """
+    with telling_full_disk(target.parent):
+        target.mkdir()
+        for path in sorted(source.rglob("*")):  # a folder before what is in it
+            copy = target / path.relative_to(source)
+            if path.is_dir():
+                copy.mkdir()
+            else:
+                _copy_sparse(path, copy)
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("xb") as write:
+        while chunk := read.read(_CHUNK):
+            if chunk.strip(b"\0"):
+                write.write(chunk)
+            else:
+                write.seek(len(chunk), os.SEEK_CUR)
+        write.truncate()
+        write.flush()
+        os.fsync(write.fileno())
 
 
 def sync(path: Path) -> None:

@@ -9,17 +9,12 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from app import __version__
 from app.api.schemas import (
     CollectionPublic,
     ExtentPublic,
     IndexPublic,
     JobPublic,
     Link,
-    ProcessInput,
-    ProcessOutput,
-    ProcessPublic,
-    ProcessSummary,
     SpatialExtent,
     TemporalExtent,
 )
@@ -30,7 +25,6 @@ from app.domain.temporal import Interval, format_instant
 from app.domain.tiles import Tile
 from app.services.collections import CollectionInfo
 from app.services.evaluation import KIND as EVALUATE
-from app.services.processes import Process
 
 GEOJSON = "application/geo+json"
 JSON = "application/json"
@@ -166,32 +160,3 @@ def job_document(job: Job, base: str) -> JobPublic:
         links.append(Link(href=f"{base}/collections/{job.collection}", rel="collection", type=JSON))
     fields = job.model_dump(exclude={"kind", "inputs", "result", "error"})
     return JobPublic(**fields, jobID=job.id, processID=job.kind, links=links)
-
-
-def process_summary(process: Process, base: str) -> ProcessSummary:
-    """A process as a list shows it."""
-    here = f"{base}/processes/{process.id}"
-    links = [
-        Link(href=here, rel="self", type=JSON),
-        Link(href=f"{here}/execution", rel="http://www.opengis.net/def/rel/ogc/1.0/execute", type=JSON, method="POST"),
-    ]
-    return ProcessSummary(id=process.id, title=process.title, description=process.description, version=__version__, links=links)
-
-
-def process_document(process: Process, base: str) -> ProcessPublic:
-    """A process with its inputs, a JSON schema each, and outputs."""
-    schema = process.inputs.model_json_schema()
-    inputs = {
-        name: ProcessInput(
-            title=field.pop("title"),
-            description=field.pop("description", ""),
-            value_schema=field,
-            minOccurs=int(name in schema.get("required", [])),
-        )
-        for name, field in schema.get("properties", {}).items()
-    }
-    outputs = {
-        name: ProcessOutput(title=name, description=description, value_schema={})
-        for name, description in process.outputs.items()
-    }
-    return ProcessPublic(**process_summary(process, base).model_dump(), inputs=inputs, outputs=outputs)

@@ -195,60 +195,6 @@ class JobList(BaseModel):
     links: list[Link]
 
 
-class Execution(In):
-    """Body of `POST /processes/{id}/execution`; the process's description says which inputs it takes."""
-
-    inputs: dict[str, Any] = Field(default_factory=dict, examples=[{"collection": "naip"}])
-
-
-class ProcessSummary(BaseModel):
-    """A process in a list, as OGC API Processes has it."""
-
-    id: str
-    title: str
-    description: str
-    version: str
-    jobControlOptions: list[str] = ["async-execute", "dismiss"]  # noqa: N815 - OGC's spelling
-    outputTransmission: list[str] = ["value"]  # noqa: N815 - OGC's spelling
-    links: list[Link]
-
-
-class ProcessInput(BaseModel):
-    """An input of a process with its JSON schema; minOccurs is 0 for one that may be left out."""
-
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
-
-    title: str
-    description: str
-    value_schema: dict[str, Any] = Field(alias="schema")
-    minOccurs: int  # noqa: N815 - OGC's spelling
-    maxOccurs: int = 1  # noqa: N815 - OGC's spelling
-
-
-class ProcessOutput(BaseModel):
-    """An output of a process; its schema may be empty: any JSON value."""
-
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
-
-    title: str
-    description: str
-    value_schema: dict[str, Any] = Field(alias="schema")
-
-
-class ProcessPublic(ProcessSummary):
-    """A process with what it takes and what its results hold."""
-
-    inputs: dict[str, ProcessInput]
-    outputs: dict[str, ProcessOutput]
-
-
-class ProcessList(BaseModel):
-    """All processes."""
-
-    processes: list[ProcessSummary]
-    links: list[Link]
-
-
 class LabelCount(BaseModel):
     """A label and how many tiles have it."""
 

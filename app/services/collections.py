@@ -263,7 +263,8 @@ class CollectionService:
                 self._jobs.delete(job.id)
 
     def _empty_index(self, collection_id: str, card: ModelCard) -> str:
-        index = self._indexes.begin(collection_id, card.id, card.dimension)
+        index = self._indexes.begin(collection_id, card.id)
+        self._vectors.create_index(index, card.dimension)
         self._indexes.finish(index)
         return index
 

@@ -26,14 +26,12 @@ class Indexes:
         self._vectors = vectors
         self._blobs = blobs
 
-    def begin(self, collection_id: str, model: str, dimension: int, job: str | None = None) -> str:
-        """An index to be filled: the one that the job has begun already, else a new and empty one; its name."""
+    def begin(self, collection_id: str, model: str, job: str | None = None) -> str:
+        """The name of an index to be made: of the one that the job has begun already, else a new one."""
         begun = next((record for record in self._records(collection_id) if job is not None and record.job == job), None)
         index = begun.index if begun is not None else self._fresh(collection_id, model)
         if begun is None:
             self._write(IndexRecord(index=index, job=job))
-        if index not in self._vectors.indexes():
-            self._vectors.create_index(index, dimension)
         return index
 
     def finish(self, index: str, outcome: dict[str, Any] | None = None) -> None:

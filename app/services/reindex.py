@@ -91,7 +91,7 @@ class ReindexService:
         collection_id = str(job.collection)
         with self._models.keeping():
             model = self._models.load(job.inputs["model"])
-            target = self._indexes.begin(collection_id, model.card.id, model.card.dimension, job.id)
+            target = self._indexes.begin(collection_id, model.card.id, job.id)
         live = self._collections.live(collection_id)
         if live.index == target:  # killed behind the switch
             record = self._indexes.record(target)
@@ -131,7 +131,7 @@ class ReindexService:
                 saved=context.gets_on,
                 is_forced=inputs["force"],
             )
-            build.fill(report)
+            build.fill(model.card.dimension, report)
             build.settle()
             context.progress(BUILT_PERCENT, "comparing both indexes", {"tiles": total, **build.made})
             verdict = self._judge(collection_id, live, target, model, inputs["margin"])

@@ -23,7 +23,7 @@ AHEAD = 2
 """Batches whose images are read while the one before them is embedded."""
 FLUSH_EVERY = 20_000
 """Each stops the interpreter for as long as the disk takes; what a killed process has written is there without."""
-CARRIED, SAMPLE = 25, 4
+SAMPLE = 4
 PASSES = 5
 MAX_FAILURES = 1000
 PAUSE = 0.001
@@ -59,16 +59,27 @@ class IndexBuild:
         self.made = {"copied": 0, "projected": 0, "embedded": 0}
         self.left_out: dict[str, Failure] = {}
 
-    def fill(self, report: Callable[[int], None]) -> None:
-        """The first pass, over all tiles. report: told how many are done.
+    def fill(self, dimension: int, report: Callable[[int], None]) -> None:
+        """The first pass, over all tiles. dimension: of the target, if it is still to be made. report: told how many are done.
 
         Raises:
             DyadError: tiles cannot be embedded, and the build is not forced; it names them.
         """
         generation = self._vectors.stats(self._source).generation
+        is_new = self._target not in self._vectors.indexes()
+        if not is_new or not self._recast(report):
+            self._fill(dimension, report)
+        self._flush()
+        self._refuse_failures()
+        self._seen = generation if is_new else None
+
+    def _fill(self, dimension: int, report: Callable[[int], None]) -> None:
+        """Tile by tile, those left alone that are there already."""
+        if self._target not in self._vectors.indexes():
+            self._vectors.create_index(self._target, dimension)
         is_empty = self._vectors.stats(self._target).size == 0
         waiting: deque[Callable[[], Remade]] = deque()
-        after, done, is_last = self._carry(report) if is_empty else (None, 0, False)
+        after, done, is_last = None, 0, False
         while not is_last:
             self._check()
             page = self._vectors.scan(
@@ -84,9 +95,6 @@ class IndexBuild:
             time.sleep(PAUSE)
         while waiting:
             self._write(waiting.popleft()())
-        self._flush()
-        self._refuse_failures()
-        self._seen = generation if is_empty else None
 
     def settle(self) -> None:
         """Bring the target up to what was written to the source since; under the collection's write lock both are equal then.
@@ -110,25 +118,21 @@ class IndexBuild:
         sizes = [self._vectors.stats(index).size for index in (self._source, self._target)]
         return sizes[1] == sizes[0] - len(self.left_out)
 
-    def _carry(self, report: Callable[[int], None]) -> tuple[str | None, int, bool]:
-        """Copy what needs no image, page by page: behind which id that ended, after how many tiles, and whether it was all."""
+    def _recast(self, report: Callable[[int], None]) -> bool:
+        """Make the target in one go, where no image is needed; whether that was so."""
         sample = self._vectors.scan(self._source, limit=SAMPLE, features=self._remaker.features, pairs=self._remaker.pairs)
-        after, done, is_last = None, 0, not sample.tiles
-        if is_last or not self._remaker.carries(sample.tiles, sample.embeddings):
-            return after, done, is_last
-        while not is_last:
+        if not sample.tiles or not self._remaker.carries(sample.tiles, sample.embeddings):
+            return False
+
+        def step(done: int, is_kept: bool) -> None:
             self._check()
-            carried = self._vectors.carry(
-                self._source, self._target, self._remaker.carry, limit=CARRIED, after=after, pairs=self._remaker.pairs
-            )
-            if carried is None:
-                break
-            after, is_last = carried.after, carried.after is None
-            done += carried.count
-            self._note(self._remaker.way, carried.count)
+            self.made[self._remaker.way] = done
+            if is_kept:
+                self._saved()
             report(done)
             time.sleep(PAUSE)
-        return after, done, is_last
+
+        return self._vectors.recast(self._source, self._target, self._remaker.carry, step=step, pairs=self._remaker.pairs)
 
     def _catch_up(self) -> None:
         """One pass over the records of both."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from app.errors import DyadError, NotFound, OutOfSpace, Unavailable
+from app.files import copy_tree
 from app.stores.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
 from app.stores.indexes import Index, Point
 from app.stores.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
@@ -36,6 +37,7 @@ class EdgeIndex(Index):
         self._path = path
         self._reserve = reserve
         self._lock = threading.RLock()
+        self._writing = threading.RLock()  # taken before the other one
         self._generation = time.time_ns()
         with _translated():
             self._shard: edge.EdgeShard | None = edge.EdgeShard.load(str(path))
@@ -56,7 +58,7 @@ class EdgeIndex(Index):
 
     def close(self) -> None:
         """Flush and release the files; the index is gone for whoever still holds it."""
-        with self._lock:
+        with self._writing, self._lock:
             if self._shard is not None:
                 with _translated():
                     self._shard.flush()
@@ -121,13 +123,13 @@ class EdgeIndex(Index):
 
     @override
     def set_payloads(self, payloads: dict[str, Payload]) -> None:
-        with self._lock:
+        with self._writing:
             known = self.fetch(list(payloads), [])
             self._write([edge.UpdateOperation.set_payload([point], payloads[point]) for point in known])
 
     @override
     def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
-        with self._lock:
+        with self._writing:
             known: list[int | UUID | str] = list(self.fetch(ids, []))
             if known:
                 self._write([edge.UpdateOperation.set_payload(known, fields)])
@@ -154,13 +156,23 @@ class EdgeIndex(Index):
         with self._open() as shard:
             shard.flush()
 
+    def set_vectors(self, vectors: Sequence[tuple[str, list[float]]]) -> None:
+        """Replace the vectors of existing points: ten times as quick as to put them anew."""
+        self._write([edge.UpdateOperation.update_vectors([edge.PointVectors(*each) for each in vectors])])
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the shard into the new folder `path`, as it is now; searches go on meanwhile, writes wait."""
+        with self._writing:
+            self.flush()
+            copy_tree(self._path, path)
+
     def _count(self, where: Where, *, exact: bool) -> int:
         with self._open() as shard:
             return shard.count(edge.CountRequest(filter=_filter(where), exact=exact))
 
     def _write(self, operations: Sequence[edge.UpdateOperation]) -> None:
         check_space(self._path, self._reserve)
-        with self._open() as shard:
+        with self._writing, self._open() as shard:
             self._generation += 1
             for operation in operations:
                 shard.update(operation)

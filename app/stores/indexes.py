@@ -18,11 +18,12 @@ from typing_extensions import override
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
-from app.ports import Carried, Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
+from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 from app.stores import exact
 from app.stores.conditions import EVERYTHING
 from app.stores.payload import (
     LABELS_FIELD,
+    PAIR_FIELD,
     RECORD_FIELDS,
     SOURCE_FIELD,
     VECTOR_FIELDS,
@@ -36,6 +37,10 @@ from app.stores.payload import (
 
 Point = tuple[str, list[float], Payload]
 """Id, vector, whole payload."""
+
+Remake = Callable[[Embeddings], NDArray[np.float32] | None]
+Step = Callable[[int, bool], None]
+"""See `VectorStore.recast`."""
 
 SNAPSHOT_FORMAT = 1
 _BATCH = 100
@@ -151,30 +156,24 @@ class IndexedStore(VectorStore):
         return VectorPage([to_tile(point, payload) for point, _, payload in points], vectors, following)
 
     @override
-    def carry(
-        self,
-        source: str,
-        target: str,
-        remake: Callable[[Embeddings], NDArray[np.float32] | None],
-        *,
-        limit: int,
-        after: str | None = None,
-        pairs: bool = True,
-    ) -> Carried | None:
-        opened, into = self._index(source), self._index(target)
-        points, following = _behind(opened, limit, after)
-        payloads = [payload for _, _, payload in points]
-        rows = np.array([vector for _, vector, _ in points], np.float32).reshape(len(points), opened.dimension)
-        made = remake(Embeddings(rows, features_of(payloads)))
-        if made is None:
-            return None
-        _check_vectors(target, into.dimension, len(points), Embeddings(made))
-        if not pairs:
-            for payload in payloads:
-                payload.pop("pair", None)
-        if points:
-            into.put(list(zip((point for point, _, _ in points), made.tolist(), payloads, strict=True)))
-        return Carried(len(points), following)
+    def recast(self, source: str, target: str, remake: Remake, *, step: Step, pairs: bool = True) -> bool:
+        opened, done = self._index(source), 0
+        for points in parts_of(opened, _BATCH):
+            made = remade(points, opened.dimension, remake)
+            if made is None:
+                return False
+            if not done:
+                self.create_index(target, made.shape[1])
+            if not pairs:
+                for _, _, payload in points:
+                    payload.pop(PAIR_FIELD, None)
+            rows = made.tolist()
+            self._index(target).put([(point, row, payload) for (point, _, payload), row in zip(points, rows, strict=True)])
+            done += len(points)
+            step(done, True)
+        if done:
+            self.flush(target)
+        return done > 0
 
     @override
     def count(self, index: str, filter: TileFilter) -> int:
@@ -218,7 +217,7 @@ class IndexedStore(VectorStore):
         opened = self._index(index)
         with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
             file.writestr("index.json", json.dumps({"format": SNAPSHOT_FORMAT, "dimension": opened.dimension}))
-            for number, points in enumerate(_parts(opened)):
+            for number, points in enumerate(parts_of(opened, _PART)):
                 array = io.BytesIO()
                 np.save(array, np.array([vector for _, vector, _ in points], np.float32), allow_pickle=False)
                 file.writestr(f"part-{number:06}.npy", array.getvalue())
@@ -274,17 +273,24 @@ def _behind(index: Index, limit: int, after: str | None, fields: Sequence[str] |
     return shown, shown[-1][0] if shown and len(points) > limit else None
 
 
-def _parts(index: Index) -> Iterator[list[Point]]:
+def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
+    """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
     start = None
     is_last = False
     while not is_last:
-        points = index.walk(_PART, start)
-        is_last = len(points) < _PART
+        points = index.walk(size, start, fields)
+        is_last = len(points) < size
         if points and points[0][0] == start:
             points = points[1:]
         if points:
             start = points[-1][0]
             yield points
+
+
+def remade(points: Sequence[Point], dimension: int, remake: Remake) -> NDArray[np.float32] | None:
+    """What `remake` makes of points that were read with their feature."""
+    rows = np.array([vector for _, vector, _ in points], np.float32).reshape(len(points), dimension)
+    return remake(Embeddings(rows, features_of([payload for _, _, payload in points])))
 
 
 def _check_vectors(index: str, dimension: int, tiles: int, vectors: Embeddings) -> None:

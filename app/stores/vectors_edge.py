@@ -25,7 +25,8 @@ from app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from app.files import replace_file, sync
 from app.stores import exact
 from app.stores.edge_index import EdgeIndex, check_space
-from app.stores.indexes import IndexedStore
+from app.stores.edge_recast import recast
+from app.stores.indexes import IndexedStore, Remake, Step, remade
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PART = ".part-"
@@ -61,6 +62,29 @@ class EdgeVectorStore(IndexedStore):
             replace_file(part / "index.json", json.dumps({"dimension": dimension}).encode())
             part.rename(folder)
             sync(self._root)
+
+    @override
+    def recast(self, source: str, target: str, remake: Remake, *, step: Step, pairs: bool = True) -> bool:
+        opened, folder = self._index(source), self._folder(target)
+        sample = opened.walk(1, None, ["feature"])
+        made = remade(sample, opened.dimension, remake) if sample else None
+        if made is None:
+            return False
+        if made.shape[1] != opened.dimension or not pairs:
+            return super().recast(source, target, remake, step=step, pairs=pairs)
+        if folder.exists():
+            raise Conflict(f"index {target!r} exists already")
+        part = self._root / f"{_PART}{uuid.uuid4()}"
+        part.mkdir()
+        try:
+            if not recast(opened, part / "shard", remake, step, reserve=self._reserve):
+                return False
+            replace_file(part / "index.json", json.dumps({"dimension": opened.dimension}).encode())
+            part.rename(folder)
+            sync(self._root)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return True
 
     @override
     def drop_index(self, index: str) -> None:

@@ -56,8 +56,14 @@ def augment(images: Tensor, config: Augmentation, generator: torch.Generator | N
     """Augment a batch, every image by its own draw.
 
     images: (N, B, S, S) uint8. generator: of the CPU, wherever the images are; None for torch's global one. What is drawn
-    does not depend on the device. Returns (N, B, S, S) float32 in 0..1.
+    does not depend on the device. Returns (N, B, S, S) float32 in 0..1, under autocast too: its half precision is too coarse
+    for colours.
     """
+    with torch.autocast(images.device.type, enabled=False):
+        return _augment(images, config, generator)
+
+
+def _augment(images: Tensor, config: Augmentation, generator: torch.Generator | None) -> Tensor:
     result = to_unit(dihedral(images, _draw_codes(len(images), config, generator))).contiguous()
     if config.rotation or config.crop_scale != (1.0, 1.0):
         result = _move(result, config, generator)

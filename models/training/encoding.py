@@ -13,9 +13,14 @@ from models.backbones.encoder import Encoder
 from models.data.samplers import Indices
 from models.training.augmenting import Preparation, augment
 
+LARGEST = torch.finfo(torch.float16).max
+
 
 class Encoded(NamedTuple):
-    """What N images became: embeddings (N, D) float32, L2-normalised; maps (N, C, h, w) float16, None unless asked for."""
+    """What N images became: embeddings (N, D) float32, L2-normalised; maps (N, C, h, w) float16, None unless asked for.
+
+    Of maps, what is beyond the range of float16, as a network may make it that hardly trained, becomes the nearest end of it.
+    """
 
     embeddings: NDArray[np.float32]
     maps: NDArray[np.float16] | None
@@ -51,7 +56,7 @@ def encode_images(
         output = encoder(preparation.normalise(values))
         embeddings.append(output.embedding.float().cpu().numpy())
         if with_maps:
-            maps.append(output.map.half().cpu().contiguous().numpy())
+            maps.append(output.map.clamp(-LARGEST, LARGEST).half().cpu().contiguous().numpy())
     for module, mode in zip(modules, modes, strict=True):
         module.train(mode)
     return Encoded(np.concatenate(embeddings), np.concatenate(maps) if with_maps else None)

@@ -22,7 +22,7 @@ from app.domain.search import Cursor, Hit, TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile, Window
 from app.errors import Conflict, InvalidInput, ModelMismatch, NotFound
-from app.ports import Carried, VectorStore
+from app.ports import VectorStore
 from app.stores.vectors_edge import EdgeVectorStore
 from app.stores.vectors_qdrant import QdrantVectorStore
 
@@ -403,12 +403,17 @@ def test_sources_go_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
     assert (last.sources, last.after) == ([(tiles[8].id, tiles[8].source)], None)
 
 
-@pytest.mark.parametrize("limit", [7, 1000])
-def test_tiles_are_carried_to_another_index_under_new_embeddings(store: VectorStore, limit: int) -> None:
+RECAST = slice(0, 260)  # more than any adapter does at a time
+
+
+@pytest.mark.parametrize("dimension", [3, D])
+def test_an_index_is_made_of_another_one_under_new_embeddings(store: VectorStore, dimension: int) -> None:
+    feature, pair = VECTORS.feature, VECTORS.pair
+    assert feature is not None
+    assert pair is not None
     store.create_index(INDEX, D)
-    store.create_index("ucm.new.1", 3)
-    store.upsert(INDEX, TILES[:60], Embeddings(VECTORS.embedding[:60], VECTORS.feature[:60], VECTORS.pair[:60]))  # type: ignore[index]
-    head = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+    store.upsert(INDEX, TILES[RECAST], Embeddings(VECTORS.embedding[RECAST], feature[RECAST], pair[RECAST]))
+    head = np.random.default_rng(0).standard_normal((dimension, 8)).astype(np.float32)
 
     def remake(old: Embeddings) -> NDArray[np.float32]:
         assert old.feature is not None
@@ -417,39 +422,77 @@ def test_tiles_are_carried_to_another_index_under_new_embeddings(store: VectorSt
         unit: NDArray[np.float32] = made / np.linalg.norm(made, axis=1, keepdims=True)
         return unit
 
-    after, count = None, 0
-    while carried := store.carry(INDEX, "ucm.new.1", remake, limit=limit, after=after):
-        count += carried.count
-        after = carried.after
-        if after is None:
-            break
-    assert count == store.stats("ucm.new.1").size == 60
-    ids = [tile.id for tile in TILES[:60]]
+    steps: list[int] = []
+    assert store.recast(INDEX, "ucm.new.1", remake, step=lambda done, is_kept: steps.append(done))
+    assert steps == sorted(set(steps))
+    assert len(steps) > 1
+    assert steps[-1] == 260
+    assert store.stats("ucm.new.1").size == 260
+    assert store.stats("ucm.new.1").dimension == dimension
+    ids = [tile.id for tile in TILES[RECAST]]
     assert store.get("ucm.new.1", ids) == store.get(INDEX, ids)
     old, new = store.vectors(INDEX, ids), store.vectors("ucm.new.1", ids)
+    np.testing.assert_allclose(old.embedding, VECTORS.embedding[RECAST], atol=1e-6)
     np.testing.assert_allclose(new.embedding, remake(Embeddings(old.embedding, old.feature)), atol=1e-6)
     np.testing.assert_array_equal(new.feature, old.feature)
     np.testing.assert_array_equal(new.pair, old.pair)
     for name in ("box", "labels", "interval", "sources"):
         assert store.count("ucm.new.1", FILTERS[name]) == store.count(INDEX, FILTERS[name])
+    hits = store.search("ucm.new.1", new.embedding[7], limit=260, filter=TileFilter())
+    assert hits[0].tile.id == ids[7]
+    assert len({hit.tile.id for hit in hits}) == 260
+    with pytest.raises(Conflict):
+        store.recast(INDEX, "ucm.new.1", remake, step=lambda done, is_kept: None)
 
 
-def test_carrying_without_pair_halves_or_at_all(store: VectorStore) -> None:
+def test_both_indexes_go_their_own_ways_afterwards(store: VectorStore) -> None:
     store.create_index(INDEX, D)
-    store.create_index("ucm.new.1", D)
+    store.upsert(INDEX, TILES[:9], random_vectors(9))
+    assert store.recast(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None)
+    ids = [tile.id for tile in TILES[:9]]
+    store.relabel(INDEX, {ids[0]: ("only here",)})
+    store.delete("ucm.new.1", ids[1:3])
+    store.upsert("ucm.new.1", TILES[9:11], random_vectors(2))
+    assert store.get("ucm.new.1", ids[:1])[ids[0]].labels == TILES[0].labels
+    assert (store.stats(INDEX).size, store.stats("ucm.new.1").size) == (9, 9)
+    store.drop_index(INDEX)
+    assert store.stats("ucm.new.1").size == 9
+
+
+def test_a_recast_without_pair_halves_or_not_at_all(store: VectorStore) -> None:
+    store.create_index(INDEX, D)
+    assert not store.recast(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None)
     store.upsert(INDEX, TILES[:5], random_vectors(5))
-    assert store.carry(INDEX, "ucm.new.1", lambda old: None, limit=3) is None
-    assert store.stats("ucm.new.1").size == 0
-    with pytest.raises(ModelMismatch, match="16-d"):
-        store.carry(INDEX, "ucm.new.1", lambda old: old.embedding[:, :4], limit=3)
-    carried = store.carry(INDEX, "ucm.new.1", lambda old: old.embedding, limit=5, pairs=False)
-    assert carried is not None
-    assert (carried.count, carried.after) == (5, None)
+    assert not store.recast(INDEX, "ucm.new.1", lambda old: None, step=lambda done, is_kept: None)
+    assert store.indexes() == [INDEX]
+    assert store.recast(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None, pairs=False)
     back = store.vectors("ucm.new.1", [TILES[0].id])
     assert back.pair is None
     assert back.feature is not None
-    store.delete(INDEX, [tile.id for tile in TILES[:5]])
-    assert store.carry(INDEX, "ucm.new.1", lambda old: old.embedding, limit=5) == Carried(0, None)
+
+
+@pytest.mark.parametrize("dimension", [3, D])
+def test_what_a_recast_that_was_stopped_leaves_behind_is_done(store: VectorStore, dimension: int) -> None:
+    store.create_index(INDEX, D)
+    store.upsert(INDEX, TILES[RECAST], random_vectors(260))
+    kept = 0
+
+    def step(done: int, is_kept: bool) -> None:
+        nonlocal kept
+        kept = done if is_kept else 0
+        if done > 120:
+            raise Conflict("stop")
+
+    with pytest.raises(Conflict, match="stop"):
+        store.recast(INDEX, "ucm.new.1", lambda old: -old.embedding[:, :dimension], step=step)
+    if not kept:
+        assert store.indexes() == [INDEX]
+        return
+    ids = [tile.id for tile in store.scroll("ucm.new.1", limit=1000, filter=TileFilter()).tiles]
+    assert 120 < len(ids) == kept < 260
+    made = -store.vectors(INDEX, ids).embedding[:, :dimension]
+    unit = made / np.linalg.norm(made, axis=1, keepdims=True)
+    np.testing.assert_allclose(store.vectors("ucm.new.1", ids).embedding, unit, atol=1e-6)
 
 
 def test_a_scan_of_an_empty_index(store: VectorStore) -> None:
@@ -577,7 +620,7 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "vectors": lambda s: s.vectors("x.y.1", [TILES[0].id]),
     "sources": lambda s: s.sources("x.y.1", limit=1),
     "scan": lambda s: s.scan("x.y.1", limit=1),
-    "carry": lambda s: s.carry("x.y.1", "x.y.2", lambda old: old.embedding, limit=1),
+    "recast": lambda s: s.recast("x.y.1", "x.y.2", lambda old: old.embedding, step=lambda done, is_kept: None),
     "count": lambda s: s.count("x.y.1", TileFilter()),
     "facet": lambda s: s.facet("x.y.1", "labels", filter=TileFilter()),
     "extent": lambda s: s.extent("x.y.1"),

@@ -258,7 +258,7 @@ def _at(
 ) -> Callable[[Callable[[], None]], None]:
     """Have something happen once, in the job's own thread, at a moment of the next re-indexing."""
     owner, name = {
-        "while filling": (parts.vectors, "carry" if projects else "upsert"),
+        "while filling": (parts.vectors, "recast" if projects else "upsert"),
         "while judging": (parts.reindex._gate, "judge"),
         "when the lock is asked for": (parts.collections, "writing"),
     }[moment]
@@ -374,7 +374,8 @@ def test_half_built_indexes_of_jobs_that_are_gone_are_swept(tmp_path: Path) -> N
     write_models(tmp_path / "home")
     with opened(tmp_path / "home") as parts:
         parts.collections.create(ARCHIVE, model="base")
-        half = parts.indexes.begin(ARCHIVE, "better", 12, "no-such-job")
+        half = parts.indexes.begin(ARCHIVE, "better", "no-such-job")
+        parts.vectors.create_index(half, 12)
         assert parts.vectors.indexes() == ["stripes.base.1", half]
         parts.vectors.create_index("stripes.better.9", 12)
     with opened(tmp_path / "home") as parts:

@@ -39,8 +39,9 @@ def test_it_measures_what_the_training_measured_without_torch(trained: Workshop,
     finish(program, timeout=120)
     numbers, values = report(tmp_path), trained.card("straight")["metrics"]["shapes"]["values"]
     assert numbers["warnings"] == []
-    assert numbers["retrieval"]["mean_average_precision"] == pytest.approx(values["map"], abs=0.01)
-    assert numbers["retrieval"]["anmrr"] == pytest.approx(values["anmrr"], abs=0.01)
+    # The training measured the network, this one its int8 graph, on 36 images.
+    assert numbers["retrieval"]["mean_average_precision"] == pytest.approx(values["map"], abs=0.03)
+    assert numbers["retrieval"]["anmrr"] == pytest.approx(values["anmrr"], abs=0.03)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "straight on shapes" in page
     assert "that of the training, seed 0" in page

@@ -37,6 +37,12 @@ def test_presets_take_any_bands_and_stay_in_range(config: Augmentation, bands: i
     assert not torch.equal(result, augment(batch, config, seeded(1)))
 
 
+def test_autocast_changes_nothing() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        result = augment(images(), ROBUST, seeded())
+    assert torch.equal(result, augment(images(), ROBUST, seeded()))
+
+
 def test_flips_and_turns_are_as_often_as_asked() -> None:
     one = images(1, side=4)
     batch = one.expand(2000, -1, -1, -1)

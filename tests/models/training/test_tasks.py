@@ -63,13 +63,17 @@ def accuracy(task: EmbeddingTask | JointTask) -> float:
 @pytest.mark.parametrize("name", ["nsl-margin", "triplet", "snca"])
 def test_embeddings_are_learned(name: str) -> None:
     overrides = [*TINY, "epochs=8"] if name != "triplet" else [*TINY, "epochs=40", "samples_per_class=4"]
-    recipe = named_recipe(name, overrides)
-    seed_everything(recipe.seed)
-    task = embedding_task(recipe, classes=CLASSES, images=len(TRAIN), mean=MEAN, std=STD)
-    batches = labelled_batches(recipe, PIXELS, TRAIN, LABELS[TRAIN])
-    before = accuracy(task)
-    Loop(task, batches, build_optimiser(recipe, task.parameters()), loop_config(recipe)).run()
-    assert accuracy(task) > max(0.8, before - 0.01)
+    before: list[float] = []
+    after: list[float] = []
+    for seed in range(1, 5):  # one alone may end anywhere from 0.65 to 1, by how a processor rounds
+        recipe = named_recipe(name, [*overrides, f"seed={seed}"])
+        seed_everything(recipe.seed)
+        task = embedding_task(recipe, classes=CLASSES, images=len(TRAIN), mean=MEAN, std=STD)
+        batches = labelled_batches(recipe, PIXELS, TRAIN, LABELS[TRAIN])
+        before.append(accuracy(task))
+        Loop(task, batches, build_optimiser(recipe, task.parameters()), loop_config(recipe)).run()
+        after.append(accuracy(task))
+    assert np.mean(after) > max(0.75, float(np.mean(before)) + 0.1)
 
 
 def test_hr_s2dml_learns_from_both() -> None:

@@ -1,0 +1,31 @@
+"""The protocols between the services and the parts that keep state or compute. Every one has an embedded adapter.
+
+Adapters are thread-safe: a job may write while requests read. They raise `app.errors` only; a part that does not answer is
+`Unavailable`. One contract suite a protocol, in tests/contracts, runs over all its adapters.
+"""
+
+from app.ports.blobs import Blobs
+from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobStore
+from app.ports.models import Inference, ModelProvider
+from app.ports.programs import AskChild, RunChild, Translate
+from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
+
+__all__ = [
+    "AskChild",
+    "Blobs",
+    "Extent",
+    "IndexStats",
+    "Inference",
+    "Interrupted",
+    "JobContext",
+    "JobHandler",
+    "JobQueue",
+    "JobStore",
+    "ModelProvider",
+    "Page",
+    "RunChild",
+    "SourcePage",
+    "Translate",
+    "VectorPage",
+    "VectorStore",
+]
