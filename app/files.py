@@ -91,6 +91,13 @@ def _copy_sparse(source: Path, target: Path) -> None:
         os.fsync(write.fileno())
 
 
+def sync_tree(folder: Path) -> None:
+    """Make all files in a folder durable, those included that are written through memory maps."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            sync(path)
+
+
 def sync(path: Path) -> None:
     """Make a file's content, or the renames in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)

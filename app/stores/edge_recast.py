@@ -7,16 +7,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.errors import ModelMismatch
+from app.files import sync_tree
 from app.stores.edge_index import EdgeIndex
 from app.stores.indexes import Remake, Step, parts_of, remade
 
 _BATCH = 50
 """So few that a search waits for a millisecond at most."""
-_FLUSH_EVERY = 5000
 
 
-def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserve: int) -> bool:
-    """Copy `source` into the new folder `shard`, with the embeddings that `remake` makes; False if there is one it cannot make.
+def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserve: int) -> EdgeIndex | None:
+    """Copy `source` into the new folder `shard`, under the embeddings that `remake` makes: the copy, open and durable, or None
+    if there are some that it cannot make.
 
     step: called after each few tiles with how many are done. reserve: as for `EdgeIndex`.
 
@@ -25,19 +26,27 @@ def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserv
     """
     source.copy_to(shard)
     copy = EdgeIndex(shard, source.dimension, reserve=reserve)
-    done = 0
+    is_whole = False
     try:
-        for points in parts_of(copy, _BATCH, ["feature"]):
-            made = remade(points, copy.dimension, remake)
-            if made is None:
-                return False
-            if made.shape[1] != copy.dimension:
-                raise ModelMismatch(f"{made.shape[1]}-d vectors for an index of {copy.dimension}-d ones")
-            copy.set_vectors([(point, row) for (point, _, _), row in zip(points, made.tolist(), strict=True)])
-            done += len(points)
-            if done % _FLUSH_EVERY < len(points):
-                copy.flush()
-            step(done, False)
+        is_whole = _embed_anew(copy, remake, step)
+        if is_whole:
+            sync_tree(shard)  # the engine's own flush would hold the interpreter while it waits for the disk
+            copy.flush()
     finally:
-        copy.close()
+        if not is_whole:
+            copy.close()
+    return copy if is_whole else None
+
+
+def _embed_anew(index: EdgeIndex, remake: Remake, step: Step) -> bool:
+    done = 0
+    for points in parts_of(index, _BATCH, ["feature"]):
+        made = remade(points, index.dimension, remake)
+        if made is None:
+            return False
+        if made.shape[1] != index.dimension:
+            raise ModelMismatch(f"{made.shape[1]}-d vectors for an index of {index.dimension}-d ones")
+        index.set_vectors([(point, row) for (point, _, _), row in zip(points, made.tolist(), strict=True)])
+        done += len(points)
+        step(done, False)
     return True

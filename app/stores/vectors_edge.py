@@ -3,9 +3,9 @@
 ::
 
     aliases.json               {alias: index}, replaced atomically
-    {index}/index.json         {"dimension": D}
+    {index}/index.json         {"dimension": D}; an index is there when this is
     {index}/shard/             the engine's files
-    .part-*                    an index being made or removed; swept at the next start
+    .part-*                    an index being made or removed; swept at the next start, as are those without `index.json`
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ class EdgeVectorStore(IndexedStore):
         self._open: dict[str, EdgeIndex] = {}
         self._count_of = lru_cache(maxsize=256)(self._count_now)
         root.mkdir(parents=True, exist_ok=True)
-        for leftover in root.glob(f"{_PART}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for folder in root.iterdir():
+            if folder.is_dir() and (folder.name.startswith(_PART) or not (folder / "index.json").exists()):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @override
     def create_index(self, index: str, dimension: int) -> None:
@@ -72,19 +73,24 @@ class EdgeVectorStore(IndexedStore):
             return False
         if made.shape[1] != opened.dimension or not pairs:
             return super().recast(source, target, remake, step=step, pairs=pairs)
-        if folder.exists():
-            raise Conflict(f"index {target!r} exists already")
-        part = self._root / f"{_PART}{uuid.uuid4()}"
-        part.mkdir()
         try:
-            if not recast(opened, part / "shard", remake, step, reserve=self._reserve):
-                return False
-            replace_file(part / "index.json", json.dumps({"dimension": opened.dimension}).encode())
-            part.rename(folder)
-            sync(self._root)
+            folder.mkdir()
+        except FileExistsError:
+            raise Conflict(f"index {target!r} exists already") from None
+        copy = None
+        try:
+            copy = recast(opened, folder / "shard", remake, step, reserve=self._reserve)
+            if copy is not None:
+                sync(self._root)
+                replace_file(folder / "index.json", json.dumps({"dimension": opened.dimension}).encode())
+                with self._lock:
+                    self._open[target] = copy
         finally:
-            shutil.rmtree(part, ignore_errors=True)
-        return True
+            if not (folder / "index.json").exists():
+                if copy is not None:
+                    copy.close()
+                shutil.rmtree(folder, ignore_errors=True)
+        return copy is not None
 
     @override
     def drop_index(self, index: str) -> None:
@@ -153,7 +159,7 @@ class EdgeVectorStore(IndexedStore):
 
     def _require(self, index: str) -> Path:
         folder = self._folder(index)
-        if not folder.exists():
+        if not (folder / "index.json").exists():
             raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
         return folder
 
