@@ -118,7 +118,7 @@ class Container:
 
     def _build_learning(self, settings: Settings) -> None:
         subjects = Subjects(self.collections, self.models, self.vectors, self.blobs, settings.max_pixels)
-        head = HeadTraining(subjects, self.models, self.vectors, self.folders, run_child)
+        head = HeadTraining(subjects, self.models, self.vectors, self.folders, run_child, ask_child)
         full = FullTraining(self.models, self.vectors, self.blobs, self.folders, run_child, ask_child)
         self.training = TrainingService(
             subjects, self.models, self.job_store, self.queue, self.folders, head, full, self.reindex.submit

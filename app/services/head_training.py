@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidInput
-from app.ports import JobContext, RunChild, VectorStore
+from app.ports import AskChild, JobContext, RunChild, VectorStore
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
 from app.services.part_context import PartContext
@@ -15,7 +16,7 @@ from app.services.training import TrainInputs
 from app.services.training_files import Manifest
 from app.services.training_subject import Subject, Subjects
 
-PROGRAM = "worker.train_head"
+PROGRAM, DESCRIBE = "worker.train_head", "worker.describe_head"
 FILES_SHARE = 45
 """Percent of the work that goes into reading the collection."""
 
@@ -24,19 +25,26 @@ class HeadTraining:
     """Trains heads."""
 
     def __init__(
-        self, subjects: Subjects, models: ModelService, vectors: VectorStore, folders: JobFolders, run_child: RunChild
+        self,
+        subjects: Subjects,
+        models: ModelService,
+        vectors: VectorStore,
+        folders: JobFolders,
+        run_child: RunChild,
+        ask_child: AskChild,
     ) -> None:
         self._subjects = subjects
         self._models = models
         self._vectors = vectors
         self._folders = folders
         self._run_child = run_child
+        self._ask_child = ask_child
 
     def check(self, subject: Subject, inputs: TrainInputs) -> None:
-        """See that the index has features.
+        """See that the index has features, and that there are such settings.
 
         Raises:
-            InvalidInput: it has none. OutOfSpace: the files do not fit on the disk.
+            InvalidInput: one is not so. OutOfSpace: the files do not fit on the disk.
         """
         if inputs.from_scratch:
             raise InvalidInput("from_scratch: the recipe 'head' goes on from the live model; leave it out")
@@ -45,6 +53,8 @@ class HeadTraining:
             raise InvalidInput(f"the recipe 'head' needs features, and model {subject.card.id!r} gives none; {advice}")
         if self._vectors.scan(subject.live.index, limit=1, features=True).embeddings.feature is None:
             raise InvalidInput(f"the index of {subject.collection.id!r} holds no features; {advice}")
+        if inputs.settings:
+            self._ask_child(DESCRIBE, [json.dumps(dict(inputs.settings))])
         self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=True))
 
     def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
