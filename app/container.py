@@ -44,6 +44,7 @@ from app.settings import Settings
 from app.stores.blobs import ObjectBlobs
 from app.stores.home import Home
 from app.stores.jobs_sqlite import SqliteJobStore
+from app.stores.key_file import KeyFile
 from app.stores.vectors_edge import EdgeVectorStore
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Container:
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self.settings = settings
+        self.keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
         self.home = Home(settings.home, url)
         try:
             self._build(settings)

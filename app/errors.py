@@ -6,6 +6,7 @@
     ├── InvalidInput              parameters contradict each other or cannot be understood
     │   └── ModelMismatch         a model does not fit a collection (bands, dimension)
     ├── Unprocessable             well-formed but of the wrong shape; carries a list of field errors
+    ├── Unauthenticated           a key is needed, or the one that was sent is not known
     ├── Forbidden                 a path outside DYAD_READ_ROOTS, an action the caller may not do
     ├── NotFound                  a collection, item, job or model that does not exist
     ├── Conflict                  it exists already, or is in use
@@ -52,6 +53,10 @@ class Unprocessable(DyadError):
     def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(message)
         self.errors = tuple(errors)
+
+
+class Unauthenticated(DyadError):
+    """A key is needed, or the one that was sent is not known."""
 
 
 class Forbidden(DyadError):

@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
 from app.api import errors
+from app.api.access import AccessMiddleware
 from app.api.headers import SecurityHeadersMiddleware
 from app.api.metrics import Metrics, MetricsMiddleware
-from app.api.routes import collections, indexes, items, jobs, labels, landing, models, processes, sample, schedules, search
+from app.api.routes import (
+    collections,
+    indexes,
+    items,
+    jobs,
+    labels,
+    landing,
+    models,
+    processes,
+    sample,
+    schedules,
+    search,
+    session,
+)
 from app.api.schemas import ProblemPublic
 from app.container import Container
 
 DESCRIPTION = "Finds the satellite tiles that look like this one. Errors are `application/problem+json` (RFC 9457)."
+
+DOCUMENTED_KEY = HTTPBearer(auto_error=False, description="A key of `dyad keys create`")
+"""For the OpenAPI document; `AccessMiddleware` does the checking."""
 
 
 def create_app(container: Container) -> FastAPI:
@@ -37,15 +55,17 @@ def create_app(container: Container) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        dependencies=[] if container.keys is None else [Depends(DOCUMENTED_KEY)],
         responses={"4XX": {"model": ProblemPublic}, "5XX": {"model": ProblemPublic}},
     )
     metrics = Metrics()
     app.state.container = container
     app.state.metrics = metrics
     errors.install(app)
-    for module in (landing, collections, indexes, labels, items, search, schedules, jobs, processes, models, sample):
+    for module in (landing, collections, indexes, labels, items, search, schedules, jobs, processes, models, sample, session):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
+    app.add_middleware(AccessMiddleware, keys=container.keys)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ class Settings(BaseModel):
     blobs_url: str = ""
     broker_url: str = ""
     api_keys_file: Path | None = None
+    allow_anonymous: bool = False
+    api_key: str = Field(default="", repr=False)
     max_upload_mb: int = Field(default=4096, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1_000)
     read_roots: tuple[str, ...] = ()
@@ -54,8 +57,11 @@ class Settings(BaseModel):
     def _check(self) -> Settings:
         if self.broker_url:
             raise ValueError("DYAD_BROKER_URL: this version runs jobs in the service itself; leave it empty")
-        if self.api_keys_file is not None:
-            raise ValueError("DYAD_API_KEYS_FILE: this version has no keys yet; leave it empty and stay on 127.0.0.1")
+        if self.api_keys_file is None and not (self.allow_anonymous or _is_loopback(self.host)):
+            raise ValueError(
+                f"DYAD_HOST: without keys anybody who reaches {self.host or 'this machine'} could read and write everything; "
+                "make keys (`dyad keys create`) and name their file in DYAD_API_KEYS_FILE, or set DYAD_ALLOW_ANONYMOUS=true"
+            )
         if self.vectors_url and not self.vectors_url.startswith(("http://", "https://")):
             raise ValueError("DYAD_VECTORS_URL: an http(s) address of a Qdrant server, or empty for the embedded store")
         return self
@@ -66,6 +72,14 @@ class Settings(BaseModel):
         is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - shown to people, not bound
         host = "127.0.0.1" if is_any else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; of a name but `localhost` nobody knows."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

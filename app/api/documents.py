@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from app.api.links import Place
 from app.api.schemas import (
     CollectionPublic,
     ExtentPublic,
@@ -94,9 +95,8 @@ def _temporal(interval: Interval | None) -> TemporalExtent:
     return TemporalExtent(interval=[[None if end is None else format_instant(end) for end in ends]])
 
 
-def feature(tile: Tile, here: str, **more: Any) -> dict[str, Any]:
-    """A tile as a GeoJSON feature; `here` is its collection's address, `more` are properties that come first."""
-    item = f"{here}/items/{tile.id}"
+def feature(tile: Tile, here: Place, **more: Any) -> dict[str, Any]:
+    """A tile as a GeoJSON feature; `here` is its collection's place, `more` are properties that come first."""
     record = {
         "labels": list(tile.labels),
         "datetime": None if tile.datetime is None else format_instant(tile.datetime),
@@ -106,12 +106,13 @@ def feature(tile: Tile, here: str, **more: Any) -> dict[str, Any]:
         "gsd": tile.gsd,
         "indexed_at": format_instant(tile.indexed_at),
     }
+    thumbnail = here.picture(tile.id, "thumbnail")  # also a property: a GIS shows attributes, and knows nothing of links
     links = [
-        link(f"{item}/thumbnail", "thumbnail", "image/jpeg"),
-        link(item, "self", GEOJSON),
-        link(f"{item}/image", "enclosure", "image/*"),
+        link(thumbnail, "thumbnail", "image/jpeg"),
+        link(f"{here.url}/items/{tile.id}", "self", GEOJSON),
+        link(here.picture(tile.id, "image"), "enclosure", "image/*"),
     ]
-    properties = {**tile.properties, **more, **record}
+    properties = {"thumbnail": thumbnail, **tile.properties, **more, **record}
     return {"type": "Feature", "id": tile.id, "geometry": tile.geometry, "properties": properties, "links": links}
 
 
@@ -128,15 +129,15 @@ def feature_collection(
     return {"type": "FeatureCollection", **counts, **more, "links": links, "features": features}
 
 
-def search_document(result: SearchResult, here: str, links: list[Document]) -> Document:
-    """A page of search results; `here` is the collection's address."""
+def search_document(result: SearchResult, here: Place, links: list[Document]) -> Document:
+    """A page of search results; `here` is the collection's place."""
     features = [_match_feature(match, rank, here) for rank, match in enumerate(result.hits, result.rank_offset + 1)]
     more: Document = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
     more["rerank"] = None if result.reranking is None else _given(**asdict(result.reranking))
     return feature_collection(features, result.matched, links, **more, **_given(matches_end_at=result.matches_end_at))
 
 
-def _match_feature(match: Match, rank: int, here: str) -> Document:
+def _match_feature(match: Match, rank: int, here: Place) -> Document:
     scores = {"score": round(match.score, 6), "similarity": round(match.similarity, 6)}
     chance = None if match.probability is None else round(match.probability, 6)
     found = feature(match.tile, here, rank=rank, **scores, **_given(match_probability=chance))

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 STATUS: dict[type[errors.DyadError], int] = {
     errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,

@@ -17,6 +17,7 @@ from app.api.documents import (
 )
 from app.api.index_documents import Rollback, index_list
 from app.api.label_documents import labels_document
+from app.api.links import Place
 from app.api.model_documents import imported_document, model_document
 from app.api.params import parse_search
 from app.api.schedule_documents import SchedulePut, schedule_document
@@ -127,7 +128,7 @@ class LocalBackend:
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """The most similar tiles."""
         result = self._container.search.search(collection_id, parse_search(_validated(SearchRequest, query)), image)
-        return search_document(result, f"{BASE}/collections/{collection_id}", [])
+        return search_document(result, Place(f"{BASE}/collections/{collection_id}", collection_id), [])
 
     def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: Report) -> Document:
         """Index paths as one job and wait for it."""

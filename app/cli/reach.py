@@ -19,14 +19,14 @@ def open_backend(target: Target) -> Iterator[Backend]:
         StartupError: the folder cannot be opened, and no service that has it open is known.
     """
     from app.cli.remote import HttpBackend
+    from app.settings import load_settings
 
     if target.url is not None:
-        with HttpBackend(target.url) as remote:
+        with HttpBackend(target.url, load_settings().api_key) as remote:
             yield remote
         return
 
     from app.cli.local import LocalBackend
-    from app.settings import load_settings
 
     settings = load_settings(home=target.home)
     try:
@@ -35,7 +35,7 @@ def open_backend(target: Target) -> Iterator[Backend]:
         if error.url is None:
             raise
         notice(f"{settings.home} is open in the service at {error.url}; asking it")
-        with HttpBackend(error.url) as remote:
+        with HttpBackend(error.url, settings.api_key) as remote:
             yield remote
         return
     with local:

@@ -22,12 +22,13 @@ TIMEOUT = httpx.Timeout(300, connect=10)
 
 
 class HttpBackend:
-    """A `Backend` over a service's address."""
+    """A `Backend` over a service's address. key: sent with every request, if it is not empty."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self.url = url.rstrip("/")
         is_near = urlsplit(self.url).hostname in LOOPBACK
-        self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=not is_near)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_near)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +75,8 @@ class HttpBackend:
         """The error that an answer stands for."""
         asked = f"{answer.request.method} {answer.request.url.path}"
         detail = (document or {}).get("detail") or f"{self.url} answered {answer.status_code} to {asked}; is it a Dyad service?"
+        if answer.status_code == 401:
+            detail += " (commands take it from DYAD_API_KEY)"
         kind = next((kind for kind, status in STATUS.items() if status == answer.status_code), DyadError)
         return kind(str(detail))
 

@@ -21,6 +21,7 @@ from app.api.documents import (
     next_link,
     page_links,
 )
+from app.api.links import place_of
 from app.api.params import decode_after, encode_after
 from app.api.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
 from app.api.uploads import MEGABYTE, is_multipart, receive_form
@@ -100,8 +101,8 @@ def list_items(
 ) -> Response:
     """Qualifying tiles in a stable order, a page at a time. A GIS opens this address as a layer."""
     page, matched = items.page(collection_id, filter, min(limit, MAX_LIMIT), decode_after(token))
-    here = f"{base_url(request)}/collections/{collection_id}"
-    links = [*page_links(request, GEOJSON), link(here, "collection")]
+    here = place_of(request, collection_id)
+    links = [*page_links(request, GEOJSON), link(here.url, "collection")]
     if page.after is not None:
         links.append(next_link(request, encode_after(page.after)))
     return GeoJSONResponse(feature_collection([feature(tile, here) for tile in page.tiles], matched, links))
@@ -111,14 +112,14 @@ def list_items(
 def read(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> Response:
     """A tile as a GeoJSON feature."""
     tile = items.get(collection_id, _known_id(item_id))
-    return GeoJSONResponse(feature(tile, f"{base_url(request)}/collections/{collection_id}"))
+    return GeoJSONResponse(feature(tile, place_of(request, collection_id)))
 
 
 @router.patch("/{item_id}", response_class=GeoJSONResponse, responses={200: {"model": FeaturePublic}}, summary="Label a tile")
 def patch(collection_id: CollectionId, item_id: ItemId, body: ItemPatch, request: Request, items: ItemsDep) -> Response:
     """Replace the tile's labels; merge properties into its own (null removes one)."""
     tile = items.patch(collection_id, _known_id(item_id), body.labels, body.properties)
-    return GeoJSONResponse(feature(tile, f"{base_url(request)}/collections/{collection_id}"))
+    return GeoJSONResponse(feature(tile, place_of(request, collection_id)))
 
 
 @router.delete("/{item_id}", status_code=204, summary="Delete a tile")

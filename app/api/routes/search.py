@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
-from app.api.documents import GEOJSON, Document, GeoJSONResponse, base_url, link, next_link, page_links, search_document
+from app.api.documents import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links, search_document
+from app.api.links import place_of
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
 from app.api.schemas import FeatureCollectionPublic, SearchRequest
 from app.api.uploads import MEGABYTE, is_multipart, parse_small_form, receive_form, small_body_length
@@ -129,7 +130,7 @@ def _search(
 
 
 def _answer(request: Request, collection_id: str, result: SearchResult, links: list[Document]) -> Response:
-    return GeoJSONResponse(search_document(result, f"{base_url(request)}/collections/{collection_id}", links))
+    return GeoJSONResponse(search_document(result, place_of(request, collection_id), links))
 
 
 async def _limited_body(request: Request) -> bytes:

@@ -16,11 +16,15 @@ export class ApiError extends Error {
   }
 }
 
+/** The name of the event of a request that was refused for want of a key. */
+export const LOCKED = "dyad-locked";
+
 /**
  * @param {number} status
  * @param {string} text
  */
 function problem(status, text) {
+  if (status === 401) dispatchEvent(new Event(LOCKED));
   try {
     const body = JSON.parse(text);
     if (body.detail || body.title) return new ApiError(body.detail || body.title, status, body.errors ?? []);
@@ -53,6 +57,11 @@ export async function request(path, { method, json, form, signal } = {}) {
   if (!response.ok) throw problem(response.status, text);
   return text ? JSON.parse(text) : null;
 }
+
+export const session = () => request("session");
+/** @param {string} key */
+export const beginSession = (key) => request("session", { json: { key } });
+export const endSession = () => request("session", { method: "DELETE" });
 
 const enc = encodeURIComponent;
 /** @param {string} c */

@@ -14,7 +14,7 @@ import { state } from "./state.js";
 /** @typedef {import("./types.js").Feature} Feature */
 
 const RANKING = ["rank", "score", "similarity", "match_probability"];
-const SHOWN = new Set([...RANKING, "labels", "file_name"]);
+const SHOWN = new Set([...RANKING, "labels", "file_name", "thumbnail"]);
 /** @type {Record<string, string>} */
 const NAMES = { source: "Source", datetime: "Acquired", gsd: "Pixel size", window: "Window", indexed_at: "Indexed", content_hash: "Content hash",
   crs: "CRS", band_names: "Bands", valid_share: "Valid pixels", platform: "Platform" };

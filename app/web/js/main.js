@@ -17,6 +17,7 @@ import { setupPalette } from "./palette.js";
 import { setupQuery } from "./query.js";
 import { format, parse } from "./route.js";
 import { run } from "./search.js";
+import { admitted, setupSession } from "./session.js";
 import { current, noResults, set, state } from "./state.js";
 import { setupStatus } from "./status.js";
 import { openUpload } from "./upload.js";
@@ -48,6 +49,7 @@ async function route() {
 async function start() {
   const notice = byId("notice");
   try {
+    if (!(await admitted(start))) return;
     await Promise.all([refreshCollections(), loadModels()]);
     notice.replaceChildren();
     await route();
@@ -57,7 +59,7 @@ async function start() {
   }
 }
 
-for (const setup of [setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
+for (const setup of [setupSession, setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
   setupJobs, setupModels, setupNews, setupWelcome, setupDrop, setupKeys]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });

@@ -1,0 +1,58 @@
+"""Links to pictures that carry their own permission, for programs that cannot send a key with a picture (a GIS)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+from app.domain.keys import ApiKey
+
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a collection is for one client.
+
+    url: its address. key: with which the client came; links to pictures are signed with it.
+    """
+
+    url: str
+    collection: str
+    key: ApiKey | None = None
+
+    def picture(self, item: str, what: str) -> str:
+        """The address of a tile's `thumbnail` or `image`."""
+        address = f"{self.url}/items/{item}/{what}"
+        if self.key is None:
+            return address
+        expires = (int(time.time()) // DAY + 2) * DAY  # the same all day, so that pictures are cached
+        signature = _signature(self.key, self.collection, item, str(expires))
+        return f"{address}?{urlencode({'expires': expires, 'key': self.key.name, 'signature': signature})}"
+
+
+def place_of(request: Request, collection_id: str) -> Place:
+    """The collection's place for whoever sent the request."""
+    key: Any = getattr(request.state, "key", None)
+    return Place(f"{str(request.base_url).rstrip('/')}/collections/{collection_id}", collection_id, key)
+
+
+def is_signed(collection: str, item: str, query: QueryParams, named: Callable[[str], ApiKey | None]) -> bool:
+    """Whether the parameters of a link permit to see a tile. named: the key of a name; a key that is gone permits nothing."""
+    expires, key = query.get("expires", ""), named(query.get("key", ""))
+    if key is None or not (expires.isascii() and expires.isdecimal() and len(expires) < 12) or int(expires) < time.time():
+        return False
+    return hmac.compare_digest(_signature(key, collection, item, expires).encode(), query.get("signature", "").encode())
+
+
+def _signature(key: ApiKey, *parts: str) -> str:
+    message = "\n".join(("dyad picture", *parts))
+    return hmac.new(key.digest, message.encode(), hashlib.sha256).hexdigest()[:32]
