@@ -67,7 +67,7 @@ def test_the_key_travels_in_any_of_the_usual_ways(guarded: Service, keys: dict[s
         {"Authorization": "Basic /w=="},
         {"X-API-Key": "é"},
     ):
-        answer = guarded.client.get("/collections", headers={name: value.encode() for name, value in headers.items()})
+        answer = guarded.client.get("/collections", headers={n.encode(): v.encode() for n, v in headers.items()})
         assert (answer.status_code, answer.headers["content-type"]) == (401, PROBLEM), headers
 
 
