@@ -6,8 +6,8 @@ import { h, icon, when } from "./dom.js";
 import { copiesButton } from "./nearcopies.js";
 import { labelColour } from "./palette.js";
 import { searchFrom } from "./route.js";
-import { hasQuery } from "./search.js";
 import { set, state } from "./state.js";
+import { hasQuery } from "./uploads.js";
 
 /** @typedef {import("./types.js").Feature} Feature */
 

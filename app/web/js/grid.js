@@ -4,8 +4,8 @@ import { card, drawLabels, toggleMark } from "./card.js";
 import { openDetails } from "./details.js";
 import { byId, h } from "./dom.js";
 import { toggleLabel } from "./labelling.js";
-import { hasQuery } from "./search.js";
 import { on, set, state } from "./state.js";
+import { hasQuery } from "./uploads.js";
 
 /** @typedef {import("./types.js").Feature} Feature */
 

@@ -6,8 +6,9 @@ import { byId, errorBox, h } from "./dom.js";
 import { jobView } from "./jobview.js";
 import { refreshCollections } from "./loading.js";
 import { conclude, explain } from "./outcomes.js";
-import { hasQuery, run } from "./search.js";
+import { run } from "./search.js";
 import { on, set, state } from "./state.js";
+import { hasQuery } from "./uploads.js";
 
 /** @typedef {import("./types.js").Job} Job */
 /** @typedef {ReturnType<typeof jobView>} JobView */

@@ -6,9 +6,9 @@ import { focusFilters } from "./filters.js";
 import { focusGrid, tileAtHand } from "./grid.js";
 import { labelKey, startLabelling, stopLabelling } from "./labelling.js";
 import { chooseImage, clearQuery } from "./query.js";
-import { hasQuery } from "./search.js";
 import { set, state } from "./state.js";
 import { refine } from "./status.js";
+import { hasQuery } from "./uploads.js";
 
 /** @type {[string, string][]} */
 const KEYS = [

@@ -4,12 +4,9 @@ import { announce, byId, count, group, h, icon } from "./dom.js";
 import { forgetSteps, labelsOf, relabel, undo } from "./labelstore.js";
 import { extendPalette, labelColour } from "./palette.js";
 import { openPanel } from "./panel.js";
-import { hasQuery } from "./search.js";
+import { TILES, missingForTraining } from "./readiness.js";
 import { current, on, set, state } from "./state.js";
-
-/** What a training needs at least; the service has the last word, as it knows which tiles are kept for the check. */
-const LABELS = 2;
-const TILES = 2;
+import { hasQuery } from "./uploads.js";
 
 let collection = "";
 
@@ -105,16 +102,6 @@ function keyButton(label, i) {
     "aria-label": `${label}, ${count(n, "tile")}${missing ? `, ${missing} more for a training` : ""}`, onclick: () => choose(label) },
   h("kbd", {}, i + 1), h("i", { class: "dot", style: `background:${labelColour(label)}` }), h("span", { class: "ellipsis" }, label),
   h("span", { class: "option-count" }, group(n), missing > 0 && ` · ${missing} more`));
-}
-
-/** What is still missing for a training, in words; "" when nothing is. @param {import("./types.js").LabelCount[]} labels */
-export function missingForTraining(labels) {
-  const enough = labels.filter((l) => l.count >= TILES).length;
-  if (enough >= LABELS) return "";
-  const short = labels.filter((l) => l.count < TILES).slice(0, LABELS - enough).map((l) => `${TILES - l.count} more of ${l.value}`);
-  const fresh = LABELS - enough - short.length;
-  if (fresh === LABELS) return `${LABELS} labels with ${TILES} tiles each`;
-  return [...short, fresh > 0 && `another label with ${TILES} tiles`].filter(Boolean).join(", and ");
 }
 
 function readiness() {

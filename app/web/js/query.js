@@ -3,9 +3,8 @@
 import * as api from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { go } from "./route.js";
-import { hasQuery } from "./search.js";
 import { current, on, state } from "./state.js";
-import { keep, uploaded } from "./uploads.js";
+import { hasQuery, keep, uploaded } from "./uploads.js";
 
 const IMAGES = "image/jpeg,image/png,image/webp,image/tiff,.tif,.tiff";
 /** @type {Map<string, string>} names of tiles seen as results, for the captions */

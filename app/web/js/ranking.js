@@ -3,8 +3,8 @@
 import { h } from "./dom.js";
 import { modelOf } from "./names.js";
 import { go } from "./route.js";
-import { hasQuery } from "./search.js";
 import { current, state } from "./state.js";
+import { hasQuery } from "./uploads.js";
 
 /** The model of the index that answers. */
 function model() {

@@ -4,16 +4,13 @@ import * as api from "./api.js";
 import { announce, count } from "./dom.js";
 import { rankingQuery } from "./ranking.js";
 import { noResults, set, state } from "./state.js";
-import { uploaded } from "./uploads.js";
+import { hasQuery, uploaded } from "./uploads.js";
 
 /** @typedef {import("./types.js").View} View */
 
 const PAGE = 30;
 /** @type {AbortController|null} */
 let running = null;
-
-/** @param {View} view */
-export const hasQuery = (view) => view.items.length > 0 || Boolean(uploaded(view.upload));
 
 /** @param {View} view */
 const hasFilter = (view) => Boolean(view.labels.length || view.from || view.to || view.bbox);

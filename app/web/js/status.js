@@ -3,8 +3,9 @@
 import { byId, copy, count, errorBox, group, h, milliseconds } from "./dom.js";
 import { modelTitle } from "./names.js";
 import { go } from "./route.js";
-import { gisUrl, hasQuery, loadMore, run } from "./search.js";
+import { gisUrl, loadMore, run } from "./search.js";
 import { current, on, set, state } from "./state.js";
+import { hasQuery } from "./uploads.js";
 
 /** @type {Record<string, string>} */
 const STEPS = { decode: "Decode the image", embed: "Embed it", search: "Nearest neighbours", rerank: "Look at pairs again", total: "In all" };

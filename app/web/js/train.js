@@ -4,8 +4,8 @@ import * as api from "./api.js";
 import { attempt, count, group, h } from "./dom.js";
 import { watch } from "./jobs.js";
 import { jobView } from "./jobview.js";
-import { missingForTraining } from "./labelling.js";
 import { labelColour } from "./palette.js";
+import { missingForTraining } from "./readiness.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./types.js").Collection} Collection */

@@ -23,3 +23,6 @@ export function keep(file) {
 
 /** @param {number} n */
 export const uploaded = (n) => images.get(n);
+
+/** Whether a view asks for something, by tiles or by an image. @param {import("./types.js").View} view */
+export const hasQuery = (view) => view.items.length > 0 || Boolean(uploaded(view.upload));
