@@ -75,12 +75,12 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Dyad and its development tools into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster]"
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.train: $(VENV)/.dev
 	@echo "Installing torch into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e ".[dev,train]"
+	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster,train]"
 	@touch $@
 
 # Programs that tests drive. Without them their tests skip by name (with CI=true they fail), so a failing apt-get is no error.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.errors import DyadError
 from app.inference.provider import LocalModels
-from app.ports import JobHandler, VectorStore
+from app.ports import JobHandler, Locks, VectorStore
 from app.queue.child import ask_child, run_child
 from app.queue.local import LocalQueue
 from app.queue.ticker import Ticker
@@ -45,6 +45,7 @@ from app.stores.blobs import ObjectBlobs
 from app.stores.home import Home
 from app.stores.jobs_sqlite import SqliteJobStore
 from app.stores.key_file import KeyFile
+from app.stores.locks_local import LocalLocks
 from app.stores.vectors_edge import EdgeVectorStore
 
 log = logging.getLogger(__name__)
@@ -76,13 +77,14 @@ class Container:
         self.job_store = SqliteJobStore(home.jobs)
         self.models_provider = LocalModels(home.models, settings.threads)
         self.folders = JobFolders(home.staging)
+        self.locks: Locks = LocalLocks()
         self.queue = LocalQueue(self.job_store, on_end=self.folders.discard)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte)
         self.indexes = Indexes(self.vectors, self.blobs)
         self.recent = RecentQueries(self.blobs, settings.recent_queries)
         self.collections = CollectionService(
-            self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent
+            self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent, self.locks
         )
         roots = Roots(tuple(Path(root) for root in settings.read_roots))
         self.ingest = IngestService(

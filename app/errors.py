@@ -15,6 +15,8 @@
     ├── InvalidBundle             a model bundle whose card, hashes or graph do not fit
     ├── Cancelled                 the job was dismissed while it ran
     ├── Unavailable               a part is down; try again later
+    │   ├── Busy                  another process is at it
+    │   ├── SourceUnavailable     what a schedule names cannot be read, or has lost too much to be believed
     │   └── OutOfSpace            the disk of DYAD_HOME is full
     └── StartupError              the service cannot start on these settings or this folder
         ├── ConfigError           an unknown DYAD_ variable or a contradictory pair of settings
@@ -89,6 +91,14 @@ class Cancelled(DyadError):
 
 class Unavailable(DyadError):
     """A part that the answer needs is down."""
+
+
+class Busy(Unavailable):
+    """Another process is at it; it will not take long."""
+
+
+class SourceUnavailable(Unavailable):
+    """What a schedule names cannot be read, or has lost too much to be believed: somebody should look."""
 
 
 class OutOfSpace(Unavailable):

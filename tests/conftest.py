@@ -6,10 +6,12 @@ import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.redis import RedisServer
 
 ROOT = Path(__file__).parent.parent
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -58,3 +60,18 @@ def require_program() -> Callable[[str], Path]:
         return Path(found)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def redis_session(require_program: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis server for all tests that need no more than an empty one."""
+    require_program("redis-server")
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(redis_session: RedisServer) -> RedisServer:
+    """An empty Redis server."""
+    redis_session.forget()
+    return redis_session

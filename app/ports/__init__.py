@@ -6,6 +6,7 @@ Adapters are thread-safe: a job may write while requests read. They raise `app.e
 
 from app.ports.blobs import Blobs
 from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobStore
+from app.ports.locks import Held, Locks
 from app.ports.models import Inference, ModelProvider
 from app.ports.programs import AskChild, RunChild, Translate
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
@@ -14,6 +15,7 @@ __all__ = [
     "AskChild",
     "Blobs",
     "Extent",
+    "Held",
     "IndexStats",
     "Inference",
     "Interrupted",
@@ -21,6 +23,7 @@ __all__ = [
     "JobHandler",
     "JobQueue",
     "JobStore",
+    "Locks",
     "ModelProvider",
     "Page",
     "RunChild",

@@ -6,7 +6,6 @@ crash leaves at most an index or images that nobody names, which `sweep` removes
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +21,8 @@ from app.domain.ids import check_collection_id
 from app.domain.indexes import Live
 from app.domain.jobs import ACTIVE
 from app.domain.temporal import Interval
-from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unprocessable
-from app.ports import Blobs, JobQueue, JobStore, VectorStore
+from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable, Unprocessable
+from app.ports import Blobs, JobQueue, JobStore, Locks, VectorStore
 from app.services.indexes import Indexes
 from app.services.models import ModelService
 from app.services.recent_queries import RecentQueries
@@ -70,6 +69,7 @@ class CollectionService:
         queue: JobQueue,
         models: ModelService,
         recent: RecentQueries,
+        locks: Locks,
     ) -> None:
         self._vectors = vectors
         self._indexes = indexes
@@ -79,7 +79,7 @@ class CollectionService:
         self._models = models
         self._schedules = ScheduleDocuments(blobs)
         self._recent = recent
-        self._locks: dict[str, threading.RLock] = {}
+        self._locks = locks
 
     def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
         """Create a collection; `settings` are fields of `Collection`, the model the default one unless named.
@@ -88,14 +88,14 @@ class CollectionService:
             InvalidInput: the id. Conflict: it exists. Unprocessable: a setting. ModelMismatch, NotFound: the model.
         """
         check_collection_id(collection_id)
-        if self._blobs.exists(_document(collection_id)):
-            raise Conflict(f"collection {collection_id!r} exists already; choose another id or add to it")
+        self._refuse_existing(collection_id)
         settings["follows_active"] = not settings.get("model")
         settings["model"] = settings.get("model") or self._models.default().id
         settings["stride"] = settings.get("stride") or settings.get("tile_size") or Collection.model_fields["tile_size"].default
         now = datetime.now(UTC)
         collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
-        with self._models.keeping():
+        with self._locks.hold(_lock(collection_id)), self._models.keeping():
+            self._refuse_existing(collection_id)  # another process may have been quicker
             card = self._models.check_fit(collection.model, collection.bands)
             self._vectors.set_alias(collection_id, self._empty_index(collection_id, card))
             self._write(collection)
@@ -142,11 +142,14 @@ class CollectionService:
         Keep it short: one writer a collection at a time. It may be entered again by the thread that is in it.
 
         Raises:
-            NotFound: no such collection.
+            NotFound: no such collection. Busy: others write all the while. Unavailable: the lock was lost within the block, so
+                that what was written may have missed the live index; write it again.
         """
         self.live(collection_id)
-        with self._locks.setdefault(collection_id, threading.RLock()):
+        with self._locks.hold(_lock(collection_id)) as held:
             yield self.live(collection_id)
+            if held.has_lapsed:
+                raise Unavailable(f"collection {collection_id!r}: the write lock was lost meanwhile; try again")
 
     def switch(self, collection_id: str, index: str) -> Live:
         """Make another index of the collection the live one, and its model the wanted one.
@@ -219,17 +222,21 @@ class CollectionService:
             self._queue.cancel(job.id)
             if not self._queue.wait(job.id, STOP_SECONDS):
                 raise Conflict(f"job {job.id} of collection {collection_id!r} does not stop; try again when it has ended")
-        self._blobs.delete([_document(collection_id)])
-        self._remove_leftovers(collection_id)
+        with self._locks.hold(_lock(collection_id)):
+            self._blobs.delete([_document(collection_id)])
+            self._remove_leftovers(collection_id)
 
     def sweep(self) -> None:
         """Remove what a crash left: indexes, images and jobs of collections that have no document."""
-        known = set(self.ids())
-        for index in self._vectors.indexes():
-            if index.split(".")[0] not in known:
-                self._indexes.drop(index)
-        for name in {*self._vectors.aliases(), *self._schedules.scheduled()} - known:
-            self._remove_leftovers(name)
+        indexed = {index.split(".")[0] for index in self._vectors.indexes()}
+        for name in {*indexed, *self._vectors.aliases(), *self._schedules.scheduled()} - set(self.ids()):
+            with self._locks.hold(_lock(name)):
+                if not self._blobs.exists(_document(name)):  # else it is just being made
+                    self._remove_leftovers(name)
+
+    def _refuse_existing(self, collection_id: str) -> None:
+        if self._blobs.exists(_document(collection_id)):
+            raise Conflict(f"collection {collection_id!r} exists already; choose another id or add to it")
 
     def _missing(self, collection_id: str) -> NotFound:
         known = self.ids()
@@ -270,6 +277,10 @@ class CollectionService:
 
     def _write(self, collection: Collection) -> None:
         self._blobs.put(_document(collection.id), collection.model_dump_json().encode())
+
+
+def _lock(collection_id: str) -> str:
+    return f"collection:{collection_id}"
 
 
 def _document(collection_id: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.domain.jobs import ACTIVE
 from app.domain.schedules import GivenSource, OnVanished, Source
-from app.errors import ModelMismatch, NotFound, Unavailable
+from app.errors import ModelMismatch, NotFound, SourceUnavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.collections import CollectionService
 from app.services.ingest import IngestService
@@ -73,7 +73,7 @@ class SyncService:
         the sources of which nothing can be said to be gone, with the reasons, and `reindex_job` (an id or null).
 
         Raises:
-            Unavailable: a source cannot be read or has lost too much; all else is done by then.
+            SourceUnavailable: a source cannot be read or has lost too much; all else is done by then.
             Cancelled, Interrupted: told to stop; everything reported so far stays.
         """
         inputs = SyncInputs.model_validate(context.job.inputs)
@@ -88,7 +88,7 @@ class SyncService:
             counts = {name: value for name, value in result.items() if isinstance(value, int)}
             counts["rejected"] = len(result["rejected"])
             context.progress(100, "not everything could be compared", counts)
-            raise Unavailable("; ".join(refusals) + ". The rest is done.")
+            raise SourceUnavailable("; ".join(refusals) + ". The rest is done.")
         return result
 
     def _files(self, listings: Sequence[SourceListing], folder: Path) -> Iterator[SourceFile | Rejection]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,15 +12,20 @@ import pytest
 from app.domain.jobs import Job, JobStatus
 from app.errors import Conflict, NotFound
 from app.ports import JobStore
+from app.stores.jobs_redis import RedisJobStore
 from app.stores.jobs_sqlite import SqliteJobStore
+from app.stores.redis_client import connect
 
-STORES: dict[str, Callable[[Path], JobStore]] = {"sqlite": lambda path: SqliteJobStore(path / "jobs.sqlite")}
 NOW = datetime(2024, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["sqlite", "redis"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobStore]:
-    made = STORES[request.param](tmp_path)
+    made: JobStore
+    if request.param == "redis":
+        made = RedisJobStore(connect(request.getfixturevalue("redis_server").url))
+    else:
+        made = SqliteJobStore(tmp_path / "jobs.sqlite")
     yield made
     made.close()
 

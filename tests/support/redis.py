@@ -1,0 +1,70 @@
+"""A real Redis server of a test's own, on a free port."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+SECONDS = 20.0
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """`redis-server` with its files in `folder`. append_only: it knows after a kill what it knew before."""
+
+    def __init__(self, folder: Path, *, append_only: bool = False) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._append_only = append_only
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {"--port": str(self.port), "--bind": "127.0.0.1", "--dir": str(self._folder), "--save": ""}
+        options["--appendonly"] = "yes" if self._append_only else "no"
+        command = ["redis-server", *(part for pair in options.items() for part in pair)]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + SECONDS
+        with Redis.from_url(self.url) as client:
+            while True:
+                try:
+                    client.ping()
+                except RedisError:
+                    if time.monotonic() > deadline or self._process.poll() is not None:
+                        raise
+                    time.sleep(0.02)
+                else:
+                    return
+
+    def forget(self) -> None:
+        """Delete all keys."""
+        with Redis.from_url(self.url) as client:
+            client.flushall()
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
