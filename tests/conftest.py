@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.qdrant import QdrantProcess, memory_folder
 from tests.support.redis import RedisServer
 
 ROOT = Path(__file__).parent.parent
@@ -75,3 +76,16 @@ def redis_server(redis_session: RedisServer) -> RedisServer:
     """An empty Redis server."""
     redis_session.forget()
     return redis_session
+
+
+@pytest.fixture(scope="session")
+def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A vector server that all tests share, each under a prefix of its own: the real one that `DYAD_TEST_QDRANT_URL` names,
+    else the test-only one.
+    """
+    named = os.environ.get("DYAD_TEST_QDRANT_URL", "")
+    if named:
+        yield named
+        return
+    with memory_folder(tmp_path_factory) as folder, QdrantProcess(folder) as server:
+        yield server.url

@@ -12,22 +12,23 @@ from app.stores.indexes import IndexedStore
 from app.stores.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES
 from app.stores.qdrant_index import QdrantIndex, translated
 
-# Collections and aliases share one space of names on the server, with whatever else is kept there.
-_INDEX = "dyad.index."
-_ALIAS = "dyad.alias."
-
 
 class QdrantVectorStore(IndexedStore):
-    """`VectorStore` over `qdrant-client`; `QdrantClient(":memory:")` serves tests in one thread."""
+    """`VectorStore` over `qdrant-client`; `QdrantClient(":memory:")` serves tests in one thread.
 
-    def __init__(self, client: QdrantClient) -> None:
+    prefix: begins all names, because collections and aliases share one space of names with whatever else the server keeps.
+    """
+
+    def __init__(self, client: QdrantClient, *, prefix: str = "dyad") -> None:
         self._client = client
+        self._of_index = f"{prefix}.index."
+        self._of_alias = f"{prefix}.alias."
         self._lock = threading.Lock()
         self._known: dict[str, QdrantIndex] = {}
 
     @override
     def create_index(self, index: str, dimension: int) -> None:
-        name = _INDEX + index
+        name = self._of_index + index
         with translated():
             if self._client.collection_exists(name):
                 raise Conflict(f"index {index!r} exists already")
@@ -47,21 +48,21 @@ class QdrantVectorStore(IndexedStore):
         for alias in pointing:
             self.drop_alias(alias)
         with translated():
-            self._client.delete_collection(_INDEX + index)
+            self._client.delete_collection(self._of_index + index)
 
     @override
     def indexes(self) -> list[str]:
         with translated():
             names = [collection.name for collection in self._client.get_collections().collections]
-        return sorted(name.removeprefix(_INDEX) for name in names if name.startswith(_INDEX))
+        return sorted(name.removeprefix(self._of_index) for name in names if name.startswith(self._of_index))
 
     @override
     def set_alias(self, alias: str, index: str) -> None:
         self._index(index)
-        create = models.CreateAlias(collection_name=_INDEX + index, alias_name=_ALIAS + alias)
+        create = models.CreateAlias(collection_name=self._of_index + index, alias_name=self._of_alias + alias)
         changes: list[models.AliasOperations] = [models.CreateAliasOperation(create_alias=create)]
         if alias in self.aliases():
-            changes.insert(0, _deletion(alias))
+            changes.insert(0, self._deletion(alias))
         with translated():
             self._client.update_collection_aliases(changes)
 
@@ -69,16 +70,16 @@ class QdrantVectorStore(IndexedStore):
     def drop_alias(self, alias: str) -> None:
         if alias in self.aliases():
             with translated():
-                self._client.update_collection_aliases([_deletion(alias)])
+                self._client.update_collection_aliases([self._deletion(alias)])
 
     @override
     def aliases(self) -> dict[str, str]:
         with translated():
             found = self._client.get_aliases().aliases
         return {
-            entry.alias_name.removeprefix(_ALIAS): entry.collection_name.removeprefix(_INDEX)
+            entry.alias_name.removeprefix(self._of_alias): entry.collection_name.removeprefix(self._of_index)
             for entry in found
-            if entry.alias_name.startswith(_ALIAS)
+            if entry.alias_name.startswith(self._of_alias)
         }
 
     @override
@@ -97,14 +98,13 @@ class QdrantVectorStore(IndexedStore):
         if known is not None:
             return known
         with translated():
-            if not self._client.collection_exists(_INDEX + index):
+            if not self._client.collection_exists(self._of_index + index):
                 raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
-            parameters = self._client.get_collection(_INDEX + index).config.params.vectors
+            parameters = self._client.get_collection(self._of_index + index).config.params.vectors
         if not isinstance(parameters, models.VectorParams):
-            raise NotFound(f"collection {_INDEX}{index} on the server is not one of this service's indexes")
+            raise NotFound(f"collection {self._of_index}{index} on the server is not one of this service's indexes")
         with self._lock:
-            return self._known.setdefault(index, QdrantIndex(self._client, _INDEX + index, parameters.size))
+            return self._known.setdefault(index, QdrantIndex(self._client, self._of_index + index, parameters.size))
 
-
-def _deletion(alias: str) -> models.DeleteAliasOperation:
-    return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=_ALIAS + alias))
+    def _deletion(self, alias: str) -> models.DeleteAliasOperation:
+        return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._of_alias + alias))

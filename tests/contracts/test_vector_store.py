@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,42 +28,46 @@ from app.stores.vectors_qdrant import QdrantVectorStore
 D = 16
 N = 600
 START = datetime(2020, 1, 1, tzinfo=UTC)
-SERVER = os.environ.get("DYAD_TEST_QDRANT_URL", "")
 INDEX = "ucm.hog.1"
 
 # The in-memory client says that it needs no payload indexes and no search parameters; a server does.
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Local mode performs exact", "Payload indexes have no")]
 
 
-def make_store(kind: str, folder: Path) -> VectorStore:
+def make_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> VectorStore:
     if kind == "edge":
         return EdgeVectorStore(folder / "vectors", reserve=0)
     if kind == "memory":
         return QdrantVectorStore(QdrantClient(":memory:"))
-    store = QdrantVectorStore(QdrantClient(SERVER))
-    for index in store.indexes():
-        store.drop_index(index)
-    return store
+    client = QdrantClient(request.getfixturevalue("qdrant_url"), check_compatibility=False)
+    return QdrantVectorStore(client, prefix=f"test-{uuid.uuid4()}")
 
 
-KINDS = ["edge", "memory"] + ["server"] * bool(SERVER)
+def close(store: VectorStore) -> None:
+    if isinstance(store, QdrantVectorStore):
+        for index in store.indexes():
+            store.drop_index(index)
+    store.close()
+
+
+KINDS = ("edge", "memory", "server")
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    made = make_store(request.param, tmp_path)
+    made = make_store(request.param, request, tmp_path)
     yield made
-    made.close()
+    close(made)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VectorStore]:
     """A store filled with `TILES`; tests leave it as it is."""
-    made = make_store(request.param, tmp_path_factory.mktemp("archive"))
+    made = make_store(request.param, request, tmp_path_factory.mktemp("archive"))
     made.create_index(INDEX, D)
     made.upsert(INDEX, TILES, VECTORS)
     yield made
-    made.close()
+    close(made)
 
 
 def tile_at(number: int, **changes: Any) -> Tile:
