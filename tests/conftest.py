@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.qdrant import QdrantProcess, memory_folder
 from tests.support.redis import RedisServer
+from tests.support.s3 import S3Server
 
 ROOT = Path(__file__).parent.parent
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -89,3 +90,18 @@ def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with memory_folder(tmp_path_factory) as folder, QdrantProcess(folder) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server for all tests that want a bucket and leave the server as it is."""
+    with S3Server(tmp_path_factory.mktemp("s3") / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The same, named in the environment."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server

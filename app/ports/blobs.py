@@ -8,7 +8,10 @@ from typing import Protocol
 
 
 class Blobs(Protocol):
-    """Bytes by key (`collections/ucm/images/...`). A put is atomic: readers see the old or the new bytes, never a part."""
+    """Bytes by key (`collections/ucm/images/...`). A put is atomic: readers see the old or the new bytes, never a part.
+
+    A store that is gone, refuses or is down is `Unavailable` for every method; it never looks empty.
+    """
 
     def put(self, key: str, data: bytes | Path) -> None:
         """Store bytes, or the content of a file (streamed).
@@ -24,6 +27,13 @@ class Blobs(Protocol):
             NotFound: no such key.
         """
 
+    def fetch(self, key: str, target: Path) -> None:
+        """Write what the key holds to the new file `target`, streamed; the whole of it, or no file.
+
+        Raises:
+            NotFound: no such key. OutOfSpace: the disk of `target` is full. OSError: the file exists, or cannot be made.
+        """
+
     def exists(self, key: str) -> bool:
         """Whether the key holds anything."""
 
@@ -35,6 +45,9 @@ class Blobs(Protocol):
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete every key under a prefix that ends with `/`."""
+
+    def sign(self, key: str, seconds: int) -> str | None:
+        """An address from which anybody may read the key for so long, there or not; None where the store gives none out."""
 
     def ping(self) -> None:
         """Return if the store answers, else raise `Unavailable`."""

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, S3Store
 from typing_extensions import override
 
-from app.errors import InvalidInput, NotFound, OutOfSpace, Unavailable
+from app.errors import InvalidInput, NotFound, Unavailable
+from app.files import new_file, telling_full_disk
 from app.ports import Blobs
+from app.stores.object_store import open_store, translated
 
 _DELETE_BATCH = 1000
-# EFBIG, ENOSPC, EDQUOT, as the library words them.
-_DISK_FULL = re.compile(r"os error (27|28|122)\b")
+_CHUNK = 8 << 20
 
 
 class ObjectBlobs(Blobs):
@@ -32,43 +32,52 @@ class ObjectBlobs(Blobs):
     """
 
     def __init__(self, location: str | Path) -> None:
-        self._folder: Path | None = None
-        if isinstance(location, str) and "://" in location and not location.startswith("file://"):
-            try:
-                self._store: ObjectStore = from_url(location)
-            except (BaseError, ValueError) as error:
-                raise InvalidInput(f"blob store {location!r}: {_first_line(error)}") from None
-        else:
-            self._folder = Path(str(location).removeprefix("file://")).absolute()
-            # Without `automatic_cleanup`: it prunes a folder that another thread is about to write into.
-            self._store = LocalStore(self._folder, mkdir=True)
+        self._name = str(location)
+        self._store, self._folder = open_store(location)
 
     @override
     def put(self, key: str, data: bytes | Path) -> None:
         _check(key)
-        with _translated(key):
-            obstore.put(self._store, key, data)
+        try:
+            with self._translated(key):
+                obstore.put(self._store, key, data)
+        except NotFound:
+            raise Unavailable(f"blob store {self._name}: {key!r} cannot be stored there") from None
 
     @override
     def get(self, key: str) -> bytes:
         _check(key)
-        with _translated(key):
+        with self._translated(key):
             return bytes(obstore.get(self._store, key).bytes())
+
+    @override
+    def fetch(self, key: str, target: Path) -> None:
+        _check(key)
+        with self._translated(key):
+            found = obstore.get(self._store, key)
+        with telling_full_disk(target.parent), new_file(target) as file:
+            pieces = iter(found.stream(min_chunk_size=_CHUNK))
+            while True:
+                with self._translated(key):
+                    piece = next(pieces, None)
+                if piece is None:
+                    return
+                file.write(piece)
 
     @override
     def exists(self, key: str) -> bool:
         _check(key)
         try:
-            with _translated(key):
+            with self._translated(key):
                 obstore.head(self._store, key)
         except NotFound:
-            return False
+            return self._folder is None and self._is_there_after_all(key)
         return True
 
     @override
     def keys(self, prefix: str) -> Iterator[str]:
         _check_prefix(prefix)
-        with _translated(prefix):
+        with self._translated(prefix):
             for batch in obstore.list(self._store, prefix=prefix):
                 yield from (entry["path"] for entry in batch)
 
@@ -79,7 +88,7 @@ class ObjectBlobs(Blobs):
             for key in batch:
                 _check(key)
             try:
-                with _translated(batch[0]):
+                with self._translated(batch[0]):
                     obstore.delete(self._store, batch)
             except NotFound:
                 self._delete_each(batch)
@@ -93,16 +102,34 @@ class ObjectBlobs(Blobs):
             shutil.rmtree(self._folder / prefix, ignore_errors=True)
 
     @override
+    def sign(self, key: str, seconds: int) -> str | None:
+        _check(key)
+        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+            return None
+        with self._translated(key):
+            return obstore.sign(self._store, "GET", key, timedelta(seconds=seconds))
+
+    @override
     def ping(self) -> None:
-        if self._folder is not None and not self._folder.is_dir():
-            raise Unavailable(f"blob store: the folder {self._folder} is gone")
         self.exists("ping")
+
+    def _is_there_after_all(self, key: str) -> bool:
+        """Asks in a way whose answer tells a key that is not there from a bucket that is not there: a HEAD does not."""
+        try:
+            with self._translated(key):
+                obstore.get(self._store, key)
+        except NotFound:
+            return False
+        return True
 
     def _delete_each(self, keys: list[str]) -> None:
         """Some stores stop at the first unknown key."""
         for key in keys:
-            with suppress(NotFound), _translated(key):
+            with suppress(NotFound), self._translated(key):
                 obstore.delete(self._store, key)
+
+    def _translated(self, key: str) -> AbstractContextManager[None]:
+        return translated(self._name, key, self._folder)
 
 
 def _check(key: str) -> None:
@@ -115,19 +142,3 @@ def _check_prefix(prefix: str) -> None:
     if not prefix.endswith("/"):
         raise InvalidInput(f"blob prefix {prefix!r} must end with '/'")
     _check(prefix[:-1])
-
-
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise NotFound(f"nothing is stored under {key!r}") from None
-    except (BaseError, OSError, ValueError) as error:
-        if _DISK_FULL.search(str(error)):
-            raise OutOfSpace(f"storing {key!r}: the disk is full; make room and try again") from None
-        raise Unavailable(f"blob store, {key!r}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

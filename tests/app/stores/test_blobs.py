@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from app.errors import InvalidInput, Unavailable
 from app.stores.blobs import ObjectBlobs
 from tests.support.small_disk import run_on_small_disk
 
@@ -24,20 +21,7 @@ def test_deleting_a_prefix_leaves_no_folder_behind(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "collections").iterdir()] == ["naip"]
 
 
-def test_a_folder_that_went_away_is_unavailable(tmp_path: Path) -> None:
-    blobs = ObjectBlobs(tmp_path / "blobs")
-    (tmp_path / "blobs").rmdir()
-    with pytest.raises(Unavailable, match="gone"):
-        blobs.ping()
-
-
-def test_a_url_of_no_known_store_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="gopher"):
-        ObjectBlobs("gopher://host/path")
-
-
 FULL = """
-from app.errors import OutOfSpace
 from app.stores.blobs import ObjectBlobs
 blobs = ObjectBlobs(disk / "blobs")
 blobs.put("a/old", b"old")

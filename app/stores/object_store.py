@@ -1,0 +1,90 @@
+"""The stores behind `ObjectBlobs`: opening one, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from app.errors import DyadError, InvalidInput, NotFound, OutOfSpace, Unavailable
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+SCHEMES = ("s3", "gs", "az")
+# A store that hangs is given up after `read_timeout`, one that answers slowly is not.
+_CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "read_timeout": "10s", "timeout": "10m"}
+_RETRY: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+# EFBIG, ENOSPC, EDQUOT, as the library words them.
+_DISK_FULL = re.compile(r"os error (27|28|122)\b")
+_NO_BUCKET = re.compile(r"NoSuchBucket|specified bucket does not exist|ContainerNotFound")
+_REFUSED = re.compile(r"status code: 40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|credential", re.IGNORECASE)
+
+
+def open_store(location: str | Path) -> tuple[ObjectStore, Path | None]:
+    """The store of a folder, which is made if missing, or of a URL, and the folder if it is one.
+
+    Raises:
+        InvalidInput: the URL names no kind of store that is known. Unavailable: the folder cannot be made.
+    """
+    scheme, separator, path = str(location).partition("://")
+    if isinstance(location, Path) or not separator or scheme == "file":
+        folder = Path(path if separator else location).absolute()
+        try:
+            # Without `automatic_cleanup`: it prunes a folder that another thread is about to write into.
+            return LocalStore(folder, mkdir=True), folder
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"blob store: the folder {folder} cannot be used: {_first_line(error)}") from None
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise InvalidInput(f"blob store {location!r}: there is no kind {scheme!r}; use a folder, file://, {known}")
+    try:
+        return from_url(str(location), client_options=_CLIENT, retry_config=_RETRY), None
+    except (BaseError, ValueError) as error:
+        raise InvalidInput(f"blob store {location!r}: {_first_line(error)}") from None
+
+
+@contextmanager
+def translated(name: str, key: str, folder: Path | None) -> Iterator[None]:
+    """Make errors of the library those of Dyad.
+
+    name: of the store, for people. folder: of a local one.
+
+    Raises:
+        NotFound: nothing has the key. OutOfSpace: the disk is full. Unavailable: the store is gone, refuses, or is down.
+    """
+    if folder is not None and not folder.is_dir():
+        raise Unavailable(f"blob store: the folder {folder} is gone; mount it again, or restore it")
+    try:
+        yield
+    except FileNotFoundError as error:
+        if _NO_BUCKET.search(str(error)):
+            raise _no_bucket(name) from None
+        raise NotFound(f"nothing is stored under {key!r}") from None
+    except (BaseError, OSError, ValueError) as error:
+        raise _meaning(error, name, key) from error
+
+
+def _meaning(error: Exception, name: str, key: str) -> DyadError:
+    text = str(error)
+    if _DISK_FULL.search(text):
+        return OutOfSpace(f"storing {key!r}: the disk is full; make room and try again")
+    if _NO_BUCKET.search(text):
+        return _no_bucket(name)
+    if _REFUSED.search(text):
+        return Unavailable(f"blob store {name} refuses the credentials of this service: check its key, secret and rights")
+    return Unavailable(f"blob store {name}, {key!r}: {_first_line(error)}")
+
+
+def _no_bucket(name: str) -> Unavailable:
+    return Unavailable(f"blob store {name}: there is no such bucket; restore it, or correct DYAD_BLOBS_URL")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
