@@ -11,9 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# The networks (models/) need the extra `train`, 5.5 GB of torch; without it they are neither type-checked nor tested.
+# The networks (models/, worker/torch_*) need the extra `train`, 5.5 GB of torch; without it they are neither type-checked nor tested.
 NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importlib.util.find_spec("torch") else "yes")')
-NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|tests/support/losses\.py|tests/worker/.*_torch\.py)
+NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/worker/.*_torch\.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint format lock bench train-default results clean packages

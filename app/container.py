@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 
 from app.errors import DyadError
-from app.inference.provider import LocalModels
+from app.inference.onnx import OnnxInference
+from app.inference.provider import LocalModels, OpenBundle
 from app.ports import JobHandler, Locks, VectorStore
 from app.queue.child import ask_child, run_child
 from app.queue.local import LocalQueue
@@ -54,14 +55,16 @@ log = logging.getLogger(__name__)
 class Container:
     """One process's parts, opened together and closed in the opposite order.
 
-    url: the address that this process serves, written into the lock of its home.
+    url: the address that this process serves, written into the lock of its home. opening: how bundles are opened; a worker with
+    a GPU opens them there.
 
     Raises:
         StartupError: the home is in use, was written by a newer version, or cannot be written.
     """
 
-    def __init__(self, settings: Settings, url: str | None = None) -> None:
+    def __init__(self, settings: Settings, url: str | None = None, opening: OpenBundle = OnnxInference) -> None:
         self.settings = settings
+        self._opening = opening
         self.keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
         self.home = Home(settings.home, url)
         try:
@@ -75,7 +78,7 @@ class Container:
         self.vectors = _vector_store(settings, home.vectors)
         self.blobs = ObjectBlobs(settings.blobs_url or home.blobs)
         self.job_store = SqliteJobStore(home.jobs)
-        self.models_provider = LocalModels(home.models, settings.threads)
+        self.models_provider = LocalModels(home.models, settings.threads, opening=self._opening)
         self.folders = JobFolders(home.staging)
         self.locks: Locks = LocalLocks()
         self.queue = LocalQueue(self.job_store, on_end=self.folders.discard)

@@ -29,6 +29,7 @@ BUILT_IN: dict[str, tuple[ModelCard, Callable[[int], Inference]]] = {
     hog.CARD.id: (hog.CARD, hog.hog),
 }
 
+OpenBundle = Callable[[Path, int], Inference]
 _Mark = tuple[tuple[str, int, int], ...]
 _Seen = tuple[_Mark, ModelCard | InvalidBundle]
 _HIDDEN = (".", "_")
@@ -39,13 +40,14 @@ class LocalModels(ModelProvider):
 
     models_folder: one bundle a subfolder; it need not exist. A bundle that does not fit is logged once, is not listed, and
     says why when it is asked for by its folder's name. threads: of each model. bundled: bundles that come with the package;
-    the first of them is the default until another one is chosen.
+    the first of them is the default until another one is chosen. opening: makes a model of a bundle's folder and the threads.
     """
 
-    def __init__(self, models_folder: Path, threads: int, bundled: Path = BUNDLED) -> None:
+    def __init__(self, models_folder: Path, threads: int, bundled: Path = BUNDLED, opening: OpenBundle = OnnxInference) -> None:
         self._bundled = bundled
         self._added = ModelFolder(models_folder)
         self._threads = threads
+        self._open_bundle = opening
         self._lock = threading.RLock()  # of what is in the folders
         self._opening = threading.Lock()  # of `_loaded`; taken first where both are
         self._loaded: dict[str, Inference] = {}
@@ -133,7 +135,7 @@ class LocalModels(ModelProvider):
     def _open(self, model_id: str) -> Inference:
         if model_id in BUILT_IN:
             return BUILT_IN[model_id][1](self._threads)
-        return OnnxInference(self._bundle(model_id)[0], self._threads)
+        return self._open_bundle(self._bundle(model_id)[0], self._threads)
 
     def _bundle(self, model_id: str) -> tuple[Path, ModelCard]:
         """The folder and card of a bundle that fits.

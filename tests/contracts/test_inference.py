@@ -1,7 +1,9 @@
-"""One suite over every `Inference`: hand-crafted, a bundle without a matcher, one with, and the one that ships."""
+"""One suite over every `Inference`: hand-crafted, a bundle without a matcher, one with, and the one that ships, which runs on
+PyTorch too, on every device that is here."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +16,12 @@ from app.inference import hog, lbp
 from app.inference.onnx import OnnxInference
 from app.inference.provider import BUNDLED
 from app.ports import Inference
+from tests.conftest import HAS_TORCH
 from tests.support.bundles import tiny_graph, write_bundle, write_matching_bundle
 
-KINDS = ("hog", "lbp-rgb", "plain bundle", "matching bundle", "shipped")
+ON_TORCH = "shipped, torch on "
+DEVICES: list[str] = importlib.import_module("tests.support.on_torch").devices() if HAS_TORCH else []
+KINDS = ("hog", "lbp-rgb", "plain bundle", "matching bundle", "shipped", *(ON_TORCH + device for device in DEVICES))
 
 
 def make(kind: str, folder: Path) -> Inference:
@@ -28,6 +33,11 @@ def make(kind: str, folder: Path) -> Inference:
         return OnnxInference(write_bundle(folder / "plain", tiny_graph()), threads=1)
     if kind == "matching bundle":
         return OnnxInference(write_matching_bundle(folder / "matching"), threads=1)
+    if kind.startswith(ON_TORCH):
+        model: Inference = importlib.import_module("tests.support.on_torch").open_bundle(
+            BUNDLED / "dyad-rgb-128", kind.removeprefix(ON_TORCH)
+        )
+        return model
     return OnnxInference(BUNDLED / "dyad-rgb-128", threads=1)
 
 
@@ -94,3 +104,18 @@ def test_other_tiles_are_refused(model: Inference) -> None:
         for call in (model.embed, model.examine):
             with pytest.raises(ModelMismatch):
                 call(wrong)  # type: ignore[arg-type]
+
+
+def test_read_only_and_turned_tiles_do_as_well(model: Inference) -> None:
+    batch = tiles(model, 3)
+    batch.setflags(write=False)
+    turned = model.embed(batch[::-1, ::-1])
+    np.testing.assert_allclose(turned.embedding, model.embed(batch[::-1, ::-1].copy()).embedding, atol=1e-6)
+
+
+def test_many_tiles_come_back_in_their_order(model: Inference) -> None:
+    few, many = tiles(model, 3), 70
+    made = model.embed(np.concatenate([few] * (many // 3 + 1))[:many])
+    assert len(made) == many
+    cosines = (made.embedding * model.embed(few).embedding[np.arange(many) % 3]).sum(axis=1)
+    assert cosines.min() > 0.9999

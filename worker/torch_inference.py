@@ -1,0 +1,124 @@
+"""Model bundles on PyTorch, for workers: the weights that the ONNX graphs were made of, on a GPU or the CPU."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from app.domain.cards import ModelCard
+from app.domain.tiles import Embeddings
+from app.errors import InvalidBundle, ModelMismatch, Unavailable
+from app.inference.arrays import check_tiles, l2_normalised
+from app.inference.bundles import read_bundle
+from app.inference.head import read_head
+from app.ports import Inference
+from models.export.bundle import read_bundle as read_networks
+from models.export.errors import BundleError
+from worker.torch_network import TileNetwork, trunk_dtype
+from worker.torch_runners import CudaRunner, Mode, PlainRunner, Rows, Runner
+
+GPU_BATCH, CPU_BATCH = 256, 32
+MAX_INPUT_BYTES = 64 << 20
+"""Of one run's tiles; large ones of many bands go in smaller batches."""
+
+
+class TorchInference(Inference):
+    """The `Inference` port over a bundle's `weights.safetensors`. Thread-safe; the device works for one caller at a time.
+
+    folder: the bundle. device: where it runs. mode: see `Mode`; None for what serves the device best.
+
+    Raises:
+        InvalidBundle: its card, hashes or weights do not fit. Unavailable: the device's memory is full.
+    """
+
+    def __init__(self, folder: Path, device: torch.device, *, mode: Mode | None = None) -> None:
+        self._card = card = read_bundle(folder)
+        self._device = device
+        self._lock = threading.Lock()
+        self._head = read_head(folder, card)
+        shape = (card.input_size, card.input_size, len(card.bands))
+        is_gpu = device.type == "cuda"
+        self._batch = max(1, min(GPU_BATCH if is_gpu else CPU_BATCH, MAX_INPUT_BYTES // int(np.prod(shape))))
+        try:
+            network = TileNetwork(read_networks(folder), trunk_dtype(device))
+            self._network = network.to(device)
+            self._runner: Runner = (
+                CudaRunner(self._network, device, shape, self._batch, mode or "graphs")
+                if is_gpu
+                else PlainRunner(self._network, device, is_compiled=mode == "compile")
+            )
+        except BundleError as error:
+            raise InvalidBundle(f"model {card.id!r}: {error}") from error
+        except torch.OutOfMemoryError as error:
+            raise self._full(error) from error
+
+    @property
+    @override
+    def card(self) -> ModelCard:
+        return self._card
+
+    @override
+    def embed(self, tiles: NDArray[np.uint8]) -> Embeddings:
+        return self._run(tiles)[0]
+
+    @override
+    def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
+        return self._run(tiles)
+
+    @override
+    def project(self, features: NDArray[np.float16]) -> NDArray[np.float32] | None:
+        return None if self._head is None else self._head.project(features)
+
+    @override
+    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        matcher = self._card.matcher
+        if matcher is None:
+            raise ModelMismatch(f"model {self._card.id!r} has no matcher")
+        width = matcher.half_dimension
+        if half.shape != (width,) or pairs.shape[1:] != (width,) or pairs.dtype != np.uint8:
+            raise ModelMismatch(
+                f"the matcher of model {self._card.id!r} takes halves of {width} numbers and stored ones in uint8, "
+                f"not {half.shape} and {pairs.dtype} {pairs.shape}"
+            )
+        if len(pairs) == 0:
+            return np.zeros(0, np.float32)
+        with self._lock, torch.inference_mode():
+            query = torch.from_numpy(half.astype(np.float32)).to(self._device)
+            logits = self._network.logits(query, torch.from_numpy(pairs.copy()).to(self._device)).cpu().numpy()
+        if not np.isfinite(logits).all():
+            raise InvalidBundle(f"model {self._card.id!r}: its matcher gave numbers that are not finite")
+        return np.asarray(logits[:, 1] - logits[:, 0], np.float32)
+
+    @override
+    def close(self) -> None:
+        """Nothing to do: the device's memory goes with the last reference."""
+
+    def _run(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
+        """Any number of tiles, and their query halves where there is a matcher."""
+        check_tiles(self._card, tiles)
+        parts = [tiles[start : start + self._batch] for start in range(0, len(tiles), self._batch)]
+        try:
+            with self._lock:
+                rows: list[Rows] = list(self._runner.run(parts))
+        except torch.OutOfMemoryError as error:
+            raise self._full(error) from error
+        embedding, feature, pair, half = (np.concatenate(each) for each in zip(*rows, strict=True))
+        has_matcher = self._card.matcher is not None
+        made = Embeddings(
+            embedding=l2_normalised(embedding),
+            feature=cast("NDArray[np.float16]", feature) if self._card.feature_dimension else None,
+            pair=cast("NDArray[np.uint8]", pair) if has_matcher else None,
+        )
+        return made, cast("NDArray[np.float32]", half) if has_matcher else None
+
+    def _full(self, error: torch.OutOfMemoryError) -> Unavailable:
+        return Unavailable(
+            f"model {self._card.id!r}: the memory of {self._device} is full ({str(error).splitlines()[0][:200]}); "
+            "run one worker a GPU, and nothing else beside it"
+        )
