@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from app.domain.jobs import Job
-from app.domain.metadata import parse_metadata
-from app.errors import Cancelled, InvalidInput
+from app.domain.metadata import FileMetadata, parse_metadata
+from app.errors import Cancelled, InvalidInput, NotFound
 from app.imagery.sample import draw_sample_scene
 from app.ports import Blobs, JobContext, JobQueue, VectorStore
 from app.services.collections import CollectionService, images_prefix
@@ -81,7 +81,7 @@ class IngestService:
         files: the name that the client gave, and where it was staged. metadata: the JSON of the form field.
 
         Raises:
-            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata.
+            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: no place to keep them.
         """
         self._collections.get(collection_id)
         if not files:
@@ -90,6 +90,7 @@ class IngestService:
             parse_metadata(metadata)
             (folder / METADATA).write_bytes(metadata)
         write_manifest(folder / MANIFEST, files)
+        self._folders.share(folder)
         return self._submit(collection_id, {"files": len(files)}, folder.name)
 
     def submit_href(self, collection_id: str, href: str) -> Job:
@@ -175,7 +176,13 @@ class IngestService:
 
     def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
         """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
-        return unpack(source, folder, self._limits.max_bytes, roots)
+        try:
+            is_copy = self._folders.bring(source.path)
+        except NotFound as error:
+            yield Rejection(source.name, str(error), source.weight)
+            return
+        for found in unpack(source, folder, self._limits.max_bytes, roots):
+            yield replace(source, temporary=True) if is_copy and found is source else found
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
         now = datetime.now(UTC)
@@ -197,14 +204,14 @@ class IngestService:
         if "sample" in job.inputs:
             return iter([SourceFile(SAMPLE, folder / SAMPLE)])
         if "paths" not in job.inputs:
+            self._folders.bring(folder / MANIFEST)
             return read_manifest(folder / MANIFEST)
         roots = self._job_roots(job)
         return chain.from_iterable(list_files(roots.resolve(Path(path)), name, roots) for path, name in job.inputs["paths"])
 
     def _sources(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
         """All files of a job, zips and STAC items unpacked, with their metadata."""
-        metadata_file = folder / METADATA
-        entries = parse_metadata(metadata_file.read_bytes()) if metadata_file.exists() else {}
+        entries = self._metadata(folder)
         for listed in self._listed(job, folder):
             if isinstance(listed, Rejection):
                 yield listed
@@ -215,6 +222,13 @@ class IngestService:
                 else:
                     labelled = label_from_folder(source) if job.inputs.get("labels_from_folders") else source
                     yield with_metadata(labelled, entries)
+
+    def _metadata(self, folder: Path) -> dict[str, FileMetadata]:
+        """What the client said of its files, by their names."""
+        path = folder / METADATA
+        with suppress(NotFound):
+            self._folders.bring(path)
+        return parse_metadata(path.read_bytes()) if path.exists() else {}
 
     def _job_roots(self, job: Job) -> Roots:
         return Roots(anywhere=True) if job.inputs.get("trusted") else self._roots

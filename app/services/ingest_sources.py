@@ -158,9 +158,13 @@ def with_metadata(source: SourceFile, entries: Mapping[str, FileMetadata]) -> So
 
 
 def write_manifest(path: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """Note the staged uploads of a job: the name that the client gave, and where the file was staged."""
+    """Note the staged uploads of a job: the name that the client gave, and where the file was staged, as seen from `path`'s
+    folder, which may lie elsewhere when the job runs.
+    """
     with path.open("w", encoding="utf-8") as manifest:
-        manifest.writelines(json.dumps({"name": name, "path": str(staged)}) + "\n" for name, staged in files)
+        for name, staged in files:
+            inner = staged.relative_to(path.parent) if staged.is_relative_to(path.parent) else staged
+            manifest.write(json.dumps({"name": name, "path": str(inner)}) + "\n")
 
 
 def read_manifest(path: Path) -> Iterator[SourceFile | Rejection]:
@@ -169,7 +173,7 @@ def read_manifest(path: Path) -> Iterator[SourceFile | Rejection]:
         for line in lines:
             entry: dict[str, str] = json.loads(line)
             wrong = _what_is_wrong_with_name(entry["name"])
-            yield Rejection(entry["name"], wrong) if wrong else SourceFile(entry["name"], Path(entry["path"]))
+            yield Rejection(entry["name"], wrong) if wrong else SourceFile(entry["name"], path.parent / entry["path"])
 
 
 def _what_is_wrong_with_name(name: str) -> str | None:

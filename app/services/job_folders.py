@@ -31,6 +31,23 @@ class JobFolders:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def share(self, folder: Path) -> None:
+        """Hand a folder with what was staged for its job over to whoever will run the job; it may be empty afterwards.
+
+        Raises:
+            Unavailable: it could not be handed over; `discard` removes what was.
+        """
+
+    def bring(self, path: Path) -> bool:
+        """See that a file which was shared lies at its place in the job's folder; whether it is a copy that was made for this.
+
+        Other paths are left alone.
+
+        Raises:
+            NotFound: it is gone. Unavailable: it cannot be had now. OutOfSpace: the disk is full.
+        """
+        return False
+
     @contextmanager
     def working(self, job_id: str) -> Iterator[Path]:
         """The folder of a job while it runs; it goes away with one that fails, and stays for one that will go on.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated, Any
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
@@ -78,7 +77,8 @@ async def _upload(collection_id: str, request: Request, container: Container) ->
             metadata = path.read_bytes()
         return await to_thread.run_sync(container.ingest.submit_upload, collection_id, folder, files, metadata)
     except BaseException:  # also a client that hangs up: what it sent must not stay
-        shutil.rmtree(folder, ignore_errors=True)
+        with CancelScope(shield=True):
+            await to_thread.run_sync(container.folders.discard, folder.name)
         raise
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,18 @@ import pytest
 from app.errors import Cancelled, OutOfSpace
 from app.ports import Interrupted
 from app.services.job_folders import JobFolders
+from app.services.shared_folders import SharedFolders
+from app.stores.blobs import ObjectBlobs
+
+KINDS: dict[str, Callable[[Path], JobFolders]] = {
+    "of one process": lambda path: JobFolders(path / "staging"),
+    "shared": lambda path: SharedFolders(path / "staging", ObjectBlobs(path / "blobs")),
+}
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> JobFolders:
-    return JobFolders(tmp_path / "staging")
+@pytest.fixture(params=KINDS)
+def folders(request: pytest.FixtureRequest, tmp_path: Path) -> JobFolders:
+    return KINDS[request.param](tmp_path)
 
 
 def test_a_folder_goes_with_a_job_that_fails(folders: JobFolders) -> None:
@@ -48,3 +56,21 @@ def test_what_does_not_fit_on_the_disk_is_refused(folders: JobFolders) -> None:
     folders.check_space(0)
     with pytest.raises(OutOfSpace, match=r"lacks [0-9]+ MB"):
         folders.check_space(1 << 60)
+
+
+def test_what_was_shared_is_there_when_the_job_runs(folders: JobFolders) -> None:
+    folder = folders.new()
+    (folder / "in").mkdir()
+    (folder / "in" / "a").write_bytes(b"1")
+    folders.share(folder)
+    with folders.working(folder.name) as here:
+        folders.bring(here / "in" / "a")
+        assert (here / "in" / "a").read_bytes() == b"1"
+        assert not folders.bring(here / "in" / "a")
+    folders.discard(folder.name)
+    assert folders.ids() == []
+
+
+def test_files_elsewhere_are_left_alone(folders: JobFolders, tmp_path: Path) -> None:
+    assert not folders.bring(tmp_path / "scene.tif")
+    assert not (tmp_path / "scene.tif").exists()
