@@ -8,6 +8,7 @@ from pathlib import Path
 from app.errors import DyadError
 from app.inference.onnx import OnnxInference
 from app.inference.provider import LocalModels, OpenBundle
+from app.inference.shared_models import SharedModels
 from app.ports import JobHandler, Locks, VectorStore
 from app.queue.child import ask_child, run_child
 from app.queue.local import LocalQueue
@@ -78,12 +79,12 @@ class Container:
         self.vectors = _vector_store(settings, home.vectors)
         self.blobs = ObjectBlobs(settings.blobs_url or home.blobs)
         self.job_store = SqliteJobStore(home.jobs)
-        self.models_provider = LocalModels(home.models, settings.threads, opening=self._opening)
         self.folders = JobFolders(home.staging)
         self.locks: Locks = LocalLocks()
+        self.models_provider = self._models_provider(settings)
         self.queue = LocalQueue(self.job_store, on_end=self.folders.discard)
         uses = ModelUse(self.vectors, self.blobs)
-        self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte)
+        self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs)
         self.recent = RecentQueries(self.blobs, settings.recent_queries)
         self.collections = CollectionService(
@@ -122,6 +123,12 @@ class Container:
         self.ticker = Ticker(self.schedules.tick)
         self._build_learning(settings)
         self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
+
+    def _models_provider(self, settings: Settings) -> LocalModels | SharedModels:
+        if settings.broker_url:  # one cache for all processes of this machine
+            cache = settings.home.absolute() / "shared-models"
+            return SharedModels(self.blobs, self.locks, cache, settings.threads, opening=self._opening)
+        return LocalModels(self.home.models, settings.threads, opening=self._opening)
 
     def _build_learning(self, settings: Settings) -> None:
         subjects = Subjects(self.collections, self.models, self.vectors, self.blobs, settings.max_pixels)

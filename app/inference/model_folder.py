@@ -75,7 +75,7 @@ class ModelFolder:
         with self.scratch() as scratch:
             part = scratch / name
             try:
-                _move(source, part)
+                move(source, part)
                 for path in (*part.iterdir(), part):
                     sync(path)
                 part.rename(target)
@@ -98,7 +98,12 @@ class ModelFolder:
             sync(self.path)
 
 
-def _move(source: Path, target: Path) -> None:
+def move(source: Path, target: Path) -> None:
+    """Move a folder, from another disk if need be.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
     try:
         source.rename(target)
     except OSError as error:

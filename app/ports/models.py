@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from app.domain.cards import ModelCard, ModelEntry
 from app.domain.tiles import Embeddings
 
+MODELS_LOCK = "models"
+"""Held by whoever adds or deletes a model, and by whoever makes something that needs one."""
+
 
 class Inference(Protocol):
     """A model that embeds tiles and, where its card has a `matcher`, compares pairs of them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from app.domain.cards import ModelCard, ModelEntry
 from app.domain.collections import Band
 from app.errors import Conflict, ModelMismatch, NotFound
 from app.files import new_file
-from app.ports import Inference, ModelProvider
+from app.ports import MODELS_LOCK, Inference, Locks, ModelProvider
 
 MAX_NAMED = 10
 Uses = Callable[[], Mapping[str, Sequence[str]]]
@@ -50,11 +49,11 @@ class ModelService:
     uses: says who needs a model. max_bytes: what an imported zip may unpack to.
     """
 
-    def __init__(self, provider: ModelProvider, uses: Uses, max_bytes: int) -> None:
+    def __init__(self, provider: ModelProvider, uses: Uses, max_bytes: int, locks: Locks) -> None:
         self._provider = provider
         self._uses = uses
         self._max_bytes = max_bytes
-        self._keeping = threading.RLock()
+        self._locks = locks
 
     def cards(self) -> list[ModelCard]:
         """Cards of all models, the default first."""
@@ -117,7 +116,7 @@ class ModelService:
     @contextmanager
     def keeping(self) -> Iterator[None]:
         """No model is deleted during this block: for whoever makes an index of one, from the look at it to the index."""
-        with self._keeping:
+        with self._locks.hold(MODELS_LOCK):
             yield
 
     def install(self, folder: Path) -> ModelCard:
@@ -173,7 +172,7 @@ class ModelService:
         Raises:
             NotFound: no such model. InvalidBundle: it does not run.
         """
-        with self._keeping:
+        with self._locks.hold(MODELS_LOCK):
             model = self.load(model_id)
             card = model.card
             model.embed(np.zeros((1, card.input_size, card.input_size, len(card.bands)), np.uint8))
@@ -186,7 +185,7 @@ class ModelService:
         Raises:
             NotFound: no such model. Forbidden: it comes with Dyad. Conflict: it is the default, or a collection needs it.
         """
-        with self._keeping:
+        with self._locks.hold(MODELS_LOCK):
             entry = next((entry for entry in self._provider.entries() if entry.card.id == model_id), None)
             if entry is None or entry.origin == "added":
                 self._check_unused(model_id)

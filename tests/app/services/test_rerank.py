@@ -17,6 +17,7 @@ from app.inference.provider import LocalModels
 from app.services.models import ModelService
 from app.services.pace import MIN_DEPTH, Pace
 from app.services.rerank import DEPTH, UNLEARNED, Reranker, matches_end
+from app.stores.locks_local import LocalLocks
 from tests.support.bundles import PAIR, matcher_card, tiny_graph, write_bundle, write_matching_bundle
 
 
@@ -30,7 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelService]:
     write_matching_bundle(folder / "mute", matcher=matcher_card(fusion={"weight": 0, "depth": 30}, calibration=None))
     write_bundle(folder / "broken", tiny_graph(), dimension=9)
     provider = LocalModels(folder, threads=1, bundled=folder / "none")
-    yield ModelService(provider, dict, 1 << 30)
+    yield ModelService(provider, dict, 1 << 30, LocalLocks())
     provider.close()
 
 
@@ -124,7 +125,7 @@ def test_the_same_picture_is_a_certain_match_and_comes_first(models: ModelServic
 def test_probabilities_stay_finite(tmp_path: Path) -> None:
     card = matcher_card(calibration={"scale": 1e6, "offset": 0, "slope": 1e6})
     folder = write_matching_bundle(tmp_path / "sharp", matcher=card)
-    models = ModelService(LocalModels(folder.parent, threads=1, bundled=tmp_path / "none"), dict, 1 << 30)
+    models = ModelService(LocalModels(folder.parent, threads=1, bundled=tmp_path / "none"), dict, 1 << 30, LocalLocks())
     reranker = Reranker(models)
     plan = reranker.plan(collection(), "sharp", query(), 1)
     assert plan is not None
