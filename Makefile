@@ -16,7 +16,7 @@ NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importli
 NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/worker/.*_torch\.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format lock bench train-default results clean packages
+.PHONY: help serve test fuzz lint format lock bench train-default results clean packages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ endif
 
 test: packages lint ## install what the tests need, check style, types and floors, run the tests; TRAIN= leaves torch out
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.dev ## send 5000 requests made of the OpenAPI document, right and wrong ones; CASES=
+	DYAD_TEST_FUZZ_CASES=$(or $(CASES),5000) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
 
 lint: $(VENV)/.dev $(if $(TRAIN),$(VENV)/.train) ## check style, types and floors only
 	$(BIN)/ruff check .
@@ -75,12 +78,12 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Dyad and its development tools into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster]"
+	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster,otel]"
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.train: $(VENV)/.dev
 	@echo "Installing torch into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster,train]"
+	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster,otel,train]"
 	@touch $@
 
 # Programs that tests drive. Without them their tests skip by name (with CI=true they fail), so a failing apt-get is no error.

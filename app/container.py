@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from app.domain.urls import is_url
 from app.errors import DyadError
 from app.inference.onnx import OnnxInference
 from app.inference.provider import LocalModels, OpenBundle
@@ -48,6 +49,7 @@ from app.stores.home import Home
 from app.stores.jobs_sqlite import SqliteJobStore
 from app.stores.key_file import KeyFile
 from app.stores.locks_local import LocalLocks
+from app.stores.remote import HttpFiles
 from app.stores.vectors_edge import EdgeVectorStore
 
 log = logging.getLogger(__name__)
@@ -90,7 +92,9 @@ class Container:
         self.collections = CollectionService(
             self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent, self.locks
         )
-        roots = Roots(tuple(Path(root) for root in settings.read_roots))
+        urls = [root for root in settings.read_roots if is_url(root)]
+        remote = HttpFiles(urls, settings.read_networks) if urls else None
+        roots = Roots(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
         self.ingest = IngestService(
             self.collections,
             self.models,

@@ -4,7 +4,8 @@
 
     DyadError
     ├── InvalidInput              parameters contradict each other or cannot be understood
-    │   └── ModelMismatch         a model does not fit a collection (bands, dimension)
+    │   ├── ModelMismatch         a model does not fit a collection (bands, dimension)
+    │   └── Unfetchable           a file on another server that cannot be had
     ├── Unprocessable             well-formed but of the wrong shape; carries a list of field errors
     ├── Unauthenticated           a key is needed, or the one that was sent is not known
     ├── Forbidden                 a path outside DYAD_READ_ROOTS, an action the caller may not do
@@ -47,6 +48,10 @@ class InvalidInput(DyadError):
 
 class ModelMismatch(InvalidInput):
     """A model does not fit a collection."""
+
+
+class Unfetchable(InvalidInput):
+    """A file on another server cannot be had."""
 
 
 class Unprocessable(DyadError):

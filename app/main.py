@@ -14,6 +14,7 @@ from app.api import errors
 from app.api.access import AccessMiddleware
 from app.api.headers import SecurityHeadersMiddleware
 from app.api.metrics import Metrics, MetricsMiddleware
+from app.api.openapi import PROBLEMS, DescribedApi
 from app.api.routes import (
     collections,
     indexes,
@@ -28,7 +29,6 @@ from app.api.routes import (
     search,
     session,
 )
-from app.api.schemas import ProblemPublic
 from app.container import Container
 
 DESCRIPTION = "Finds the satellite tiles that look like this one. Errors are `application/problem+json` (RFC 9457)."
@@ -48,7 +48,7 @@ def create_app(container: Container) -> FastAPI:
         finally:
             container.close()
 
-    app = FastAPI(
+    app = DescribedApi(
         title="Dyad",
         version=__version__,
         description=DESCRIPTION,
@@ -56,7 +56,7 @@ def create_app(container: Container) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         dependencies=[] if container.keys is None else [Depends(DOCUMENTED_KEY)],
-        responses={"4XX": {"model": ProblemPublic}, "5XX": {"model": ProblemPublic}},
+        responses=PROBLEMS,
     )
     metrics = Metrics()
     app.state.container = container

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ class Settings(BaseModel):
     max_upload_mb: int = Field(default=4096, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1_000)
     read_roots: tuple[str, ...] = ()
+    read_networks: tuple[str, ...] = ()
     sync_min_remaining: float = Field(default=0.1, ge=0, lt=1)
     recent_queries: int = Field(default=200, ge=0, le=10_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -47,6 +48,12 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in re.split(r",|:(?=/(?!/))", value) if part.strip())
+
+    @field_validator("read_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: Any) -> Any:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return tuple(str(ip_network(part)) for part in parts)
 
     @field_validator("log_level", mode="before")
     @classmethod

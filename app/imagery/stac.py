@@ -1,4 +1,4 @@
-"""STAC Items from local files: place, time, properties, and the images that they name. Nothing is fetched."""
+"""STAC Items: place, time, properties, and the images that they name. Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pystac.errors import STACError, STACTypeError
 
 from app.domain.geometry import GeoJSON, parse_footprint
 from app.domain.metadata import Label
+from app.domain.urls import Url, is_url
 from app.errors import InvalidInput
 from app.imagery.sources import MAX_STAC_BYTES
 
@@ -33,7 +34,8 @@ class StacItem:
 
     geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
     name. properties: the Item's, without those two. assets: keys and paths of its images; a path need not exist, and
-    whether it may be read is for the caller to say. collection: id of the STAC Collection that it is of.
+    whether it may be read is for the caller to say. urls: keys and addresses of those of its images that lie on the web.
+    collection: id of the STAC Collection that it is of.
     """
 
     id: str
@@ -42,16 +44,22 @@ class StacItem:
     labels: tuple[str, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
     assets: list[tuple[str, Path]] = field(default_factory=list)
+    urls: list[tuple[str, str]] = field(default_factory=list)
     collection: str | None = None
 
+    @property
+    def count(self) -> int:
+        """The number of its images; at least 1."""
+        return len(self.assets) + len(self.urls)
 
-def read_stac_item(path: Path) -> StacItem:
-    """Read an Item.
+
+def read_stac_item(path: Path, url: str | None = None, web: bool = False) -> StacItem:
+    """Read an Item. url: where it was fetched from, if it was. web: whether its images may lie on the web.
 
     Raises:
         InvalidInput: no Item, or a wrong one, or it names images that are not local files, or none at all.
     """
-    return parse_stac_item(read_stac_document(path), path.resolve().parent)
+    return parse_stac_item(read_stac_document(path), path.resolve().parent if url is None else Url.parse(url), web)
 
 
 def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX_STAC_BYTES) -> Any:
@@ -68,8 +76,8 @@ def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX
         raise unreadable(what, error) from None
 
 
-def parse_stac_item(document: Any, folder: Path) -> StacItem:
-    """An Item from its JSON. folder: where it lies, with links followed; relative hrefs begin there.
+def parse_stac_item(document: Any, base: Path | Url, web: bool = False) -> StacItem:
+    """An Item from its JSON. base: the folder where it lies, links followed, or its own address; relative hrefs begin there.
 
     Raises:
         InvalidInput: see `read_stac_item`.
@@ -79,6 +87,7 @@ def parse_stac_item(document: Any, folder: Path) -> StacItem:
         when = item.datetime or item.common_metadata.start_datetime
     except STAC_ERRORS as error:
         raise unreadable("STAC Item", error) from None
+    assets, urls = _assets(item, base, web)
     properties = {key: value for key, value in item.properties.items() if key not in ("datetime", "labels")}
     return StacItem(
         id=str(item.id),
@@ -86,7 +95,8 @@ def parse_stac_item(document: Any, folder: Path) -> StacItem:
         datetime=None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC),
         labels=_labels(item.properties.get("labels")),
         properties=properties,
-        assets=_assets(item, folder),
+        assets=assets,
+        urls=urls,
         collection=None if item.collection_id is None else str(item.collection_id),
     )
 
@@ -97,14 +107,18 @@ def local_path(href: Any, folder: Path, what: str) -> Path:
     Raises:
         InvalidInput: it is no text, or lies elsewhere than on this machine.
     """
-    if not isinstance(href, str) or not href or "\x00" in href:
-        raise InvalidInput(f"{what} has no usable href")
-    if not _SCHEME.match(href):
-        return folder / href
+    if not _SCHEME.match(_text(href, what)):
+        return folder / str(href)
     parts = urlsplit(href)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path))
     raise InvalidInput(f"{what} lies at {href[:200]}; only local files are read: download it and make the href relative")
+
+
+def _text(href: Any, what: str) -> str:
+    if not isinstance(href, str) or not href or "\x00" in href:
+        raise InvalidInput(f"{what} has no usable href")
+    return href
 
 
 def unreadable(what: str, error: Exception) -> InvalidInput:
@@ -125,14 +139,25 @@ def _labels(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _assets(item: pystac.Item, folder: Path) -> list[tuple[str, Path]]:
-    images = [(key, asset) for key, asset in item.assets.items() if _is_image(asset)]
-    found = [(key, local_path(asset.href, folder, f"asset {key!r} of the STAC Item").resolve()) for key, asset in images]
-    if not found:
+def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[str, Path]], list[tuple[str, str]]]:
+    """The images here, and those on the web. An Item from the web names no file here."""
+    files: list[tuple[str, Path]] = []
+    urls: list[tuple[str, str]] = []
+    for key, asset in item.assets.items():
+        if not _is_image(asset):
+            continue
+        what = f"asset {key!r} of the STAC Item"
+        if isinstance(base, Url):
+            urls.append((key, base.join(_text(asset.href, what))))
+        elif web and is_url(_text(asset.href, what)):
+            urls.append((key, asset.href))
+        else:
+            files.append((key, local_path(asset.href, base, what).resolve()))
+    if not files and not urls:
         raise InvalidInput(
             "the STAC Item names no image: none of its assets has the role data or visual or an image media type"
         )
-    return found
+    return files, urls
 
 
 def _is_image(asset: pystac.Asset) -> bool:

@@ -9,6 +9,7 @@ from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobSto
 from app.ports.locks import Held, Locks
 from app.ports.models import MODELS_LOCK, Inference, ModelProvider
 from app.ports.programs import AskChild, RunChild, Translate
+from app.ports.remote import RemoteFiles
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Locks",
     "ModelProvider",
     "Page",
+    "RemoteFiles",
     "RunChild",
     "SourcePage",
     "Translate",

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.domain.jobs import Job
 from app.domain.metadata import FileMetadata, parse_metadata
+from app.domain.urls import is_url
 from app.errors import Cancelled, InvalidInput, NotFound
 from app.imagery.sample import draw_sample_scene
 from app.ports import Blobs, JobContext, JobQueue, VectorStore
@@ -94,14 +95,17 @@ class IngestService:
         return self._submit(collection_id, {"files": len(files)}, folder.name)
 
     def submit_href(self, collection_id: str, href: str) -> Job:
-        """Index a path on the server: an image, a scene, a zip, a STAC item or a folder of those.
+        """Index a path on the server: an image, a scene, a zip, a STAC item or a folder of those; or a file on the web.
 
         Raises:
-            NotFound: the collection. Forbidden: outside DYAD_READ_ROOTS. InvalidInput: a URL, or no such file.
+            NotFound: the collection. Forbidden: outside DYAD_READ_ROOTS. InvalidInput: an address that is not read, or no such
+                file.
         """
         self._collections.get(collection_id)
+        if is_url(href):
+            return self._submit(collection_id, {"urls": [self._roots.web().check(href)]})
         if "://" in href and not href.startswith("file://"):
-            raise InvalidInput(f"{href}: only paths on the server are read; name a file or folder under DYAD_READ_ROOTS")
+            raise InvalidInput(f"{href}: only paths and http(s) addresses are read; name one under DYAD_READ_ROOTS")
         path = self._roots.resolve(Path(href.removeprefix("file://")))
         return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
 
@@ -203,6 +207,8 @@ class IngestService:
         """The top-level files of a job."""
         if "sample" in job.inputs:
             return iter([SourceFile(SAMPLE, folder / SAMPLE)])
+        if "urls" in job.inputs:
+            return iter([SourceFile(url, folder / f"fetched-{n}", url=url) for n, url in enumerate(job.inputs["urls"])])
         if "paths" not in job.inputs:
             self._folders.bring(folder / MANIFEST)
             return read_manifest(folder / MANIFEST)

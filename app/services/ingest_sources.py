@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from app.errors import DyadError, Forbidden, InvalidInput, UnreadableImage
 from app.imagery.archives import extract
 from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.stac import StacItem, read_stac_item
+from app.ports import RemoteFiles
 
 HIDDEN = (".", "__MACOSX", "Thumbs.db")
 MAX_NAME = 1024
@@ -29,6 +31,7 @@ class SourceFile:
     name: its source name. temporary: to be deleted after use (a zip's member; the zip stays until the job ends).
     weight: its share of the progress, of 1.
     place_if_missing: the metadata's place is for a file that has none itself (a STAC item's), not instead of the file's own.
+    url: where the file is fetched from before it is read; `path` is where it is put.
     """
 
     name: str
@@ -37,6 +40,7 @@ class SourceFile:
     temporary: bool = False
     weight: float = 1.0
     place_if_missing: bool = False
+    url: str | None = None
 
     @property
     def file_name(self) -> str:
@@ -55,10 +59,24 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """Folders that a client may name; None of them: nothing may be named. `anywhere` is for the command line's own user."""
+    """Folders that a client may name; None of them: nothing may be named. `anywhere` is for the command line's own user.
+
+    remote: files on other servers that a client may name; None: no such file.
+    """
 
     folders: tuple[Path, ...] = ()
     anywhere: bool = False
+    remote: RemoteFiles | None = None
+
+    def web(self) -> RemoteFiles:
+        """Files on other servers.
+
+        Raises:
+            Forbidden: none may be read.
+        """
+        if self.remote is None:
+            raise Forbidden("the server may not read from the web; DYAD_READ_ROOTS names the addresses that it may read")
+        return self.remote
 
     def resolve(self, path: Path) -> Path:
         """The real path, links followed.
@@ -192,11 +210,13 @@ def what_is_wrong_with_text(name: str) -> str | None:
 def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:
     """What a file stands for: itself, a zip's members, or the assets of a STAC item."""
     try:
+        if source.url is not None:
+            roots.web().fetch(source.url, source.path, max_bytes)
         kind = sniff(source.path)
         if kind is FileKind.ZIP:
             yield from _members(source, staging, max_bytes)
         elif kind is FileKind.STAC:
-            yield from _assets(source, roots)
+            yield from _assets(source, staging, max_bytes, roots)
         elif kind is FileKind.UNKNOWN:
             raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
         else:
@@ -219,9 +239,24 @@ def _members(source: SourceFile, staging: Path, max_bytes: int) -> Iterator[Sour
             yield SourceFile(name, member, temporary=True, weight=0.0)
 
 
-def _assets(source: SourceFile, roots: Roots) -> Iterator[SourceFile | Rejection]:
-    item = read_stac_item(source.path)
-    return asset_files(with_labels(item, source.metadata.labels), source.name, roots, source.weight)
+def _assets(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:
+    item = with_labels(read_stac_item(source.path, source.url, roots.remote is not None), source.metadata.labels)
+    yield from asset_files(item, source.name, roots, source.weight)
+    yield from _remote_assets(item, source, staging, max_bytes, roots)
+
+
+def _remote_assets(
+    item: StacItem, source: SourceFile, staging: Path, max_bytes: int, roots: Roots
+) -> Iterator[SourceFile | Rejection]:
+    """The images of a STAC item that lie on other servers, fetched one by one; each goes when it has been read."""
+    for key, url in item.urls:
+        name, weight = f"{source.name}#{key}", source.weight / item.count
+        path = staging / f"fetched-{uuid.uuid4().hex}"
+        try:
+            roots.web().fetch(url, path, max_bytes)
+            yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
+        except DyadError as error:
+            yield Rejection(name, str(error), weight)
 
 
 def with_labels(item: StacItem, labels: Sequence[str]) -> StacItem:
@@ -229,12 +264,17 @@ def with_labels(item: StacItem, labels: Sequence[str]) -> StacItem:
     return replace(item, labels=tuple(dict.fromkeys((*labels, *item.labels)))[:MAX_LABELS])
 
 
-def asset_files(item: StacItem, name: str, roots: Roots, weight: float = 1.0) -> Iterator[SourceFile | Rejection]:
-    """The images of a STAC item, each named `name#asset`, with its place, time, labels and properties."""
-    metadata = FileMetadata.model_construct(
+def asset_metadata(item: StacItem) -> FileMetadata:
+    """What an item says of its images."""
+    return FileMetadata.model_construct(
         geometry=item.geometry, datetime=item.datetime, labels=item.labels, properties=item.properties
     )
-    weight /= len(item.assets)
+
+
+def asset_files(item: StacItem, name: str, roots: Roots, weight: float = 1.0) -> Iterator[SourceFile | Rejection]:
+    """The images of a STAC item that are files here, each named `name#asset`, with its place, time, labels and properties."""
+    metadata = asset_metadata(item)
+    weight /= item.count
     for key, path in item.assets:
         asset = f"{name}#{key}"
         try:

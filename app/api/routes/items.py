@@ -21,6 +21,7 @@ from app.api.documents import (
     page_links,
 )
 from app.api.links import place_of
+from app.api.openapi import schema_of
 from app.api.params import decode_after, encode_after
 from app.api.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
 from app.api.uploads import MEGABYTE, is_multipart, receive_form
@@ -44,7 +45,7 @@ INGEST_BODY: dict[str, Any] = {
                     },
                 }
             },
-            "application/json": {"schema": HrefIngest.model_json_schema()},
+            "application/json": {"schema": schema_of(HrefIngest)},
         },
     }
 }

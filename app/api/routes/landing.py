@@ -89,7 +89,7 @@ def readyz(container: ContainerDep) -> Response:
     return JSONResponse(body, 200 if ready else 503, headers={} if ready else {"Retry-After": "5"})
 
 
-@router.get("/metrics", summary="Prometheus metrics")
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}, summary="Prometheus metrics")
 def metrics(request: Request) -> Response:
     """Counters and latencies of this process, in Prometheus's text format."""
     registry: CollectorRegistry = request.app.state.metrics.registry

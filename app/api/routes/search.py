@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
 from app.api.documents import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links, search_document
 from app.api.links import place_of
+from app.api.openapi import schema_of
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
 from app.api.schemas import FeatureCollectionPublic, SearchRequest
 from app.api.uploads import MEGABYTE, is_multipart, parse_small_form, receive_form, small_body_length
@@ -25,7 +26,7 @@ SEARCH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": SearchRequest.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "application/json": {"schema": schema_of(SearchRequest)},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",

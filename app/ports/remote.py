@@ -1,0 +1,25 @@
+"""Files on other servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+
+class RemoteFiles(Protocol):
+    """Files under the addresses that the service may read from."""
+
+    def check(self, url: str) -> str:
+        """The address in its one form.
+
+        Raises:
+            InvalidInput: not an address of a file. Forbidden: not under one that may be read.
+        """
+
+    def fetch(self, url: str, target: Path, max_bytes: int) -> None:
+        """Write the file to `target`, all of it or nothing.
+
+        Raises:
+            InvalidInput, Forbidden: as `check`, also of where it leads on to. Unfetchable: the server does not give it.
+            TooLarge: more than `max_bytes`. OutOfSpace: the disk is full.
+        """

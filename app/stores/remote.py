@@ -1,0 +1,103 @@
+"""Files from web servers, for those addresses only that DYAD_READ_ROOTS names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import httpcore
+import httpx
+
+from app.domain.urls import Url
+from app.errors import Forbidden, TooLarge, Unfetchable
+from app.files import telling_full_disk
+from app.ports import RemoteFiles
+from app.stores.addresses import CheckedBackend, Lookup, look_up
+
+MAX_REDIRECTS = 5
+TIMEOUTS = {"connect": 10.0, "read": 30.0, "write": 10.0, "pool": 60.0}
+_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "dyad"))
+
+
+class HttpFiles(RemoteFiles):
+    """Files under `prefixes`. Redirects are followed where they lead under one of them, too.
+
+    networks: of addresses that are not public and may be reached all the same. lookup: gives the addresses of a host.
+    The environment's proxies are not used: through one, nobody would know which address is reached.
+    """
+
+    def __init__(self, prefixes: Iterable[str], networks: Iterable[str] = (), lookup: Lookup = look_up) -> None:
+        self._prefixes = [Url.parse(prefix) for prefix in prefixes]
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._backend = CheckedBackend(networks, lookup)
+
+    def check(self, url: str) -> str:
+        """The address in its one form."""
+        return str(self._allowed(Url.parse(url)))
+
+    def fetch(self, url: str, target: Path, max_bytes: int) -> None:
+        """Write the file to `target`."""
+        begun = here = self._allowed(Url.parse(url))
+        with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool:
+            for _ in range(MAX_REDIRECTS + 1):
+                following = self._get(pool, here, target, max_bytes)
+                if following is None:
+                    return
+                here = self._allowed(Url.parse(here.join(following), allow_query=True), begun)
+        raise Unfetchable(f"{begun}: more than {MAX_REDIRECTS} redirects")
+
+    def _allowed(self, url: Url, begun: Url | None = None) -> Url:
+        if not any(url.is_under(prefix) for prefix in self._prefixes):
+            where = f"{begun} leads to {url.public()}" if begun is not None else str(url)
+            raise Forbidden(f"{where}: the server may not read there; DYAD_READ_ROOTS names the addresses that it may read")
+        return url
+
+    def _get(self, pool: httpcore.ConnectionPool, url: Url, target: Path, max_bytes: int) -> str | None:
+        """Ask once: the address that it is redirected to, or None, and the file is there."""
+        # httpcore is given the parts that were checked, so that no second parser has a say
+        parts = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.path + url.query)
+        headers: list[tuple[bytes | str, bytes | str]] = [("Host", url.authority), *_HEADERS]
+        try:
+            with pool.stream("GET", parts, headers=headers, extensions={"timeout": TIMEOUTS}) as answer:
+                said = httpx.Headers(answer.headers)
+                if answer.status in _REDIRECTS and "location" in said:
+                    return said["location"]
+                _look_at(url, answer.status, said, max_bytes)
+                self._receive(url, answer, target, max_bytes)
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+            raise Unfetchable(f"{url.public()}: no whole answer ({str(error) or type(error).__name__})") from None
+        return None
+
+    def _receive(self, url: Url, answer: httpcore.Response, target: Path, max_bytes: int) -> None:
+        with telling_full_disk(target.parent):
+            try:
+                with target.open("wb") as file:
+                    _write(url, answer, file, max_bytes)
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+
+
+def _look_at(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> None:
+    if status != 200:
+        raise Unfetchable(f"{url.public()}: its server answered {status}")
+    if headers.get("content-encoding", "identity") != "identity":
+        raise Unfetchable(f"{url.public()}: its server sends it packed as {headers['content-encoding']}, unasked")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise _too_large(url, max_bytes)
+
+
+def _write(url: Url, answer: httpcore.Response, file: BinaryIO, max_bytes: int) -> None:
+    written = 0
+    for piece in answer.iter_stream():
+        written += len(piece)
+        if written > max_bytes:
+            raise _too_large(url, max_bytes)
+        file.write(piece)
+
+
+def _too_large(url: Url, max_bytes: int) -> TooLarge:
+    return TooLarge(f"{url.public()} is larger than {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")

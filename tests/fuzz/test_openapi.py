@@ -1,0 +1,164 @@
+"""Every operation of the OpenAPI document, with inputs right and wrong: no answer of 500 or above, each as the document says.
+
+Short and always the same, unless `DYAD_TEST_FUZZ_CASES` says how many cases to make (`make fuzz`); those differ each time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import FailureGroup
+
+from tests.fuzz.seasoning import PICTURE, WORDS, Seasoning
+from tests.support.pictures import striped
+from tests.support.service import Service, document, running_service
+
+CASES = int(os.environ.get("DYAD_TEST_FUZZ_CASES", "0"))
+SHORT = 4
+"""Examples of each operation in the short run."""
+CHECKED = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+KEPT, SPARE = "kept", "spare"
+"""Collections that are there: one of which nothing is deleted, and one that is deleted sooner or later."""
+TILES = 12
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def read_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the service may read."""
+    root = tmp_path_factory.mktemp("root")
+    (root / "one.png").write_bytes(PICTURE)
+    (root / "broken.tif").write_bytes(b"II*\x00")
+    return root
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory, read_root: Path) -> Iterator[Service]:
+    """A service with two collections of labelled tiles and the jobs that made them."""
+    limits = {"max_upload_mb": 8, "max_pixels": 1_000_000}
+    with running_service(tmp_path_factory.mktemp("home"), read_roots=(str(read_root),), **limits) as running:
+        for name in (KEPT, SPARE):
+            running.create(name, model="hog", tile_size=64)
+            files = {f"{number}.png": striped(number * 20, size=64) for number in range(TILES)}
+            running.upload(name, files, {file: _said(number) for number, file in enumerate(files)})
+        yield running
+
+
+def _said(number: int) -> dict[str, Any]:
+    place = [number, 10, number + 0.1, 10.1]
+    return {"labels": [f"label-{number % 2}"], "bbox": place, "datetime": f"2024-05-{number + 1:02}T10:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def described(fuzzed: Service, read_root: Path) -> Any:
+    """The schema under test, with values in its cases that mean something to this service."""
+    items = [feature["id"] for feature in document(fuzzed.client.get(f"/collections/{KEPT}/items?limit=100"))["features"]]
+    jobs = [job["id"] for job in document(fuzzed.client.get("/jobs"))["jobs"]]
+    page = document(fuzzed.client.post(f"/collections/{KEPT}/search", json={"positives": items[:1], "limit": 1}))
+    seasoning = Seasoning(
+        {
+            "collection_id": [*[KEPT] * 7, SPARE],
+            "collection": [KEPT, KEPT, SPARE, "none"],
+            "id": ["new-1", "new-2", KEPT],
+            "item_id": [*items, UNKNOWN],
+            "item": items,
+            "ids": [",".join(items[:2]), items[:2], UNKNOWN, "x"],
+            "positives": [items[:1], items[:3], [UNKNOWN], ["x"], [items[0].upper()]],
+            "negatives": [items[3:5], items[:1], []],
+            "token": [*WORDS["token"], page["links"][-1]["body"]["token"], jobs[0]],
+            "job_id": jobs,
+            "model_id": ["hog", "lbp-rgb", "dyad-rgb-128"],
+            "process_id": ["train", "evaluate", "reindex"],
+            "inputs": [
+                {"collection": KEPT},
+                {"collection": SPARE, "force": True},
+                {"collection": KEPT, "settings": {"epochs": -1}},
+            ],
+            "sources": [[str(read_root)], [f"{read_root}/**/*.png"], ["/etc"], [{"stac": f"{read_root}/one.png"}], ["[" * 50]],
+            "href": [*WORDS["href"], str(read_root), f"{read_root}/broken.tif"],
+        }
+    )
+    schema = schemathesis.openapi.from_url(f"{fuzzed.client.base_url}/openapi.json")
+
+    @schema.hook
+    def map_case(context: Any, case: Any) -> Any:
+        case = seasoning.add(case)
+        if case.method == "DELETE" and (case.path_parameters or {}).get("collection_id") == KEPT:
+            case.path_parameters["collection_id"] = SPARE
+        return case
+
+    return schema
+
+
+EACH = 25 if CASES else 3
+"""Cases of each operation and kind of data in a round, at most: where there is little to choose, fewer are different."""
+
+
+def test_every_answer_is_as_described(described: Any) -> None:
+    load_all_checks()
+    checks = CHECKS.get_by_names(list(CHECKED))
+    operations = [found.ok() for found in described.get_all_operations()]
+    made, wrong = 0, dict[str, str]()
+    while True:
+        for operation in operations:
+            for mode in _modes(operation):
+                cases, error = _fuzz(operation, mode, checks)
+                made += cases
+                if error is not None:
+                    wrong[f"{operation.label}, {mode.value} data"] = _told(error)
+        if made >= CASES or wrong:
+            break
+    sys.stdout.write(f"{made} cases\n")
+    assert not wrong, "\n\n".join(f"{name}:\n{told}" for name, told in wrong.items())
+
+
+def _modes(operation: Any) -> list[GenerationMode]:
+    """Wrong data can only be made where there is a body or a query; a path is text, and any text is right."""
+    return list(GenerationMode) if operation.body or operation.query else [GenerationMode.POSITIVE]
+
+
+def _fuzz(operation: Any, mode: GenerationMode, checks: Any) -> tuple[int, BaseException | None]:
+    """Send cases of one operation; how many, and what was wrong."""
+    made = 0
+
+    @settings(
+        max_examples=EACH,
+        deadline=None,
+        derandomize=not CASES,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=list(Phase) if CASES else [Phase.generate],
+    )
+    @given(operation.as_strategy(generation_mode=mode))
+    def send(case: Any) -> None:
+        nonlocal made
+        made += 1
+        case.call_and_validate(checks=checks)
+
+    try:
+        send()
+    except Unsatisfiable:  # no wrong data after all
+        return made, None
+    except (FailureGroup, AssertionError, OSError) as error:
+        return made, error
+    return made, None
+
+
+def _told(error: BaseException) -> str:
+    return "\n".join(str(each) for each in getattr(error, "exceptions", [error]))

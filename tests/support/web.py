@@ -1,0 +1,72 @@
+"""Small real web servers on addresses of this machine, which note what they are asked."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a path is answered with; `headers` replace the usual ones."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class WebServer:
+    """asked: method, path and Host header of every request so far. Answers may be added while it runs."""
+
+    host: str
+    port: int
+    answers: dict[str, Answer]
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@contextmanager
+def web_server(answers: Mapping[str, Answer | bytes], host: str = "127.0.0.1", port: int = 0) -> Iterator[WebServer]:
+    """Serve `answers` by path; anything else is 404."""
+    known = {path: answer if isinstance(answer, Answer) else Answer(answer) for path, answer in answers.items()}
+    web = WebServer(host, port, known)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            web.asked.append((self.command, self.path, self.headers["Host"]))
+            answer = web.answers.get(self.path, Answer(b"nothing", 404))
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+            self.close_connection = "Content-Length" in answer.headers  # a length that lies leaves the connection unusable
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        daemon_threads = True
+
+    server = Server((host, port), Handler)
+    web.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="web")
+    thread.start()
+    try:
+        yield web
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
