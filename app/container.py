@@ -79,7 +79,7 @@ class Container:
     def _build(self, settings: Settings) -> None:
         home, megabyte = self.home, 1 << 20
         self.vectors = _vector_store(settings, home.vectors)
-        self.blobs = ObjectBlobs(settings.blobs_url or home.blobs)
+        self.blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
         self.job_store = SqliteJobStore(home.jobs)
         self.folders = JobFolders(home.staging)
         self.locks: Locks = LocalLocks()

@@ -27,6 +27,7 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65_535)
     vectors_url: str = ""
     blobs_url: str = ""
+    blobs_public_url: str = ""
     broker_url: str = ""
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
@@ -69,6 +70,11 @@ class Settings(BaseModel):
                 f"DYAD_HOST: without keys anybody who reaches {self.host or 'this machine'} could read and write everything; "
                 "make keys (`dyad keys create`) and name their file in DYAD_API_KEYS_FILE, or set DYAD_ALLOW_ANONYMOUS=true"
             )
+        if self.blobs_public_url and (
+            not self.blobs_public_url.startswith(("http://", "https://"))
+            or self.blobs_url.partition("://")[0] not in ("s3", "gs", "az")
+        ):
+            raise ValueError("DYAD_BLOBS_PUBLIC_URL: an http(s) address of the object store in DYAD_BLOBS_URL, or empty")
         if self.vectors_url and not self.vectors_url.startswith(("http://", "https://")):
             raise ValueError("DYAD_VECTORS_URL: an http(s) address of a Qdrant server, or empty for the embedded store")
         return self

@@ -34,6 +34,13 @@ class Blobs(Protocol):
             NotFound: no such key. OutOfSpace: the disk of `target` is full. OSError: the file exists, or cannot be made.
         """
 
+    def size(self, key: str) -> int:
+        """How many bytes the key holds.
+
+        Raises:
+            NotFound: no such key.
+        """
+
     def exists(self, key: str) -> bool:
         """Whether the key holds anything."""
 

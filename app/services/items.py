@@ -15,6 +15,10 @@ from app.ports import Blobs, Page, VectorStore
 from app.services.collections import CollectionService
 from app.services.ingest_pipeline import blob_keys
 
+ADDRESS_SECONDS = 3600
+SMALL_BYTES = 256 << 10
+"""A picture of so many bytes is as good as a smaller one."""
+BROWSER_READY = (".jpg", ".png", ".webp")
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".tif": "image/tiff"}
 
 
@@ -113,3 +117,24 @@ class ItemService:
         tile = self.get(collection_id, item_id)
         data, media_type = thumbnail(self._blobs.get(tile.preview or tile.image), size, self._max_pixels)
         return data, media_type, f"{tile.content_hash[:24]}-{size}"
+
+    def picture_address(self, collection_id: str, item_id: str) -> str | None:
+        """Where the blobs themselves give out a small picture of a tile for `ADDRESS_SECONDS`; None if they do not.
+
+        Raises:
+            NotFound: the collection or the tile.
+        """
+        tile = self.get(collection_id, item_id)
+        key = tile.preview or tile.image
+        if not key.endswith(BROWSER_READY):
+            return None
+        address = self._blobs.sign(key, ADDRESS_SECONDS)
+        return address if address is not None and self._blobs.size(key) <= SMALL_BYTES else None
+
+    def image_address(self, collection_id: str, item_id: str) -> str | None:
+        """The same of a tile's original bytes.
+
+        Raises:
+            NotFound: the collection or the tile.
+        """
+        return self._blobs.sign(self.get(collection_id, item_id).image, ADDRESS_SECONDS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import mimetypes
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
@@ -18,6 +20,9 @@ from app.files import new_file, telling_full_disk
 from app.ports import Blobs
 from app.stores.object_store import open_store, translated
 
+if TYPE_CHECKING:
+    from obstore import Attributes
+
 _DELETE_BATCH = 1000
 _CHUNK = 8 << 20
 
@@ -27,20 +32,23 @@ class ObjectBlobs(Blobs):
 
     Credentials and endpoints of object stores come from the environment variables their own tools use.
 
+    public_url: under which others reach an object store, for the addresses that `sign` makes; empty: it makes none.
+
     Raises:
         InvalidInput: the URL names no kind of store that is known.
     """
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, public_url: str = "") -> None:
         self._name = str(location)
         self._store, self._folder = open_store(location)
+        self._public = open_store(location, public_url)[0] if public_url and self._folder is None else None
 
     @override
     def put(self, key: str, data: bytes | Path) -> None:
         _check(key)
         try:
             with self._translated(key):
-                obstore.put(self._store, key, data)
+                obstore.put(self._store, key, data, attributes=self._attributes(key))
         except NotFound:
             raise Unavailable(f"blob store {self._name}: {key!r} cannot be stored there") from None
 
@@ -65,13 +73,23 @@ class ObjectBlobs(Blobs):
                 file.write(piece)
 
     @override
-    def exists(self, key: str) -> bool:
+    def size(self, key: str) -> int:
         _check(key)
         try:
             with self._translated(key):
-                obstore.head(self._store, key)
+                return obstore.head(self._store, key)["size"]
         except NotFound:
-            return self._folder is None and self._is_there_after_all(key)
+            if self._folder is not None:
+                raise
+        with self._translated(key):  # its answer tells a key that is not there from a bucket that is not there
+            return obstore.get(self._store, key).meta["size"]
+
+    @override
+    def exists(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except NotFound:
+            return False
         return True
 
     @override
@@ -104,23 +122,19 @@ class ObjectBlobs(Blobs):
     @override
     def sign(self, key: str, seconds: int) -> str | None:
         _check(key)
-        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+        if not isinstance(self._public, S3Store | GCSStore | AzureStore):
             return None
         with self._translated(key):
-            return obstore.sign(self._store, "GET", key, timedelta(seconds=seconds))
+            return obstore.sign(self._public, "GET", key, timedelta(seconds=seconds))
 
     @override
     def ping(self) -> None:
         self.exists("ping")
 
-    def _is_there_after_all(self, key: str) -> bool:
-        """Asks in a way whose answer tells a key that is not there from a bucket that is not there: a HEAD does not."""
-        try:
-            with self._translated(key):
-                obstore.get(self._store, key)
-        except NotFound:
-            return False
-        return True
+    def _attributes(self, key: str) -> Attributes | None:
+        """What a browser needs to show what it gets straight from the store; files have no such thing."""
+        kind = mimetypes.guess_type(key)[0]
+        return None if self._folder is not None or kind is None else {"Content-Type": kind}
 
     def _delete_each(self, keys: list[str]) -> None:
         """Some stores stop at the first unknown key."""

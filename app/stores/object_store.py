@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
 from app.errors import DyadError, InvalidInput, NotFound, OutOfSpace, Unavailable
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
 SCHEMES = ("s3", "gs", "az")
 # A store that hangs is given up after `read_timeout`, one that answers slowly is not.
@@ -27,11 +28,14 @@ _NO_BUCKET = re.compile(r"NoSuchBucket|specified bucket does not exist|Container
 _REFUSED = re.compile(r"status code: 40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|credential", re.IGNORECASE)
 
 
-def open_store(location: str | Path) -> tuple[ObjectStore, Path | None]:
+def open_store(location: str | Path, endpoint: str = "") -> tuple[ObjectStore, Path | None]:
     """The store of a folder, which is made if missing, or of a URL, and the folder if it is one.
 
+    endpoint: of an S3 store, instead of the one that the environment names.
+
     Raises:
-        InvalidInput: the URL names no kind of store that is known. Unavailable: the folder cannot be made.
+        InvalidInput: the URL names no kind of store that is known, or there are two endpoints.
+        Unavailable: the folder cannot be made.
     """
     scheme, separator, path = str(location).partition("://")
     if isinstance(location, Path) or not separator or scheme == "file":
@@ -45,6 +49,11 @@ def open_store(location: str | Path) -> tuple[ObjectStore, Path | None]:
         known = ", ".join(f"{name}://" for name in SCHEMES)
         raise InvalidInput(f"blob store {location!r}: there is no kind {scheme!r}; use a folder, file://, {known}")
     try:
+        if endpoint and scheme == "s3":
+            if os.environ.get("AWS_ENDPOINT_URL_S3"):  # the library lets it win over everything
+                raise InvalidInput("AWS_ENDPOINT_URL_S3 wins over DYAD_BLOBS_PUBLIC_URL: name the store in AWS_ENDPOINT_URL")
+            config: S3Config = {"endpoint": endpoint}
+            return S3Store.from_url(str(location), config=config, client_options=_CLIENT, retry_config=_RETRY), None
         return from_url(str(location), client_options=_CLIENT, retry_config=_RETRY), None
     except (BaseError, ValueError) as error:
         raise InvalidInput(f"blob store {location!r}: {_first_line(error)}") from None

@@ -20,7 +20,7 @@ Open = Callable[[Path, pytest.FixtureRequest], Blobs]
 
 def on_s3(path: Path, request: pytest.FixtureRequest) -> Blobs:
     server: S3Server = request.getfixturevalue("s3")
-    return ObjectBlobs(f"s3://{server.bucket()}/some/prefix")
+    return ObjectBlobs(f"s3://{server.bucket()}/some/prefix", public_url=server.url)
 
 
 STORES: dict[str, Open] = {
@@ -47,6 +47,7 @@ def test_an_empty_value_is_a_value(blobs: Blobs) -> None:
     blobs.put("a/empty", b"")
     assert blobs.get("a/empty") == b""
     assert blobs.exists("a/empty")
+    assert blobs.size("a/empty") == 0
 
 
 def test_a_file_is_streamed_in(blobs: Blobs, tmp_path: Path) -> None:
@@ -54,6 +55,7 @@ def test_a_file_is_streamed_in(blobs: Blobs, tmp_path: Path) -> None:
     source.write_bytes(os.urandom(12_000_000))
     blobs.put("scenes/1", source)
     assert blobs.get("scenes/1") == source.read_bytes()
+    assert blobs.size("scenes/1") == 12_000_000
     assert source.exists()
 
 
@@ -82,6 +84,8 @@ def test_a_put_replaces(blobs: Blobs) -> None:
 def test_what_is_not_there_is_named(blobs: Blobs) -> None:
     with pytest.raises(NotFound, match="a/b"):
         blobs.get("a/b")
+    with pytest.raises(NotFound, match="a/b"):
+        blobs.size("a/b")
     assert not blobs.exists("a/b")
     blobs.put("a/b/c", b"1")
     assert not blobs.exists("a/b")
@@ -178,7 +182,8 @@ def test_a_signed_address_gives_the_bytes_to_anybody(blobs: Blobs) -> None:
     address = blobs.sign("a/ü b%41.jpg", 60)
     if address is None:  # a folder has no addresses
         return
-    assert httpx.get(address).content == b"picture"
+    answer = httpx.get(address)
+    assert (answer.content, answer.headers["content-type"]) == (b"picture", "image/jpeg")
 
 
 def test_ping(blobs: Blobs) -> None:

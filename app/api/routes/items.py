@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
@@ -30,6 +31,7 @@ from app.domain.ids import check_item_id
 from app.domain.jobs import Job
 from app.domain.search import MAX_LIMIT
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
+from app.services.items import ADDRESS_SECONDS
 
 INGEST_BODY: dict[str, Any] = {
     "requestBody": {
@@ -50,6 +52,7 @@ INGEST_BODY: dict[str, Any] = {
     }
 }
 PARTS = frozenset({"files", "metadata"})
+THUMBNAIL = 256
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
 
 router = APIRouter(prefix="/collections/{collection_id}/items", tags=["items"])
@@ -137,10 +140,16 @@ def thumbnail(
     item_id: ItemId,
     request: Request,
     items: ItemsDep,
-    size: Annotated[int, Query(ge=16, le=1024, description="longer side in pixels, at most")] = 256,
+    size: Annotated[int | None, Query(ge=16, le=1024, description="longer side in pixels, at most; 256 if not given")] = None,
 ) -> Response:
-    """A browser-ready picture, stretched for the eye; JPEG, or PNG where it is transparent."""
-    data, media_type, tag = items.thumbnail(collection_id, _known_id(item_id), size)
+    """A browser-ready picture, stretched for the eye; JPEG, or PNG where it is transparent. Without `size` it may be a redirect
+    to the object store, which gives such a picture out itself.
+    """
+    item_id = _known_id(item_id)
+    address = items.picture_address(collection_id, item_id) if size is None else None
+    if address is not None:
+        return _elsewhere(address)
+    data, media_type, tag = items.thumbnail(collection_id, item_id, size or THUMBNAIL)
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=300"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -151,10 +160,22 @@ def thumbnail(
     "/{item_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}}, summary="Original bytes"
 )
 def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Response:
-    """The original: the file as it came, or the tile's window of a scene as a GeoTIFF with all its bands."""
-    data, media_type, name = items.image(collection_id, _known_id(item_id))
+    """The original: the file as it came, or the tile's window of a scene as a GeoTIFF with all its bands. It may be a redirect
+    to the object store.
+    """
+    item_id = _known_id(item_id)
+    address = items.image_address(collection_id, item_id)
+    if address is not None:
+        return _elsewhere(address)
+    data, media_type, name = items.image(collection_id, item_id)
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
     return Response(data, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{safe}"'})
+
+
+def _elsewhere(address: str) -> Response:
+    """The answer to a request for what the object store gives out at a signed address."""
+    headers = {"Cache-Control": f"private, max-age={ADDRESS_SECONDS * 3 // 4}", "Referrer-Policy": "no-referrer"}
+    return RedirectResponse(address, 307, headers)
 
 
 def _known_id(item_id: str) -> str:
