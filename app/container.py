@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 from pathlib import Path
 
 from app.domain.urls import is_url
@@ -174,9 +175,15 @@ class Container:
 
 def _vector_store(settings: Settings, folder: Path) -> VectorStore:
     if settings.vectors_url:
-        from qdrant_client import QdrantClient  # a second of imports that nobody else should wait for
+        from app.stores.qdrant_options import QdrantOptions  # a second of imports that nobody else should wait for
+        from app.stores.vectors_qdrant import QdrantVectorStore, connect
 
-        from app.stores.vectors_qdrant import QdrantVectorStore
-
-        return QdrantVectorStore(QdrantClient(url=settings.vectors_url, timeout=30))
+        client = connect(
+            settings.vectors_url,
+            api_key=settings.qdrant_api_key,
+            grpc_port=settings.qdrant_grpc_port,
+            timeout=settings.qdrant_timeout,
+        )
+        options = {field.name: getattr(settings, f"qdrant_{field.name}") for field in fields(QdrantOptions)}
+        return QdrantVectorStore(client, QdrantOptions(**options))
     return EdgeVectorStore(folder)

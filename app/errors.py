@@ -17,6 +17,7 @@
     ├── Cancelled                 the job was dismissed while it ran
     ├── Unavailable               a part is down; try again later
     │   ├── Busy                  another process is at it
+    │   ├── IndexTooNew           a newer version wrote it on the vector server
     │   ├── SourceUnavailable     what a schedule names cannot be read, or has lost too much to be believed
     │   └── OutOfSpace            the disk of DYAD_HOME is full
     └── StartupError              the service cannot start on these settings or this folder
@@ -100,6 +101,10 @@ class Unavailable(DyadError):
 
 class Busy(Unavailable):
     """Another process is at it; it will not take long."""
+
+
+class IndexTooNew(Unavailable):
+    """A newer version of Dyad wrote an index on the vector server."""
 
 
 class SourceUnavailable(Unavailable):

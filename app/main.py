@@ -15,6 +15,7 @@ from app.api.access import AccessMiddleware
 from app.api.headers import SecurityHeadersMiddleware
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
+from app.api.patience import PatienceMiddleware
 from app.api.routes import (
     collections,
     indexes,
@@ -65,6 +66,7 @@ def create_app(container: Container) -> FastAPI:
     for module in (landing, collections, indexes, labels, items, search, schedules, jobs, processes, models, sample, session):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
+    app.add_middleware(PatienceMiddleware)
     app.add_middleware(AccessMiddleware, keys=container.keys)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)

@@ -29,6 +29,20 @@ class Settings(BaseModel):
     blobs_url: str = ""
     blobs_public_url: str = ""
     broker_url: str = ""
+    qdrant_api_key: str = Field(default="", repr=False)
+    qdrant_prefix: str = Field(default="dyad", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    qdrant_grpc_port: int = Field(default=0, ge=0, le=65_535)
+    qdrant_timeout: int = Field(default=10, ge=1, le=600)
+    qdrant_patience: float = Field(default=60, ge=0, le=3600)
+    qdrant_shards: int = Field(default=0, ge=0, le=4096)
+    qdrant_replicas: int = Field(default=1, ge=1, le=16)
+    qdrant_write_consistency: int = Field(default=0, ge=0, le=16)
+    qdrant_quantization: Literal["int8", "none"] = "int8"
+    qdrant_on_disk: bool = False
+    qdrant_hnsw_m: int = Field(default=16, ge=4, le=128)
+    qdrant_hnsw_ef_construct: int = Field(default=128, ge=4, le=2048)
+    qdrant_search_ef: int = Field(default=128, ge=4, le=10_000)
+    qdrant_exact_below: int = Field(default=200_000, ge=0)
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
     api_key: str = Field(default="", repr=False)
@@ -75,6 +89,8 @@ class Settings(BaseModel):
             or self.blobs_url.partition("://")[0] not in ("s3", "gs", "az")
         ):
             raise ValueError("DYAD_BLOBS_PUBLIC_URL: an http(s) address of the object store in DYAD_BLOBS_URL, or empty")
+        if self.qdrant_write_consistency > self.qdrant_replicas:
+            raise ValueError("DYAD_QDRANT_WRITE_CONSISTENCY: more than DYAD_QDRANT_REPLICAS; no write could ever succeed")
         if self.vectors_url and not self.vectors_url.startswith(("http://", "https://")):
             raise ValueError("DYAD_VECTORS_URL: an http(s) address of a Qdrant server, or empty for the embedded store")
         return self

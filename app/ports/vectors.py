@@ -43,7 +43,7 @@ class VectorPage:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """size: number of points. dimension: D of the embedding. generation: changes with every write."""
+    """size: number of points. dimension: D of the embedding. generation: changes with every write, on a server without one too."""
 
     size: int
     dimension: int
@@ -107,7 +107,8 @@ class VectorStore(Protocol):
     def search(
         self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
     ) -> list[Hit]:
-        """The `limit` most similar qualifying tiles, by score descending, then id ascending; exact.
+        """The `limit` most similar qualifying tiles, by score descending, then id ascending. Exact, but on a server where very
+        many tiles qualify: there some of them may be missing.
 
         vector: (D,) float32, L2-normalised. after: only hits behind this cursor, so that pages neither repeat nor lose a tile.
         """
@@ -162,7 +163,9 @@ class VectorStore(Protocol):
         """
 
     def count(self, index: str, filter: TileFilter) -> int:
-        """How many tiles qualify. Exact, but with a region and over 10 000 tiles on its edge those count by their bounds."""
+        """How many tiles qualify. Exact, but with a region and over 10 000 tiles on its edge those count by their bounds, and more
+        than a million on a server are an estimate.
+        """
 
     def facet(self, index: str, key: str, *, filter: TileFilter, limit: int = 100) -> list[tuple[str, int]]:
         """Most frequent values of a keyword field (`labels`, `source`), exact counts, count descending, then value."""

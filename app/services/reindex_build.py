@@ -105,9 +105,8 @@ class IndexBuild:
         self._check()
         for _ in range(PASSES):
             generation = self._vectors.stats(self._source).generation
-            if generation == self._seen:
+            if generation == self._seen or not self._catch_up():
                 break
-            self._catch_up()
             self._seen = generation
         self._flush()
         self._refuse_failures()
@@ -134,19 +133,23 @@ class IndexBuild:
 
         return self._vectors.recast(self._source, self._target, self._remaker.carry, step=step, pairs=self._remaker.pairs)
 
-    def _catch_up(self) -> None:
-        """One pass over the records of both."""
+    def _catch_up(self) -> bool:
+        """One pass over the records of both; whether it found anything to do."""
+        is_behind = False
         self.left_out = {item: failure for item, failure in self.left_out.items() if self._find(item) is not None}
         for tiles in self._pages(self._source):
             known = self._vectors.get(self._target, [tile.id for tile in tiles])
             waiting: deque[Callable[[], Remade]] = deque()
             fresh = [tile for tile in tiles if tile != known.get(tile.id) and not self._is_left_out(tile)]
+            is_behind = is_behind or bool(fresh)
             for start in range(0, len(fresh), self._remaker.batch):
                 self._bring(fresh[start : start + self._remaker.batch], known, waiting)
                 while waiting:
                     self._write(waiting.popleft()())
         if not self.is_whole:
             self._remove_stale()
+            is_behind = True
+        return is_behind
 
     def _bring(self, tiles: Sequence[Tile], known: Mapping[str, Tile], waiting: deque[Callable[[], Remade]]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Exact answers from an engine that ranks, pages and counts by conditions: order of ties, cursors, regions.
+"""Answers from an engine that ranks, pages and counts by conditions, as exact as the engine: order of ties, cursors, regions.
 
 Ranking: scores are rounded to 6 decimals, which is what float32 carries, so that equal tiles are equal in every engine; equal
 scores are ordered by id. An engine cuts a run of equal scores anywhere, so hits as bad as the last one are not believed before
@@ -39,7 +39,7 @@ class Engine(Protocol):
         """Number of points."""
 
     def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
-        """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order; by exact search."""
+        """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order."""
 
     def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
         """Up to `limit` points by id ascending, from the id `start` on."""

@@ -1,44 +1,76 @@
-"""Vectors on a Qdrant server: a collection per index, the server's own aliases."""
+"""Vectors on a Qdrant server or cluster: a collection per index, the server's own aliases, shards and replicas."""
 
 from __future__ import annotations
 
 import threading
+import warnings
 
+import httpx
 from qdrant_client import QdrantClient, models
 from typing_extensions import override
 
 from app.errors import Conflict, NotFound
+from app.ports.patience import hurried
 from app.stores.indexes import IndexedStore
-from app.stores.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES
-from app.stores.qdrant_index import QdrantIndex, translated
+from app.stores.qdrant_calls import Calls
+from app.stores.qdrant_format import add_fields, check_server, metadata, open_collection
+from app.stores.qdrant_index import QdrantIndex
+from app.stores.qdrant_options import QdrantOptions
+
+_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+
+
+def connect(url: str, *, api_key: str = "", grpc_port: int = 0, timeout: int = 10) -> QdrantClient:
+    """A client, which connects when it is first used. grpc_port: 0 for REST only. timeout: seconds for an answer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a key over plain HTTP: whoever runs both decides that
+        return QdrantClient(
+            url=url,
+            api_key=api_key or None,
+            prefer_grpc=grpc_port > 0,
+            grpc_port=grpc_port or 6334,
+            timeout=timeout,
+            check_compatibility=False,  # `check_server` does, and says what to do
+            limits=_CONNECTIONS,
+        )
 
 
 class QdrantVectorStore(IndexedStore):
-    """`VectorStore` over `qdrant-client`; `QdrantClient(":memory:")` serves tests in one thread.
+    """`VectorStore` over `qdrant-client`.
 
-    prefix: begins all names, because collections and aliases share one space of names with whatever else the server keeps.
+    Collections and aliases share one space of names with whatever else the server keeps: `options.prefix` begins all of Dyad's.
     """
 
-    def __init__(self, client: QdrantClient, *, prefix: str = "dyad") -> None:
+    def __init__(self, client: QdrantClient, options: QdrantOptions | None = None) -> None:
         self._client = client
-        self._of_index = f"{prefix}.index."
-        self._of_alias = f"{prefix}.alias."
+        self._options = options or QdrantOptions()
+        self._calls = Calls(self._options.patience)
+        self._of_index = f"{self._options.prefix}.index."
+        self._of_alias = f"{self._options.prefix}.alias."
         self._lock = threading.Lock()
         self._known: dict[str, QdrantIndex] = {}
+        self._is_checked = False
 
     @override
     def create_index(self, index: str, dimension: int) -> None:
-        name = self._of_index + index
-        with translated():
-            if self._client.collection_exists(name):
-                raise Conflict(f"index {index!r} exists already")
-            vectors = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
-            self._client.create_collection(name, vectors_config=vectors)
-            kinds = dict.fromkeys(KEYWORD_INDEXES, models.PayloadSchemaType.KEYWORD)
-            kinds |= dict.fromkeys(FLOAT_INDEXES, models.PayloadSchemaType.FLOAT)
-            kinds |= {DATETIME_INDEX: models.PayloadSchemaType.DATETIME, GEO_INDEX: models.PayloadSchemaType.GEO}
-            for key, kind in kinds.items():
-                self._client.create_payload_index(name, key, kind, wait=True)
+        self._check_server()
+        name, options = self._of_index + index, self._options
+        if self._calls(self._client.collection_exists, name):
+            raise Conflict(f"index {index!r} exists already")
+        layout = options.layout()
+        self._calls(
+            self._client.create_collection,
+            name,
+            vectors_config=options.vectors(dimension),
+            shard_number=layout.shard_number,
+            replication_factor=layout.replication_factor,
+            write_consistency_factor=layout.write_consistency_factor,
+            hnsw_config=layout.hnsw_config,
+            quantization_config=layout.quantization_config,
+            on_disk_payload=layout.on_disk_payload,
+            metadata=metadata(),
+        )
+        add_fields(self._client, self._calls, name, set())
 
     @override
     def drop_index(self, index: str) -> None:
@@ -47,13 +79,11 @@ class QdrantVectorStore(IndexedStore):
         pointing = [alias for alias, target in self.aliases().items() if target == index]
         for alias in pointing:
             self.drop_alias(alias)
-        with translated():
-            self._client.delete_collection(self._of_index + index)
+        self._calls(self._client.delete_collection, self._of_index + index)
 
     @override
     def indexes(self) -> list[str]:
-        with translated():
-            names = [collection.name for collection in self._client.get_collections().collections]
+        names = [collection.name for collection in self._calls(self._client.get_collections).collections]
         return sorted(name.removeprefix(self._of_index) for name in names if name.startswith(self._of_index))
 
     @override
@@ -63,29 +93,25 @@ class QdrantVectorStore(IndexedStore):
         changes: list[models.AliasOperations] = [models.CreateAliasOperation(create_alias=create)]
         if alias in self.aliases():
             changes.insert(0, self._deletion(alias))
-        with translated():
-            self._client.update_collection_aliases(changes)
+        self._calls(self._client.update_collection_aliases, changes)
 
     @override
     def drop_alias(self, alias: str) -> None:
         if alias in self.aliases():
-            with translated():
-                self._client.update_collection_aliases([self._deletion(alias)])
+            self._calls(self._client.update_collection_aliases, [self._deletion(alias)])
 
     @override
     def aliases(self) -> dict[str, str]:
-        with translated():
-            found = self._client.get_aliases().aliases
         return {
             entry.alias_name.removeprefix(self._of_alias): entry.collection_name.removeprefix(self._of_index)
-            for entry in found
+            for entry in self._calls(self._client.get_aliases).aliases
             if entry.alias_name.startswith(self._of_alias)
         }
 
     @override
     def ping(self) -> None:
-        with translated():
-            self._client.get_collections()
+        with hurried(0):
+            self._calls(self._client.get_collections)
 
     @override
     def close(self) -> None:
@@ -97,14 +123,20 @@ class QdrantVectorStore(IndexedStore):
             known = self._known.get(index)
         if known is not None:
             return known
-        with translated():
-            if not self._client.collection_exists(self._of_index + index):
-                raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
-            parameters = self._client.get_collection(self._of_index + index).config.params.vectors
-        if not isinstance(parameters, models.VectorParams):
-            raise NotFound(f"collection {self._of_index}{index} on the server is not one of this service's indexes")
+        self._check_server()
+        name = self._of_index + index
+        if not self._calls(self._client.collection_exists, name):
+            raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
+        dimension = open_collection(self._client, self._calls, name)
         with self._lock:
-            return self._known.setdefault(index, QdrantIndex(self._client, self._of_index + index, parameters.size))
+            opened = QdrantIndex(self._client, self._calls, name, dimension, self._options)
+            return self._known.setdefault(index, opened)
+
+    def _check_server(self) -> None:
+        """Once in this process."""
+        if not self._is_checked:
+            check_server(self._calls(self._client.info).version)
+            self._is_checked = True
 
     def _deletion(self, alias: str) -> models.DeleteAliasOperation:
         return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._of_alias + alias))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from qdrant_client import QdrantClient
 
 from app.domain.geometry import Bounds, bbox_footprint, parse_bbox, parse_footprint, parse_region
 from app.domain.search import Cursor, Hit, TileFilter
@@ -22,25 +21,20 @@ from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile, Window
 from app.errors import Conflict, InvalidInput, ModelMismatch, NotFound
 from app.ports import VectorStore
+from app.stores.qdrant_options import QdrantOptions
 from app.stores.vectors_edge import EdgeVectorStore
-from app.stores.vectors_qdrant import QdrantVectorStore
+from app.stores.vectors_qdrant import QdrantVectorStore, connect
 
 D = 16
 N = 600
 START = datetime(2020, 1, 1, tzinfo=UTC)
 INDEX = "ucm.hog.1"
 
-# The in-memory client says that it needs no payload indexes and no search parameters; a server does.
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text in ("Local mode performs exact", "Payload indexes have no")]
-
 
 def make_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> VectorStore:
     if kind == "edge":
         return EdgeVectorStore(folder / "vectors", reserve=0)
-    if kind == "memory":
-        return QdrantVectorStore(QdrantClient(":memory:"))
-    client = QdrantClient(request.getfixturevalue("qdrant_url"), check_compatibility=False)
-    return QdrantVectorStore(client, prefix=f"test-{uuid.uuid4()}")
+    return QdrantVectorStore(connect(request.getfixturevalue("qdrant_url")), QdrantOptions(prefix=f"test-{uuid.uuid4()}"))
 
 
 def close(store: VectorStore) -> None:
@@ -50,7 +44,7 @@ def close(store: VectorStore) -> None:
     store.close()
 
 
-KINDS = ("edge", "memory", "server")
+KINDS = ("edge", "server")
 
 
 @pytest.fixture(params=KINDS)

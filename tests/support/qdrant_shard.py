@@ -48,7 +48,7 @@ class Shard:
         described = json.loads((folder / "collection.json").read_bytes())
         self._create: dict[str, Any] = described["create"]
         self._fields: dict[str, str] = described["fields"]
-        self._shard = edge.EdgeShard.load(str(folder / "shard"))
+        self._shard = self._load()
 
     @staticmethod
     def create(folder: Path, wanted: models.CreateCollection) -> Shard:
@@ -57,9 +57,9 @@ class Shard:
         if not isinstance(vectors, models.VectorParams) or vectors.distance != models.Distance.COSINE:
             raise Refused("Wrong input: this server knows one cosine vector per point only")
         folder.mkdir(parents=True)
-        parameters = edge.EdgeVectorParams(size=vectors.size, distance=edge.Distance.Cosine)
-        edge.EdgeShard.create(str(folder / "shard"), edge.EdgeConfig(vectors={"": parameters})).close()
-        _write(folder, wanted.model_dump(mode="json", exclude_none=True), {})
+        create = wanted.model_dump(mode="json", exclude_none=True)
+        edge.EdgeShard.create(str(folder / "shard"), _config(create)).close()
+        _write(folder, create, {})
         return Shard(folder)
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Shard:
         shutil.rmtree(self._folder)
 
     def change(self, wanted: models.UpdateCollection) -> None:
-        """Change the description, as far as a server lets one."""
+        """Change the description, as far as a server lets one, and build what graphs it now asks for."""
         changes = wanted.model_dump(mode="json", exclude_none=True)
         vectors = changes.pop("vectors", {}).get("", {})
         self._create["vectors"].update(vectors)
@@ -82,6 +82,10 @@ class Shard:
         for key, value in changes.items():
             self._create[key] = {**self._create.get(key, {}), **value}
         _write(self._folder, self._create, self._fields)
+        if "optimizers_config" in changes:
+            self.close()
+            self._shard = self._load()
+            self._shard.optimize()
 
     def info(self) -> models.CollectionInfo:
         """What the server says about a collection."""
@@ -145,7 +149,7 @@ class Shard:
             self._update(edge.UpdateOperation.delete_points_by_filter(_filter(wanted.filter)))
 
     def query(self, wanted: models.QueryRequest) -> models.QueryResponse:
-        """Nearest neighbours; exact whatever is asked for, because no graph is ever built."""
+        """Nearest neighbours, by a graph only after `change` has had one built."""
         query = wanted.query.nearest if isinstance(wanted.query, models.NearestQuery) else wanted.query
         if not isinstance(query, list):
             raise Refused("Wrong input: this server knows queries by one vector only")
@@ -154,6 +158,7 @@ class Shard:
             limit=10 if wanted.limit is None else wanted.limit,
             offset=wanted.offset,
             filter=_filter(wanted.filter),
+            params=_params(wanted.params),
             with_payload=_payload_of(wanted.with_payload, otherwise=False),
             with_vector=bool(wanted.with_vector),
             score_threshold=wanted.score_threshold,
@@ -198,6 +203,9 @@ class Shard:
         hits = _told(self._shard.facet, request).hits
         return models.FacetResponse(hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits])
 
+    def _load(self) -> edge.EdgeShard:
+        return edge.EdgeShard.load(str(self._folder / "shard"), _config(self._create))
+
     def _update(self, operation: edge.UpdateOperation) -> None:
         if shutil.disk_usage(self._folder).free < _RESERVE:
             raise ServerFault("Service internal error: No space left on device: WAL buffer size exceeds available disk space")
@@ -216,6 +224,35 @@ def _write(folder: Path, create: dict[str, Any], fields: dict[str, str]) -> None
     part = folder / "collection.json.part"
     part.write_text(json.dumps({"create": create, "fields": fields}))
     part.replace(folder / "collection.json")
+
+
+def _config(create: dict[str, Any]) -> edge.EdgeConfig:
+    """The engine's words for what a collection is to be like; where things lie, on disk or in memory, it may decide itself."""
+    hnsw = {**_HNSW, **create.get("hnsw_config", {})}
+    optimizers = {**_OPTIMIZERS, **create.get("optimizers_config", {})}
+    scalar = create.get("quantization_config", {}).get("scalar")
+    parameters = edge.EdgeVectorParams(size=create["vectors"]["size"], distance=edge.Distance.Cosine)
+    return edge.EdgeConfig(
+        vectors={"": parameters},
+        hnsw_config=edge.HnswIndexConfig(hnsw["m"], hnsw["ef_construct"], hnsw["full_scan_threshold"]),
+        quantization_config=scalar and edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=scalar.get("quantile")),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=optimizers["indexing_threshold"], default_segment_number=1),
+    )
+
+
+def _params(wanted: models.SearchParams | None) -> edge.SearchParams | None:
+    if wanted is None:
+        return None
+    quantization, acorn = wanted.quantization, wanted.acorn
+    small = None
+    if quantization is not None:
+        small = edge.QuantizationSearchParams(bool(quantization.ignore), quantization.rescore, quantization.oversampling)
+    return edge.SearchParams(
+        hnsw_ef=wanted.hnsw_ef,
+        exact=bool(wanted.exact),
+        quantization=small,
+        acorn=edge.AcornSearchParams(bool(acorn.enable), acorn.max_selectivity) if acorn else None,
+    )
 
 
 def _vector(vector: Any) -> list[float]:

@@ -1,0 +1,60 @@
+"""How indexes are made and searched on a Qdrant server; `docs/settings.md` explains each (`DYAD_QDRANT_...`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qdrant_client import models
+
+_LINKED_SHARE = 0.4
+"""Of the tiles: a filter that leaves more of them leaves the graph in one piece."""
+_OVERSAMPLING = 2.0
+_QUANTILE = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class QdrantOptions:
+    """prefix: begins all names on the server. shards: 0 leaves it to the server (one a node). write_consistency: replicas that
+    must have a write before it counts; 0 means most of them. patience: seconds to go on trying while the server is away.
+    exact_below: up to so many qualifying tiles a search looks at each of them; above it goes by the graph.
+    """
+
+    prefix: str = "dyad"
+    shards: int = 0
+    replicas: int = 1
+    write_consistency: int = 0
+    quantization: str = "int8"
+    on_disk: bool = False
+    hnsw_m: int = 16
+    hnsw_ef_construct: int = 128
+    search_ef: int = 128
+    exact_below: int = 200_000
+    patience: float = 60.0
+
+    def vectors(self, dimension: int) -> models.VectorParams:
+        """Of a new index."""
+        return models.VectorParams(size=dimension, distance=models.Distance.COSINE, on_disk=self.on_disk)
+
+    def layout(self) -> models.CreateCollection:
+        """Everything of a new index but its vectors."""
+        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=_QUANTILE, always_ram=True)
+        return models.CreateCollection(
+            shard_number=self.shards or None,
+            replication_factor=self.replicas,
+            write_consistency_factor=self.write_consistency or self.replicas // 2 + 1,
+            hnsw_config=models.HnswConfigDiff(m=self.hnsw_m, ef_construct=self.hnsw_ef_construct),
+            quantization_config=models.ScalarQuantization(scalar=scalar) if self.quantization == "int8" else None,
+            on_disk_payload=True,
+        )
+
+    def by_graph(self, limit: int, *, is_filtered: bool) -> models.SearchParams:
+        """A search by the graph: as wide as the answer is long, by small vectors first, by the real ones then."""
+        return models.SearchParams(
+            hnsw_ef=max(self.search_ef, limit),
+            quantization=models.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING),
+            acorn=models.AcornSearchParams(enable=True, max_selectivity=_LINKED_SHARE) if is_filtered else None,
+        )
+
+
+EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
+"""Look at every qualifying tile's real vector."""
