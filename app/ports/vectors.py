@@ -43,7 +43,7 @@ class VectorPage:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """size: number of points. dimension: D of the embedding. generation: changes with every write, on a server without one too."""
+    """size: number of points. dimension: D of the embedding. generation: changes with every write, or always."""
 
     size: int
     dimension: int
@@ -163,8 +163,8 @@ class VectorStore(Protocol):
         """
 
     def count(self, index: str, filter: TileFilter) -> int:
-        """How many tiles qualify. Exact, but with a region and over 10 000 tiles on its edge those count by their bounds, and more
-        than a million on a server are an estimate.
+        """How many tiles qualify. Exact, but with a region and over 10 000 tiles on its edge those count by their bounds, and
+        more than a million on a server are an estimate.
         """
 
     def facet(self, index: str, key: str, *, filter: TileFilter, limit: int = 100) -> list[tuple[str, int]]:
