@@ -14,6 +14,7 @@ from app.inference.shared_models import SharedModels
 from app.ports import JobHandler, Locks, VectorStore
 from app.queue.child import ask_child, run_child
 from app.queue.local import LocalQueue
+from app.queue.observed import observed
 from app.queue.ticker import Ticker
 from app.services.collections import CollectionService
 from app.services.evaluation import KIND as EVALUATE
@@ -168,8 +169,8 @@ class Container:
     def _lanes(self) -> dict[str, dict[str, JobHandler]]:
         """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
         return {
-            "index": {INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run},
-            "learn": {TRAIN: self.training.run, EVALUATE: self.evaluation.run},
+            "index": observed({INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}),
+            "learn": observed({TRAIN: self.training.run, EVALUATE: self.evaluation.run}),
         }
 
 

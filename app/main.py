@@ -13,9 +13,11 @@ from app import __version__
 from app.api import errors
 from app.api.access import AccessMiddleware
 from app.api.headers import SecurityHeadersMiddleware
+from app.api.limits import BodyLimitMiddleware, RateLimitMiddleware
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
 from app.api.patience import PatienceMiddleware
+from app.api.request_context import RequestContextMiddleware
 from app.api.routes import (
     collections,
     indexes,
@@ -59,7 +61,7 @@ def create_app(container: Container) -> FastAPI:
         dependencies=[] if container.keys is None else [Depends(DOCUMENTED_KEY)],
         responses=PROBLEMS,
     )
-    metrics = Metrics()
+    metrics = Metrics(container.job_store)
     app.state.container = container
     app.state.metrics = metrics
     errors.install(app)
@@ -67,7 +69,11 @@ def create_app(container: Container) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
     app.add_middleware(PatienceMiddleware)
+    app.add_middleware(BodyLimitMiddleware)
+    if container.settings.rate_limit:
+        app.add_middleware(RateLimitMiddleware, rates=container.settings.rate_limit, broker_url=container.settings.broker_url)
     app.add_middleware(AccessMiddleware, keys=container.keys)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(RequestContextMiddleware)
     return app

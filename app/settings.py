@@ -46,6 +46,7 @@ class Settings(BaseModel):
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
     api_key: str = Field(default="", repr=False)
+    rate_limit: str = ""
     max_upload_mb: int = Field(default=4096, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1_000)
     read_roots: tuple[str, ...] = ()
@@ -69,6 +70,15 @@ class Settings(BaseModel):
     def _split_networks(cls, value: Any) -> Any:
         parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         return tuple(str(ip_network(part)) for part in parts)
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _check_rates(cls, value: str) -> str:
+        if value:
+            from limits import parse_many  # only who limits waits for the import
+
+            parse_many(value)
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as Counted
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
 
+from app.domain.jobs import ACTIVE
+from app.errors import Unavailable
+from app.ports import JobStore
+
+MAX_JOBS = 10_000
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class Metrics:
-    """A registry of its own, so that two services in one process do not mix."""
+class JobsCollector(Collector):
+    """`dyad_jobs`: jobs that wait or run, by kind. Beyond `MAX_JOBS` they are not counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: JobStore) -> None:
+        self._jobs = jobs
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: the store is not asked before the first scrape."""
+        return []
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("dyad_jobs", "Jobs that wait (accepted) or run", labels=["kind", "status"])
+        try:
+            found = Counted((job.kind, job.status) for job in self._jobs.list(status=ACTIVE, limit=MAX_JOBS))
+        except Unavailable:
+            return  # a gap says that nobody knows; zero would say that all is done
+        for (kind, status), number in sorted(found.items()):
+            family.add_metric([kind, status], number)
+        yield family
+
+
+class Metrics:
+    """A registry of its own, so that two services in one process do not mix. jobs: how many wait is asked at every scrape."""
+
+    def __init__(self, jobs: JobStore) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(JobsCollector(jobs))
         ProcessCollector(registry=self.registry)
         labels = ("method", "route")
         self.requests = Counter("dyad_requests_total", "Requests", (*labels, "status"), registry=self.registry)

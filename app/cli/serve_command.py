@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import options
-from app.cli.logs import configure_service_logs
 from app.cli.output import notice
 from app.errors import StartupError
 
@@ -37,9 +36,12 @@ def serve(
     Example: dyad serve --port 9000 --home /srv/dyad
     """
     from app.settings import load_settings
+    from app.telemetry.logs import configure_service_logs
+    from app.telemetry.tracing import configure_tracing
 
     settings = load_settings(home=home, host=host, port=port)
     configure_service_logs(settings)
+    configure_tracing()
     listener = _listen(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     # uvicorn raises the signals that ended it once more: both then arrive here, where being told to stop is no failure.

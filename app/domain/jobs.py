@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.origin import carried
+
 
 class JobStatus(StrEnum):
     """OGC API Processes, table 18."""
@@ -34,7 +36,7 @@ class Job(BaseModel):
     kind: which handler runs it (`ingest`). collection: what it works on, None for service-wide jobs.
     progress: percent, 0 to 100. message: one line for a person. counts: live numbers such as `indexed`.
     result: JSON of a successful job, without the item ids, which a store keeps beside it.
-    attempts: how often it was started; more than 1 after a crash.
+    attempts: how often it was started; more than 1 after a crash. origin: the request that asked for it, and its trace.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +52,7 @@ class Job(BaseModel):
     result: dict[str, Any] | None = None
     error: str | None = None
     attempts: int = 0
+    origin: dict[str, str] = Field(default_factory=carried)
     created: datetime
     started: datetime | None = None
     finished: datetime | None = None

@@ -17,6 +17,7 @@ from app.ports import Inference, VectorStore
 from app.services.golden import Golden, Rows, draw_golden, mean_average_precision, read_rows
 from app.services.recent_queries import RecentQueries, RecentQuery
 from app.services.rocchio import direction
+from app.telemetry.metrics import GATE_VERDICTS
 
 TOP = 10
 MIN_GOLDEN = 10
@@ -85,7 +86,9 @@ class Gate:
             "recent_overlap_at_10": _mean(recent.overlaps),
             "latency_ms": _latency(measured, recent),
         }
-        return _verdict(numbers)
+        verdict = _verdict(numbers)
+        GATE_VERDICTS.labels("passed" if verdict.passed else "refused").inc()
+        return verdict
 
     def _golden(self, old: str, new: str) -> tuple[Golden, tuple[Rows, Rows]]:
         """Golden queries of the old index, of tiles that both have, with the embeddings of both."""

@@ -9,6 +9,7 @@ from typing import Any
 from app.ports import JobContext
 from app.services.ingest_pipeline import Event, FileDone, Progress, Readers, ReadTile, Unchanged, Writer
 from app.services.ingest_sources import Rejection, SourceFile
+from app.telemetry.metrics import FILES_REJECTED, TILES_INDEXED
 
 MAX_LISTED_REJECTIONS = 10_000
 
@@ -77,6 +78,7 @@ class IngestRun:
         self._counts["skipped_nodata"] += file.skipped_nodata
         if isinstance(file.source, Rejection):
             self._counts["rejected"] += 1
+            FILES_REJECTED.inc()
             if len(self._rejected) < MAX_LISTED_REJECTIONS:
                 self._rejected.append({"file_name": file.source.file_name, "reason": file.source.reason})
         else:
@@ -90,6 +92,7 @@ class IngestRun:
         if ids:
             self._counts["indexed"] += len(ids)
             self._context.add_items(ids)
+            TILES_INDEXED.inc(len(ids))
         for name, content_hash in self._stale:
             self._writer.remove_stale(name, content_hash)
         self._stale = []

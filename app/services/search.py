@@ -66,6 +66,7 @@ class SearchService:
         page = self._pages.page(asked, query.limit, begun, timer)
         with timer.stage("search"):
             matched = self._matched(live.index, asked.filter) if page.kept is None else page.kept
+        timer.publish()
         return SearchResult(
             hits=page.matches,
             matched=matched,

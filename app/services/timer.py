@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.telemetry.metrics import STAGE_SECONDS
+from app.telemetry.tracing import span
+
 
 class Timer:
     """Milliseconds by stage."""
@@ -21,9 +24,15 @@ class Timer:
         """Add the time of the block to a stage."""
         start = time.perf_counter()
         try:
-            yield
+            with span(f"search.{name}"):
+                yield
         finally:
             self._spent[name] += time.perf_counter() - start
+
+    def publish(self) -> None:
+        """Tell the metrics, once the search is answered."""
+        for name, seconds in self._spent.items():
+            STAGE_SECONDS.labels(name).observe(seconds)
 
     def totals(self) -> dict[str, float]:
         """All stages and `total`, in milliseconds."""

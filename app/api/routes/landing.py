@@ -14,6 +14,7 @@ from app.api.deps import ContainerDep
 from app.api.documents import base_url, link
 from app.api.schemas import Health
 from app.errors import Unavailable
+from app.telemetry.metrics import REGISTRY
 
 WEB = Path(__file__).parents[2] / "web"
 CONFORMANCE = [
@@ -93,4 +94,4 @@ def readyz(container: ContainerDep) -> Response:
 def metrics(request: Request) -> Response:
     """Counters and latencies of this process, in Prometheus's text format."""
     registry: CollectorRegistry = request.app.state.metrics.registry
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

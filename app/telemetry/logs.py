@@ -1,0 +1,74 @@
+"""Where log lines go: stderr, for people or (`DYAD_LOG_FORMAT=json`) one JSON object a line; with where the work comes from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from typing_extensions import override
+
+from app.domain.origin import origin
+from app.domain.temporal import format_instant
+from app.settings import Settings
+
+FIELDS = ("request_id", "job_id", "trace_id")
+
+
+class OriginFilter(logging.Filter):
+    """Gives every record `request_id`, `job_id` and `trace_id`; None where there is none."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = origin()
+        record.request_id, record.job_id = now.request_id, now.job_id
+        record.trace_id = None if now.traceparent is None else now.traceparent.split("-")[1]
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """time, level, logger, message and, where there are any, the ids and the exception."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": format_instant(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update(_ids(record))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people, the ids at its end."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        ids = " ".join(f"{name}={value}" for name, value in _ids(record).items())
+        return super().formatMessage(record) + (f" [{ids}]" if ids else "")
+
+
+def _ids(record: logging.LogRecord) -> dict[str, str]:
+    return {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
+
+
+def configure_service_logs(settings: Settings) -> None:
+    """Log everything from the settings' level on, but leave the libraries to their worries.
+
+    Servers tell of their own starts and stops, and GDAL of every odd tag; what is wrong with a file is said in its job.
+    """
+    handler = logging.StreamHandler()
+    handler.addFilter(OriginFilter())
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    if settings.log_level != "DEBUG":
+        for name in ("uvicorn.error", "httpx"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("rasterio").setLevel(logging.ERROR)
