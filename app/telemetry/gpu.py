@@ -9,9 +9,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+NAMES = ("dyad_gpu_busy_ratio", "dyad_gpu_memory_used_bytes", "dyad_gpu_memory_total_bytes")
+
 
 class GpuCollector(Collector):
-    """Asks at every scrape: `dyad_gpu_busy_ratio` (0 to 1), `dyad_gpu_memory_used_bytes`, `dyad_gpu_memory_total_bytes`."""
+    """Asks at every scrape for each of `NAMES`; the share of time in which a card is busy is 0 to 1."""
 
     def __init__(self) -> None:
         self._is_there = find_spec("pynvml") is not None
@@ -39,9 +41,9 @@ class GpuCollector(Collector):
 def _ask(cards: int) -> list[GaugeMetricFamily]:
     import pynvml
 
-    busy = GaugeMetricFamily("dyad_gpu_busy_ratio", "Share of the last moments in which the card computed", labels=["gpu"])
-    used = GaugeMetricFamily("dyad_gpu_memory_used_bytes", "Memory in use on the card", labels=["gpu"])
-    total = GaugeMetricFamily("dyad_gpu_memory_total_bytes", "Memory of the card", labels=["gpu"])
+    busy = GaugeMetricFamily(NAMES[0], "Share of the last moments in which the card computed", labels=["gpu"])
+    used = GaugeMetricFamily(NAMES[1], "Memory in use on the card", labels=["gpu"])
+    total = GaugeMetricFamily(NAMES[2], "Memory of the card", labels=["gpu"])
     for number in range(cards):
         card = pynvml.nvmlDeviceGetHandleByIndex(number)
         memory = pynvml.nvmlDeviceGetMemoryInfo(card)

@@ -11,6 +11,9 @@ from prometheus_client import generate_latest
 from ruamel.yaml import YAML
 
 from app.api.metrics import Metrics
+from app.stores.jobs_sqlite import SqliteJobStore
+from app.telemetry import gpu
+from app.telemetry.metrics import REGISTRY
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +22,7 @@ def load(name: str) -> Any:
     return YAML(typ="safe").load(ROOT / name)
 
 
-def test_the_dashboard_asks_for_metrics_that_the_service_has() -> None:
+def test_the_dashboard_asks_for_metrics_that_the_service_has(tmp_path: Path) -> None:
     dashboard = json.loads((ROOT / "deploy/grafana/dashboards/dyad.json").read_text())
     asked = {
         name
@@ -27,7 +30,10 @@ def test_the_dashboard_asks_for_metrics_that_the_service_has() -> None:
         for target in panel["targets"]
         for name in re.findall(r"\bdyad_\w+", target["expr"])
     }
-    given = set(re.findall(r"^# TYPE (\w+)", generate_latest(Metrics().registry).decode(), re.MULTILINE))
+    store = SqliteJobStore(tmp_path / "jobs.sqlite")
+    text = (generate_latest(Metrics(store).registry) + generate_latest(REGISTRY)).decode()
+    store.close()
+    given = {*re.findall(r"^# TYPE (\w+)", text, re.MULTILINE), *gpu.NAMES}
     assert asked
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= given
 
