@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
 from pathlib import Path
 
 from app.domain.urls import is_url
@@ -11,9 +10,9 @@ from app.errors import DyadError
 from app.inference.onnx import OnnxInference
 from app.inference.provider import LocalModels, OpenBundle
 from app.inference.shared_models import SharedModels
-from app.ports import JobHandler, Locks, VectorStore
+from app.parts import open_home, open_parts
+from app.ports import JobHandler
 from app.queue.child import ask_child, run_child
-from app.queue.local import LocalQueue
 from app.queue.observed import observed
 from app.queue.ticker import Ticker
 from app.services.collections import CollectionService
@@ -27,7 +26,6 @@ from app.services.ingest import KIND as INGEST
 from app.services.ingest import IngestLimits, IngestService
 from app.services.ingest_sources import Roots
 from app.services.items import ItemService
-from app.services.job_folders import JobFolders
 from app.services.jobs import JobService
 from app.services.labels import LabelService
 from app.services.model_use import ModelUse
@@ -46,13 +44,8 @@ from app.services.training import KIND as TRAIN
 from app.services.training import TrainingService
 from app.services.training_subject import Subjects
 from app.settings import Settings
-from app.stores.blobs import ObjectBlobs
-from app.stores.home import Home
-from app.stores.jobs_sqlite import SqliteJobStore
 from app.stores.key_file import KeyFile
-from app.stores.locks_local import LocalLocks
 from app.stores.remote import HttpFiles
-from app.stores.vectors_edge import EdgeVectorStore
 
 log = logging.getLogger(__name__)
 
@@ -61,32 +54,37 @@ class Container:
     """One process's parts, opened together and closed in the opposite order.
 
     url: the address that this process serves, written into the lock of its home. opening: how bundles are opened; a worker with
-    a GPU opens them there.
+    a GPU opens them there. is_worker: whether it runs jobs of a cluster.
 
     Raises:
         StartupError: the home is in use, was written by a newer version, or cannot be written.
     """
 
-    def __init__(self, settings: Settings, url: str | None = None, opening: OpenBundle = OnnxInference) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        url: str | None = None,
+        opening: OpenBundle = OnnxInference,
+        *,
+        is_worker: bool = False,
+    ) -> None:
         self.settings = settings
         self._opening = opening
         self.keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
-        self.home = Home(settings.home, url)
+        self.home = open_home(settings, url)
         try:
+            self._parts = open_parts(settings, self.home, is_worker=is_worker)
             self._build(settings)
         except BaseException:
             self.home.close()
             raise
 
     def _build(self, settings: Settings) -> None:
-        home, megabyte = self.home, 1 << 20
-        self.vectors = _vector_store(settings, home.vectors)
-        self.blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
-        self.job_store = SqliteJobStore(home.jobs)
-        self.folders = JobFolders(home.staging)
-        self.locks: Locks = LocalLocks()
+        megabyte = 1 << 20
+        parts = self._parts
+        self.vectors, self.blobs, self.job_store = parts.vectors, parts.blobs, parts.job_store
+        self.locks, self.folders, self.queue = parts.locks, parts.folders, parts.queue
         self.models_provider = self._models_provider(settings)
-        self.queue = LocalQueue(self.job_store, on_end=self.folders.discard)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs)
@@ -106,6 +104,7 @@ class Container:
             self.folders,
             roots,
             IngestLimits(settings.max_upload_mb * megabyte, settings.max_pixels, settings.threads),
+            parts.helpers,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
         self.search = SearchService(self.collections, self.models, self.vectors, self.blobs, self.recent, settings.max_pixels)
@@ -125,7 +124,7 @@ class Container:
             roots,
             settings.sync_min_remaining,
         )
-        self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots)
+        self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots, self.locks)
         self.ticker = Ticker(self.schedules.tick)
         self._build_learning(settings)
         self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
@@ -141,50 +140,52 @@ class Container:
         head = HeadTraining(subjects, self.models, self.vectors, self.folders, run_child, ask_child)
         full = FullTraining(self.models, self.vectors, self.blobs, self.folders, run_child, ask_child)
         self.training = TrainingService(
-            subjects, self.models, self.job_store, self.queue, self.folders, head, full, self.reindex.submit
+            subjects, self.models, self.job_store, self.queue, self.folders, head, full, self.reindex.submit, self.locks
         )
         self.evaluation = EvaluationService(
             self.collections, subjects, self.models, self.blobs, self.job_store, self.queue, self.folders, run_child
         )
 
     def start(self, *, tick: bool = True) -> None:
-        """Remove what a crash left, then begin to work on jobs. tick: whether schedules are looked after, too."""
-        self.collections.sweep()
-        self.indexes.sweep(self.jobs.is_waiting)
+        """Remove what a crash left, then begin to work on jobs. tick: whether schedules are looked after, too.
+
+        In a cluster the workers do that, at the beat of one clock for all.
+        """
         self.recent.start()
-        self.jobs.sweep()
-        self.queue.start(self._lanes())
+        if self.settings.broker_url:
+            return
+        self.sweep()
+        self._parts.start(self.lanes())
         if tick:
             self.ticker.start()
 
+    def sweep(self) -> None:
+        """Remove what a crash left."""
+        self.collections.sweep()
+        self.indexes.sweep(self.jobs.is_waiting)
+        self.jobs.sweep()
+
     def close(self) -> None:
         """Finish the tile in hand, make everything durable, let go of the home. A part that fails to close is logged."""
-        parts = (self.ticker, self.queue, self.recent, self.models_provider, self.vectors, self.job_store, self.home)
+        parts = (
+            self.ticker,
+            self.queue,
+            self.recent,
+            self.models_provider,
+            self.vectors,
+            self.job_store,
+            self.locks,
+            self.home,
+        )
         for part in parts:
             try:
                 part.close()
             except DyadError as error:
                 log.error("closing: %s", error)
 
-    def _lanes(self) -> dict[str, dict[str, JobHandler]]:
+    def lanes(self) -> dict[str, dict[str, JobHandler]]:
         """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
         return {
             "index": observed({INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}),
             "learn": observed({TRAIN: self.training.run, EVALUATE: self.evaluation.run}),
         }
-
-
-def _vector_store(settings: Settings, folder: Path) -> VectorStore:
-    if settings.vectors_url:
-        from app.stores.qdrant_options import QdrantOptions  # a second of imports that nobody else should wait for
-        from app.stores.vectors_qdrant import QdrantVectorStore, connect
-
-        client = connect(
-            settings.vectors_url,
-            api_key=settings.qdrant_api_key,
-            grpc_port=settings.qdrant_grpc_port,
-            timeout=settings.qdrant_timeout,
-        )
-        options = {field.name: getattr(settings, f"qdrant_{field.name}") for field in fields(QdrantOptions)}
-        return QdrantVectorStore(client, QdrantOptions(**options))
-    return EdgeVectorStore(folder)

@@ -29,6 +29,8 @@ class Settings(BaseModel):
     blobs_url: str = ""
     blobs_public_url: str = ""
     broker_url: str = ""
+    chunk_files: int = Field(default=256, ge=1, le=100_000)
+    device: str = Field(default="cpu", pattern=r"^(cpu|auto|cuda|cuda:\d+(,cuda:\d+)*)$")
     qdrant_api_key: str = Field(default="", repr=False)
     qdrant_prefix: str = Field(default="dyad", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     qdrant_grpc_port: int = Field(default=0, ge=0, le=65_535)
@@ -87,8 +89,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Settings:
-        if self.broker_url:
-            raise ValueError("DYAD_BROKER_URL: this version runs jobs in the service itself; leave it empty")
+        self._check_cluster()
         if self.api_keys_file is None and not (self.allow_anonymous or _is_loopback(self.host)):
             raise ValueError(
                 f"DYAD_HOST: without keys anybody who reaches {self.host or 'this machine'} could read and write everything; "
@@ -104,6 +105,20 @@ class Settings(BaseModel):
         if self.vectors_url and not self.vectors_url.startswith(("http://", "https://")):
             raise ValueError("DYAD_VECTORS_URL: an http(s) address of a Qdrant server, or empty for the embedded store")
         return self
+
+    def _check_cluster(self) -> None:
+        if not self.broker_url:
+            return
+        if not self.broker_url.startswith(("redis://", "rediss://")):
+            raise ValueError("DYAD_BROKER_URL: an address such as redis://host:6379/0, or empty for jobs in the service itself")
+        missing = [
+            name for name, value in (("DYAD_VECTORS_URL", self.vectors_url), ("DYAD_BLOBS_URL", self.blobs_url)) if not value
+        ]
+        if missing:
+            raise ValueError(
+                f"DYAD_BROKER_URL means several processes, which need {' and '.join(missing)} to share what they keep: "
+                "a Qdrant server and s3://bucket/prefix, or file:///folder on a disk that all of them have"
+            )
 
     @property
     def url(self) -> str:

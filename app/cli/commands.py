@@ -16,6 +16,7 @@ from app.cli.reindex_command import reindex
 from app.cli.search_command import search
 from app.cli.serve_command import serve
 from app.cli.train_command import train
+from app.cli.worker_command import beat, worker
 
 HELP = """Find the satellite tiles that look like this one.
 
@@ -49,6 +50,8 @@ def build() -> typer.Typer:
     app.command()(train)
     app.command()(evaluate)
     app.command()(reindex)
+    app.command()(worker)
+    app.command()(beat)
     app.add_typer(collections_group.build(), name="collections")
     app.add_typer(models_group.build(), name="models")
     app.add_typer(jobs_group.build(), name="jobs")

@@ -27,40 +27,68 @@ _SKIPPED_FOLDERS = {"__MACOSX"}
 
 
 def extract(
-    path: Path, name: str, into: Path, max_bytes: int, max_members: int = MAX_MEMBERS
+    path: Path,
+    name: str,
+    into: Path,
+    max_bytes: int,
+    max_members: int = MAX_MEMBERS,
+    members: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, Path | DyadError]]:
     """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and a staged file or why there is none.
 
     name: of the archive. into: an existing folder for the staged files, whose names are random; the caller deletes each.
     max_bytes: limit of all members together. max_members: how many; folders, dot files and what macOS adds count, and are
-    passed over.
+    passed over. members: only those from the first number to before the second, see `count_members`.
 
     Raises:
         UnreadableImage: no zip, or damaged. TooLarge: more than `max_bytes` unpacked, or compressed absurdly (a zip bomb),
             or too many members. OutOfSpace: the disk is full.
     """
+    first, end = members or (0, max_members)
+    with _opened(path, max_members) as archive:
+        wanted = _wanted(archive)
+        budget = _Budget(max_bytes, path.stat().st_size)
+        budget.check(sum(member.file_size for member in wanted))
+        seen: set[str] = set()
+        for number, member in enumerate(wanted[:end]):
+            source = f"{name}/{member.filename}"
+            try:
+                _check_member(member, seen)
+                seen.add(member.filename)
+                if number < first:
+                    continue
+                staged = _unpack(archive, member, into, budget)
+            except (InvalidInput, UnreadableImage) as error:
+                if number >= first:
+                    yield source, error
+                continue
+            yield source, staged
+
+
+def count_members(path: Path, max_members: int = MAX_MEMBERS) -> int:
+    """How many members of a zip `extract` gives.
+
+    Raises:
+        UnreadableImage, TooLarge: as `extract`.
+    """
+    with _opened(path, max_members) as archive:
+        return len(_wanted(archive))
+
+
+def _opened(path: Path, max_members: int) -> zipfile.ZipFile:
     _check_directory(path, max_members)
     try:
         archive = zipfile.ZipFile(path)
     except _MEMBER_ERRORS as error:
         raise UnreadableImage(f"the zip is damaged or cut short ({error}); pack it again") from None
-    with archive:
-        if len(archive.infolist()) > max_members:  # whatever the end of the archive said
-            raise _too_many(max_members)
-        members = [member for member in archive.infolist() if not _is_skipped(member)]
-        budget = _Budget(max_bytes, path.stat().st_size)
-        budget.check(sum(member.file_size for member in members))
-        seen: set[str] = set()
-        for member in members:
-            source = f"{name}/{member.filename}"
-            try:
-                _check_member(member, seen)
-                seen.add(member.filename)
-                staged = _unpack(archive, member, into, budget)
-            except (InvalidInput, UnreadableImage) as error:
-                yield source, error
-                continue
-            yield source, staged
+    if len(archive.infolist()) > max_members:  # whatever the end of the archive said
+        archive.close()
+        raise _too_many(max_members)
+    return archive
+
+
+def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [member for member in archive.infolist() if not _is_skipped(member)]
 
 
 class _Budget:

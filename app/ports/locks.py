@@ -11,7 +11,7 @@ class Held(Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Whether it is not held any more, however that came: somebody else may have it now."""
+        """Whether somebody else has it by now."""
 
     @property
     def has_lapsed(self) -> bool:

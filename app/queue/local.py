@@ -5,63 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.errors import Cancelled, DyadError
 from app.ports import Interrupted, JobHandler, JobStore
+from app.queue.running import WAITING, StoreContext, outcome
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
 IDLE_SECONDS = 1.0
-PROGRESS_SECONDS = 0.2
 STOP_SECONDS = 30.0
-WAITING = "interrupted; waiting to go on"
-
-
-class LocalContext:
-    """The `JobContext` of a job that runs in this process."""
-
-    def __init__(self, job: Job, store: JobStore, stopping: threading.Event, cancelled: threading.Event) -> None:
-        self.job = job
-        self._store = store
-        self._stopping = stopping
-        self._cancelled = cancelled
-        self._published = 0.0
-        self._gets_on = False
-
-    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
-        """Write progress to the store, at most every `PROGRESS_SECONDS`."""
-        now = time.monotonic()
-        if now - self._published < PROGRESS_SECONDS and percent < 100:
-            return
-        self._published = now
-        changes: dict[str, Any] = {"progress": round(min(max(percent, 0.0), 100.0), 2), "message": message}
-        if counts is not None:
-            changes["counts"] = dict(counts)
-        self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
-
-    def add_items(self, item_ids: Sequence[str]) -> None:
-        """Report tiles as done; a run that does so gets on."""
-        self._store.add_items(self.job.id, item_ids)
-        if item_ids:
-            self.gets_on()
-
-    def gets_on(self) -> None:
-        """Forgive the crashes before this run, once."""
-        if not self._gets_on:
-            self._gets_on = True
-            self._store.update(self.job.id, attempts=1)
-
-    def check(self) -> None:
-        """Raise `Cancelled` or `Interrupted` where the job should stop."""
-        if self._cancelled.is_set():
-            raise Cancelled("dismissed")
-        if self._stopping.is_set():
-            raise Interrupted
 
 
 class _Lane:
@@ -130,6 +85,12 @@ class LocalQueue:
             if lane.thread.is_alive():
                 lane.thread.join(max(0.0, deadline - time.monotonic()))
 
+    def _check(self, cancelled: threading.Event) -> None:
+        if cancelled.is_set():
+            raise Cancelled("dismissed")
+        if self._stopping.is_set():
+            raise Interrupted
+
     def _loop(self, lane: _Lane) -> None:
         while not self._stopping.is_set():
             lane.wake.clear()
@@ -150,7 +111,7 @@ class LocalQueue:
         try:
             if self._store.get(job.id).status is not JobStatus.RUNNING:
                 return  # dismissed between the claim and the line above
-            changes = _outcome(handler, LocalContext(job, self._store, self._stopping, cancelled))
+            changes = outcome(handler, StoreContext(job, self._store, lambda: self._check(cancelled)))
             self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
             if self._on_end is not None and self._store.get(job.id).status.ended:
                 self._on_end(job.id)
@@ -160,35 +121,3 @@ class LocalQueue:
             with self._idle:
                 del self._running[job.id]
                 self._idle.notify_all()
-
-
-def _outcome(handler: JobHandler, context: LocalContext) -> dict[str, Any]:
-    """Run the handler; the fields of the job that its end changes."""
-    job = context.job
-    if job.attempts > MAX_ATTEMPTS:
-        return _failed(f"given up: it stopped the service {MAX_ATTEMPTS} times and got nowhere")
-    try:
-        context.check()
-        result = handler(context)
-    except Interrupted:
-        log.info("job %s goes on at the next start", job.id)
-        return {"status": JobStatus.ACCEPTED, "message": WAITING, "attempts": max(job.attempts - 1, 0)}
-    except Cancelled:
-        return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
-    except DyadError as error:
-        log.warning("job %s failed: %s", job.id, error)
-        return _failed(str(error))
-    except Exception:
-        log.exception("job %s failed", job.id)
-        return _failed("internal error; the log of the service has the details")
-    done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
-    counts = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
-    return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
-
-
-def _lengths(result: dict[str, Any]) -> dict[str, int]:
-    return {key: len(value) for key, value in result.items() if isinstance(value, list)}
-
-
-def _failed(reason: str) -> dict[str, Any]:
-    return {"status": JobStatus.FAILED, "error": reason, "message": reason, "finished": datetime.now(UTC)}

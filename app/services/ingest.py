@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,11 +14,13 @@ from typing import Any
 from app.domain.jobs import Job
 from app.domain.metadata import FileMetadata, parse_metadata
 from app.domain.urls import is_url
-from app.errors import Cancelled, InvalidInput, NotFound
+from app.errors import Cancelled, DyadError, InvalidInput, NotFound, Unavailable
+from app.imagery.archives import count_members
 from app.imagery.sample import draw_sample_scene
 from app.ports import Blobs, JobContext, JobQueue, VectorStore
 from app.services.collections import CollectionService, images_prefix
 from app.services.cutting import cut_spec
+from app.services.ingest_chunks import ChunkedIngest, Entry, Helpers, slices
 from app.services.ingest_files import FileReader, image_owner
 from app.services.ingest_pipeline import Readers, Writer, blob_keys
 from app.services.ingest_run import IngestRun
@@ -66,6 +68,7 @@ class IngestService:
         folders: JobFolders,
         roots: Roots,
         limits: IngestLimits,
+        helpers: Helpers | None = None,
     ) -> None:
         self._collections = collections
         self._models = models
@@ -75,6 +78,8 @@ class IngestService:
         self._folders = folders
         self._roots = roots
         self._limits = limits
+        self._chunk_files = 0 if helpers is None else helpers.files
+        self._chunked = None if helpers is None else ChunkedIngest(blobs, helpers, self._index_chunk)
 
     def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
         """Index files that lie in `folder` (from `JobFolders.new`), which the job owns from now on.
@@ -142,6 +147,11 @@ class IngestService:
         with self.workplace(context) as folder:
             return self._ingest(context, folder)
 
+    def help(self, context: JobContext, chunk: int) -> None:
+        """Do a chunk of a job that another worker has; see `ChunkedIngest.help`."""
+        if self._chunked is not None:
+            self._chunked.help(context, chunk)
+
     @contextmanager
     def workplace(self, context: JobContext) -> Iterator[Path]:
         """The staging folder of a job that indexes, for the block in which it does.
@@ -152,11 +162,12 @@ class IngestService:
         job = context.job
         with self._folders.working(job.id) as folder:
             try:
-                if job.attempts > 1:
+                if job.attempts > 1 and self._chunked is None:
                     self._remove_orphans(str(job.collection))
                 yield folder
             except Cancelled:
-                self._remove_orphans(str(job.collection))
+                if self._chunked is None:  # else other workers may be about to write the points of new images
+                    self._remove_orphans(str(job.collection))
                 raise
 
     def index(
@@ -196,12 +207,14 @@ class IngestService:
 
     def _ingest(self, context: JobContext, folder: Path) -> dict[str, Any]:
         job = context.job
+        if self._chunked is not None and "sample" not in job.inputs:
+            return self._chunked.run(context, lambda: self._plan(job, folder))
         if "sample" in job.inputs:
             context.progress(0, "drawing the sample scene")
             draw_sample_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
         total = sum(1 for _ in self._listed(job, folder))
-        return self.index(context, self._sources(job, folder), total)
+        return self.index(context, self._sources(job, folder, self._listed(job, folder)), total)
 
     def _listed(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
         """The top-level files of a job."""
@@ -215,14 +228,14 @@ class IngestService:
         roots = self._job_roots(job)
         return chain.from_iterable(list_files(roots.resolve(Path(path)), name, roots) for path, name in job.inputs["paths"])
 
-    def _sources(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
-        """All files of a job, zips and STAC items unpacked, with their metadata."""
+    def _sources(self, job: Job, folder: Path, listed: Iterator[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+        """All files that the listed ones stand for, zips and STAC items unpacked, with their metadata."""
         entries = self._metadata(folder)
-        for listed in self._listed(job, folder):
-            if isinstance(listed, Rejection):
-                yield listed
+        for each in listed:
+            if isinstance(each, Rejection):
+                yield each
                 continue
-            for source in self.expand(listed, folder, self._job_roots(job)):
+            for source in self.expand(each, folder, self._job_roots(job)):
                 if isinstance(source, Rejection):
                     yield source
                 else:
@@ -235,6 +248,44 @@ class IngestService:
         with suppress(NotFound):
             self._folders.bring(path)
         return parse_metadata(path.read_bytes()) if path.exists() else {}
+
+    def _plan(self, job: Job, folder: Path) -> Iterator[Entry]:
+        """The files of a job for its chunks; large zips in parts."""
+        for listed in self._listed(job, folder):
+            if isinstance(listed, Rejection):
+                yield Entry(name=listed.file_name, reason=listed.reason)
+                continue
+            is_staged = listed.path.is_relative_to(folder)
+            path = listed.path.relative_to(folder) if is_staged else listed.path
+            entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url)
+            is_zip = listed.name.lower().endswith(".zip")
+            if listed.url is not None or (is_staged and not is_zip):
+                yield entry  # it need not be fetched here
+            else:
+                yield from self._in_parts(entry, listed.path, is_zip=is_zip)
+
+    def _in_parts(self, entry: Entry, path: Path, *, is_zip: bool) -> Iterable[Entry]:
+        """A file with its size, a zip in slices."""
+        try:
+            self._folders.bring(path)
+            sized = entry.model_copy(update={"size": path.stat().st_size})
+            members = count_members(path) if is_zip else 0
+        except Unavailable:
+            raise
+        except (DyadError, OSError):  # whoever reads it will say what is wrong with it
+            return [entry]
+        return slices(sized, members, self._chunk_files) if members else [sized]
+
+    def _index_chunk(self, context: JobContext, entries: Sequence[Entry]) -> dict[str, Any]:
+        job = context.job
+        folder = self._folders.of(job.id)
+        listed = (
+            Rejection(entry.name, entry.reason)
+            if entry.reason is not None
+            else SourceFile(entry.name, folder / entry.path, url=entry.url, members=entry.members)
+            for entry in entries
+        )
+        return self.index(context, self._sources(job, folder, listed), len(entries))
 
     def _job_roots(self, job: Job) -> Roots:
         return Roots(anywhere=True) if job.inputs.get("trusted") else self._roots

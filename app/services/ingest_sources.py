@@ -32,6 +32,7 @@ class SourceFile:
     weight: its share of the progress, of 1.
     place_if_missing: the metadata's place is for a file that has none itself (a STAC item's), not instead of the file's own.
     url: where the file is fetched from before it is read; `path` is where it is put.
+    members: of a zip only those from the first number to before the second; None: all.
     """
 
     name: str
@@ -41,6 +42,7 @@ class SourceFile:
     weight: float = 1.0
     place_if_missing: bool = False
     url: str | None = None
+    members: tuple[int, int] | None = None
 
     @property
     def file_name(self) -> str:
@@ -232,7 +234,7 @@ def _what_is_wrong(path: Path) -> str:
 
 
 def _members(source: SourceFile, staging: Path, max_bytes: int) -> Iterator[SourceFile | Rejection]:
-    for name, member in extract(source.path, source.name, staging, max_bytes):
+    for name, member in extract(source.path, source.name, staging, max_bytes, members=source.members):
         if isinstance(member, DyadError):
             yield Rejection(name, str(member), 0.0)
         else:

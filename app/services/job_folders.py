@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,6 +66,12 @@ class JobFolders:
     def discard(self, job_id: str) -> None:
         """Delete the folder of a job that will not run any more."""
         shutil.rmtree(self._root / job_id, ignore_errors=True)
+
+    def tidy(self, is_waiting: Callable[[str], bool]) -> None:
+        """Delete the folders on this machine of jobs that are not waited for any more, and nothing elsewhere."""
+        for job_id in JobFolders.ids(self):
+            if not is_waiting(job_id):
+                shutil.rmtree(self._root / job_id, ignore_errors=True)
 
     def ids(self) -> list[str]:
         """Ids of the jobs that have one."""

@@ -7,7 +7,6 @@ submit is one job; and the document that ticks write is another than the one tha
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from app.domain.cron import Cron
 from app.domain.ids import NAMESPACE
 from app.domain.jobs import ACTIVE, Job
 from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, Source
-from app.errors import Conflict, DyadError, NotFound
-from app.ports import Blobs, JobQueue, JobStore
+from app.errors import Busy, Conflict, DyadError, NotFound
+from app.ports import Blobs, JobQueue, JobStore, Locks
 from app.services.collections import CollectionService
 from app.services.ingest_sources import Roots
 from app.services.schedule_documents import ScheduleDocuments
@@ -44,13 +43,15 @@ class ScheduleInfo:
 class ScheduleService:
     """The schedules of the collections, at most one each."""
 
-    def __init__(self, collections: CollectionService, jobs: JobStore, queue: JobQueue, blobs: Blobs, roots: Roots) -> None:
+    def __init__(
+        self, collections: CollectionService, jobs: JobStore, queue: JobQueue, blobs: Blobs, roots: Roots, locks: Locks
+    ) -> None:
         self._collections = collections
         self._jobs = jobs
         self._queue = queue
         self._documents = ScheduleDocuments(blobs)
         self._roots = roots
-        self._lock = threading.Lock()
+        self._locks = locks
 
     def put(
         self,
@@ -75,7 +76,7 @@ class ScheduleService:
         clock = Cron.parse(cron, timezone)
         check_sources(sources, self._roots)
         now = now or datetime.now(UTC)
-        with self._lock:
+        with self._locks.hold(_lock(collection_id)):
             before = self._documents.schedule(collection_id)
             schedule = Schedule(
                 collection=collection_id,
@@ -110,7 +111,7 @@ class ScheduleService:
             NotFound: no such collection, or it has none.
         """
         self._required(collection_id)
-        with self._lock:
+        with self._locks.hold(_lock(collection_id)):
             self._documents.delete(collection_id)
             active = self._active(collection_id)
         if active is not None:
@@ -123,7 +124,7 @@ class ScheduleService:
             NotFound: no such collection, or it has no schedule. Conflict: a run is active.
         """
         schedule = self._required(collection_id)
-        with self._lock:
+        with self._locks.hold(_lock(collection_id)):
             active = self._active(collection_id)
             if active is not None:
                 raise Conflict(f"job {active.id}, a run of this schedule, is {active.status}; wait for it or dismiss it")
@@ -142,8 +143,10 @@ class ScheduleService:
         submitted = []
         for collection_id in self._documents.scheduled():
             try:
-                with self._lock:
+                with self._locks.hold(_lock(collection_id), 0):
                     job = self._tick(collection_id, now)
+            except Busy:
+                continue  # another process is ticking it
             except (DyadError, ValidationError) as error:
                 log.error("the schedule of %s: %s", collection_id, error)
                 continue
@@ -213,6 +216,10 @@ class ScheduleService:
             return self._jobs.get(job_id)
         except NotFound:
             return None
+
+
+def _lock(collection_id: str) -> str:
+    return f"schedule:{collection_id}"
 
 
 def _due_id(collection_id: str, due: datetime) -> str:

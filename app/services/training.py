@@ -6,7 +6,6 @@ files out of the collection -> a program that learns from them, in a process of 
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from pydantic import Field, StringConstraints
 from app.domain.jobs import ACTIVE, Job
 from app.errors import Conflict, DyadError
 from app.files import replace_file
-from app.ports import JobContext, JobQueue, JobStore
+from app.ports import JobContext, JobQueue, JobStore, Locks
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
 from app.services.part_context import PartContext
@@ -28,6 +27,8 @@ from app.services.training_subject import Subject, Subjects
 KIND = "train"
 HEAD = "head"
 TRAINED = "trained.json"
+SUBMITTING = "train"
+"""The lock under which trainings are accepted, one after another."""
 SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 Reindex = Callable[[str, str], Job]
 """Begins to re-index a collection with a model."""
@@ -85,6 +86,7 @@ class TrainingService:
         head: Training,
         full: Training,
         reindex: Reindex,
+        locks: Locks,
     ) -> None:
         self._subjects = subjects
         self._models = models
@@ -94,7 +96,7 @@ class TrainingService:
         self._head = head
         self._full = full
         self._reindex = reindex
-        self._submitting = threading.Lock()
+        self._locks = locks
 
     @property
     def process(self) -> Process:
@@ -123,7 +125,7 @@ class TrainingService:
         """
         subject = self._subjects.of(inputs.collection)
         self._training(inputs).check(subject, inputs)
-        with self._submitting:
+        with self._locks.hold(SUBMITTING):
             active = [job for job in self._jobs.list(status=ACTIVE, limit=10_000) if job.kind == KIND]
             running = next((job for job in active if job.collection == inputs.collection), None)
             if running is not None:

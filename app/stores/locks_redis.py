@@ -34,12 +34,13 @@ class RedisHeld:
         self._renewed = 0.0
         self._guard = threading.Lock()
         self._is_over = False
-        self.has_lapsed = False
+        self._has_lapsed = False
+        self.is_lost = False
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the lease has run out."""
-        return time.monotonic() > self._renewed + self._seconds
+    def has_lapsed(self) -> bool:
+        """Whether there was, or is, a time in which it was not renewed soon enough."""
+        return self._has_lapsed or time.monotonic() > self._renewed + self._seconds
 
     def take(self, seconds: float) -> bool:
         """Wait for it; whether it came in time."""
@@ -56,14 +57,13 @@ class RedisHeld:
             if self._is_over:
                 return
             before = time.monotonic()
-            self.has_lapsed = self.has_lapsed or self.is_lost
+            self._has_lapsed = self.has_lapsed
             try:
                 self._lock.extend(self._seconds, replace_ttl=True)
                 self._renewed = before
             except LockError:
-                self.has_lapsed = True
-                self._renewed = 0.0
-                self._take_now()
+                self._has_lapsed = True
+                self.is_lost = not self._take_now()
 
     def let_go(self) -> None:
         """Free it, if it is still this one's; what cannot be freed is free when the lease is over."""

@@ -11,7 +11,8 @@ import pytest
 from app.domain.jobs import Job, JobStatus
 from app.errors import InvalidInput
 from app.ports import JobContext, JobHandler
-from app.queue.local import MAX_ATTEMPTS, LocalQueue
+from app.queue.local import LocalQueue
+from app.queue.running import MAX_ATTEMPTS
 from app.stores.jobs_sqlite import SqliteJobStore
 
 SECONDS = 20

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from app.domain.jobs import JobStatus
 from app.domain.tiles import Embeddings, Tile
 from app.errors import ModelMismatch, NotFound
 from app.ports import Interrupted
+from app.queue.local import LocalQueue
 from tests.support.archives import (
     ARCHIVE,
     ended,
@@ -321,7 +323,7 @@ def test_a_stopped_build_goes_on_at_the_next_start(tmp_path: Path, monkeypatch: 
     with opened(tmp_path / "home") as parts:
         index_pictures(parts, write_pictures(tmp_path / "pictures", 60))
         before = tiles_of(parts)
-        _at(parts, monkeypatch, moment, projects=False)(parts.queue._stopping.set)
+        _at(parts, monkeypatch, moment, projects=False)(cast(LocalQueue, parts.queue)._stopping.set)
         job = parts.reindex.submit(ARCHIVE, "other", margin=1.0)
         assert _put_back(parts, job.id)
     with opened(tmp_path / "home") as parts:

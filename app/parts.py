@@ -1,0 +1,99 @@
+"""Settings to the adapters that keep state and run jobs: embedded ones, or those of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+
+from app.errors import HomeInUse, StartupError
+from app.ports import Blobs, JobHandler, JobQueue, JobStore, Locks, VectorStore
+from app.queue.local import LocalQueue
+from app.services.ingest_chunks import Helpers
+from app.services.job_folders import JobFolders
+from app.services.shared_folders import SharedFolders
+from app.settings import Settings
+from app.stores.blobs import ObjectBlobs
+from app.stores.home import Home
+from app.stores.jobs_sqlite import SqliteJobStore
+from app.stores.locks_local import LocalLocks
+from app.stores.vectors_edge import EdgeVectorStore
+
+Lanes = Mapping[str, Mapping[str, JobHandler]]
+SLOTS = 1000
+WORKER_PATIENCE = 90.0
+"""Seconds for which a worker goes on asking a Redis that is away; requests are told at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """start: begins to run jobs in this process, if that is its business. helpers: other processes that share its ingests."""
+
+    vectors: VectorStore
+    blobs: Blobs
+    job_store: JobStore
+    locks: Locks
+    folders: JobFolders
+    queue: JobQueue
+    start: Callable[[Lanes], None]
+    helpers: Helpers | None = None
+
+
+def open_home(settings: Settings, url: str | None) -> Home:
+    """The state folder; in a cluster a folder in it that this process has for itself, where nothing outlasts a job.
+
+    Raises:
+        HomeInUse, HomeTooNew, StartupError: see `Home`.
+    """
+    if not settings.broker_url:
+        return Home(settings.home, url)
+    for number in range(SLOTS):
+        try:
+            return Home(settings.home / f"process-{number}", url)
+        except HomeInUse:
+            continue
+    raise StartupError(f"{settings.home}: {SLOTS} processes work in there already; give each machine a DYAD_HOME of its own")
+
+
+def open_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+    """The adapters that the settings choose. is_worker: whether the process runs jobs of a cluster."""
+    return _cluster_parts(settings, home, is_worker=is_worker) if settings.broker_url else _embedded_parts(settings, home)
+
+
+def _embedded_parts(settings: Settings, home: Home) -> Parts:
+    store = SqliteJobStore(home.jobs)
+    folders = JobFolders(home.staging)
+    queue = LocalQueue(store, on_end=folders.discard)
+    vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
+    blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
+    return Parts(vectors, blobs, store, LocalLocks(), folders, queue, queue.start)
+
+
+def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+    from app.queue.celery_queue import CeleryQueue
+    from app.queue.journal import Journal
+    from app.stores.jobs_redis import RedisJobStore
+    from app.stores.locks_redis import RedisLocks
+    from app.stores.redis_client import connect
+
+    patience = WORKER_PATIENCE if is_worker else 0.0
+    blobs = ObjectBlobs(settings.blobs_url, settings.blobs_public_url)
+    store = RedisJobStore(connect(settings.broker_url, patience))
+    locks = RedisLocks(connect(settings.broker_url))
+    queue = CeleryQueue(settings.broker_url, store, locks, Journal(blobs))
+    folders = SharedFolders(home.staging, blobs)
+    helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
+    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, lambda lanes: None, helpers)
+
+
+def _qdrant(settings: Settings) -> VectorStore:
+    from app.stores.qdrant_options import QdrantOptions  # a second of imports that nobody else should wait for
+    from app.stores.vectors_qdrant import QdrantVectorStore, connect
+
+    client = connect(
+        settings.vectors_url,
+        api_key=settings.qdrant_api_key,
+        grpc_port=settings.qdrant_grpc_port,
+        timeout=settings.qdrant_timeout,
+    )
+    options = {field.name: getattr(settings, f"qdrant_{field.name}") for field in fields(QdrantOptions)}
+    return QdrantVectorStore(client, QdrantOptions(**options))

@@ -1,0 +1,65 @@
+"""What waits at the broker, read from Celery's own lists in Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.errors import Unavailable
+from app.queue.cluster import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
+
+UNACKED = "unacked"
+
+
+class Broker:
+    """Looks, and changes nothing. client: speaks with the Redis of `DYAD_BROKER_URL`; closed with this."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client: Any = client
+
+    def task_ids(self) -> set[str]:
+        """Ids of all tasks that wait or that a worker has and did not finish.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        return {str(message["headers"]["id"]) for message in self._messages()}
+
+    def depths(self) -> dict[str, int]:
+        """How many tasks wait in each queue.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        with _translated():
+            return {queue: sum(self._client.llen(key) for key in _keys(queue)) for queue in QUEUES}
+
+    def close(self) -> None:
+        """Release the client."""
+        self._client.close()
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        with _translated():
+            # What is taken goes from a queue to those without an answer, so that list is read last.
+            for queue in QUEUES:
+                for key in _keys(queue):
+                    yield from map(json.loads, self._client.lrange(key, 0, -1))
+            for entry in self._client.hvals(UNACKED):
+                yield json.loads(entry)[0]
+
+
+def _keys(queue: str) -> list[str]:
+    return [f"{queue}{PRIORITY_SEPARATOR}{priority}" if priority else queue for priority in PRIORITIES]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise Unavailable(f"broker: Redis does not answer ({' '.join(str(error).split())[:200]})") from error

@@ -1,0 +1,97 @@
+"""What it means to run a job, wherever it runs: its context, and how each way to end shows on its record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from app.domain.jobs import Job, JobStatus
+from app.errors import Cancelled, DyadError
+from app.ports import Interrupted, JobHandler, JobStore
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+PROGRESS_SECONDS = 0.2
+WAITING = "interrupted; waiting to go on"
+Recoverable = tuple[type[DyadError], ...]
+
+
+class StoreContext:
+    """The `JobContext` of a job over its record. check: raises `Cancelled` or `Interrupted` where the job should stop."""
+
+    def __init__(self, job: Job, store: JobStore, check: Callable[[], None]) -> None:
+        self.job = job
+        self.check = check
+        self._store = store
+        self._published = 0.0
+        self._gets_on = False
+
+    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
+        """Write progress to the store, at most every `PROGRESS_SECONDS`."""
+        now = time.monotonic()
+        if now - self._published < PROGRESS_SECONDS and percent < 100:
+            return
+        self._published = now
+        changes: dict[str, Any] = {"progress": round(min(max(percent, 0.0), 100.0), 2), "message": message}
+        if counts is not None:
+            changes["counts"] = dict(counts)
+        self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
+
+    def add_items(self, item_ids: Sequence[str]) -> None:
+        """Report tiles as done; a run that does so gets on."""
+        self._store.add_items(self.job.id, item_ids)
+        if item_ids:
+            self.gets_on()
+
+    def gets_on(self) -> None:
+        """Forgive the crashes before this run, once."""
+        if not self._gets_on:
+            self._gets_on = True
+            self._store.update(self.job.id, attempts=1)
+
+
+def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable = ()) -> dict[str, Any]:
+    """Run the handler; the fields of the job that its end changes.
+
+    recoverable: errors that are raised, because the job is to be tried again.
+    """
+    job = context.job
+    if job.attempts > MAX_ATTEMPTS:
+        return failed(f"given up: it stopped the service {MAX_ATTEMPTS} times and got nowhere")
+    try:
+        context.check()
+        result = handler(context)
+    except Interrupted:
+        log.info("job %s is put back and goes on later", job.id)
+        return put_back(job, WAITING)
+    except Cancelled:
+        return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
+    except recoverable:
+        raise
+    except DyadError as error:
+        log.warning("job %s failed: %s", job.id, error)
+        return failed(str(error))
+    except Exception:
+        log.exception("job %s failed", job.id)
+        return failed("internal error; the log of the service has the details")
+    done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
+    counts = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
+    return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
+
+
+def put_back(job: Job, message: str) -> dict[str, Any]:
+    """The fields that change when a job is to go on later; that it was begun does not count as an attempt."""
+    return {"status": JobStatus.ACCEPTED, "message": message, "attempts": max(job.attempts - 1, 0)}
+
+
+def failed(reason: str) -> dict[str, Any]:
+    """The fields that change when a job fails."""
+    return {"status": JobStatus.FAILED, "error": reason, "message": reason, "finished": datetime.now(UTC)}
+
+
+def _lengths(result: dict[str, Any]) -> dict[str, int]:
+    return {key: len(value) for key, value in result.items() if isinstance(value, list)}

@@ -1,0 +1,159 @@
+"""A real cluster: API, Celery workers, Redis and a vector server in processes of their own, which are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.support.cluster import Cluster, items_of, until, wait_for_job
+from tests.support.images import jpeg_bytes, zipped
+from tests.support.process import ServeProcess
+
+FILES = 120
+
+
+@pytest.fixture(scope="module")
+def cluster(require_program: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    require_program("redis-server")
+    with Cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Cluster) -> ServeProcess:
+    return cluster.api()
+
+
+@pytest.fixture
+def client(cluster: Cluster, api: ServeProcess) -> Iterator[httpx.Client]:
+    yield api.client
+    for worker in cluster.workers:
+        worker.kill()
+    with Redis.from_url(cluster.redis.url) as redis:
+        redis.delete("unacked", "unacked_index", *redis.keys("ingest*"), *redis.keys("embed*"), "none")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip of pictures that are cut into several chunks."""
+    members = {f"{number}.jpg": jpeg_bytes(number, 32) for number in range(FILES)}
+    return zipped(tmp_path_factory.mktemp("archive") / "tiles.zip", members)
+
+
+def submit(client: httpx.Client, collection: str, archive: Path) -> str:
+    client.post("/collections", json={"id": collection, "model": "hog"}).raise_for_status()
+    with archive.open("rb") as file:
+        answer = client.post(f"/collections/{collection}/items", files={"files": ("tiles.zip", file)})
+    assert answer.status_code == 201, answer.text
+    return answer.headers["location"]
+
+
+def check_whole(client: httpx.Client, collection: str, location: str) -> None:
+    """Every file is indexed once, and the job names it."""
+    job = wait_for_job(client, location)
+    assert (job["status"], job["progress"]) == ("successful", 100), job
+    tiles = items_of(client, collection)
+    assert sorted(tile["properties"]["file_name"] for tile in tiles) == sorted(f"{number}.jpg" for number in range(FILES))
+    results = client.get(f"{location}/results").raise_for_status().json()
+    assert sorted(results["item_ids"]) == sorted(tile["id"] for tile in tiles)
+    assert results["indexed"] + results["unchanged"] >= FILES
+    image = client.get(f"/collections/{collection}/items/{tiles[0]['id']}/image")
+    assert image.status_code == 200
+
+
+def is_begun(client: httpx.Client, location: str) -> Callable[[], bool]:
+    """Whether a chunk is done, and the job is not."""
+
+    def look() -> bool:
+        job = client.get(location).raise_for_status().json()
+        assert job["status"] in ("accepted", "running"), job
+        return bool(job["progress"] > 0)
+
+    return look
+
+
+def test_what_one_process_takes_in_another_indexes(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    cluster.worker(processes=2)
+    location = submit(client, "shared", archive)
+    check_whole(client, "shared", location)
+    answer = client.post("/collections/shared/search", files={"image": ("7.jpg", jpeg_bytes(7, 32))}).raise_for_status()
+    assert answer.json()["features"][0]["properties"]["file_name"] == "7.jpg"
+    blobs = cluster.folder / "blobs"
+    kept = [blobs / name for name in ("uploads", "upload-marks", "work", "journal")]
+    until(lambda: not any(path.is_file() for folder in kept for path in folder.rglob("*")), "what the job had to be cleared")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_killed_worker_costs_no_tile(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    first = cluster.worker()
+    location = submit(client, "killed", archive)
+    until(is_begun(client, location), "a first chunk")
+    first.kill()
+    cluster.worker(pool="solo")
+    check_whole(client, "killed", location)
+
+
+def test_a_killed_child_is_replaced(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    worker = cluster.worker()
+    location = submit(client, "child", archive)
+    until(is_begun(client, location), "a first chunk")
+    children = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    check_whole(client, "child", location)
+
+
+def test_a_warm_shutdown_puts_the_job_back(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    worker = cluster.worker()
+    location = submit(client, "warm", archive)
+    until(is_begun(client, location), "a first chunk")
+    assert worker.stop() == 0
+    job = client.get(location).json()
+    assert (job["status"], job["attempts"]) == ("accepted", 0), job
+    assert "waiting to go on" in job["message"]
+    cluster.worker()
+    check_whole(client, "warm", location)
+
+
+def test_a_dismissed_job_stops_and_the_worker_goes_on(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    cluster.worker()
+    location = submit(client, "dismissed", archive)
+    until(is_begun(client, location), "a first chunk")
+    assert client.delete(location).json()["status"] == "dismissed"
+    next_one = submit(client, "next", archive)
+    assert wait_for_job(client, next_one)["status"] == "successful"
+    assert client.get(location).json()["status"] == "dismissed"
+    client.delete("/collections/dismissed").raise_for_status()
+
+
+def test_a_redis_that_forgot_everything_loses_no_job(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    location = submit(client, "forgotten", archive)
+    cluster.redis.forget()
+    assert client.get(location).status_code == 404
+    cluster.beat()
+    cluster.worker()
+    until(lambda: client.get(location).status_code == 200, "the job's return")
+    check_whole(client, "forgotten", location)
+
+
+def test_without_redis_requests_are_told_at_once_to_come_back(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
+    client.post("/collections", json={"id": "down", "model": "hog"}).raise_for_status()
+    cluster.redis.kill()
+    try:
+        before = time.monotonic()
+        with archive.open("rb") as file:
+            answer = client.post("/collections/down/items", files={"files": ("tiles.zip", file)})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), answer.text
+        assert "Redis does not answer" in answer.json()["detail"]
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/collections/down").status_code == 200
+        assert time.monotonic() - before < 60
+    finally:
+        cluster.redis.start()
+    until(lambda: client.get("/readyz").status_code == 200, "Redis")

@@ -1,0 +1,57 @@
+"""The Celery application of the workers and of beat: `celery -A worker.celery_app worker`, or `dyad worker`.
+
+The one module that reads the settings at its import, because that is how Celery finds an application.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from app.errors import StartupError
+from app.queue.cluster import QUEUES, RECONCILE, RECONCILE_SECONDS, TICK, TICK_SECONDS, celery_settings
+from app.settings import Settings, load_settings
+from worker import tasks
+from worker.keeper import KeepTasks
+from worker.process import watch_process
+
+HOUR = 3600
+MAX_MEMORY_MB = 8192
+
+
+def make_app(settings: Settings) -> Celery:
+    """The application, with all tasks.
+
+    Raises:
+        StartupError: there is no broker to take tasks from.
+    """
+    if not settings.broker_url:
+        raise StartupError(
+            "DYAD_BROKER_URL is not set: without a broker the service runs its jobs itself, and needs no workers"
+        )
+    app = Celery("dyad")
+    app.conf.update(celery_settings(settings.broker_url))
+    app.conf.update(
+        task_queues=None,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_acks_on_failure_or_timeout=True,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_max_memory_per_child=MAX_MEMORY_MB * 1024,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_proc_alive_timeout=60,
+        beat_scheduler="celery.beat:Scheduler",
+        beat_schedule={
+            "schedules": {"task": TICK, "schedule": TICK_SECONDS, "options": {"expires": 2 * TICK_SECONDS}},
+            "lost jobs": {"task": RECONCILE, "schedule": RECONCILE_SECONDS, "options": {"expires": 2 * RECONCILE_SECONDS}},
+        },
+        task_default_queue=QUEUES[-1],
+    )
+    app.steps["consumer"].add(KeepTasks)
+    watch_process(settings)
+    tasks.register(app)
+    return app
+
+
+app = make_app(load_settings())

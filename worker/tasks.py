@@ -1,0 +1,69 @@
+"""The tasks, as thin as views: what they do is in `app`. Each may come twice, and does no harm then."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+
+from app.errors import DyadError, NotFound, Unavailable
+from app.ports import Interrupted
+from app.queue.cluster import INGEST_CHUNK, RECONCILE, RUN_JOB, TICK
+from worker.process import PROCESS
+
+log = logging.getLogger(__name__)
+
+JOB_SECONDS = 48 * 3600
+CHUNK_SECONDS = 1800
+BRIEF_SECONDS = 120
+GRACE_SECONDS = 120
+
+
+def register(app: Celery) -> None:
+    """Give an application all tasks."""
+
+    def task(name: str, seconds: int) -> Any:
+        return app.task(name=name, soft_time_limit=seconds, time_limit=seconds + GRACE_SECONDS)
+
+    task(RUN_JOB, JOB_SECONDS)(run_job)
+    task(INGEST_CHUNK, CHUNK_SECONDS)(ingest_chunk)
+    task(TICK, BRIEF_SECONDS)(tick)
+    task(RECONCILE, BRIEF_SECONDS)(reconcile)
+
+
+def run_job(job_id: str, tries: int = 0) -> None:
+    """Run a job to its end, or as far as it comes."""
+    parts = PROCESS.parts()
+    try:
+        parts.tidy()
+        parts.runner.run(job_id, tries)
+    except Unavailable as error:  # neither its end nor its pause could be written: the reconciler will find it
+        log.error("job %s: %s", job_id, error)
+
+
+def ingest_chunk(job_id: str, chunk: int) -> None:
+    """Help with an ingest; what goes wrong is left to the worker that has the job."""
+    parts = PROCESS.parts()
+    try:
+        parts.tidy()
+        parts.runner.help(job_id, lambda context: parts.container.ingest.help(context, chunk))
+    except (DyadError, Interrupted) as error:
+        log.info("chunk %d of job %s is left to others: %s", chunk, job_id, error)
+    except SoftTimeLimitExceeded:
+        log.error("chunk %d of job %s took more than %d s", chunk, job_id, CHUNK_SECONDS)
+
+
+def tick() -> None:
+    """Submit what schedules want by now."""
+    PROCESS.parts().container.schedules.tick(datetime.now(UTC))
+
+
+def reconcile() -> None:
+    """Ask again for jobs that were lost."""
+    try:
+        PROCESS.parts().reconciler.run(datetime.now(UTC))
+    except (Unavailable, NotFound) as error:
+        log.warning("lost jobs are looked for later: %s", error)
