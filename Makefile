@@ -16,7 +16,7 @@ NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importli
 NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/worker/.*_torch\.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz lint format lock bench train-default results clean packages
+.PHONY: help serve test fuzz lint format lock bench train-default results clean packages bench-gpu
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -49,7 +49,10 @@ lock: $(VENV)/.dev ## renew constraints.txt (UPGRADE=1 takes the newest versions
 		--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o constraints.txt
 
 bench: $(VENV)/.dev ## print the figures of benchmarks/
-	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@set -e; for file in $(filter-out benchmarks/bench_gpu.py,$(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+bench-gpu: $(VENV)/.train ## print what a GPU does of what it could: embedding and training, by batch size (ARGS=--help)
+	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
 
 train-default: $(VENV)/.train ## train the bundle that ships with Dyad anew (hours on a CPU; goes on where it was stopped)
 	$(BIN)/python -m models.runs.default $(ARGS)

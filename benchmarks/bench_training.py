@@ -61,7 +61,7 @@ def main() -> None:
         print("bf16: skipped, this processor emulates it")
     with TemporaryDirectory() as folder:
         print_table("Parts, milliseconds per image", ("part", "ms/image"), [*_decode_rows(options, Path(folder))])
-        rows = [_loop_row(options, Path(folder), precision, preset) for precision in precisions for preset in PRESETS]
+        rows = [loop_row(options, Path(folder), precision, preset) for precision in precisions for preset in PRESETS]
     columns = ("precision, augmentation", "bare img/s", "loop img/s", "loop / bare", "data ms/image", "share of a step")
     print_table(f"ResNet-18, width {options.width}, {options.size} px, batches of {options.batch}", columns, rows)
 
@@ -79,7 +79,8 @@ def _decode_rows(options: argparse.Namespace, folder: Path) -> list[tuple[str, s
     ]
 
 
-def _loop_row(options: argparse.Namespace, folder: Path, precision: str, preset: str) -> tuple[str, ...]:
+def loop_row(options: argparse.Namespace, folder: Path, precision: str, preset: str) -> tuple[str, ...]:
+    """Bare and whole loop, alternating: the row of one precision and augmentation; see `main` for the options."""
     device = torch.device(options.device)
     recipe = named_recipe(
         "nsl", [f"width={options.width}", f"batch_size={options.batch}", f"precision={precision}", "epochs=1", "nesterov=false"]

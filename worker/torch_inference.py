@@ -31,20 +31,22 @@ MAX_INPUT_BYTES = 64 << 20
 class TorchInference(Inference):
     """The `Inference` port over a bundle's `weights.safetensors`. Thread-safe; the device works for one caller at a time.
 
-    folder: the bundle. device: where it runs. mode: see `Mode`; None for what serves the device best.
+    folder: the bundle. device: where it runs. mode: see `Mode`; None for what serves the device best. batch: tiles a run at
+    most; None for 256 on a GPU, 32 on the CPU.
 
     Raises:
         InvalidBundle: its card, hashes or weights do not fit. Unavailable: the device's memory is full.
     """
 
-    def __init__(self, folder: Path, device: torch.device, *, mode: Mode | None = None) -> None:
+    def __init__(self, folder: Path, device: torch.device, *, mode: Mode | None = None, batch: int | None = None) -> None:
         self._card = card = read_bundle(folder)
         self._device = device
         self._lock = threading.Lock()
         self._head = read_head(folder, card)
         shape = (card.input_size, card.input_size, len(card.bands))
         is_gpu = device.type == "cuda"
-        self._batch = max(1, min(GPU_BATCH if is_gpu else CPU_BATCH, MAX_INPUT_BYTES // int(np.prod(shape))))
+        wanted = batch or (GPU_BATCH if is_gpu else CPU_BATCH)
+        self._batch = max(1, min(wanted, MAX_INPUT_BYTES // int(np.prod(shape))))
         try:
             network = TileNetwork(read_networks(folder), trunk_dtype(device))
             self._network = network.to(device)
