@@ -4,44 +4,55 @@ PyTorch too, on every device that is here."""
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.errors import ModelMismatch
+from app.domain.cards import ModelCard
+from app.errors import ModelMismatch, Unavailable
 from app.inference import hog, lbp
+from app.inference.micro_batches import Answer
 from app.inference.onnx import OnnxInference
 from app.inference.provider import BUNDLED
+from app.inference.remote import RemoteQueries
 from app.ports import Inference
 from tests.conftest import HAS_TORCH
 from tests.support.bundles import tiny_graph, write_bundle, write_matching_bundle
 
 ON_TORCH = "shipped, torch on "
 DEVICES: list[str] = importlib.import_module("tests.support.on_torch").devices() if HAS_TORCH else []
-KINDS = ("hog", "lbp-rgb", "plain bundle", "matching bundle", "shipped", *(ON_TORCH + device for device in DEVICES))
+SHIPPED = BUNDLED / "dyad-rgb-128"
+KINDS: dict[str, Callable[[Path], Inference]] = {
+    "hog": lambda _: hog.hog(1),
+    "lbp-rgb": lambda _: lbp.lbp_rgb(1),
+    "plain bundle": lambda folder: OnnxInference(write_bundle(folder / "plain", tiny_graph()), threads=1),
+    "matching bundle": lambda folder: OnnxInference(write_matching_bundle(folder / "matching"), threads=1),
+    "shipped": lambda _: OnnxInference(SHIPPED, threads=1),
+    "shipped, by a worker": lambda _: RemoteQueries(ask_neighbour, deadline=60).open(SHIPPED, 1),
+    "shipped, by a worker that is not there": lambda _: RemoteQueries(ask_nobody).open(SHIPPED, 1),
+}
 
 
 def make(kind: str, folder: Path) -> Inference:
-    if kind == "hog":
-        return hog.hog(1)
-    if kind == "lbp-rgb":
-        return lbp.lbp_rgb(1)
-    if kind == "plain bundle":
-        return OnnxInference(write_bundle(folder / "plain", tiny_graph()), threads=1)
-    if kind == "matching bundle":
-        return OnnxInference(write_matching_bundle(folder / "matching"), threads=1)
     if kind.startswith(ON_TORCH):
-        model: Inference = importlib.import_module("tests.support.on_torch").open_bundle(
-            BUNDLED / "dyad-rgb-128", kind.removeprefix(ON_TORCH)
-        )
+        model: Inference = importlib.import_module("tests.support.on_torch").open_bundle(SHIPPED, kind.removeprefix(ON_TORCH))
         return model
-    return OnnxInference(BUNDLED / "dyad-rgb-128", threads=1)
+    return KINDS[kind](folder)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+def ask_neighbour(card: ModelCard, tiles: NDArray[np.uint8], seconds: float) -> Answer:
+    """As a worker would, without the way there."""
+    return OnnxInference(SHIPPED, threads=1).examine(tiles)
+
+
+def ask_nobody(card: ModelCard, tiles: NDArray[np.uint8], seconds: float) -> Answer:
+    raise Unavailable("nobody is there")
+
+
+@pytest.fixture(scope="module", params=[*KINDS, *(ON_TORCH + device for device in DEVICES)])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inference]:
     made = make(request.param, tmp_path_factory.mktemp("models"))
     yield made

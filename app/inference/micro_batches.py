@@ -1,0 +1,135 @@
+"""What several threads ask at the same time, gathered into few batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.cards import ModelCard
+from app.domain.tiles import Embeddings
+from app.errors import Unavailable
+
+MAX_TILES = 32
+FLIGHTS = 2
+
+Answer = tuple[Embeddings, NDArray[np.float32] | None]
+"""What `Inference.examine` gives."""
+Send = Callable[[ModelCard, NDArray[np.uint8], float], Answer]
+"""Has a batch of (N, S, S, B) uint8 tiles examined by a model within so many seconds; raises `Unavailable` where nobody did."""
+
+
+@dataclass(slots=True)
+class _Question:
+    """deadline: of the monotonic clock."""
+
+    card: ModelCard
+    tiles: NDArray[np.uint8]
+    deadline: float
+    answer: Future[Answer] = field(default_factory=Future)
+
+    def goes_with(self, other: _Question) -> bool:
+        """Whether both can be of one batch."""
+        return self.card.id == other.card.id and self.card.files == other.card.files
+
+
+class MicroBatcher:
+    """Sends batches, a few at a time. Thread-safe.
+
+    While fewer than `flights` batches are on their way, a question goes at once; what is asked meanwhile gathers, and goes as
+    one batch when the next place is free. So nobody waits for company, and the more is asked the larger the batches become.
+    """
+
+    def __init__(self, send: Send, *, flights: int = FLIGHTS, max_tiles: int = MAX_TILES) -> None:
+        self._send = send
+        self._max_tiles = max_tiles
+        self._waiting: deque[_Question] = deque()
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._threads = [threading.Thread(target=self._fly, name=f"dyad-flight-{n}", daemon=True) for n in range(flights)]
+        for thread in self._threads:
+            thread.start()
+
+    def ask(self, card: ModelCard, tiles: NDArray[np.uint8], seconds: float) -> Answer:
+        """The answer to (N, S, S, B) uint8 tiles, N >= 1.
+
+        Raises:
+            Unavailable: nobody answered in time, or this is closed.
+        """
+        question = _Question(card, tiles, time.monotonic() + seconds)
+        with self._changed:
+            if self._is_closed:
+                raise Unavailable("the service is shutting down")
+            self._waiting.append(question)
+            self._changed.notify()
+        try:
+            return question.answer.result(seconds)
+        except TimeoutError:
+            question.answer.cancel()  # so that it is not sent any more
+            raise Unavailable(f"no worker answered within {seconds:g} s") from None
+
+    def close(self) -> None:
+        """Refuse what waits; what is on its way may come back."""
+        with self._changed:
+            self._is_closed = True
+            refused, self._waiting = list(self._waiting), deque()
+            self._changed.notify_all()
+        for question in refused:
+            if question.answer.set_running_or_notify_cancel():
+                question.answer.set_exception(Unavailable("the service is shutting down"))
+
+    def _fly(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._is_closed)
+                if self._is_closed:
+                    return
+                batch = self._take()
+            if batch:
+                self._answer(batch)
+
+    def _take(self) -> list[_Question]:
+        """The oldest question and all that go with it, as far as they fit; those that nobody waits for any more are dropped."""
+        batch: list[_Question] = []
+        left: deque[_Question] = deque()
+        for question in self._waiting:
+            fits = not batch or (
+                question.goes_with(batch[0]) and sum(len(each.tiles) for each in (*batch, question)) <= self._max_tiles
+            )
+            if not fits:
+                left.append(question)
+            elif question.answer.set_running_or_notify_cancel():
+                batch.append(question)
+        self._waiting = left
+        return batch
+
+    def _answer(self, batch: list[_Question]) -> None:
+        latest = max(question.deadline for question in batch)
+        try:
+            tiles = np.concatenate([question.tiles for question in batch])
+            made, halves = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
+            if len(made) != len(tiles):
+                raise Unavailable(f"a worker answered {len(made)} of {len(tiles)} tiles")
+        except Exception as error:  # noqa: BLE001 - handed to those who asked, who raise it
+            for question in batch:
+                question.answer.set_exception(error)
+            return
+        start = 0
+        for question in batch:
+            rows = slice(start, start + len(question.tiles))
+            start = rows.stop
+            question.answer.set_result((_rows(made, rows), None if halves is None else halves[rows]))
+
+
+def _rows(made: Embeddings, rows: slice) -> Embeddings:
+    return Embeddings(
+        made.embedding[rows],
+        None if made.feature is None else made.feature[rows],
+        None if made.pair is None else made.pair[rows],
+    )

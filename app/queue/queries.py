@@ -1,0 +1,132 @@
+"""A query's way to a worker and back: the tiles and the answer through Redis, the call for a worker through Celery.
+
+The tiles do not go with the message: Celery's messages are JSON, and a worker that comes too late should not read them at all.
+They lie under a key that vanishes at the deadline; the answer is pushed onto a list of its own, on which the asker waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from redis import Redis
+from redis.exceptions import RedisError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from app.domain.cards import ENCODER_FILE, ModelCard
+from app.domain.tiles import Embeddings
+from app.errors import DyadError, NotFound, Unavailable
+from app.ports import ModelProvider
+
+EMBED_QUERY = "dyad.embed_query"
+QUESTION, ANSWER = "dyad:question:", "dyad:answer:"
+CONNECT_SECONDS = 1.0
+LONGEST_SECONDS = 10.0
+KEEP_SECONDS = 10
+"""An answer that nobody fetched is forgotten after so long."""
+_GIVEN, _REFUSED = b"+", b"!"
+
+SendTask = Callable[..., object]
+"""`Celery.send_task`."""
+Answer = tuple[Embeddings, NDArray[np.float32] | None]
+
+
+def connect_bytes(url: str) -> Redis:
+    """A client for arrays, which does not take what comes for text."""
+    return Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=LONGEST_SECONDS + 1)
+
+
+class QuerySender:
+    """Has tiles examined by a worker. Thread-safe.
+
+    client: of `connect_bytes`. send_task, options: call for a worker; the options name queue and priority.
+    """
+
+    def __init__(self, client: Redis, send_task: SendTask, **options: object) -> None:
+        self._client: Any = client
+        self._send_task = send_task
+        self._options = options
+
+    def __call__(self, card: ModelCard, tiles: NDArray[np.uint8], seconds: float) -> Answer:
+        """The answer to (N, S, S, B) uint8 tiles.
+
+        Raises:
+            Unavailable: no worker answered in time, one could not, or Redis is away.
+        """
+        from kombu.exceptions import KombuError  # comes with Celery, as `send_task` does
+
+        seconds, request = min(seconds, LONGEST_SECONDS), uuid4().hex
+        try:
+            self._client.set(QUESTION + request, save({"tiles": np.ascontiguousarray(tiles)}), px=max(1, round(1000 * seconds)))
+            self._send_task(
+                EMBED_QUERY, [request, card.id, card.files.get(ENCODER_FILE, "")], task_id=request,
+                ignore_result=True, expires=seconds, retry=False, **self._options,
+            )  # fmt: skip
+            found = self._client.blpop([ANSWER + request], timeout=seconds)
+        except (RedisError, KombuError, OSError) as error:
+            raise _away(error) from error
+        if found is None:
+            raise Unavailable(f"no worker answered within {seconds:.2g} s")
+        return _unpacked(found[1])
+
+    def close(self) -> None:
+        """Release the client."""
+        self._client.close()
+
+
+def answer_query(client: Redis, models: ModelProvider, request: str, model_id: str, encoder: str) -> bool:
+    """A worker's side: examine the tiles of a question and push the answer; False if it came too late.
+
+    encoder: sha256 of the encoder that the asker has; another one is refused.
+
+    Raises:
+        Unavailable: Redis is away; the asker will have given up.
+    """
+    redis: Any = client
+    try:
+        question = redis.get(QUESTION + request)
+        if question is None:
+            return False
+        reply = _reply(models, question, model_id, encoder)
+        with redis.pipeline() as pipe:
+            pipe.rpush(ANSWER + request, reply)
+            pipe.expire(ANSWER + request, KEEP_SECONDS)
+            pipe.delete(QUESTION + request)
+            pipe.execute()
+    except RedisError as error:
+        raise _away(error) from error
+    return True
+
+
+def _reply(models: ModelProvider, question: bytes, model_id: str, encoder: str) -> bytes:
+    try:
+        model = models.load(model_id)
+        if model.card.files.get(ENCODER_FILE, "") != encoder:
+            raise NotFound(f"model {model_id!r} is another one here")
+        return _packed(*model.examine(load(question)["tiles"]))
+    except DyadError as error:
+        return _REFUSED + str(error).encode()
+
+
+def _packed(made: Embeddings, halves: NDArray[np.float32] | None) -> bytes:
+    found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair, "half": halves}
+    return _GIVEN + save({name: np.ascontiguousarray(array) for name, array in found.items() if array is not None})
+
+
+def _unpacked(reply: bytes) -> Answer:
+    if reply.startswith(_REFUSED):
+        raise Unavailable(f"a worker refused: {reply[len(_REFUSED) :].decode(errors='replace')}")
+    try:
+        found = load(reply.removeprefix(_GIVEN))
+        made = Embeddings(found["embedding"], found.get("feature"), found.get("pair"))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise Unavailable(f"a worker's answer cannot be read ({error}); do all run the same version?") from None
+    return made, found.get("half")
+
+
+def _away(error: Exception) -> Unavailable:
+    return Unavailable(f"workers cannot be asked: the broker does not answer ({' '.join(str(error).split())[:200]})")
