@@ -24,6 +24,7 @@ from app.queue.reconciler import Reconciler
 from app.services.ingest_chunks import WORK
 from app.settings import Settings
 from app.stores.redis_client import connect
+from app.telemetry.logs import configure_service_logs
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +45,21 @@ class Process:
         """Note what they are opened with."""
         self._settings = settings
 
+    @property
+    def settings(self) -> Settings:
+        """What the worker was configured with."""
+        if self._settings is None:
+            raise RuntimeError("the worker was not configured")
+        return self._settings
+
     def take_card(self, place: int) -> None:
         """Of several graphics cards, let the n-th process of a worker see the n-th one only; before torch looks for them."""
-        names = [] if self._settings is None else [name.strip() for name in self._settings.device.split(",")]
+        names = self.settings.device.split(",")
         if len(names) > 1:
             own = names[place % len(names)].removeprefix("cuda:")
             visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
             os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[int(own)] if visible else own
-            self._settings = self._settings.model_copy(update={"device": "cuda:0"}) if self._settings else None
+            self._settings = self.settings.model_copy(update={"device": "cuda:0"})
 
     def parts(self) -> WorkerParts:
         """The parts.
@@ -61,9 +69,7 @@ class Process:
         """
         with self._lock:
             if self._parts is None:
-                if self._settings is None:
-                    raise RuntimeError("the worker was not configured")
-                self._parts = WorkerParts(self._settings)
+                self._parts = WorkerParts(self.settings)
             return self._parts
 
     def close(self) -> None:
@@ -154,7 +160,5 @@ def _end(**_: Any) -> None:
     PROCESS.close()
 
 
-def _configure_logs(loglevel: int | str | None = None, **_: Any) -> None:
-    logging.basicConfig(
-        level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
-    )
+def _configure_logs(**_: Any) -> None:
+    configure_service_logs(PROCESS.settings)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
+from app.domain.origin import coming_from
 from app.errors import Busy, Cancelled, NotFound, OutOfSpace, SourceUnavailable, Unavailable
 from app.ports import Held, Interrupted, JobContext, JobHandler, JobStore, Locks
 from app.queue.celery_queue import CeleryQueue, job_lock
@@ -80,7 +81,10 @@ class ClusterRunner:
         """
         with suppress(NotFound):
             job = self._store.get(job_id)
-            if not job.status.ended:
+            if job.status.ended:
+                return
+            origin = job.origin
+            with coming_from(request_id=origin.get("request_id"), job_id=job.id, traceparent=origin.get("traceparent")):
                 work(StoreContext(job, self._store, _Check(job_id, self._store, None, self._is_stopping)))
 
     def _begin(self, job_id: str) -> Job | None:
