@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import collections_group, jobs_group, keys_group, models_group
+from app.cli import cluster_group, collections_group, jobs_group, keys_group, models_group
 from app.cli.evaluate_command import evaluate
 from app.cli.index_command import index
 from app.cli.label_command import label
@@ -56,6 +56,7 @@ def build() -> typer.Typer:
     app.add_typer(models_group.build(), name="models")
     app.add_typer(jobs_group.build(), name="jobs")
     app.add_typer(keys_group.build(), name="keys")
+    app.add_typer(cluster_group.build(), name="cluster")
     return app
 
 

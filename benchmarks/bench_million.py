@@ -1,0 +1,228 @@
+"""Many vectors in the embedded store: how quickly they go in, what they take, how quickly and how completely they are found.
+
+python benchmarks/bench_million.py [--tiles 1000000] [--queries 200] [--folder FOLDER]
+
+Clustered random 128-d vectors with a place, a time and labels each. First the store as Dyad serves it, which looks at every
+qualifying tile. Then the same shard with the graph and the int8 vectors that Dyad asks of a Qdrant server, searched with the
+parameters that it sends there; recall is against exact answers. What a tile takes is told by part: `dyad cluster plan` works
+with these figures. The folder needs 12 GB a million; in memory (/dev/shm) the disk plays no part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from app.domain.geometry import bbox_footprint
+from app.domain.tiles import Embeddings, Tile
+from app.stores.conditions import EVERYTHING, AnyOf, Between, During, PointIn, Where
+from app.stores.edge_index import _filter
+from app.stores.qdrant_options import QdrantOptions
+from app.stores.vectors_edge import EdgeVectorStore
+from benchmarks._table import machine_line, print_table
+
+D = 128
+LIMIT = 10
+INDEX = "million.synthetic.1"
+START = datetime(2020, 1, 1, tzinfo=UTC)
+FILTERS = {
+    "none": EVERYTHING,
+    "place, a quarter": Where(must=(PointIn("center", -90, -45, 90, 45),)),
+    "place, 1 %": Where(must=(PointIn("center", 10, 10, 45, 25),)),
+    "label, a third": Where(must=(AnyOf("labels", ("common 1",)),)),
+    "label, 1 %": Where(must=(AnyOf("labels", ("rare 7",)),)),
+    "time, a tenth": Where(must=(During("datetime", "2020-01-01T00:00:00Z", "2020-02-06T00:00:00Z"),)),
+    "label and time": Where(must=(AnyOf("labels", ("common 1",)), During("datetime", None, "2020-04-01T00:00:00Z"))),
+    "north of 60": Where(must=(Between("south", 60, None),)),
+}
+_BATCH = 1000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiles", type=int, default=1_000_000)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--weigh", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.weigh is not None:
+        print(*weigh(options.weigh))
+        return
+    print(machine_line())
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        measure(Path(folder), options.tiles, options.queries)
+
+
+def measure(folder: Path, tiles: int, queries: int) -> None:
+    """Everything, in tables."""
+    vectors, asked = made_up(tiles, queries)
+    seconds = fill(folder, vectors)
+    path = folder / INDEX / "shard"
+    rows = [("as Dyad serves it", *taken(path, tiles), f"{tiles / seconds:,.0f}", "")]
+    shard = edge.EdgeShard.load(str(path))
+    exact = {name: searched(shard, asked, where, edge.SearchParams(exact=True)) for name, where in FILTERS.items()}
+    shard.close()
+    started = time.perf_counter()
+    shard = edge.EdgeShard.load(str(path), config())
+    shard.optimize()
+    shard.flush()
+    shard.close()
+    built = time.perf_counter() - started
+    rows.append(("with graph and int8", *taken(path, tiles), "", f"{tiles / built:,.0f}"))
+    columns = [
+        "",
+        "anonymous memory, B a tile",
+        "disk, B a tile",
+        "fields on disk",
+        "records",
+        "tiles/s in",
+        "tiles/s optimized",
+    ]
+    print_table(f"{tiles:,} tiles", columns, rows)
+    shard = edge.EdgeShard.load(str(path), config())
+    graph = {name: searched(shard, asked, where, as_sent(where)) for name, where in FILTERS.items()}
+    bare = {name: searched(shard, asked, where, edge.SearchParams(hnsw_ef=128)) for name, where in FILTERS.items()}
+    found = []
+    for name, where in FILTERS.items():
+        share = shard.count(edge.CountRequest(filter=_filter(where), exact=True)) / tiles
+        times = [f"{value:.1f}" for run in (exact, graph) for value in np.percentile(run[name][1], (50, 99))]
+        recalls = [f"{recall(exact[name][0], run[name][0]):.3f}" for run in (graph, bare)]
+        found.append((name, f"{share:.1%}", *times, *recalls))
+    columns = ["filter", "qualify", "exact p50", "p99", "graph p50", "p99", f"recall@{LIMIT}", "without help"]
+    print_table(f"A search, milliseconds; {queries} queries", columns, found)
+    shard.close()
+
+
+def made_up(tiles: int, queries: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(N, D) and (Q, D) float32, L2-normalised, around 1 000 centres."""
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((1000, D), np.float32)
+
+    def around(count: int) -> NDArray[np.float32]:
+        rows = centres[random.integers(0, len(centres), count)] + random.standard_normal((count, D), np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows
+
+    return around(tiles), around(queries)
+
+
+def tile_at(number: int, random: np.random.Generator) -> Tile:
+    """A record like those of scenes."""
+    lon, lat = random.uniform(-180, 179.9), random.uniform(-89, 89)
+    source = f"scenes/{number // 1000}.tif"
+    return Tile(
+        id=str(UUID(int=int(random.integers(0, 2**63)) << 64 | number)),
+        source=source,
+        file_name=source.rsplit("/", maxsplit=1)[-1],
+        content_hash=f"{number:064x}",
+        image=f"collections/million/images/{number}.tif",
+        indexed_at=START,
+        geometry=bbox_footprint([lon, lat, lon + 0.01, lat + 0.01]),
+        datetime=START + timedelta(minutes=int(random.integers(0, 525_600))),
+        labels=(f"common {random.integers(0, 3)}", f"rare {random.integers(0, 100)}"),
+    )
+
+
+def fill(folder: Path, vectors: NDArray[np.float32]) -> float:
+    """Seconds that the store took to write the tiles, without making them up."""
+    store = EdgeVectorStore(folder)
+    store.create_index(INDEX, D)
+    random = np.random.default_rng(1)
+    seconds = 0.0
+    for start in range(0, len(vectors), _BATCH):
+        tiles = [tile_at(number, random) for number in range(start, min(start + _BATCH, len(vectors)))]
+        started = time.perf_counter()
+        store.upsert(INDEX, tiles, Embeddings(vectors[start : start + _BATCH]))
+        seconds += time.perf_counter() - started
+    started = time.perf_counter()
+    store.flush(INDEX)
+    store.close()
+    return seconds + time.perf_counter() - started
+
+
+def config() -> edge.EdgeConfig:
+    """What Dyad asks of a server."""
+    options = QdrantOptions()
+    return edge.EdgeConfig(
+        vectors={"": edge.EdgeVectorParams(size=D, distance=edge.Distance.Cosine)},
+        hnsw_config=edge.HnswIndexConfig(options.hnsw_m, options.hnsw_ef_construct, 10_000),
+        quantization_config=edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99, always_ram=True),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1000, default_segment_number=2),
+    )
+
+
+def as_sent(where: Where) -> edge.SearchParams:
+    """The parameters that a server would be sent, were the tiles too many for exact search."""
+    sent = QdrantOptions().by_graph(LIMIT, is_filtered=where != EVERYTHING)
+    small = sent.quantization
+    return edge.SearchParams(
+        hnsw_ef=sent.hnsw_ef,
+        quantization=None if small is None else edge.QuantizationSearchParams(False, small.rescore, small.oversampling),
+        acorn=None if sent.acorn is None else edge.AcornSearchParams(True, sent.acorn.max_selectivity),
+    )
+
+
+def searched(
+    shard: edge.EdgeShard, queries: NDArray[np.float32], where: Where, params: edge.SearchParams
+) -> tuple[list[set[str]], list[float]]:
+    """Ids found and milliseconds, a query each."""
+    ids, times = [], []
+    for query in queries:
+        request = edge.SearchRequest(edge.Query.Nearest(query.tolist()), LIMIT, filter=_filter(where), params=params)
+        started = time.perf_counter()
+        found = shard.search(request)
+        times.append(1000 * (time.perf_counter() - started))
+        ids.append({str(point.id) for point in found})
+    return ids, times
+
+
+def recall(sought: Sequence[set[str]], found: Sequence[set[str]]) -> float:
+    """Mean share of the exact answer that was found."""
+    return float(np.mean([len(each & other) / max(1, len(each)) for each, other in zip(sought, found, strict=True)]))
+
+
+def taken(path: Path, tiles: int) -> tuple[str, str, str, str]:
+    """Anonymous memory of a process that opens the shard, disk in all, of indexed fields and of records; bytes a tile."""
+    command = [sys.executable, __file__, "--weigh", str(path)]
+    memory = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    parts: Counter[str] = Counter()
+    for file in path.rglob("*"):
+        if file.is_file() and "wal" not in file.relative_to(path).parts:
+            size = file.stat().st_blocks * 512
+            parts.update({"all": size} | dict.fromkeys({"payload_index", "payload_storage"} & set(file.parts), size))
+    show: Callable[[int], str] = lambda size: f"{size / tiles:,.0f}"  # noqa: E731
+    return show(memory), show(parts["all"]), show(parts["payload_index"]), show(parts["payload_storage"])
+
+
+def weigh(path: Path) -> list[int]:
+    """Anonymous memory that an open shard adds to this process, bytes."""
+
+    def anonymous() -> int:
+        found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
+        return 1024 * int(found[1]) if found else 0
+
+    before = anonymous()
+    shard = edge.EdgeShard.load(str(path))
+    after = anonymous()
+    shard.close()
+    return [after - before]
+
+
+if __name__ == "__main__":
+    main()
