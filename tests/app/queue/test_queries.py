@@ -27,10 +27,16 @@ def server(require_program: Callable[[str], Path], tmp_path_factory: pytest.Temp
         yield running
 
 
+WORKERS: list[threading.Thread] = []
+
+
 @pytest.fixture
 def client(server: RedisServer) -> Iterator[Redis]:
+    """Open until the last worker is done with it: the asker may have its answer before the worker knows."""
     with connect_bytes(server.url) as found:
         yield found
+        while WORKERS:
+            WORKERS.pop().join()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,8 @@ def sender_to(client: Redis, work: Callable[[str, str, str], object]) -> QuerySe
     """Who asks a worker that is a thread."""
 
     def send_task(name: str, arguments: list[str], **options: object) -> None:
-        threading.Thread(target=work, args=arguments).start()
+        WORKERS.append(threading.Thread(target=work, args=arguments))
+        WORKERS[-1].start()
 
     return QuerySender(client, send_task)
 
@@ -92,6 +99,5 @@ def test_an_answer_of_another_version_is_told(client: Redis, models: LocalModels
 
 
 def test_a_redis_that_is_away_is_told(tmp_path: Path, models: LocalModels) -> None:
-    server = RedisServer(tmp_path)
-    with connect_bytes(server.url) as client, pytest.raises(Unavailable, match="the broker does not answer"):
+    with connect_bytes(RedisServer(tmp_path).url) as client, pytest.raises(Unavailable, match="the broker does not answer"):
         sender_to(client, lambda *_: None)(models.load(MODEL).card, TILES, SECONDS)
