@@ -26,7 +26,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.errors import Busy, DyadError, NotFound
+from app.errors import Busy, Cancelled, DyadError, NotFound
 from app.ports import Blobs, Interrupted, JobContext, Locks
 from app.services.ingest_run import MAX_LISTED_REJECTIONS
 
@@ -38,6 +38,7 @@ CHUNK_BYTES = 256 << 20
 DEATHS = 2
 """After so many in a chunk, its files are worked on one by one; a file with so many of its own is given up."""
 POLL_SECONDS = 0.3
+PARTING_SECONDS = 30.0
 
 
 class Entry(BaseModel):
@@ -102,15 +103,31 @@ class ChunkedIngest:
             return self._work(context, [])
         if total > 1:
             self._helpers.ask(job_id, [number for number in range(total) if number not in self._done(job_id)])
+        try:
+            return self._finish(context, results)
+        except Cancelled:
+            self._see_helpers_off(job_id, total)
+            raise
+
+    def _finish(self, context: JobContext, results: _Results) -> dict[str, Any]:
+        """Work on chunks, and wait for those that others have, until all are done."""
+        job_id = context.job.id
         while True:
             for number in sorted(self._done(job_id) - results.by_chunk.keys()):
                 results.by_chunk[number] = json.loads(self._blobs.get(_key(job_id, f"done/{number}.json")))
                 context.progress(*results.progress())
-            if len(results.by_chunk) == total:
+            if len(results.by_chunk) == results.total:
                 return results.merged()
-            left = [number for number in reversed(range(total)) if number not in results.by_chunk]
+            left = [number for number in reversed(range(results.total)) if number not in results.by_chunk]
             if not any(self._do(_Quiet(context), number) for number in left):  # others have them all
                 context.check()
+                time.sleep(POLL_SECONDS)
+
+    def _see_helpers_off(self, job_id: str, total: int) -> None:
+        """Wait until nobody works on a dismissed job, so that whoever waits for its end may delete what it wrote."""
+        deadline = time.monotonic() + PARTING_SECONDS
+        for number in range(total):
+            while self._helpers.locks.is_held(chunk_lock(job_id, number)) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
 
     def help(self, context: JobContext, number: int) -> None:

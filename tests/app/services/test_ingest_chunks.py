@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import Unavailable
+from app.errors import Cancelled, Unavailable
 from app.ports import JobContext
 from app.services.ingest_chunks import ChunkedIngest, Entry, Helpers, chunk_lock, slices
 from app.stores.blobs import ObjectBlobs
@@ -144,3 +146,28 @@ def test_trouble_that_passes_is_no_death(bench: Bench) -> None:
     bench.trouble = None
     assert bench.run(files(5)) == {"indexed": 5, "rejected": []}
     assert sum(bench.done.values()) == 5
+
+
+def test_a_dismissed_job_ends_when_its_helpers_have_let_go(bench: Bench) -> None:
+    let_go = threading.Event()
+    held = threading.Event()
+
+    def help() -> None:
+        with bench.locks.hold(chunk_lock("1", 0)):
+            held.set()
+            time.sleep(0.1)
+            let_go.set()
+
+    looks = iter(range(10))
+
+    def stop() -> None:
+        if next(looks) > 0:  # the first is while it is planned
+            raise Cancelled("dismissed")
+
+    helper = threading.Thread(target=help)
+    helper.start()
+    assert held.wait(10)
+    with pytest.raises(Cancelled):
+        bench.run(files(3), Context(stop=stop))
+    assert let_go.is_set()
+    helper.join()
