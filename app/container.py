@@ -15,6 +15,7 @@ from app.ports import JobHandler
 from app.queue.child import ask_child, run_child
 from app.queue.observed import observed
 from app.queue.ticker import Ticker
+from app.services.backup import BackupService
 from app.services.collections import CollectionService
 from app.services.evaluation import KIND as EVALUATE
 from app.services.evaluation import EvaluationService
@@ -35,6 +36,7 @@ from app.services.recent_queries import RecentQueries
 from app.services.reindex import KIND as REINDEX
 from app.services.reindex import ReindexService, reindex_process
 from app.services.remakers import Remakers
+from app.services.restore import RestoreService
 from app.services.rollback import RollbackService
 from app.services.schedules import ScheduleService
 from app.services.search import SearchService
@@ -127,6 +129,10 @@ class Container:
         self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots, self.locks)
         self.ticker = Ticker(self.schedules.tick)
         self._build_learning(settings)
+        self.backup = BackupService(self.collections, self.indexes, self.models, self.vectors, self.blobs, self.job_store)
+        self.restore = RestoreService(
+            self.collections, self.models, self.vectors, self.blobs, self.job_store, self.home.staging / "restore"
+        )
         self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
 
     def _models_provider(self, settings: Settings) -> LocalModels | SharedModels:

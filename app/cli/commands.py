@@ -8,6 +8,7 @@ import typer
 
 from app import __version__
 from app.cli import cluster_group, collections_group, jobs_group, keys_group, models_group
+from app.cli.backup_commands import backup, restore
 from app.cli.evaluate_command import evaluate
 from app.cli.index_command import index
 from app.cli.label_command import label
@@ -52,6 +53,8 @@ def build() -> typer.Typer:
     app.command()(reindex)
     app.command()(worker)
     app.command()(beat)
+    app.command()(backup)
+    app.command()(restore)
     app.add_typer(collections_group.build(), name="collections")
     app.add_typer(models_group.build(), name="models")
     app.add_typer(jobs_group.build(), name="jobs")

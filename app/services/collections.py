@@ -6,6 +6,7 @@ crash leaves at most an index or images that nobody names, which `sweep` removes
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +24,12 @@ from app.domain.jobs import ACTIVE
 from app.domain.temporal import Interval
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable, Unprocessable
 from app.ports import Blobs, JobQueue, JobStore, Locks, VectorStore
-from app.services.indexes import Indexes
+from app.services.indexes import RECORDS, Indexes
 from app.services.models import ModelService
 from app.services.recent_queries import RecentQueries
 from app.services.schedule_documents import ScheduleDocuments
+
+log = logging.getLogger(__name__)
 
 DOCUMENTS = "catalogue/"
 STOP_SECONDS = 60.0
@@ -229,7 +232,11 @@ class CollectionService:
     def sweep(self) -> None:
         """Remove what a crash left: indexes, images and jobs of collections that have no document."""
         indexed = {index.split(".")[0] for index in self._vectors.indexes()}
-        for name in {*indexed, *self._vectors.aliases(), *self._schedules.scheduled()} - set(self.ids()):
+        known = set(self.ids())
+        if self._vectors.aliases() and not known and next(self._blobs.keys(RECORDS), None) is None:
+            log.error("the blobs are empty, yet there are indexes: nothing is swept; is DYAD_BLOBS_URL the right one?")
+            return
+        for name in {*indexed, *self._vectors.aliases(), *self._schedules.scheduled()} - known:
             with self._locks.hold(_lock(name)):
                 if not self._blobs.exists(_document(name)):  # else it is just being made
                     self._remove_leftovers(name)
