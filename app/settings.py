@@ -55,6 +55,7 @@ class Settings(BaseModel):
     read_networks: tuple[str, ...] = ()
     sync_min_remaining: float = Field(default=0.1, ge=0, lt=1)
     recent_queries: int = Field(default=200, ge=0, le=10_000)
+    metrics_address: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
@@ -80,6 +81,14 @@ class Settings(BaseModel):
             from limits import parse_many  # only who limits waits for the import
 
             parse_many(value)
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isdecimal() and int(port) <= 65_535):
+            raise ValueError("write it as host:port, for example 0.0.0.0:9100")
         return value
 
     @field_validator("log_level", mode="before")
