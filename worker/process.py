@@ -25,6 +25,8 @@ from app.services.ingest_chunks import WORK
 from app.settings import Settings
 from app.stores.redis_client import connect
 from app.telemetry.logs import configure_service_logs
+from app.telemetry.tracing import close_tracing, configure_tracing
+from app.telemetry.worker_metrics import serve_metrics
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class WorkerParts:
     """What the tasks need."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_tracing()
         self.container = Container(settings, opening=_opening(settings), is_worker=True)
         container = self.container
         if not isinstance(container.queue, CeleryQueue):
@@ -108,6 +111,7 @@ class WorkerParts:
         """Release everything."""
         self.broker.close()
         self.container.close()
+        close_tracing()
 
 
 PROCESS = Process()
@@ -134,6 +138,7 @@ def watch_process(settings: Settings) -> None:
     signals.worker_process_init.connect(_begin, weak=False)
     signals.worker_process_shutdown.connect(_end, weak=False)
     signals.worker_shutdown.connect(_end, weak=False)
+    signals.worker_ready.connect(_serve_metrics, weak=False)
     signals.setup_logging.connect(_configure_logs, weak=False)
 
 
@@ -158,6 +163,14 @@ def _end_with_parent(parent: int) -> None:
 
 def _end(**_: Any) -> None:
     PROCESS.close()
+
+
+def _serve_metrics(**_: Any) -> None:
+    """In the process above those that work; what cannot be served stops no work."""
+    try:
+        serve_metrics(PROCESS.settings)
+    except OSError as error:
+        log.error("DYAD_METRICS_ADDRESS: nobody can listen on %s: %s", PROCESS.settings.metrics_address, error.strerror)
 
 
 def _configure_logs(**_: Any) -> None:

@@ -38,14 +38,17 @@ def worker(
     Example: dyad worker --queues embed,train --device cuda:0,cuda:1
     """
     from app.settings import load_settings
+    from app.telemetry.worker_metrics import prepare_metrics
 
     settings = load_settings(home=home, device=device)
     unknown = sorted({name.strip() for name in queues.split(",")} - set(QUEUES.split(",")))
     if unknown:
         raise typer.BadParameter(f"no queue {unknown[0]!r}; there are {QUEUES}", param_hint="--queues")
     cards = settings.device.count(",") + 1
+    environment = {"DYAD_HOME": str(settings.home), "DYAD_DEVICE": settings.device}
+    prepare_metrics(settings, environment, os.getpid())
     _become(
-        {"DYAD_HOME": str(settings.home), "DYAD_DEVICE": settings.device},
+        environment,
         settings.broker_url,
         "worker",
         f"--queues={queues}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,9 +13,12 @@ import httpx
 import pytest
 from redis import Redis
 
+from app.settings import load_settings
+from app.telemetry.worker_metrics import prepare_metrics
 from tests.support.cluster import Cluster, items_of, until, wait_for_job
 from tests.support.images import jpeg_bytes, zipped
 from tests.support.process import ServeProcess
+from tests.support.redis import free_port
 
 FILES = 120
 
@@ -157,3 +161,24 @@ def test_without_redis_requests_are_told_at_once_to_come_back(cluster: Cluster, 
     finally:
         cluster.redis.start()
     until(lambda: client.get("/readyz").status_code == 200, "Redis")
+
+
+def test_a_worker_tells_of_its_work_with_the_request_that_asked_for_it(
+    cluster: Cluster, client: httpx.Client, archive: Path
+) -> None:
+    settings = load_settings({"DYAD_METRICS_ADDRESS": f"127.0.0.1:{free_port()}"}, home=cluster.folder / "home")
+    env = {"DYAD_METRICS_ADDRESS": settings.metrics_address}
+    prepare_metrics(settings, env, 0)
+    cluster.worker(processes=2, DYAD_LOG_FORMAT="json", **env)
+    client.headers["X-Request-ID"] = "told-1"
+    location = submit(client, "told", archive)
+    del client.headers["X-Request-ID"]
+    check_whole(client, "told", location)
+
+    def told() -> str:
+        return httpx.get(f"http://{settings.metrics_address}/metrics").text
+
+    until(lambda: 'dyad_job_seconds_count{kind="ingest",outcome="successful"} 1.0' in told(), "the job's metrics")
+    assert f"dyad_tiles_indexed_total {FILES}.0" in told()
+    lines = [json.loads(line) for line in cluster.log.read_text().splitlines() if line.startswith("{")]
+    assert {line["job_id"] for line in lines if line.get("request_id") == "told-1"} == {location.rsplit("/", 1)[-1]}

@@ -11,15 +11,15 @@ import pytest
 
 from app.errors import ConfigError
 from app.settings import load_settings
+from app.telemetry.worker_metrics import FOLDER, prepare_metrics, serve_metrics
 from tests.support.process import ROOT, environment
-from worker.metrics import FOLDER, prepare_metrics, serve_metrics
 
 PROGRAM = """
 import os, sys, urllib.request
 from pathlib import Path
 from app.settings import Settings
 from app.telemetry.metrics import TILES_INDEXED
-from worker.metrics import serve_metrics
+from app.telemetry.worker_metrics import serve_metrics
 
 port = serve_metrics(Settings(home=Path(sys.argv[1]), metrics_address="127.0.0.1:0"))
 children = []
