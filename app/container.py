@@ -76,6 +76,8 @@ class Container:
         self.home = open_home(settings, url)
         try:
             self._parts = open_parts(settings, self.home, is_worker=is_worker)
+            if self._parts.queries is not None:
+                self._opening = self._parts.queries.open
             self._build(settings)
         except BaseException:
             self.home.close()
@@ -183,6 +185,8 @@ class Container:
             self.locks,
             self.home,
         )
+        if self._parts.queries is not None:
+            self._parts.queries.close()
         for part in parts:
             try:
                 part.close()

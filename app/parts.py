@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from app.errors import HomeInUse, StartupError
+from app.inference.remote import RemoteQueries
 from app.ports import Blobs, JobHandler, JobQueue, JobStore, Locks, VectorStore
 from app.queue.local import LocalQueue
 from app.services.ingest_chunks import Helpers
@@ -26,7 +27,8 @@ WORKER_PATIENCE = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """start: begins to run jobs in this process, if that is its business. helpers: other processes that share its ingests."""
+    """start: begins to run jobs in this process, if that is its business. helpers: other processes that share its ingests.
+    queries: the workers that embed queries for this process, None where it does so itself."""
 
     vectors: VectorStore
     blobs: Blobs
@@ -36,6 +38,7 @@ class Parts:
     queue: JobQueue
     start: Callable[[Lanes], None]
     helpers: Helpers | None = None
+    queries: RemoteQueries | None = None
 
 
 def open_home(settings: Settings, url: str | None) -> Home:
@@ -82,7 +85,15 @@ def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
     queue = CeleryQueue(settings.broker_url, store, locks, Journal(blobs))
     folders = SharedFolders(home.staging, blobs)
     helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
-    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, lambda lanes: None, helpers)
+    queries = _queries(settings, queue.send_task) if settings.inference == "remote" and not is_worker else None
+    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, lambda lanes: None, helpers, queries)
+
+
+def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQueries:
+    from app.queue.cluster import EMBED, SOONEST
+    from app.queue.queries import QuerySender, connect_bytes
+
+    return RemoteQueries(QuerySender(connect_bytes(settings.broker_url), send_task, queue=EMBED, priority=SOONEST))
 
 
 def _qdrant(settings: Settings) -> VectorStore:

@@ -30,6 +30,7 @@ class Settings(BaseModel):
     blobs_public_url: str = ""
     broker_url: str = ""
     chunk_files: int = Field(default=256, ge=1, le=100_000)
+    inference: Literal["local", "remote"] = "local"
     device: str = Field(default="cpu", pattern=r"^(cpu|auto|cuda|cuda:\d+(,cuda:\d+)*)$")
     qdrant_api_key: str = Field(default="", repr=False)
     qdrant_prefix: str = Field(default="dyad", pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -117,6 +118,8 @@ class Settings(BaseModel):
 
     def _check_cluster(self) -> None:
         if not self.broker_url:
+            if self.inference == "remote":
+                raise ValueError("DYAD_INFERENCE=remote asks workers, which needs DYAD_BROKER_URL; leave it out, or set both")
             return
         if not self.broker_url.startswith(("redis://", "rediss://")):
             raise ValueError("DYAD_BROKER_URL: an address such as redis://host:6379/0, or empty for jobs in the service itself")

@@ -20,6 +20,7 @@ from app.queue.broker import Broker
 from app.queue.celery_queue import CeleryQueue
 from app.queue.cluster_runner import ClusterRunner
 from app.queue.journal import Journal
+from app.queue.queries import connect_bytes
 from app.queue.reconciler import Reconciler
 from app.services.ingest_chunks import WORK
 from app.settings import Settings
@@ -93,6 +94,7 @@ class WorkerParts:
             raise TypeError("a worker needs the queue of a cluster")
         journal = Journal(container.blobs)
         self.broker = Broker(connect(settings.broker_url))
+        self.arrays = connect_bytes(settings.broker_url)
         self.reconciler = Reconciler(container.job_store, container.locks, container.queue, journal, self.broker)
         handlers = {kind: handler for lane in container.lanes().values() for kind, handler in lane.items()}
         self.runner = ClusterRunner(
@@ -110,6 +112,7 @@ class WorkerParts:
     def close(self) -> None:
         """Release everything."""
         self.broker.close()
+        self.arrays.close()
         self.container.close()
         close_tracing()
 

@@ -12,6 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import Interrupted
 from app.queue.cluster import INGEST_CHUNK, RECONCILE, RUN_JOB, TICK
+from app.queue.queries import EMBED_QUERY, answer_query
 from worker.process import PROCESS
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def register(app: Celery) -> None:
 
     task(RUN_JOB, JOB_SECONDS)(run_job)
     task(INGEST_CHUNK, CHUNK_SECONDS)(ingest_chunk)
+    task(EMBED_QUERY, BRIEF_SECONDS)(embed_query)
     task(TICK, BRIEF_SECONDS)(tick)
     task(RECONCILE, BRIEF_SECONDS)(reconcile)
 
@@ -54,6 +56,15 @@ def ingest_chunk(job_id: str, chunk: int) -> None:
         log.info("chunk %d of job %s is left to others: %s", chunk, job_id, error)
     except SoftTimeLimitExceeded:
         log.error("chunk %d of job %s took more than %d s", chunk, job_id, CHUNK_SECONDS)
+
+
+def embed_query(request: str, model_id: str, encoder: str) -> None:
+    """Embed the tiles of a query for an API process, which waits for them but not for long."""
+    parts = PROCESS.parts()
+    try:
+        answer_query(parts.arrays, parts.container.models_provider, request, model_id, encoder)
+    except Unavailable as error:
+        log.info("query %s: %s", request, error)
 
 
 def tick() -> None:

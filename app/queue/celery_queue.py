@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
@@ -58,6 +58,12 @@ class CeleryQueue:
             priority=PRIORITY_OF_KIND.get(job.kind, SOON),
             countdown=seconds or None,
         )
+
+    @property
+    def send_task(self) -> Callable[..., object]:
+        """For messages that are no jobs: Celery's own."""
+        send: Callable[..., object] = self._celery.send_task
+        return send
 
     def send_chunks(self, job_id: str, chunks: Sequence[int]) -> None:
         """Ask for workers on chunks of an ingest."""

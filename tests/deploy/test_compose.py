@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from ruamel.yaml import YAML
 
-from app.settings import PREFIX, Settings
+from app.cli.commands import build
+from app.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -90,8 +92,19 @@ def test_what_is_read_only_is_given_no_file_that_compose_writes_into_it(compose:
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_settings_are_ones_that_dyad_takes(compose: dict[str, Any], name: str) -> None:
-    given = {key for key in compose["services"][name]["environment"] if key.startswith("DYAD_")}
-    assert given <= {PREFIX + field.upper() for field in Settings.model_fields}
+    given = {key: filled(value) for key, value in compose["services"][name]["environment"].items()}
+    load_settings({key: value for key, value in given.items() if key.startswith("DYAD_")})
+
+
+def test_the_commands_are_ones_that_dyad_has(compose: dict[str, Any]) -> None:
+    typer_app = typer.main.get_command(build())
+    for name in OURS:
+        service = compose["services"][name]
+        program, command, *options = service.get("entrypoint", service.get("command"))
+        assert program == "dyad"
+        known = getattr(typer_app, "commands")[command]  # noqa: B009 - typer gives it no type
+        flags = {flag for each in known.params for flag in each.opts}
+        assert {option for option in options if option.startswith("--")} <= flags
 
 
 def test_only_the_api_and_grafana_can_be_reached_and_only_from_this_machine(compose: dict[str, Any]) -> None:

@@ -84,9 +84,9 @@ class Cluster:
             "DYAD_READ_ROOTS": str(self.folder),
         }
 
-    def api(self) -> ServeProcess:
+    def api(self, **env: str) -> ServeProcess:
         """Another API process."""
-        made = ServeProcess(self.folder / "home", self.folder / "api.log", **self.settings)
+        made = ServeProcess(self.folder / "home", self.folder / "api.log", **{**self.settings, **env})
         self.apis.append(made)
         return made
 

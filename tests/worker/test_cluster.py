@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -51,8 +52,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return zipped(tmp_path_factory.mktemp("archive") / "tiles.zip", members)
 
 
-def submit(client: httpx.Client, collection: str, archive: Path) -> str:
-    client.post("/collections", json={"id": collection, "model": "hog"}).raise_for_status()
+def submit(client: httpx.Client, collection: str, archive: Path, model: str = "hog") -> str:
+    client.post("/collections", json={"id": collection, "model": model}).raise_for_status()
     with archive.open("rb") as file:
         answer = client.post(f"/collections/{collection}/items", files={"files": ("tiles.zip", file)})
     assert answer.status_code == 201, answer.text
@@ -93,6 +94,27 @@ def test_what_one_process_takes_in_another_indexes(cluster: Cluster, client: htt
     kept = [blobs / name for name in ("uploads", "upload-marks", "work", "journal")]
     until(lambda: not any(path.is_file() for folder in kept for path in folder.rglob("*")), "what the job had to be cleared")
     assert client.get("/readyz").status_code == 200
+
+
+def test_a_query_is_embedded_by_a_worker_and_here_once_there_is_none(
+    cluster: Cluster, client: httpx.Client, archive: Path
+) -> None:
+    worker = cluster.worker()
+    check_whole(client, "asked", submit(client, "asked", archive, model="dyad-rgb-128"))
+    remote = cluster.api(DYAD_INFERENCE="remote").client
+
+    def search() -> str:
+        answer = remote.post("/collections/asked/search", files={"image": ("7.jpg", jpeg_bytes(7, 32))}).raise_for_status()
+        name: str = answer.json()["features"][0]["properties"]["file_name"]
+        return name
+
+    def is_answered_there() -> bool:
+        assert search() == "7.jpg"
+        return re.search(r"dyad\.embed_query\S* succeeded", cluster.log.read_text()) is not None
+
+    until(is_answered_there, "a query that a worker embedded")
+    worker.kill()
+    assert search() == "7.jpg"
 
 
 def test_a_killed_worker_costs_no_tile(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
