@@ -34,7 +34,9 @@ def test_the_page_asks_for_a_key_and_keeps_it(tmp_path: Path, visitor: Callable[
         dialog.get_by_role("button", name="Continue").click()
         expect(dialog).to_have_count(0)
         expect(page.locator("#grid > li")).to_have_count(3)
-        page.wait_for_function("[...document.querySelectorAll('#grid img')].every((i) => i.complete && i.naturalWidth > 0)")
+        for picture in page.locator("#grid img").all():
+            expect(picture).to_have_js_property("complete", True)
+            assert picture.evaluate("(image) => image.naturalWidth") > 0
         assert key not in page.evaluate("document.cookie + JSON.stringify([{...localStorage}, {...sessionStorage}])")
 
         page.reload()
