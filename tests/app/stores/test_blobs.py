@@ -22,6 +22,7 @@ def test_deleting_a_prefix_leaves_no_folder_behind(tmp_path: Path) -> None:
 
 
 FULL = """
+from app.errors import OutOfSpace
 from app.stores.blobs import ObjectBlobs
 blobs = ObjectBlobs(disk / "blobs")
 blobs.put("a/old", b"old")
