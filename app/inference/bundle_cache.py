@@ -70,8 +70,7 @@ class BundleCache:
     def keep_only(self, digests: Set[str]) -> None:
         """Forget the copies of all others, and what killed processes left."""
         for path in self._root.iterdir() if self._root.is_dir() else ():
-            is_old = path.name.startswith(SCRATCH) and time.time() - path.stat().st_mtime > ABANDONED_SECONDS
-            if is_old or not (path.name in digests or path.name.startswith(SCRATCH)):
+            if _is_abandoned(path) if path.name.startswith(SCRATCH) else path.name not in digests:
                 shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
@@ -108,3 +107,10 @@ class BundleCache:
         except OSError:
             if not place.is_dir():
                 raise
+
+
+def _is_abandoned(scratch: Path) -> bool:
+    try:
+        return time.time() - scratch.stat().st_mtime > ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False  # its user removed it just now
