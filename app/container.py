@@ -126,6 +126,7 @@ class Container:
             self.vectors,
             self.blobs,
             roots,
+            settings.max_upload_mb * megabyte,
             settings.sync_min_remaining,
         )
         self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots, self.locks)

@@ -6,6 +6,7 @@
     ├── InvalidInput              parameters contradict each other or cannot be understood
     │   ├── ModelMismatch         a model does not fit a collection (bands, dimension)
     │   └── Unfetchable           a file on another server that cannot be had
+    │       └── NotThere          because that server has no such file
     ├── Unprocessable             well-formed but of the wrong shape; carries a list of field errors
     ├── Unauthenticated           a key is needed, or the one that was sent is not known
     ├── Forbidden                 a path outside DYAD_READ_ROOTS, an action the caller may not do
@@ -53,6 +54,10 @@ class ModelMismatch(InvalidInput):
 
 class Unfetchable(InvalidInput):
     """A file on another server cannot be had."""
+
+
+class NotThere(Unfetchable):
+    """Its server says that it has no such file."""
 
 
 class Unprocessable(DyadError):

@@ -14,6 +14,7 @@ from app.cli.options import Target
 from app.cli.output import list_rejected, print_fields, print_json, say
 from app.cli.reach import open_backend
 from app.domain.globs import has_magic
+from app.domain.urls import is_url
 
 
 def schedule(
@@ -23,10 +24,12 @@ def schedule(
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH|GLOB", help="File, folder or quoted pattern on the machine of the service; repeatable."),
+        typer.Option(
+            metavar="PATH|GLOB|URL", help="File, folder or quoted pattern on the machine of the service, or a file's address."
+        ),
     ] = None,
     stac: Annotated[
-        list[str] | None, typer.Option(metavar="PATH", help="STAC catalogue or item collection; repeatable.")
+        list[str] | None, typer.Option(metavar="PATH|URL", help="STAC catalogue or item collection; repeatable.")
     ] = None,
     on_vanished: Annotated[
         Literal["keep", "remove"] | None, typer.Option(help="Mark or delete tiles whose file is gone; keep if not given.")
@@ -50,11 +53,13 @@ def schedule(
 ) -> None:
     """Keep a collection like its sources: set, show, run or remove its schedule. A running service keeps to it.
 
-    Sources lie in the folders that DYAD_READ_ROOTS names.
+    Sources lie in the folders and under the addresses that DYAD_READ_ROOTS names.
 
     Examples:
 
         dyad collections schedule naip --cron "0 3 * * *" --source /data/naip --source "/data/new/**/*.tif"
+
+        dyad collections schedule naip --cron @daily --stac https://data.example.com/naip/catalog.json
 
         dyad collections schedule naip --run
     """
@@ -92,12 +97,16 @@ def _check(sets: bool, *, show: bool, delete: bool, run: bool, accept_vanished: 
 
 def _sources(paths: list[str], catalogues: list[str], labels_from_folders: bool) -> list[str | Document]:
     """Sources as the service takes them; relative paths begin in the present folder."""
-    whole = [str(Path.cwd() / path) for path in paths]
+    whole = [_whole(path) for path in paths]
     sources: list[str | Document] = list(whole)
     if labels_from_folders:
-        kinds = [("glob" if has_magic(path) else "path", path) for path in whole]
+        kinds = [("glob" if has_magic(path) and not is_url(path) else "path", path) for path in whole]
         sources = [{kind: path, "labels_from_folders": True} for kind, path in kinds]
-    return [*sources, *({"stac": str(Path.cwd() / path)} for path in catalogues)]
+    return [*sources, *({"stac": _whole(path)} for path in catalogues)]
+
+
+def _whole(where: str) -> str:
+    return where if is_url(where) else str(Path.cwd() / where)
 
 
 def _settings(given: Document, sources: list[str | Document]) -> Document:

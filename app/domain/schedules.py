@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 
 from app.domain.cron import Cron
 from app.domain.globs import has_magic
+from app.domain.urls import is_url
 
 MAX_SOURCES = 100
 
@@ -17,10 +18,10 @@ OnVanished = Literal["keep", "remove"]
 
 
 class Source(BaseModel):
-    """Files on the server: exactly one of `path`, `glob` and `stac`, each absolute.
+    """Files on the server or on the web: exactly one of `path`, `glob` and `stac`, each an absolute path or an address.
 
-    path: a file, or a folder with all below it. glob: the files that it matches; `**` is any number of folders.
-    stac: an item collection (GeoJSON) or a catalogue, whose items are indexed.
+    path: a file, or a folder with all below it; on the web a file. glob: the files that it matches; `**` is any number of
+    folders; not on the web. stac: an item collection (GeoJSON) or a catalogue, whose items are indexed.
     labels_from_folders: label each file by the folder that it lies in. on_vanished: instead of the schedule's.
     """
 
@@ -42,14 +43,14 @@ class Source(BaseModel):
 
     @classmethod
     def of(cls, given: str | Source) -> Source:
-        """A text is a glob if it has a wildcard, else a path."""
+        """A text is a path, unless it is one on the server and has a wildcard: a glob."""
         if isinstance(given, Source):
             return given
-        return cls(glob=given) if has_magic(given) else cls(path=given)
+        return cls(glob=given) if has_magic(given) and not is_url(given) else cls(path=given)
 
     @property
     def where(self) -> str:
-        """The path or pattern, without `file://`."""
+        """The path, pattern or address, without `file://`."""
         return (self.path or self.glob or self.stac or "").removeprefix("file://")
 
 

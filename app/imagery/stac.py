@@ -107,7 +107,7 @@ def local_path(href: Any, folder: Path, what: str) -> Path:
     Raises:
         InvalidInput: it is no text, or lies elsewhere than on this machine.
     """
-    if not _SCHEME.match(_text(href, what)):
+    if not _SCHEME.match(text_of(href, what)):
         return folder / str(href)
     parts = urlsplit(href)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
@@ -115,7 +115,12 @@ def local_path(href: Any, folder: Path, what: str) -> Path:
     raise InvalidInput(f"{what} lies at {href[:200]}; only local files are read: download it and make the href relative")
 
 
-def _text(href: Any, what: str) -> str:
+def text_of(href: Any, what: str) -> str:
+    """An href that may lead somewhere. what: whose it is, for people.
+
+    Raises:
+        InvalidInput: it is no text, or an empty one.
+    """
     if not isinstance(href, str) or not href or "\x00" in href:
         raise InvalidInput(f"{what} has no usable href")
     return href
@@ -148,8 +153,8 @@ def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[
             continue
         what = f"asset {key!r} of the STAC Item"
         if isinstance(base, Url):
-            urls.append((key, base.join(_text(asset.href, what))))
-        elif web and is_url(_text(asset.href, what)):
+            urls.append((key, base.join(text_of(asset.href, what))))
+        elif web and is_url(text_of(asset.href, what)):
             urls.append((key, asset.href))
         else:
             files.append((key, local_path(asset.href, base, what).resolve()))

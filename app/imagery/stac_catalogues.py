@@ -1,8 +1,8 @@
-"""The Items of local STAC catalogues, collections and item collections (GeoJSON). Nothing is fetched."""
+"""The Items of STAC catalogues, collections and item collections (GeoJSON). What is on the web others fetch: see `Open`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +10,22 @@ from typing import Any, NamedTuple
 import pystac
 from pystac.serialization import identify_stac_object_type
 
-from app.errors import DyadError, InvalidInput
+from app.domain.urls import Url, is_url
+from app.errors import DyadError, InvalidInput, Unavailable
 from app.imagery.sources import FileKind, sniff
-from app.imagery.stac import STAC_ERRORS, StacItem, local_path, parse_stac_item, read_stac_document, unreadable
+from app.imagery.stac import STAC_ERRORS, StacItem, local_path, parse_stac_item, read_stac_document, text_of, unreadable
 
 MAX_BYTES = 128 * 1024 * 1024
 CATALOGUE = "STAC catalogue"
-_BRANCHES = (pystac.RelType.CHILD, pystac.RelType.ITEM)
+_BRANCHES = frozenset({str(pystac.RelType.CHILD), str(pystac.RelType.ITEM)})
+_WEB_BRANCHES = _BRANCHES | {"items"}
+"""On the web a Collection may name its Items as a STAC API does: page by page."""
+_NEXT = frozenset({"next"})
+
+Place = Path | Url
+"""Where a document lies: a file here, or an address."""
+Open = Callable[[Place], tuple[Place, Path]]
+"""Gives the real place of what a link names, and the file its bytes are in; raises a `DyadError` if it may not be read."""
 
 
 class Found(NamedTuple):
@@ -42,62 +51,87 @@ def read_stac_catalogue(path: Path) -> dict[str, Any] | None:
     return document if is_one else None
 
 
-def list_stac_items(path: Path, document: dict[str, Any], allowed: Callable[[Path], Path]) -> Iterator[Found]:
+def list_stac_items(place: Place, document: dict[str, Any], open_: Open, *, web: bool = False) -> Iterator[Found]:
     """The Items of a catalogue or a collection with all below it, or of an item collection.
 
-    path, document: of a catalogue, links followed, and what `read_stac_catalogue` made of it. allowed: gives the real path of a
-    file that a link names, or raises a `DyadError`.
+    place, document: of a catalogue, links followed, and what `read_stac_catalogue` made of it. web: whether what lies here may
+    name what lies on the web; what lies there never names a file here.
+
+    Raises:
+        Unavailable: `open_` cannot open anything now.
     """
-    if not _is_item_collection(document):
-        yield from _Walk(allowed).run(path, document)
-        return
-    for number, feature in enumerate(document["features"]):
-        yield _found(f"feature {number}", partial(parse_stac_item, feature, path.parent))
+    return _Walk(open_, web).run(place, document)
 
 
 class _Walk:
-    """One walk through a tree of links; a file is looked at once, however often it is linked."""
+    """One walk through a tree of links; a document is looked at once, however often it is linked."""
 
-    def __init__(self, allowed: Callable[[Path], Path]) -> None:
-        self._allowed = allowed
-        self._seen: set[Path] = set()
-        self._waiting: list[tuple[str, Path]] = []
+    def __init__(self, open_: Open, web: bool) -> None:
+        self._read = open_
+        self._web = web
+        self._seen: set[Place] = set()
+        self._waiting: list[tuple[str, Place]] = []
 
-    def run(self, path: Path, document: Any) -> Iterator[Found]:
-        self._seen.add(path)
-        yield from self._open(str(path), path, document)
+    def run(self, place: Place, document: Any) -> Iterator[Found]:
+        self._seen.add(place)
+        yield from self._open(str(place), place, document)
         while self._waiting:
             href, linked = self._waiting.pop()
             try:
-                real = self._allowed(linked)
+                real, path = self._read(linked)
                 if real not in self._seen:
                     self._seen.add(real)
-                    yield from self._open(href, real, read_stac_document(real))
+                    yield from self._open(href, real, read_stac_document(path))
+            except Unavailable:
+                raise
             except DyadError as error:
                 yield Found(href, error)
             except OSError as error:
                 yield Found(href, InvalidInput(f"{href} cannot be read: {error.strerror}"))
 
-    def _open(self, href: str, path: Path, document: Any) -> Iterator[Found]:
+    def _open(self, href: str, place: Place, document: Any) -> Iterator[Found]:
         kind = _kind(document)
-        if kind is pystac.STACObjectType.ITEM:
-            yield _found(href, partial(parse_stac_item, document, path.parent))
+        if _is_item_collection(document):
+            for number, feature in enumerate(document["features"]):
+                yield self._found(f"feature {number}", feature, place)
+            if isinstance(place, Url):
+                yield from self._follow(document, place, _NEXT)
+        elif kind is pystac.STACObjectType.ITEM:
+            yield self._found(href, document, place)
         elif kind is None:
             raise InvalidInput(f"{href}: no STAC catalogue, collection or Item that can be read")
         else:
-            yield from self._follow(document, path.parent)
+            yield from self._follow(document, place, _BRANCHES if isinstance(place, Path) else _WEB_BRANCHES)
 
-    def _follow(self, document: dict[str, Any], folder: Path) -> Iterator[Found]:
-        """Note where the links of a catalogue or collection lead."""
+    def _follow(self, document: dict[str, Any], place: Place, branches: Collection[str]) -> Iterator[Found]:
+        """Note where the links of a document lead."""
         try:
-            links = [(str(link["rel"]), link["href"]) for link in document.get("links", [])]
+            links = [link for link in document.get("links", []) if str(link["rel"]) in branches]
+            hrefs = [(link["href"], str(link.get("method", "GET")).upper()) for link in links]
         except STAC_ERRORS as error:
             raise unreadable(CATALOGUE, error) from None
-        for href in (href for rel, href in reversed(links) if rel in _BRANCHES):
+        for href, method in reversed(hrefs):
             try:
-                self._waiting.append((href, local_path(href, folder, "a link of the STAC catalogue")))
+                self._waiting.append(self._linked(href, method, place))
             except InvalidInput as error:
                 yield Found(str(href), error)
+
+    def _linked(self, href: Any, method: str, place: Place) -> tuple[str, Place]:
+        """Where a link leads, after what to call it."""
+        what = f"a link of the {CATALOGUE}"
+        if method != "GET":
+            raise InvalidInput(f"{what} is to be asked by {method}, which is not done")
+        if isinstance(place, Url):
+            url = Url.parse(place.join(text_of(href, what)), allow_query=True)
+        elif self._web and is_url(text_of(href, what)):
+            url = Url.parse(href, allow_query=True)
+        else:
+            return href, local_path(href, place.parent, what)
+        return url.public(), url
+
+    def _found(self, name: str, document: Any, place: Place) -> Found:
+        base = place if isinstance(place, Url) else place.parent
+        return _found(name, partial(parse_stac_item, document, base, self._web))
 
 
 def _found(name: str, read: Callable[[], StacItem]) -> Found:

@@ -16,10 +16,10 @@ class RemoteFiles(Protocol):
             InvalidInput: not an address of a file. Forbidden: not under one that may be read.
         """
 
-    def fetch(self, url: str, target: Path, max_bytes: int) -> None:
-        """Write the file to `target`, all of it or nothing.
+    def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
+        """Write the file to `target`, all of it or nothing. allow_query: for addresses that another file of the server named.
 
         Raises:
-            InvalidInput, Forbidden: as `check`, also of where it leads on to. Unfetchable: the server does not give it.
-            TooLarge: more than `max_bytes`. OutOfSpace: the disk is full.
+            InvalidInput, Forbidden: as `check`, also of where it leads on to. Unfetchable: the server does not give it;
+            NotThere: because it has none. TooLarge: more than `max_bytes`. OutOfSpace: the disk is full.
         """

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
 from app.domain.tiles import MAX_LABELS
-from app.errors import DyadError, Forbidden, InvalidInput, UnreadableImage
+from app.errors import DyadError, Forbidden, InvalidInput, Unavailable, UnreadableImage
 from app.imagery.archives import extract
 from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.stac import StacItem, read_stac_item
@@ -31,7 +31,7 @@ class SourceFile:
     name: its source name. temporary: to be deleted after use (a zip's member; the zip stays until the job ends).
     weight: its share of the progress, of 1.
     place_if_missing: the metadata's place is for a file that has none itself (a STAC item's), not instead of the file's own.
-    url: where the file is fetched from before it is read; `path` is where it is put.
+    url: where the file is fetched from before it is read; `path` is where it is put. is_fetched: it lies there already.
     members: of a zip only those from the first number to before the second; None: all.
     """
 
@@ -42,6 +42,7 @@ class SourceFile:
     weight: float = 1.0
     place_if_missing: bool = False
     url: str | None = None
+    is_fetched: bool = False
     members: tuple[int, int] | None = None
 
     @property
@@ -212,7 +213,7 @@ def what_is_wrong_with_text(name: str) -> str | None:
 def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:
     """What a file stands for: itself, a zip's members, or the assets of a STAC item."""
     try:
-        if source.url is not None:
+        if source.url is not None and not source.is_fetched:
             roots.web().fetch(source.url, source.path, max_bytes)
         kind = sniff(source.path)
         if kind is FileKind.ZIP:
@@ -223,6 +224,8 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> I
             raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
         else:
             yield source
+    except Unavailable:
+        raise  # a full disk is no fault of the file
     except DyadError as error:
         yield Rejection(source.name, str(error), source.weight)
     except OSError as error:
@@ -257,6 +260,8 @@ def _remote_assets(
         try:
             roots.web().fetch(url, path, max_bytes)
             yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
+        except Unavailable:
+            raise
         except DyadError as error:
             yield Rejection(name, str(error), weight)
 
@@ -283,3 +288,10 @@ def asset_files(item: StacItem, name: str, roots: Roots, weight: float = 1.0) ->
             yield SourceFile(asset, roots.resolve(path), metadata, weight=weight, place_if_missing=True)
         except DyadError as error:
             yield Rejection(asset, str(error), weight)
+
+
+def asset_urls(item: StacItem, name: str) -> Iterator[SourceFile]:
+    """Its images that lie on the web, named likewise, to be fetched."""
+    metadata, weight = asset_metadata(item), 1.0 / item.count
+    for key, url in item.urls:
+        yield SourceFile(f"{name}#{key}", Path(), metadata, weight=weight, place_if_missing=True, url=url)

@@ -14,6 +14,7 @@ from app.domain.schedules import GivenSource, OnVanished, Source
 from app.errors import ModelMismatch, NotFound, SourceUnavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.collections import CollectionService
+from app.services.downloads import Downloads
 from app.services.ingest import IngestService
 from app.services.ingest_sources import Rejection, Roots, SourceFile
 from app.services.reindex import KIND as REINDEX
@@ -42,7 +43,8 @@ class SyncInputs(BaseModel):
 class SyncService:
     """Runs syncs.
 
-    min_remaining: a source of whose files this share or less remains is not believed: nothing of it is marked or removed.
+    max_bytes: of a file that is fetched. min_remaining: a source of whose files this share or less remains is not believed:
+    nothing of it is marked or removed.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class SyncService:
         vectors: VectorStore,
         blobs: Blobs,
         roots: Roots,
+        max_bytes: int,
         min_remaining: float,
     ) -> None:
         self._collections = collections
@@ -63,6 +66,7 @@ class SyncService:
         self._vectors = vectors
         self._blobs = blobs
         self._roots = roots
+        self._max_bytes = max_bytes
         self._min_remaining = min_remaining
 
     def run(self, context: JobContext) -> dict[str, Any]:
@@ -77,10 +81,11 @@ class SyncService:
             Cancelled, Interrupted: told to stop; everything reported so far stays.
         """
         inputs = SyncInputs.model_validate(context.job.inputs)
-        listings = [SourceListing(Source.of(given), self._roots) for given in inputs.sources]
         with self._ingest.workplace(context) as folder:
             context.progress(0, "listing the sources")
-            total = sum(entry.weight for listing in listings for entry in listing.entries())
+            downloads = Downloads(self._roots, folder, self._max_bytes)
+            listings = [SourceListing(Source.of(given), self._roots, downloads) for given in inputs.sources]
+            total = sum(entry.weight for listing in listings for entry in _checked(context, listing.entries()))
             result = self._ingest.index(context, self._files(listings, folder), total, list_unchanged=False)
         settled, refusals = self._settle(context, listings, inputs)
         result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
@@ -146,3 +151,10 @@ class SyncService:
                 " schedule with accept_vanished"
             )
         return None
+
+
+def _checked(context: JobContext, entries: Iterator[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+    """The same, as long as the job should go on."""
+    for entry in entries:
+        context.check()
+        yield entry

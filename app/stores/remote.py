@@ -10,7 +10,7 @@ import httpcore
 import httpx
 
 from app.domain.urls import Url
-from app.errors import Forbidden, TooLarge, Unfetchable
+from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
 from app.files import telling_full_disk
 from app.ports import RemoteFiles
 from app.stores.addresses import CheckedBackend, Lookup, look_up
@@ -18,6 +18,7 @@ from app.stores.addresses import CheckedBackend, Lookup, look_up
 MAX_REDIRECTS = 5
 TIMEOUTS = {"connect": 10.0, "read": 30.0, "write": 10.0, "pool": 60.0}
 _REDIRECTS = (301, 302, 303, 307, 308)
+_GONE = (404, 410)
 _HEADERS = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "dyad"))
 
 
@@ -37,20 +38,20 @@ class HttpFiles(RemoteFiles):
         """The address in its one form."""
         return str(self._allowed(Url.parse(url)))
 
-    def fetch(self, url: str, target: Path, max_bytes: int) -> None:
+    def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
         """Write the file to `target`."""
-        begun = here = self._allowed(Url.parse(url))
+        begun = here = self._allowed(Url.parse(url, allow_query=allow_query))
         with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool:
             for _ in range(MAX_REDIRECTS + 1):
                 following = self._get(pool, here, target, max_bytes)
                 if following is None:
                     return
                 here = self._allowed(Url.parse(here.join(following), allow_query=True), begun)
-        raise Unfetchable(f"{begun}: more than {MAX_REDIRECTS} redirects")
+        raise Unfetchable(f"{begun.public()}: more than {MAX_REDIRECTS} redirects")
 
     def _allowed(self, url: Url, begun: Url | None = None) -> Url:
         if not any(url.is_under(prefix) for prefix in self._prefixes):
-            where = f"{begun} leads to {url.public()}" if begun is not None else str(url)
+            where = f"{begun.public()} leads to {url.public()}" if begun is not None else url.public()
             raise Forbidden(f"{where}: the server may not read there; DYAD_READ_ROOTS names the addresses that it may read")
         return url
 
@@ -82,7 +83,8 @@ class HttpFiles(RemoteFiles):
 
 def _look_at(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> None:
     if status != 200:
-        raise Unfetchable(f"{url.public()}: its server answered {status}")
+        kind = NotThere if status in _GONE else Unfetchable
+        raise kind(f"{url.public()}: its server answered {status}")
     if headers.get("content-encoding", "identity") != "identity":
         raise Unfetchable(f"{url.public()}: its server sends it packed as {headers['content-encoding']}, unasked")
     length = headers.get("content-length", "")

@@ -11,12 +11,12 @@ import { STATUS, countsText, jobView, rejectedList } from "./jobview.js";
 /** @type {[string, string][]} */
 const TIMES = [["0 * * * *", "Every hour"], ["0 3 * * *", "Every night at 3:00"], ["0 3 * * 1", "Mondays at 3:00"], ["0 3 1 * *", "On the first of a month at 3:00"]];
 /** @type {[string, string, string][]} kind, name, example */
-const KINDS = [["path", "File or folder", "/data/scenes"], ["glob", "Pattern", "/data/**/*.tif"], ["stac", "STAC items", "/data/catalog.json"]];
+const KINDS = [["path", "File or folder", "/data/scenes or https://…/scene.tif"], ["glob", "Pattern", "/data/**/*.tif"], ["stac", "STAC items", "/data/catalog.json or https://…/catalog.json"]];
 
 /** @param {any} source as the service gives it @param {() => void} changed */
 function sourceRow(source, changed) {
   const kind = h("select", { "aria-label": "Kind of source" }, KINDS.map(([value, text]) => h("option", { value, selected: value in source && source[value] !== null }, text)));
-  const where = h("input", { type: "text", required: true, "aria-label": "Where, on the server", value: source.path ?? source.glob ?? source.stac ?? "", spellcheck: "false" });
+  const where = h("input", { type: "text", required: true, "aria-label": "Where, on the server or the web", value: source.path ?? source.glob ?? source.stac ?? "", spellcheck: "false" });
   const labels = h("input", { type: "checkbox", checked: Boolean(source.labels_from_folders) });
   const option = h("label", { class: "option" }, labels, h("span", {}, "folders' names as labels"));
   const draw = () => {
@@ -38,7 +38,7 @@ function fields(known, zone) {
   const list = h("ul", { class: "sources", id: "sources" });
   const tidy = () => { for (const element of readers.keys()) if (!element.isConnected) readers.delete(element); };
   const add = (/** @type {any} */ source) => {
-    const row = sourceRow(typeof source === "string" ? (/[*?[]/.test(source) ? { glob: source } : { path: source }) : source, tidy);
+    const row = sourceRow(typeof source === "string" ? (/^(?!https?:)[^]*[*?[]/i.test(source) ? { glob: source } : { path: source }) : source, tidy);
     readers.set(row.element, row.read);
     list.append(row.element);
     return row.element;
@@ -54,7 +54,7 @@ function fields(known, zone) {
   const paused = h("input", { type: "checkbox", checked: Boolean(known?.paused) });
   return {
     body: [
-      h("fieldset", { class: "stack" }, h("legend", {}, "Sources, on the server"), list,
+      h("fieldset", { class: "stack" }, h("legend", {}, "Sources, on the server or the web"), list,
         h("div", { class: "row" }, h("button", { type: "button", class: "quiet", onclick: () => add({ path: "" }).querySelector("input").focus() }, "Add a source"))),
       h("div", { class: "fields" }, h("label", { class: "field" }, "When", preset), h("label", { class: "field" }, "Cron: minute hour day month weekday", cron),
         h("label", { class: "field" }, "Time zone", timezone)),

@@ -11,7 +11,7 @@ import pytest
 
 from app.errors import DyadError, Forbidden, InvalidInput
 from app.imagery.stac import StacItem
-from app.imagery.stac_catalogues import Found, list_stac_items, read_stac_catalogue
+from app.imagery.stac_catalogues import Found, Place, list_stac_items, read_stac_catalogue
 from tests.support import images
 from tests.support.stac import SQUARE, WHEN, item, write_catalogue, write_item_collection
 
@@ -23,7 +23,13 @@ def anywhere(path: Path) -> Path:
 def listed(path: Path, allowed: Callable[[Path], Path] = anywhere) -> Iterator[Found]:
     catalogue = read_stac_catalogue(path)
     assert catalogue is not None
-    return list_stac_items(path, catalogue, allowed)
+
+    def opened(place: Place) -> tuple[Place, Path]:
+        assert isinstance(place, Path)
+        real = allowed(place)
+        return real, real
+
+    return list_stac_items(path, catalogue, opened)
 
 
 def found(path: Path) -> dict[str, StacItem]:
