@@ -13,6 +13,7 @@ from app import __version__
 from app.api import errors
 from app.api.access import AccessMiddleware
 from app.api.headers import SecurityHeadersMiddleware
+from app.api.hosts import HostMiddleware
 from app.api.limits import BodyLimitMiddleware, RateLimitMiddleware
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
@@ -73,6 +74,8 @@ def create_app(container: Container) -> FastAPI:
     if container.settings.rate_limit:
         app.add_middleware(RateLimitMiddleware, rates=container.settings.rate_limit, broker_url=container.settings.broker_url)
     app.add_middleware(AccessMiddleware, keys=container.keys)
+    if container.settings.checks_hosts:
+        app.add_middleware(HostMiddleware, hosts=container.settings.allowed_hosts)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(RequestContextMiddleware)

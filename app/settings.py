@@ -48,6 +48,7 @@ class Settings(BaseModel):
     qdrant_exact_below: int = Field(default=200_000, ge=0)
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
+    allowed_hosts: tuple[str, ...] = ()
     api_key: str = Field(default="", repr=False)
     rate_limit: str = ""
     max_upload_mb: int = Field(default=4096, ge=1)
@@ -74,6 +75,15 @@ class Settings(BaseModel):
     def _split_networks(cls, value: Any) -> Any:
         parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         return tuple(str(ip_network(part)) for part in parts)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        for part in parts:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*", part):
+                raise ValueError(f"{part!r} is no name of a host; write it without scheme and port, as tiles.example.com")
+        return tuple(part.lower().removesuffix(".") for part in parts)
 
     @field_validator("rate_limit")
     @classmethod
@@ -131,6 +141,11 @@ class Settings(BaseModel):
                 f"DYAD_BROKER_URL means several processes, which need {' and '.join(missing)} to share what they keep: "
                 "a Qdrant server and s3://bucket/prefix, or file:///folder on a disk that all of them have"
             )
+
+    @property
+    def checks_hosts(self) -> bool:
+        """Whether requests must name a host that is known: nothing else keeps pages of other sites out."""
+        return bool(self.allowed_hosts) or (self.api_keys_file is None and not self.allow_anonymous)
 
     @property
     def url(self) -> str:
