@@ -6,7 +6,7 @@ WORKDIR /src
 # The dependencies first: they change rarely, and this layer is kept while only the code does.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir app models worker && printf '__version__ = "0"\n' > app/__init__.py && touch models/__init__.py worker/__init__.py \
-    && /opt/dyad/bin/pip install -c constraints.txt ".[cluster]" && /opt/dyad/bin/pip uninstall -y dyad
+    && /opt/dyad/bin/pip install -c constraints.txt ".[cluster,otel]" && /opt/dyad/bin/pip uninstall -y dyad
 COPY app app
 COPY models models
 COPY worker worker

@@ -88,6 +88,7 @@ class Container:
         parts = self._parts
         self.vectors, self.blobs, self.job_store = parts.vectors, parts.blobs, parts.job_store
         self.locks, self.folders, self.queue = parts.locks, parts.folders, parts.queue
+        self.depths = None if parts.broker is None else parts.broker.depths
         self.models_provider = self._models_provider(settings)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte, self.locks)
@@ -188,6 +189,8 @@ class Container:
         )
         if self._parts.queries is not None:
             self._parts.queries.close()
+        if self._parts.broker is not None:
+            self._parts.broker.close()
         for part in parts:
             try:
                 part.close()

@@ -62,7 +62,7 @@ def create_app(container: Container) -> FastAPI:
         dependencies=[] if container.keys is None else [Depends(DOCUMENTED_KEY)],
         responses=PROBLEMS,
     )
-    metrics = Metrics(container.job_store)
+    metrics = Metrics(container.job_store, container.depths)
     app.state.container = container
     app.state.metrics = metrics
     errors.install(app)

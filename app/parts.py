@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from app.errors import HomeInUse, StartupError
 from app.inference.remote import RemoteQueries
@@ -19,6 +20,9 @@ from app.stores.jobs_sqlite import SqliteJobStore
 from app.stores.locks_local import LocalLocks
 from app.stores.vectors_edge import EdgeVectorStore
 
+if TYPE_CHECKING:
+    from app.queue.broker import Broker
+
 Lanes = Mapping[str, Mapping[str, JobHandler]]
 SLOTS = 1000
 WORKER_PATIENCE = 90.0
@@ -28,7 +32,8 @@ WORKER_PATIENCE = 90.0
 @dataclass(frozen=True, slots=True)
 class Parts:
     """start: begins to run jobs in this process, if that is its business. helpers: other processes that share its ingests.
-    queries: the workers that embed queries for this process, None where it does so itself."""
+    queries: the workers that embed queries for this process, None where it does so itself. broker: where tasks wait.
+    """
 
     vectors: VectorStore
     blobs: Blobs
@@ -39,6 +44,7 @@ class Parts:
     start: Callable[[Lanes], None]
     helpers: Helpers | None = None
     queries: RemoteQueries | None = None
+    broker: Broker | None = None
 
 
 def open_home(settings: Settings, url: str | None) -> Home:
@@ -72,6 +78,7 @@ def _embedded_parts(settings: Settings, home: Home) -> Parts:
 
 
 def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+    from app.queue.broker import Broker
     from app.queue.celery_queue import CeleryQueue
     from app.queue.journal import Journal
     from app.stores.jobs_redis import RedisJobStore
@@ -86,7 +93,8 @@ def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
     folders = SharedFolders(home.staging, blobs)
     helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
     queries = _queries(settings, queue.send_task) if settings.inference == "remote" and not is_worker else None
-    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, lambda lanes: None, helpers, queries)
+    broker = Broker(connect(settings.broker_url))
+    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, lambda lanes: None, helpers, queries, broker)
 
 
 def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQueries:

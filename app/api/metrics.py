@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Counted
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -17,6 +17,7 @@ from app.domain.jobs import ACTIVE
 from app.errors import Unavailable
 from app.ports import JobStore
 
+Depths = Callable[[], Mapping[str, int]]
 MAX_JOBS = 10_000
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -43,12 +44,38 @@ class JobsCollector(Collector):
         yield family
 
 
-class Metrics:
-    """A registry of its own, so that two services in one process do not mix. jobs: how many wait is asked at every scrape."""
+class QueuesCollector(Collector):
+    """`dyad_queue_tasks`: messages that wait for a worker, by queue: jobs, chunks of ingests, queries."""
 
-    def __init__(self, jobs: JobStore) -> None:
+    def __init__(self, depths: Depths) -> None:
+        self._depths = depths
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: the broker is not asked before the first scrape."""
+        return []
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("dyad_queue_tasks", "Tasks that no worker has taken yet", labels=["queue"])
+        try:
+            for queue, number in self._depths().items():
+                family.add_metric([queue], number)
+        except Unavailable:
+            return
+        yield family
+
+
+class Metrics:
+    """A registry of its own, so that two services in one process do not mix.
+
+    jobs, depths: how many wait is asked at every scrape; depths: of a cluster's queues.
+    """
+
+    def __init__(self, jobs: JobStore, depths: Depths | None = None) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(JobsCollector(jobs))
+        if depths is not None:
+            self.registry.register(QueuesCollector(depths))
         ProcessCollector(registry=self.registry)
         labels = ("method", "route")
         self.requests = Counter("dyad_requests_total", "Requests", (*labels, "status"), registry=self.registry)

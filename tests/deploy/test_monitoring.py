@@ -31,11 +31,14 @@ def test_the_dashboard_asks_for_metrics_that_the_service_has(tmp_path: Path) -> 
         for name in re.findall(r"\bdyad_\w+", target["expr"])
     }
     store = SqliteJobStore(tmp_path / "jobs.sqlite")
-    text = (generate_latest(Metrics(store).registry) + generate_latest(REGISTRY)).decode()
+    text = (generate_latest(Metrics(store, lambda: {"embed": 1}).registry) + generate_latest(REGISTRY)).decode()
     store.close()
     given = {*re.findall(r"^# TYPE (\w+)", text, re.MULTILINE), *gpu.NAMES}
     assert asked
-    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= given
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked}
+    assert shown <= given
+    own = {name for name in given if name.startswith("dyad_") and not name.endswith("_created")}
+    assert own - shown == {"dyad_files_rejected_total", "dyad_gpu_memory_used_bytes", "dyad_gpu_memory_total_bytes"}
 
 
 def test_prometheus_asks_services_that_compose_has() -> None:
