@@ -1,25 +1,28 @@
 """Many vectors in the embedded store: how quickly they go in, what they take, how quickly and how completely they are found.
 
-python benchmarks/bench_million.py [--tiles 1000000] [--queries 200] [--folder FOLDER]
+python benchmarks/bench_million.py [--tiles 1000000] [--queries 200] [--folder FOLDER [--only STEP]]
 
 Clustered random 128-d vectors with a place, a time and labels each. First the store as Dyad serves it, which looks at every
 qualifying tile. Then the same shard with the graph and the int8 vectors that Dyad asks of a Qdrant server, searched with the
 parameters that it sends there; recall is against exact answers. What a tile takes is told by part: `dyad cluster plan` works
-with these figures. The folder needs 12 GB a million; in memory (/dev/shm) the disk plays no part.
+with these figures. The folder needs 12 GB a million; in memory (/dev/shm) the disk plays no part. What lies in a folder that is
+named stays there, so that the steps can be run one at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -53,60 +56,110 @@ FILTERS = {
 _BATCH = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One shard, and beside it what each step has found so far."""
+
+    folder: Path
+    tiles: int
+    queries: int
+
+    @property
+    def shard(self) -> Path:
+        """Where it lies."""
+        return self.folder / INDEX / "shard"
+
+    def steps(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        """In their order; each returns what is to be remembered."""
+        return {"fill": self.fill, "exact": self.exact, "optimize": self.optimize, "graph": self.graph}
+
+    def run(self, name: str) -> None:
+        """One step."""
+        (self.folder / f"{name}.json").write_text(json.dumps(self.steps()[name]()))
+
+    def found(self, name: str) -> dict[str, Any] | None:
+        """What a step returned, None if it has not been run."""
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_bytes()) if path.exists() else None
+
+    def fill(self) -> dict[str, Any]:
+        """Write the tiles."""
+        seconds = fill(self.folder, made_up(self.tiles, self.queries)[0])
+        return {"seconds": seconds, "bytes": taken(self.shard)}
+
+    def exact(self) -> dict[str, Any]:
+        """Look at every qualifying tile."""
+        shard = edge.EdgeShard.load(str(self.shard))
+        asked = made_up(self.tiles, self.queries)[1]
+        exactly = edge.SearchParams(exact=True)
+        found = {name: searched(shard, asked, where, exactly) for name, where in FILTERS.items()}
+        counts = {name: shard.count(edge.CountRequest(filter=_filter(where), exact=True)) for name, where in FILTERS.items()}
+        shard.close()
+        return {"found": found, "counts": counts}
+
+    def optimize(self) -> dict[str, Any]:
+        """Build the graph and the int8 vectors."""
+        started = time.perf_counter()
+        shard = edge.EdgeShard.load(str(self.shard), config())
+        shard.optimize()
+        shard.flush()
+        shard.close()
+        return {"seconds": time.perf_counter() - started, "bytes": taken(self.shard)}
+
+    def graph(self) -> dict[str, Any]:
+        """Search as a server is asked to, and without its help for filters."""
+        shard = edge.EdgeShard.load(str(self.shard), config())
+        asked = made_up(self.tiles, self.queries)[1]
+        found = {name: searched(shard, asked, where, as_sent(where)) for name, where in FILTERS.items()}
+        bare = {name: searched(shard, asked, where, edge.SearchParams(hnsw_ef=128)) for name, where in FILTERS.items()}
+        shard.close()
+        return {"found": found, "bare": bare}
+
+    def show(self) -> None:
+        """What is known by now."""
+        rows = []
+        for title, step in (("as Dyad serves it", "fill"), ("with graph and int8", "optimize")):
+            if found := self.found(step):
+                sizes = [f"{size / self.tiles:,.0f}" for size in found["bytes"].values()]
+                rows.append([title, *sizes, f"{self.tiles / found['seconds']:,.0f}"])
+        columns = ["", "anonymous memory, B a tile", "disk, B a tile", "fields on disk", "records", "tiles/s"]
+        print_table(f"{self.tiles:,} tiles", columns, rows)
+        exact, graph = self.found("exact"), self.found("graph")
+        if exact is None:
+            return
+        rows = []
+        for name, count in exact["counts"].items():
+            runs = [run["found"][name] for run in (exact, graph) if run is not None]
+            times = [f"{value:.1f}" for _, each in runs for value in np.percentile(each, (50, 99))]
+            others = [] if graph is None else [graph["found"][name][0], graph["bare"][name][0]]
+            recalls = [f"{recall(exact['found'][name][0], other):.3f}" for other in others]
+            rows.append([name, f"{count / self.tiles:.1%}", *times, *recalls])
+        columns = ["filter", "qualify", "exact p50", "p99", "graph p50", "p99", f"recall@{LIMIT}", "without help"]
+        print_table(f"A search, milliseconds; {self.queries} queries", columns[: len(rows[0])], rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--folder", type=Path, help="where to work, and to leave everything; else in a folder that goes")
+    parser.add_argument("--only", choices=["fill", "exact", "optimize", "graph"], help="one step, on what those before it left")
     parser.add_argument("--weigh", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.weigh is not None:
-        print(*weigh(options.weigh))
+        print(weigh(options.weigh))
         return
+    if options.only is not None and options.folder is None:
+        parser.error("--only works in a --folder")
     print(machine_line())
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        measure(Path(folder), options.tiles, options.queries)
-
-
-def measure(folder: Path, tiles: int, queries: int) -> None:
-    """Everything, in tables."""
-    vectors, asked = made_up(tiles, queries)
-    seconds = fill(folder, vectors)
-    path = folder / INDEX / "shard"
-    rows = [("as Dyad serves it", *taken(path, tiles), f"{tiles / seconds:,.0f}", "")]
-    shard = edge.EdgeShard.load(str(path))
-    exact = {name: searched(shard, asked, where, edge.SearchParams(exact=True)) for name, where in FILTERS.items()}
-    shard.close()
-    started = time.perf_counter()
-    shard = edge.EdgeShard.load(str(path), config())
-    shard.optimize()
-    shard.flush()
-    shard.close()
-    built = time.perf_counter() - started
-    rows.append(("with graph and int8", *taken(path, tiles), "", f"{tiles / built:,.0f}"))
-    columns = [
-        "",
-        "anonymous memory, B a tile",
-        "disk, B a tile",
-        "fields on disk",
-        "records",
-        "tiles/s in",
-        "tiles/s optimized",
-    ]
-    print_table(f"{tiles:,} tiles", columns, rows)
-    shard = edge.EdgeShard.load(str(path), config())
-    graph = {name: searched(shard, asked, where, as_sent(where)) for name, where in FILTERS.items()}
-    bare = {name: searched(shard, asked, where, edge.SearchParams(hnsw_ef=128)) for name, where in FILTERS.items()}
-    found = []
-    for name, where in FILTERS.items():
-        share = shard.count(edge.CountRequest(filter=_filter(where), exact=True)) / tiles
-        times = [f"{value:.1f}" for run in (exact, graph) for value in np.percentile(run[name][1], (50, 99))]
-        recalls = [f"{recall(exact[name][0], run[name][0]):.3f}" for run in (graph, bare)]
-        found.append((name, f"{share:.1%}", *times, *recalls))
-    columns = ["filter", "qualify", "exact p50", "p99", "graph p50", "p99", f"recall@{LIMIT}", "without help"]
-    print_table(f"A search, milliseconds; {queries} queries", columns, found)
-    shard.close()
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(options.folder or Path(scratch), options.tiles, options.queries)
+        bench.folder.mkdir(parents=True, exist_ok=True)
+        for name in bench.steps():
+            if options.only in (None, name):
+                bench.run(name)
+        bench.show()
 
 
 def made_up(tiles: int, queries: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -180,7 +233,7 @@ def as_sent(where: Where) -> edge.SearchParams:
 
 def searched(
     shard: edge.EdgeShard, queries: NDArray[np.float32], where: Where, params: edge.SearchParams
-) -> tuple[list[set[str]], list[float]]:
+) -> tuple[list[list[str]], list[float]]:
     """Ids found and milliseconds, a query each."""
     ids, times = [], []
     for query in queries:
@@ -188,29 +241,29 @@ def searched(
         started = time.perf_counter()
         found = shard.search(request)
         times.append(1000 * (time.perf_counter() - started))
-        ids.append({str(point.id) for point in found})
+        ids.append([str(point.id) for point in found])
     return ids, times
 
 
-def recall(sought: Sequence[set[str]], found: Sequence[set[str]]) -> float:
+def recall(sought: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> float:
     """Mean share of the exact answer that was found."""
-    return float(np.mean([len(each & other) / max(1, len(each)) for each, other in zip(sought, found, strict=True)]))
+    return float(np.mean([len(set(each) & set(other)) / max(1, len(each)) for each, other in zip(sought, found, strict=True)]))
 
 
-def taken(path: Path, tiles: int) -> tuple[str, str, str, str]:
-    """Anonymous memory of a process that opens the shard, disk in all, of indexed fields and of records; bytes a tile."""
+def taken(path: Path) -> dict[str, int]:
+    """Bytes: anonymous memory of a process that opens the shard; disk in all, of indexed fields and of records."""
     command = [sys.executable, __file__, "--weigh", str(path)]
-    memory = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    parts: Counter[str] = Counter()
+    parts = dict.fromkeys(["memory", "disk", "payload_index", "payload_storage"], 0)
+    parts["memory"] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     for file in path.rglob("*"):
         if file.is_file() and "wal" not in file.relative_to(path).parts:
             size = file.stat().st_blocks * 512
-            parts.update({"all": size} | dict.fromkeys({"payload_index", "payload_storage"} & set(file.parts), size))
-    show: Callable[[int], str] = lambda size: f"{size / tiles:,.0f}"  # noqa: E731
-    return show(memory), show(parts["all"]), show(parts["payload_index"]), show(parts["payload_storage"])
+            for name in ("disk", *({"payload_index", "payload_storage"} & set(file.parts))):
+                parts[name] += size
+    return parts
 
 
-def weigh(path: Path) -> list[int]:
+def weigh(path: Path) -> int:
     """Anonymous memory that an open shard adds to this process, bytes."""
 
     def anonymous() -> int:
@@ -221,7 +274,7 @@ def weigh(path: Path) -> list[int]:
     shard = edge.EdgeShard.load(str(path))
     after = anonymous()
     shard.close()
-    return [after - before]
+    return after - before
 
 
 if __name__ == "__main__":

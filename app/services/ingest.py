@@ -187,7 +187,7 @@ class IngestService:
         reader = FileReader(collection, spec, live.index, self._vectors, self._blobs)
         readers = Readers(reader.read, self._limits.threads)
         writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
-        return IngestRun(context, readers, writer, total, list_unchanged).run(sources)
+        return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
 
     def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
         """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""

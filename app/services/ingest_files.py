@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.domain.collections import Collection
@@ -16,9 +18,12 @@ from app.imagery.tiling import CutSpec, CutTile, count_windows, cut
 from app.ports import Blobs, VectorStore
 from app.services.collections import images_prefix
 from app.services.ingest_pipeline import Event, FileDone, Progress, ReadTile, Unchanged, blob_keys
-from app.services.ingest_sources import SourceFile
+from app.services.ingest_sources import Rejection, SourceFile
 
 REPORT_EVERY = 64
+LOOKED_UP = 64
+LOOKED_UP_BYTES = 64 << 20
+LOOKED_UP_SECONDS = 0.5
 
 
 class FileReader:
@@ -59,9 +64,15 @@ class FileReader:
         """About how many tiles the file gives."""
         return count_windows(source.path, self._spec)
 
-    def is_indexed(self, source: SourceFile) -> bool:
-        """Whether any version of the file is."""
-        return bool(self._vectors.scroll(self._index, limit=1, filter=TileFilter(sources=(source.name,))).tiles)
+    def look_up(self, sources: Iterable[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+        """The same, each with whether any version of it is indexed: asked for many at a time, as a server may be far away."""
+        for group in _groups(sources):
+            names = tuple({source.name for source in group if isinstance(source, SourceFile)})
+            filter = TileFilter(sources=names)
+            found = self._vectors.facet(self._index, "source", filter=filter, limit=len(names)) if names else []
+            known = {name for name, _ in found}
+            for source in group:
+                yield replace(source, is_known=source.name in known) if isinstance(source, SourceFile) else source
 
     def find(self, item_id: str) -> Tile | None:
         """A tile of the index."""
@@ -82,6 +93,21 @@ class FileReader:
         return image, preview
 
 
+def _groups(sources: Iterable[SourceFile | Rejection]) -> Iterator[list[SourceFile | Rejection]]:
+    """Some at a time: none waits long for the next ones, and the copies among them take not much room."""
+    group: list[SourceFile | Rejection] = []
+    size, begun = 0, time.monotonic()
+    for source in sources:
+        group.append(source)
+        if isinstance(source, SourceFile) and source.temporary:
+            size += source.path.stat().st_size
+        if len(group) == LOOKED_UP or size > LOOKED_UP_BYTES or time.monotonic() > begun + LOOKED_UP_SECONDS:
+            yield group
+            group, size, begun = [], 0, time.monotonic()
+    if group:
+        yield group
+
+
 def image_owner(key: str) -> str:
     """The id of the tile whose image or preview lies at a blob key."""
     return key.rsplit("/", 1)[-1][:36]
@@ -95,7 +121,7 @@ class _FileRun:
         self._source = source
         self._emit = emit
         self._hash = reader.fingerprint(source)
-        self._known = reader.is_indexed(source)
+        self._known = source.is_known
         self._windows = reader.windows(source)
         self._seen = 0
         self._reported = 0.0

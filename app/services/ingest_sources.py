@@ -33,6 +33,7 @@ class SourceFile:
     place_if_missing: the metadata's place is for a file that has none itself (a STAC item's), not instead of the file's own.
     url: where the file is fetched from before it is read; `path` is where it is put. is_fetched: it lies there already.
     members: of a zip only those from the first number to before the second; None: all.
+    is_known: whether any version of it is indexed; see `FileReader.look_up`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceFile:
     url: str | None = None
     is_fetched: bool = False
     members: tuple[int, int] | None = None
+    is_known: bool = False
 
     @property
     def file_name(self) -> str:

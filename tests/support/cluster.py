@@ -58,10 +58,14 @@ class WorkerProcess:
 
 
 class Cluster:
-    """The servers over `folder`; APIs and workers are started by the test, and end with the cluster."""
+    """The servers over `folder`; APIs and workers are started by the test, and end with the cluster.
 
-    def __init__(self, folder: Path, *, append_only: bool = True) -> None:
+    env: settings of every process that are not to be those of the tests.
+    """
+
+    def __init__(self, folder: Path, *, append_only: bool = True, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._env = env or {}
         for name in ("redis", "home", "blobs"):
             (folder / name).mkdir()
         self.redis = RedisServer(folder / "redis", append_only=append_only)
@@ -82,6 +86,7 @@ class Cluster:
             "DYAD_THREADS": "1",
             "DYAD_CHUNK_FILES": "12",
             "DYAD_READ_ROOTS": str(self.folder),
+            **self._env,
         }
 
     def api(self, **env: str) -> ServeProcess:
