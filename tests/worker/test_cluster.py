@@ -22,6 +22,8 @@ from tests.support.process import ServeProcess
 from tests.support.redis import free_port
 
 FILES = 120
+SOME_KB = 160 * 1024
+"""More than a worker's child has before its first task, less than after it."""
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,24 @@ def test_a_killed_child_is_replaced(cluster: Cluster, client: httpx.Client, arch
     children = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children").read_text().split()
     os.kill(int(children[-1]), signal.SIGKILL)
     check_whole(client, "child", location)
+
+
+def test_a_child_that_has_grown_is_replaced_between_tasks(cluster: Cluster, client: httpx.Client, tmp_path: Path) -> None:
+    few = zipped(tmp_path / "few.zip", {f"{number}.jpg": jpeg_bytes(number, 32) for number in range(4)})
+    worker = cluster.worker(f"--max-memory-per-child={SOME_KB}")
+    workers: set[str] = set()
+
+    def child() -> str:
+        found = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children").read_text().split()
+        return found[0] if len(found) == 1 else ""
+
+    for collection in ("grown", "again"):
+        until(lambda: child() not in {"", *workers}, "a new child")
+        workers.add(child())
+        location = submit(client, collection, few)
+        assert wait_for_job(client, location)["status"] == "successful"
+        assert client.get(f"{location}/results").raise_for_status().json()["indexed"] == 4
+    assert worker.process.poll() is None
 
 
 def test_a_warm_shutdown_puts_the_job_back(cluster: Cluster, client: httpx.Client, archive: Path) -> None:
