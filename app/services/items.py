@@ -96,45 +96,38 @@ class ItemService:
         """
         return self._vectors.facet(self._collections.live(collection_id).index, "labels", filter=filter, limit=limit)
 
-    def image(self, collection_id: str, item_id: str) -> tuple[bytes, str, str]:
+    def image(self, tile: Tile) -> tuple[bytes, str, str]:
         """A tile's original bytes, their media type, and a file name.
 
         Raises:
-            NotFound: the collection or the tile.
+            NotFound: the tile was deleted meanwhile.
         """
-        tile = self.get(collection_id, item_id)
         suffix = PurePosixPath(tile.image).suffix
         stem = PurePosixPath(tile.file_name).stem
         place = "" if tile.window is None else f"_{tile.window.col}_{tile.window.row}"
         return self._blobs.get(tile.image), MEDIA_TYPES.get(suffix, "application/octet-stream"), f"{stem}{place}{suffix}"
 
-    def thumbnail(self, collection_id: str, item_id: str, size: int) -> tuple[bytes, str, str]:
+    def thumbnail(self, tile: Tile, size: int) -> tuple[bytes, str, str]:
         """A browser-ready picture of at most `size` pixels, its media type, and a tag that changes with the content.
 
         Raises:
-            NotFound: the collection or the tile.
+            NotFound: the tile was deleted meanwhile.
         """
-        tile = self.get(collection_id, item_id)
         data, media_type = thumbnail(self._blobs.get(tile.preview or tile.image), size, self._max_pixels)
         return data, media_type, f"{tile.content_hash[:24]}-{size}"
 
-    def picture_address(self, collection_id: str, item_id: str) -> str | None:
+    def picture_address(self, tile: Tile) -> str | None:
         """Where the blobs themselves give out a small picture of a tile for `ADDRESS_SECONDS`; None if they do not.
 
         Raises:
-            NotFound: the collection or the tile.
+            NotFound: the tile was deleted meanwhile.
         """
-        tile = self.get(collection_id, item_id)
         key = tile.preview or tile.image
         if not key.endswith(BROWSER_READY):
             return None
         address = self._blobs.sign(key, ADDRESS_SECONDS)
         return address if address is not None and self._blobs.size(key) <= SMALL_BYTES else None
 
-    def image_address(self, collection_id: str, item_id: str) -> str | None:
-        """The same of a tile's original bytes.
-
-        Raises:
-            NotFound: the collection or the tile.
-        """
-        return self._blobs.sign(self.get(collection_id, item_id).image, ADDRESS_SECONDS)
+    def image_address(self, tile: Tile) -> str | None:
+        """The same of a tile's original bytes."""
+        return self._blobs.sign(tile.image, ADDRESS_SECONDS)

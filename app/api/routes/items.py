@@ -145,11 +145,11 @@ def thumbnail(
     """A browser-ready picture, stretched for the eye; JPEG, or PNG where it is transparent. Without `size` it may be a redirect
     to the object store, which gives such a picture out itself.
     """
-    item_id = _known_id(item_id)
-    address = items.picture_address(collection_id, item_id) if size is None else None
+    tile = items.get(collection_id, _known_id(item_id))
+    address = items.picture_address(tile) if size is None else None
     if address is not None:
         return _elsewhere(address)
-    data, media_type, tag = items.thumbnail(collection_id, item_id, size or THUMBNAIL)
+    data, media_type, tag = items.thumbnail(tile, size or THUMBNAIL)
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=300"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -163,11 +163,11 @@ def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Resp
     """The original: the file as it came, or the tile's window of a scene as a GeoTIFF with all its bands. It may be a redirect
     to the object store.
     """
-    item_id = _known_id(item_id)
-    address = items.image_address(collection_id, item_id)
+    tile = items.get(collection_id, _known_id(item_id))
+    address = items.image_address(tile)
     if address is not None:
         return _elsewhere(address)
-    data, media_type, name = items.image(collection_id, item_id)
+    data, media_type, name = items.image(tile)
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
     return Response(data, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{safe}"'})
 

@@ -50,7 +50,7 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
         folder / "backup.zip",
         tiles,
         found,
-        container.items.image("shapes", tiles[0].id),
+        container.items.image(tiles[0]),
         [card.id for card in container.models.cards()],
         [(job.id, list(container.job_store.items(job.id))) for job in container.jobs.list()],
         {f"{path.name}/" for path in container.home.blobs.iterdir()},
@@ -85,7 +85,7 @@ def test_everything_is_destroyed_and_made_anew_and_search_agrees(lost: Lost, tmp
         assert new.collections.ids() == ["empty", "shapes"], opened
         assert tiles_of(new, "shapes") == lost.tiles
         assert answers(new, lost.tiles) == lost.found
-        assert new.items.image("shapes", lost.tiles[0].id) == lost.image
+        assert new.items.image(new.items.get("shapes", lost.tiles[0].id)) == lost.image
         assert [card.id for card in new.models.cards()] == lost.models
         assert [(job.id, list(new.job_store.items(job.id))) for job in new.jobs.list()] == lost.jobs
         assert new.collections.info("empty").collection.title == "nothing yet"
