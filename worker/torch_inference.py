@@ -14,7 +14,7 @@ from typing_extensions import override
 from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch, Unavailable
-from app.inference.arrays import check_tiles, l2_normalised
+from app.inference.arrays import check_halves, check_tiles, l2_normalised
 from app.inference.bundles import read_bundle
 from app.inference.head import read_head
 from app.ports import Inference
@@ -82,12 +82,7 @@ class TorchInference(Inference):
         matcher = self._card.matcher
         if matcher is None:
             raise ModelMismatch(f"model {self._card.id!r} has no matcher")
-        width = matcher.half_dimension
-        if half.shape != (width,) or pairs.shape[1:] != (width,) or pairs.dtype != np.uint8:
-            raise ModelMismatch(
-                f"the matcher of model {self._card.id!r} takes halves of {width} numbers and stored ones in uint8, "
-                f"not {half.shape} and {pairs.dtype} {pairs.shape}"
-            )
+        check_halves(self._card, matcher, half, pairs)
         if len(pairs) == 0:
             return np.zeros(0, np.float32)
         with self._lock, torch.inference_mode():

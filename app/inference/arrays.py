@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
+from app.domain.cards import MatcherCard, ModelCard
 from app.errors import ModelMismatch
 
 SMALLEST_NORM = 1e-12
@@ -24,6 +24,20 @@ def check_tiles(card: ModelCard, tiles: NDArray[np.uint8]) -> None:
         raise ModelMismatch(
             f"model {card.id!r} takes one or more uint8 tiles of {' x '.join(map(str, wanted))} "
             f"(height, width, bands {', '.join(card.bands)}), not {tiles.dtype} of shape {tiles.shape}"
+        )
+
+
+def check_halves(card: ModelCard, matcher: MatcherCard, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> None:
+    """Return if a query's (P,) half and (M, P) uint8 stored ones, M >= 0, are those that the card's matcher compares.
+
+    Raises:
+        ModelMismatch: they are of another length or dtype.
+    """
+    width = matcher.half_dimension
+    if half.shape != (width,) or pairs.shape[1:] != (width,) or pairs.dtype != np.uint8:
+        raise ModelMismatch(
+            f"the matcher of model {card.id!r} takes halves of {width} numbers and stored ones in uint8, "
+            f"not {half.shape} and {pairs.dtype} {pairs.shape}"
         )
 
 

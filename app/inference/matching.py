@@ -17,7 +17,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from app.domain.cards import QUERY_HALF_FILE, TAIL_FILE, MatcherCard, ModelCard
-from app.errors import InvalidBundle, ModelMismatch
+from app.errors import InvalidBundle
+from app.inference.arrays import check_halves
 from app.inference.graph import MAP, check_node
 from app.inference.sessions import ORT_ERRORS, one_line, open_session
 
@@ -36,7 +37,7 @@ class OnnxMatcher:
 
     def __init__(self, folder: Path, card: ModelCard, matcher: MatcherCard, threads: int) -> None:
         self._card = card
-        self._dimension = matcher.half_dimension
+        self._matcher = matcher
         self._query_half = open_session(folder / QUERY_HALF_FILE, card, threads)
         self._tail = open_session(folder / TAIL_FILE, card, threads)
         _check_graphs(self._query_half, self._tail, card, matcher)
@@ -44,7 +45,7 @@ class OnnxMatcher:
     def halves(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, h, w) maps of queries, the encoder's output `map`, to (N, P) float32 query halves."""
         halves = self._run(self._query_half, HALF, {MAP: maps})
-        return self._finite(halves, (len(maps), self._dimension), QUERY_HALF_FILE)
+        return self._finite(halves, (len(maps), self._matcher.half_dimension), QUERY_HALF_FILE)
 
     def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One query's (P,) half against (M, P) candidates, M >= 0, in one run: (M,) float32 log-odds of a match, finite.
@@ -52,11 +53,7 @@ class OnnxMatcher:
         Raises:
             ModelMismatch: halves of another length. InvalidBundle: the graph fails on them.
         """
-        if half.shape != (self._dimension,) or pairs.shape[1:] != (self._dimension,) or pairs.dtype != np.uint8:
-            raise ModelMismatch(
-                f"the matcher of model {self._card.id!r} takes halves of {self._dimension} numbers and stored ones in uint8, "
-                f"not {half.shape} and {pairs.dtype} {pairs.shape}"
-            )
+        check_halves(self._card, self._matcher, half, pairs)
         if len(pairs) == 0:
             return np.zeros(0, np.float32)
         logits = self._run(self._tail, LOGITS, {HALF: half[np.newaxis].astype(np.float32, copy=False), PAIR: pairs})
