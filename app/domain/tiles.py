@@ -85,3 +85,10 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.embedding)
+
+    def rows(self, chosen: slice | NDArray[np.intp]) -> Embeddings:
+        """Those of some of the tiles."""
+        feature, pair = self.feature, self.pair
+        return Embeddings(
+            self.embedding[chosen], None if feature is None else feature[chosen], None if pair is None else pair[chosen]
+        )

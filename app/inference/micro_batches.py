@@ -124,12 +124,4 @@ class MicroBatcher:
         for question in batch:
             rows = slice(start, start + len(question.tiles))
             start = rows.stop
-            question.answer.set_result((_rows(made, rows), None if halves is None else halves[rows]))
-
-
-def _rows(made: Embeddings, rows: slice) -> Embeddings:
-    return Embeddings(
-        made.embedding[rows],
-        None if made.feature is None else made.feature[rows],
-        None if made.pair is None else made.pair[rows],
-    )
+            question.answer.set_result((made.rows(rows), None if halves is None else halves[rows]))

@@ -176,7 +176,8 @@ class IndexBuild:
         self._unflushed += len(relabelled)
         rows = [row for row, tile in enumerate(tiles) if tile.id not in known or not _looks_like(tile, known[tile.id])]
         if rows:
-            waiting.append(self._remaker.begin([tiles[row] for row in rows], _rows(old, rows)))
+            vectors = old if len(rows) == len(tiles) else old.rows(np.asarray(rows, np.intp))
+            waiting.append(self._remaker.begin([tiles[row] for row in rows], vectors))
 
     def _write(self, remade: Remade) -> None:
         self._check()
@@ -236,11 +237,3 @@ def _looks_like(tile: Tile, other: Tile) -> bool:
 
 def _shape(tile: Tile) -> tuple[object, ...]:
     return tile.content_hash, tile.image, tile.stretch, tile.window
-
-
-def _rows(vectors: Embeddings, rows: Sequence[int]) -> Embeddings:
-    if len(rows) == len(vectors):
-        return vectors
-    at = np.asarray(rows, np.intp)
-    feature, pair = vectors.feature, vectors.pair
-    return Embeddings(vectors.embedding[at], None if feature is None else feature[at], None if pair is None else pair[at])
