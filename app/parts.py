@@ -81,9 +81,9 @@ def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
     from app.queue.broker import Broker
     from app.queue.celery_queue import CeleryQueue
     from app.queue.journal import Journal
+    from app.redis_client import connect
     from app.stores.jobs_redis import RedisJobStore
     from app.stores.locks_redis import RedisLocks
-    from app.stores.redis_client import connect
 
     patience = WORKER_PATIENCE if is_worker else 0.0
     blobs = ObjectBlobs(settings.blobs_url, settings.blobs_public_url)

@@ -22,9 +22,9 @@ from app.queue.cluster_runner import ClusterRunner
 from app.queue.journal import Journal
 from app.queue.queries import connect_bytes
 from app.queue.reconciler import Reconciler
+from app.redis_client import connect
 from app.services.ingest_chunks import WORK
 from app.settings import Settings
-from app.stores.redis_client import connect
 from app.telemetry.logs import configure_service_logs
 from app.telemetry.tracing import close_tracing, configure_tracing
 from app.telemetry.worker_metrics import serve_metrics

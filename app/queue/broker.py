@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from app.errors import Unavailable
 from app.queue.cluster import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
+from app.redis_client import translated
 
 UNACKED = "unacked"
 
@@ -36,7 +34,7 @@ class Broker:
         Raises:
             Unavailable: Redis does not answer.
         """
-        with _translated():
+        with translated("broker"):
             return {queue: sum(self._client.llen(key) for key in _keys(queue)) for queue in QUEUES}
 
     def close(self) -> None:
@@ -44,7 +42,7 @@ class Broker:
         self._client.close()
 
     def _messages(self) -> Iterator[dict[str, Any]]:
-        with _translated():
+        with translated("broker"):
             # What is taken goes from a queue to those without an answer, so that list is read last.
             for queue in QUEUES:
                 for key in _keys(queue):
@@ -55,11 +53,3 @@ class Broker:
 
 def _keys(queue: str) -> list[str]:
     return [f"{queue}{PRIORITY_SEPARATOR}{priority}" if priority else queue for priority in PRIORITIES]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise Unavailable(f"broker: Redis does not answer ({' '.join(str(error).split())[:200]})") from error

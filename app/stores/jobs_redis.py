@@ -23,7 +23,7 @@ from typing_extensions import override
 from app.domain.jobs import Job, JobStatus
 from app.errors import Conflict, NotFound
 from app.ports import JobStore
-from app.stores.redis_client import KEYS, translated
+from app.redis_client import KEYS, translated
 
 _PAGE = 1000
 _NAME = "jobs"
@@ -60,7 +60,7 @@ return 1
 
 
 class RedisJobStore(JobStore):
-    """`JobStore` over a client of `app.stores.redis_client`, which it closes."""
+    """`JobStore` over a client of `app.redis_client`, which it closes."""
 
     def __init__(self, client: Redis) -> None:
         self._client: Any = client  # its types leave open whether texts come as bytes

@@ -14,8 +14,8 @@ from redis.lock import Lock
 
 from app.errors import Busy
 from app.ports import Held
+from app.redis_client import KEYS, translated
 from app.stores.locks_local import LocalLocks
-from app.stores.redis_client import KEYS, translated
 
 LEASE_SECONDS = 6.0
 """After this long without a sign of life a lock is free."""
@@ -80,7 +80,7 @@ class RedisHeld:
 
 
 class RedisLocks:
-    """`Locks` among all processes that speak with one Redis, over a client of `app.stores.redis_client`.
+    """`Locks` among all processes that speak with one Redis, over a client of `app.redis_client`.
 
     lease: seconds after which the lock of a dead process is free. patience: how long to wait for a lock unless told otherwise.
     """

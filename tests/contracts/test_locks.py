@@ -10,9 +10,9 @@ import pytest
 
 from app.errors import Busy
 from app.ports import Locks
+from app.redis_client import connect
 from app.stores.locks_local import LocalLocks
 from app.stores.locks_redis import RedisLocks
-from app.stores.redis_client import connect
 
 SECONDS = 20.0
 

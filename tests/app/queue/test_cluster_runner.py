@@ -18,10 +18,10 @@ from app.queue.cluster_runner import MAX_TRIES, ClusterRunner
 from app.queue.journal import Journal
 from app.queue.reconciler import SETTLED, Reconciler
 from app.queue.running import MAX_ATTEMPTS
+from app.redis_client import connect
 from app.stores.blobs import ObjectBlobs
 from app.stores.jobs_redis import RedisJobStore
 from app.stores.locks_redis import RedisLocks
-from app.stores.redis_client import connect
 from tests.support.redis import RedisServer
 
 NOW = datetime.now(UTC)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Busy, Unavailable
+from app.redis_client import connect
 from app.stores.locks_redis import RedisLocks
-from app.stores.redis_client import connect
 from tests.support.redis import RedisServer
 
 LEASE = 0.5

@@ -1,4 +1,4 @@
-"""One client of Redis for jobs and locks: how long it waits, and what its errors mean."""
+"""A client of Redis for jobs and locks: how long it waits, and what the errors of any client mean."""
 
 from __future__ import annotations
 
