@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.cluster import items_of
 from tests.support.process import ServeProcess
 
 ROOT = Path(__file__).parents[1]
@@ -47,13 +48,7 @@ class State:
 
     def items(self, client: httpx.Client) -> list[dict[str, Any]]:
         """All tiles of the collection, by paging."""
-        features: list[dict[str, Any]] = []
-        address = f"/collections/{self.collection}/items?limit=1000"
-        while address:
-            page = client.get(address).raise_for_status().json()
-            features += page["features"]
-            address = next((link["href"] for link in page["links"] if link["rel"] == "next"), "")
-        return features
+        return items_of(client, self.collection)
 
     def reported(self, job: str) -> list[str]:
         """Ids of the tiles that a job has reported as done, read from the table of a service that was killed."""
