@@ -1,4 +1,4 @@
-"""Settings to adapters to services: the only place that chooses an adapter."""
+"""Settings to adapters to services: this and `app.parts`, for what keeps state, are the only places that choose an adapter."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Container:
         In a cluster the workers do that, at the beat of one clock for all.
         """
         self.recent.start()
-        if self.settings.broker_url:
+        if self._parts.start is None:
             return
         self.sweep()
         self._parts.start(self.lanes())

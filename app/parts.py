@@ -31,7 +31,7 @@ WORKER_PATIENCE = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """start: begins to run jobs in this process, if that is its business. helpers: other processes that share its ingests.
+    """start: begins to run jobs in this process, None where workers do that. helpers: other processes that share its ingests.
     queries: the workers that embed queries for this process, None where it does so itself. broker: where tasks wait.
     """
 
@@ -41,7 +41,7 @@ class Parts:
     locks: Locks
     folders: JobFolders
     queue: JobQueue
-    start: Callable[[Lanes], None]
+    start: Callable[[Lanes], None] | None = None
     helpers: Helpers | None = None
     queries: RemoteQueries | None = None
     broker: Broker | None = None
@@ -74,7 +74,7 @@ def _embedded_parts(settings: Settings, home: Home) -> Parts:
     queue = LocalQueue(store, on_end=folders.discard)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
-    return Parts(vectors, blobs, store, LocalLocks(), folders, queue, queue.start)
+    return Parts(vectors, blobs, store, LocalLocks(), folders, queue, start=queue.start)
 
 
 def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
@@ -94,7 +94,7 @@ def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
     helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
     queries = _queries(settings, queue.send_task) if settings.inference == "remote" and not is_worker else None
     broker = Broker(connect(settings.broker_url))
-    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, lambda lanes: None, helpers, queries, broker)
+    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, helpers=helpers, queries=queries, broker=broker)
 
 
 def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQueries:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from celery import Celery
 
 from app.errors import StartupError
-from app.queue.cluster import QUEUES, RECONCILE, RECONCILE_SECONDS, TICK, TICK_SECONDS, celery_settings
+from app.queue.cluster import RECONCILE, RECONCILE_SECONDS, TICK, TICK_SECONDS, celery_settings
 from app.settings import Settings, load_settings
 from worker import tasks
 from worker.keeper import KeepTasks
@@ -31,7 +31,6 @@ def make_app(settings: Settings) -> Celery:
     app = Celery("dyad")
     app.conf.update(celery_settings(settings.broker_url))
     app.conf.update(
-        task_queues=None,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_acks_on_failure_or_timeout=True,
@@ -46,7 +45,6 @@ def make_app(settings: Settings) -> Celery:
             "schedules": {"task": TICK, "schedule": TICK_SECONDS, "options": {"expires": 2 * TICK_SECONDS}},
             "lost jobs": {"task": RECONCILE, "schedule": RECONCILE_SECONDS, "options": {"expires": 2 * RECONCILE_SECONDS}},
         },
-        task_default_queue=QUEUES[-1],
     )
     app.steps["consumer"].add(KeepTasks)
     watch_process(settings)
