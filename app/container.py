@@ -84,14 +84,13 @@ class Container:
             raise
 
     def _build(self, settings: Settings) -> None:
-        megabyte = 1 << 20
         parts = self._parts
         self.vectors, self.blobs, self.job_store = parts.vectors, parts.blobs, parts.job_store
         self.locks, self.folders, self.queue = parts.locks, parts.folders, parts.queue
         self.depths = None if parts.broker is None else parts.broker.depths
         self.models_provider = self._models_provider(settings)
         uses = ModelUse(self.vectors, self.blobs)
-        self.models = ModelService(self.models_provider, uses, settings.max_upload_mb * megabyte, self.locks)
+        self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs)
         self.recent = RecentQueries(self.blobs, settings.recent_queries)
         self.collections = CollectionService(
@@ -108,7 +107,7 @@ class Container:
             self.queue,
             self.folders,
             roots,
-            IngestLimits(settings.max_upload_mb * megabyte, settings.max_pixels, settings.threads),
+            IngestLimits(settings.max_upload_bytes, settings.max_pixels, settings.threads),
             parts.helpers,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
@@ -127,7 +126,7 @@ class Container:
             self.vectors,
             self.blobs,
             roots,
-            settings.max_upload_mb * megabyte,
+            settings.max_upload_bytes,
             settings.sync_min_remaining,
         )
         self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots, self.locks)

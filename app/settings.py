@@ -148,6 +148,11 @@ class Settings(BaseModel):
         return bool(self.allowed_hosts) or (self.api_keys_file is None and not self.allow_anonymous)
 
     @property
+    def max_upload_bytes(self) -> int:
+        """`max_upload_mb` in bytes."""
+        return self.max_upload_mb << 20
+
+    @property
     def url(self) -> str:
         """The address people open."""
         is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - shown to people, not bound

@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import needed_role
 from app.api.errors import problem
+from app.api.uploads import MEGABYTE
 
 log = logging.getLogger(__name__)
 
-MEGABYTE = 1 << 20
 REDIS_SECONDS = 0.5
 MAX_JSON = 8 * MEGABYTE
 _FILES = re.compile(r"/models|/collections/[^/]+/(items|labels|search)")

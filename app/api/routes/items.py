@@ -25,7 +25,7 @@ from app.api.links import place_of
 from app.api.openapi import schema_of
 from app.api.params import decode_after, encode_after
 from app.api.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
-from app.api.uploads import MEGABYTE, is_multipart, receive_form
+from app.api.uploads import is_multipart, receive_form
 from app.container import Container
 from app.domain.ids import check_item_id
 from app.domain.jobs import Job
@@ -75,7 +75,7 @@ async def ingest(
 async def _upload(collection_id: str, request: Request, container: Container) -> Job:
     folder = await to_thread.run_sync(container.folders.new)
     try:
-        form = await receive_form(request, folder, container.settings.max_upload_mb * MEGABYTE, PARTS)
+        form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS)
         files, metadata = form.named("files"), form.fields.get("metadata")
         for _, path in form.named("metadata"):  # curl's -F metadata=@file sends it as a file
             metadata = path.read_bytes()

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LabelsDep
 from app.api.documents import GEOJSON
 from app.api.label_documents import LabelsImported, labels_document
-from app.api.uploads import MEGABYTE, receive_file
+from app.api.uploads import receive_file
 from app.services.labels import Mode
 
 PART = "file"
@@ -47,7 +47,7 @@ async def import_labels(
     await to_thread.run_sync(container.collections.get, collection_id)
     folder = await to_thread.run_sync(container.folders.new)
     try:
-        path = await receive_file(request, folder, container.settings.max_upload_mb * MEGABYTE, PART)
+        path = await receive_file(request, folder, container.settings.max_upload_bytes, PART)
         done = await to_thread.run_sync(labels.import_file, collection_id, path, mode)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from app.api.deps import ContainerDep, ModelsDep
 from app.api.documents import base_url, page_links
 from app.api.model_documents import ZIP, ModelImported, ModelList, ModelPublic, imported_document, model_document
 from app.api.schemas import Link
-from app.api.uploads import MEGABYTE, receive_file
+from app.api.uploads import receive_file
 
 PART = "bundle"
 BINARY = {"type": "string", "format": "binary"}
@@ -51,7 +51,7 @@ async def import_model(request: Request, response: Response, container: Containe
     """
     folder = await to_thread.run_sync(container.folders.new)
     try:
-        archive = await receive_file(request, folder, container.settings.max_upload_mb * MEGABYTE, PART)
+        archive = await receive_file(request, folder, container.settings.max_upload_bytes, PART)
         done = await to_thread.run_sync(models.import_zip, archive)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
 from app.api.documents import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links, search_document
+from app.api.limits import MAX_JSON
 from app.api.links import place_of
 from app.api.openapi import schema_of
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
@@ -41,7 +42,6 @@ SEARCH_BODY: dict[str, Any] = {
     }
 }
 PARTS = frozenset({"image", "query"})
-MAX_JSON = 8 * MEGABYTE
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPublic}}
 
 Image = TypeVar("Image", bytes, Path)
@@ -93,7 +93,7 @@ async def search(collection_id: CollectionId, request: Request, container: Conta
         return await to_thread.run_sync(_search_small, collection_id, request, service, await _limited_body(request))
     folder = await to_thread.run_sync(container.folders.new)
     try:
-        form = await receive_form(request, folder, container.settings.max_upload_mb * MEGABYTE, PARTS)
+        form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS)
         query = form.fields.get("query", b"")
         for _, path in form.named("query"):  # curl's -F query=@file sends it as a file
             query = path.read_bytes()
