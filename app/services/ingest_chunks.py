@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from app.errors import Busy, Cancelled, DyadError, NotFound
 from app.ports import Blobs, Interrupted, JobContext, Locks
-from app.services.ingest_run import MAX_LISTED_REJECTIONS
+from app.services.ingest_run import MAX_LISTED_REJECTIONS, told
 
 log = logging.getLogger(__name__)
 
@@ -244,10 +244,8 @@ class _Results:
     def progress(self) -> tuple[float, str, dict[str, int]]:
         """Percent, a line for a person, counts."""
         merged = self.merged()
-        counts = {name: value for name, value in merged.items() if isinstance(value, int)}
-        indexed, unchanged = counts.get("indexed", 0), counts.get("unchanged", 0)
-        message = f"{indexed} tiles indexed, {unchanged} unchanged, {len(merged['rejected'])} rejected"
-        return 99.0 * len(self.by_chunk) / max(1, self.total), message, {**counts, "rejected": len(merged["rejected"])}
+        counts = {**merged, "rejected": len(merged["rejected"])}
+        return 99.0 * len(self.by_chunk) / max(1, self.total), told(counts), counts
 
 
 class _Lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -104,5 +104,11 @@ class IngestRun:
 
     def _publish(self) -> None:
         waiting = self._counts["indexed"] + self._writer.waiting
-        message = f"{waiting} tiles indexed, {self._counts['unchanged']} unchanged, {self._counts['rejected']} rejected"
-        self._context.progress(min(99.0, 100 * self._done / self._total), message, {**self._counts, "indexed": waiting})
+        counts = {**self._counts, "indexed": waiting}
+        self._context.progress(min(99.0, 100 * self._done / self._total), told(counts), counts)
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """A line for a person on how far an ingest is."""
+    indexed, unchanged, rejected = (counts.get(name, 0) for name in ("indexed", "unchanged", "rejected"))
+    return f"{indexed} tiles indexed, {unchanged} unchanged, {rejected} rejected"
