@@ -23,7 +23,7 @@ from typing_extensions import override
 from app.errors import DyadError, NotFound, OutOfSpace, Unavailable
 from app.files import copy_tree
 from app.stores.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
-from app.stores.indexes import Index, Point
+from app.stores.index import Index, Point
 from app.stores.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
 
 _ALL_VALUES = 1_000_000

@@ -9,7 +9,8 @@ from pathlib import Path
 from app.errors import ModelMismatch
 from app.files import sync_tree
 from app.stores.edge_index import EdgeIndex
-from app.stores.indexes import Remake, Step, parts_of, remade
+from app.stores.index import parts_of
+from app.stores.indexes import Remake, Step, remade
 
 _BATCH = 50
 """So few that a search waits for a millisecond at most."""

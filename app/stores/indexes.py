@@ -1,15 +1,11 @@
-"""What the vector stores have in common: one index behind an `Index`, everything that is asked of it, portable snapshots."""
+"""What the vector stores have in common: one index behind an `Index`, everything that is asked of it."""
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,61 +17,27 @@ from app.errors import InvalidInput, ModelMismatch, NotFound
 from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 from app.stores import exact
 from app.stores.conditions import EVERYTHING
+from app.stores.index import Index, Point, parts_of
 from app.stores.payload import (
     LABELS_FIELD,
     PAIR_FIELD,
     RECORD_FIELDS,
     SOURCE_FIELD,
     VECTOR_FIELDS,
-    Payload,
     features_of,
     pairs_of,
     to_payload,
     to_payloads,
     to_tile,
 )
-
-Point = tuple[str, list[float], Payload]
-"""Id, vector, whole payload."""
+from app.stores.snapshots import open_snapshot, write_snapshot
 
 Remake = Callable[[Embeddings], NDArray[np.float32] | None]
 Step = Callable[[int, bool], None]
 """See `VectorStore.recast`."""
 
-SNAPSHOT_FORMAT = 1
 _BATCH = 100
 _PART = 1000
-
-
-class Index(exact.Engine, Protocol):
-    """One open index."""
-
-    dimension: int
-    """D of the vectors."""
-
-    def generation(self) -> int:
-        """A number that changes with every write."""
-
-    def put(self, points: Sequence[Point]) -> None:
-        """Write whole points."""
-
-    def set_payloads(self, payloads: dict[str, Payload]) -> None:
-        """Replace the named payload fields of points; unknown ids are ignored. A null removes the field."""
-
-    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
-        """Set payload fields to the same values in all these points; unknown ids are ignored."""
-
-    def remove(self, ids: Sequence[str]) -> None:
-        """Delete points; unknown ids are ignored."""
-
-    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
-        """Vectors with `feature` and `pair`; unknown ids are absent."""
-
-    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
-        """Up to `limit` points by id ascending, from the id `start` on, with these payload fields (None: all)."""
-
-    def flush(self) -> None:
-        """Make all writes durable."""
 
 
 class IndexedStore(VectorStore):
@@ -210,35 +172,27 @@ class IndexedStore(VectorStore):
             opened.remove(ids[at : at + _PART])
 
     def snapshot(self, index: str, target: Path) -> None:
-        """See `VectorStore`. One zip that any engine restores; tiles written meanwhile may or may not be in it.
-
-        `index.json` holds the format and the dimension, each `part-*.npy` (N, D) float32, each `part-*.jsonl` `[id, payload]`.
-        """
-        opened = self._index(index)
-        with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-            file.writestr("index.json", json.dumps({"format": SNAPSHOT_FORMAT, "dimension": opened.dimension}))
-            for number, points in enumerate(parts_of(opened, _PART)):
-                array = io.BytesIO()
-                np.save(array, np.array([vector for _, vector, _ in points], np.float32), allow_pickle=False)
-                file.writestr(f"part-{number:06}.npy", array.getvalue())
-                lines = "\n".join(json.dumps([point, payload]) for point, _, payload in points)
-                file.writestr(f"part-{number:06}.jsonl", lines)
+        """See `VectorStore`; what tiles written meanwhile come to, see `write_snapshot`."""
+        write_snapshot(self._index(index), target)
 
     def restore(self, index: str, source: Path) -> None:
-        """See `VectorStore`.
+        """See `VectorStore`. Nothing is left behind if it fails.
 
         Raises:
             InvalidInput: the file is no snapshot.
         """
-        try:
-            with zipfile.ZipFile(source) as file:
-                head = json.loads(file.read("index.json"))
-                if head["format"] != SNAPSHOT_FORMAT:
-                    raise InvalidInput(f"snapshot {source}: format {head['format']}; this version reads {SNAPSHOT_FORMAT}")
-                self.create_index(index, int(head["dimension"]))
-                self._fill(index, file)
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise InvalidInput(f"{source} is not a snapshot of an index ({error})") from None
+        with open_snapshot(source) as snapshot:
+            self.create_index(index, snapshot.dimension)
+            is_whole = False
+            try:
+                opened = self._index(index)
+                for points in snapshot.parts(_BATCH):
+                    opened.put(points)
+                opened.flush()
+                is_whole = True
+            finally:
+                if not is_whole:
+                    self.drop_index(index)
 
     def _opened(self, index: str, vector: NDArray[np.float32]) -> Index:
         """The open index, which holds vectors such as `vector`."""
@@ -247,23 +201,6 @@ class IndexedStore(VectorStore):
             raise ModelMismatch(f"index {index!r} holds {opened.dimension}-d vectors; the query has shape {vector.shape}")
         return opened
 
-    def _fill(self, index: str, file: zipfile.ZipFile) -> None:
-        """Write a snapshot's parts into a new index; none is left behind if that fails."""
-        is_whole = False
-        try:
-            opened = self._index(index)
-            for name in sorted(name for name in file.namelist() if name.endswith(".npy")):
-                vectors = np.load(io.BytesIO(file.read(name)), allow_pickle=False).tolist()
-                records = [json.loads(line) for line in file.read(name.replace(".npy", ".jsonl")).splitlines()]
-                points = [(point, vector, payload) for (point, payload), vector in zip(records, vectors, strict=True)]
-                for at in range(0, len(points), _BATCH):
-                    opened.put(points[at : at + _BATCH])
-            opened.flush()
-            is_whole = True
-        finally:
-            if not is_whole:
-                self.drop_index(index)
-
 
 def _behind(index: Index, limit: int, after: str | None, fields: Sequence[str] | None = None) -> tuple[list[Point], str | None]:
     """Up to `limit` points behind the id `after`, and the id to go on after."""
@@ -271,20 +208,6 @@ def _behind(index: Index, limit: int, after: str | None, fields: Sequence[str] |
     points = points[1:] if points and points[0][0] == after else points
     shown = points[:limit]
     return shown, shown[-1][0] if shown and len(points) > limit else None
-
-
-def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
-    """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
-    start = None
-    is_last = False
-    while not is_last:
-        points = index.walk(size, start, fields)
-        is_last = len(points) < size
-        if points and points[0][0] == start:
-            points = points[1:]
-        if points:
-            start = points[-1][0]
-            yield points
 
 
 def remade(points: Sequence[Point], dimension: int, remake: Remake) -> NDArray[np.float32] | None:

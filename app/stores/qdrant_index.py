@@ -16,7 +16,7 @@ from qdrant_client import QdrantClient, models
 from typing_extensions import override
 
 from app.stores.conditions import EVERYTHING, Where
-from app.stores.indexes import Index, Point
+from app.stores.index import Index, Point
 from app.stores.payload import VECTOR_FIELDS, Payload
 from app.stores.qdrant_calls import Calls
 from app.stores.qdrant_filters import to_filter
