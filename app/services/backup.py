@@ -17,7 +17,8 @@ from app.errors import NotFound
 from app.files import new_file, sync, telling_full_disk
 from app.ports import Blobs, JobStore, VectorStore
 from app.services.backup_file import BLOBS, CONTENTS, JOBS, MODELS, VECTORS, Contents
-from app.services.collections import DOCUMENTS, CollectionService, images_prefix, reports_prefix
+from app.services.collection_documents import document_key, images_prefix, reports_prefix
+from app.services.collections import CollectionService
 from app.services.indexes import RECORDS, Indexes
 from app.services.models import ModelService
 from app.services.recent_queries import PREFIX as QUERIES
@@ -91,7 +92,7 @@ class BackupService:
                         (scratch / index).unlink()
                     for prefix in (images_prefix(collection_id), reports_prefix(collection_id), f"{RECORDS}{collection_id}/"):
                         self._write_blobs(file, self._blobs.keys(prefix))
-                    self._write_blobs(file, [f"{DOCUMENTS}{collection_id}.json"])
+                    self._write_blobs(file, [document_key(collection_id)])
             except NotFound:  # deleted since it was listed
                 continue
             yield collection_id, live.index

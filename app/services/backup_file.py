@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import InvalidInput
-from app.services.collections import DOCUMENTS
+from app.services.collection_documents import DOCUMENTS
 from app.services.indexes import RECORDS
 from app.services.recent_queries import PREFIX as QUERIES
 from app.services.schedule_documents import SCHEDULES, STATES

@@ -24,6 +24,7 @@ from app.domain.jobs import ACTIVE
 from app.domain.temporal import Interval
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable, Unprocessable
 from app.ports import Blobs, JobQueue, JobStore, Locks, VectorStore
+from app.services.collection_documents import CollectionDocuments, images_prefix, reports_prefix
 from app.services.indexes import RECORDS, Indexes
 from app.services.models import ModelService
 from app.services.recent_queries import RecentQueries
@@ -31,20 +32,8 @@ from app.services.schedule_documents import ScheduleDocuments
 
 log = logging.getLogger(__name__)
 
-DOCUMENTS = "catalogue/"
 STOP_SECONDS = 60.0
-MAX_NAMED = 10
 SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
-
-
-def images_prefix(collection_id: str) -> str:
-    """Where the blob store keeps a collection's images."""
-    return f"collections/{collection_id}/"
-
-
-def reports_prefix(collection_id: str) -> str:
-    """Where the blob store keeps the reports of a collection's evaluations."""
-    return f"reports/{collection_id}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +66,7 @@ class CollectionService:
         self._vectors = vectors
         self._indexes = indexes
         self._blobs = blobs
+        self._documents = CollectionDocuments(blobs)
         self._jobs = jobs
         self._queue = queue
         self._models = models
@@ -101,12 +91,12 @@ class CollectionService:
             self._refuse_existing(collection_id)  # another process may have been quicker
             card = self._models.check_fit(collection.model, collection.bands)
             self._vectors.set_alias(collection_id, self._empty_index(collection_id, card))
-            self._write(collection)
+            self._documents.put(collection)
         return self.info(collection_id)
 
     def ids(self) -> list[str]:
         """Ids of all collections, sorted."""
-        return sorted(key.removeprefix(DOCUMENTS).removesuffix(".json") for key in self._blobs.keys(DOCUMENTS))
+        return self._documents.ids()
 
     def get(self, collection_id: str) -> Collection:
         """The settings of a collection.
@@ -114,11 +104,7 @@ class CollectionService:
         Raises:
             NotFound: no such collection.
         """
-        check_collection_id(collection_id)
-        try:
-            return Collection.model_validate_json(self._blobs.get(_document(collection_id)))
-        except NotFound:
-            raise self._missing(collection_id) from None
+        return self._documents.get(collection_id)
 
     def live(self, collection_id: str, version: str | None = None) -> Live:
         """The index that answers, or an older one that is still kept.
@@ -129,7 +115,7 @@ class CollectionService:
         try:
             live = Live.of(self._vectors.aliases()[collection_id])
         except KeyError:
-            raise self._missing(collection_id) from None
+            raise self._documents.missing(collection_id) from None
         if version is None or version == live.version:
             return live
         kept = {record.name.version: record.name for record in self._indexes.whole(collection_id)}
@@ -178,7 +164,7 @@ class CollectionService:
         follows = collection.follows_active and model == self._models.default().id
         if (model, follows) != (collection.model, collection.follows_active):
             changes = {"model": model, "follows_active": follows, "updated": datetime.now(UTC)}
-            self._write(collection.model_copy(update=changes))
+            self._documents.put(collection.model_copy(update=changes))
 
     def wanted_model(self, collection: Collection) -> str:
         """The id of the model that the collection's index should be of."""
@@ -211,7 +197,7 @@ class CollectionService:
             shaping = [name for name in SHAPING if getattr(after, name) != getattr(before, name)]
             if shaping:
                 self._reshape(before, after, shaping)
-            self._write(after)
+            self._documents.put(after)
         return self.info(collection_id)
 
     def delete(self, collection_id: str) -> None:
@@ -226,7 +212,7 @@ class CollectionService:
             if not self._queue.wait(job.id, STOP_SECONDS):
                 raise Conflict(f"job {job.id} of collection {collection_id!r} does not stop; try again when it has ended")
         with self._locks.hold(_lock(collection_id)):
-            self._blobs.delete([_document(collection_id)])
+            self._documents.delete(collection_id)
             self._remove_leftovers(collection_id)
 
     def sweep(self) -> None:
@@ -238,17 +224,12 @@ class CollectionService:
             return
         for name in {*indexed, *self._vectors.aliases(), *self._schedules.scheduled()} - known:
             with self._locks.hold(_lock(name)):
-                if not self._blobs.exists(_document(name)):  # else it is just being made
+                if not self._documents.exists(name):  # else it is just being made
                     self._remove_leftovers(name)
 
     def _refuse_existing(self, collection_id: str) -> None:
-        if self._blobs.exists(_document(collection_id)):
+        if self._documents.exists(collection_id):
             raise Conflict(f"collection {collection_id!r} exists already; choose another id or add to it")
-
-    def _missing(self, collection_id: str) -> NotFound:
-        known = self.ids()
-        names = ", ".join(known[:MAX_NAMED]) + (", ..." if len(known) > MAX_NAMED else "")
-        return NotFound(f"no collection {collection_id!r}; there {'are ' + names if known else 'is none yet: create one'}")
 
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
         old = self.live(before.id).index
@@ -282,16 +263,9 @@ class CollectionService:
         self._indexes.finish(index)
         return index
 
-    def _write(self, collection: Collection) -> None:
-        self._blobs.put(_document(collection.id), collection.model_dump_json().encode())
-
 
 def _lock(collection_id: str) -> str:
     return f"collection:{collection_id}"
-
-
-def _document(collection_id: str) -> str:
-    return f"{DOCUMENTS}{collection_id}.json"
 
 
 def _validated(values: dict[str, Any]) -> Collection:

@@ -12,7 +12,8 @@ from pydantic import Field
 from app.domain.jobs import Job
 from app.errors import NotFound
 from app.ports import Blobs, JobContext, JobQueue, JobStore, RunChild
-from app.services.collections import CollectionService, reports_prefix
+from app.services.collection_documents import reports_prefix
+from app.services.collections import CollectionService
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
 from app.services.part_context import PartContext

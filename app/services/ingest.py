@@ -18,7 +18,8 @@ from app.errors import Cancelled, DyadError, InvalidInput, NotFound, Unavailable
 from app.imagery.archives import count_members
 from app.imagery.sample import draw_sample_scene
 from app.ports import Blobs, JobContext, JobQueue, VectorStore
-from app.services.collections import CollectionService, images_prefix
+from app.services.collection_documents import images_prefix
+from app.services.collections import CollectionService
 from app.services.cutting import cut_spec
 from app.services.ingest_chunks import ChunkedIngest, Entry, Helpers, slices
 from app.services.ingest_files import FileReader, image_owner

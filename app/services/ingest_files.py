@@ -16,7 +16,7 @@ from app.domain.tiles import VANISHED_AT, Tile, Window
 from app.errors import UnreadableImage
 from app.imagery.tiling import CutSpec, CutTile, count_windows, cut
 from app.ports import Blobs, VectorStore
-from app.services.collections import images_prefix
+from app.services.collection_documents import images_prefix
 from app.services.ingest_pipeline import Event, FileDone, Progress, ReadTile, Unchanged, blob_keys
 from app.services.ingest_sources import Rejection, SourceFile
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from app.domain.collections import Collection
 from app.errors import NotFound
 from app.ports import Blobs, VectorStore
-from app.services.collections import DOCUMENTS
+from app.services.collection_documents import DOCUMENTS
 
 
 class ModelUse:

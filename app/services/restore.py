@@ -19,7 +19,8 @@ from app.files import telling_full_disk
 from app.ports import Blobs, JobStore, VectorStore
 from app.services.backup import AT_ONCE, THREADS
 from app.services.backup_file import BLOBS, JOBS, MODELS, VECTORS, Contents, open_backup
-from app.services.collections import DOCUMENTS, CollectionService
+from app.services.collection_documents import DOCUMENTS
+from app.services.collections import CollectionService
 from app.services.models import ModelService
 
 log = logging.getLogger(__name__)

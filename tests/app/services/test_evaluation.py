@@ -11,7 +11,7 @@ from app.container import Container
 from app.domain.jobs import Job, JobStatus
 from app.errors import InvalidInput, NotFound
 from app.services import evaluation
-from app.services.collections import reports_prefix
+from app.services.collection_documents import reports_prefix
 from tests.support.labelled import ended, tiles_of
 
 pytestmark = pytest.mark.usefixtures("tiles")

@@ -13,7 +13,7 @@ from app.container import Container
 from app.domain.collections import Collection
 from app.domain.indexes import Live
 from app.errors import Conflict, NotFound
-from app.services.collections import DOCUMENTS
+from app.services.collection_documents import DOCUMENTS
 from app.settings import load_settings
 from tests.support.pictures import striped
 
