@@ -75,7 +75,7 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
     except DyadError as error:
         log.warning("job %s failed: %s", job.id, error)
         return failed(str(error))
-    except Exception:
+    except Exception:  # a defect costs its job, not the thread or the worker that runs all others
         log.exception("job %s failed", job.id)
         return failed("internal error; the log of the service has the details")
     done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
