@@ -25,8 +25,11 @@ def backup(
 ) -> None:
     """Write collections, tiles, images, labels, added models, schedules and ended jobs into one file.
 
-    It opens the stores that the settings name, so a service that has the state folder open is to be stopped first; in a cluster
-    everything goes on, but writing into a collection waits while that one is read. The file of keys is not in it.
+    It opens the stores that the settings name, so a service that has the state folder open is to be stopped first.
+
+    In a cluster everything goes on, but writing into a collection waits while that one is read.
+
+    The file of keys is not in it.
 
     Example: dyad backup /backups/dyad-monday.zip
     """

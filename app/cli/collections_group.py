@@ -125,7 +125,7 @@ def delete(
 
 def labels(
     collection: options.CollectionId,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="New file; COLLECTION-labels.csv if not given.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; COLLECTION-labels.csv if not given.")] = None,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,

@@ -37,7 +37,9 @@ def evaluate(
     progress: Annotated[str | None, typer.Option(metavar="bars|json", help="Bars on stderr, or JSON lines on stdout.")] = None,
     home: options.Home = None,
 ) -> None:
-    """Measure a model on labelled images and write a report. Images that it was trained on are told by its card.
+    """Measure a model on labelled images and write a report.
+
+    Images that it was trained on are told by its card.
 
     Examples:
 

@@ -23,7 +23,7 @@ def index(
     collection: options.CollectionId,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", exists=True, help="Images, folders, zips, GeoTIFFs, STAC items.", show_default=False),
+        typer.Argument(metavar="PATH", exists=True, help="Images, folders, zips, GeoTIFFs, STAC items.", show_default=False),
     ],
     labels_from_folders: Annotated[
         bool, typer.Option("--labels-from-folders", help="Label every file with the name of the folder that it lies in.")

@@ -96,7 +96,7 @@ def import_bundle(
 
 def export(
     model: ModelId,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="New file; ID.zip if not given.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; ID.zip if not given.")] = None,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,

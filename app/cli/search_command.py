@@ -49,6 +49,8 @@ def search(
 ) -> None:
     """Find the tiles of a collection that look like an example, the most similar first.
 
+    --positive and --negative make the example clearer: more that is meant, and what is not.
+
     Examples:
 
         dyad search ucm harbor07.jpg --limit 5
