@@ -14,7 +14,6 @@ from worker import tasks
 from worker.keeper import KeepTasks
 from worker.process import watch_process
 
-HOUR = 3600
 MAX_MEMORY_MB = 8192
 
 

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field
 LossInputs = Literal["labelled", "joint", "indexed", "pairs", "images"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Angle = Annotated[float, Field(ge=0, lt=1.5708)]
 """An angular margin in radians, below a right angle."""
 

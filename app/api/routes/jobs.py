@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from anyio import to_thread
@@ -20,7 +20,6 @@ from app.domain.jobs import JobStatus
 
 POLL_SECONDS = 0.2
 ID_CHUNK = 1000
-RESULTS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
