@@ -69,7 +69,10 @@ def embed_query(request: str, model_id: str, encoder: str) -> None:
 
 def tick() -> None:
     """Submit what schedules want by now."""
-    PROCESS.parts().container.schedules.tick(datetime.now(UTC))
+    try:
+        PROCESS.parts().container.schedules.tick(datetime.now(UTC))
+    except Unavailable as error:
+        log.warning("schedules are looked at later: %s", error)
 
 
 def reconcile() -> None:

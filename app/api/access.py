@@ -101,7 +101,7 @@ class AccessMiddleware:
 
 def _unknown(text: str | None) -> str:
     if text is None:
-        return "this service needs a key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+        return "this service needs a key: send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`, never in the address"
     return "the key is not known; ask whoever runs the service for one"
 
 

@@ -88,6 +88,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
 def _server(settings: Settings, container: Container) -> uvicorn.Server:
     import uvicorn
 
+    from app.api.connections import PatientProtocol
     from app.main import create_app
 
     class Server(uvicorn.Server):
@@ -101,6 +102,7 @@ def _server(settings: Settings, container: Container) -> uvicorn.Server:
     return Server(
         uvicorn.Config(
             create_app(container),
+            http=PatientProtocol,
             log_config=None,
             access_log=settings.log_format == "json" or settings.log_level == "DEBUG",
             timeout_graceful_shutdown=GRACE_SECONDS,

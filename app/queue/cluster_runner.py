@@ -16,6 +16,7 @@ from app.ports import Held, Interrupted, JobContext, JobHandler, JobStore, Locks
 from app.queue.celery_queue import CeleryQueue, job_lock
 from app.queue.journal import Journal
 from app.queue.running import StoreContext, failed, outcome, put_back
+from app.telemetry.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,11 @@ class ClusterRunner:
             job = self._store.get(job_id)
             if job.status.ended:
                 return
-            origin = job.origin
-            with coming_from(request_id=origin.get("request_id"), job_id=job.id, traceparent=origin.get("traceparent")):
+            request_id, parent = job.origin.get("request_id"), job.origin.get("traceparent")
+            with (
+                coming_from(request_id=request_id, job_id=job.id, traceparent=parent),
+                span(f"help with {job.kind}", kind="CONSUMER", parent=parent, job_id=job.id, collection=job.collection),
+            ):
                 work(StoreContext(job, self._store, _Check(job_id, self._store, None, self._is_stopping)))
 
     def _begin(self, job_id: str) -> Job | None:

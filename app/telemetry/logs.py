@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 
 from typing_extensions import override
@@ -13,6 +14,7 @@ from app.domain.temporal import format_instant
 from app.settings import Settings
 
 FIELDS = ("request_id", "job_id", "trace_id")
+_SECRET = re.compile(r"([?&][^=&\s]*(?:key|access_token|signature|secret|password)=)[^&\s]+", re.IGNORECASE)
 
 
 class OriginFilter(logging.Filter):
@@ -23,6 +25,16 @@ class OriginFilter(logging.Filter):
         now = origin()
         record.request_id, record.job_id = now.request_id, now.job_id
         record.trace_id = None if now.traceparent is None else now.traceparent.split("-")[1]
+        return True
+
+
+class SecretsFilter(logging.Filter):
+    """Takes signatures out of the addresses in the log of requests, and keys, which do not belong there but get there."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_SECRET.sub(r"\1...", arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
 
 
@@ -67,6 +79,7 @@ def configure_service_logs(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.addFilter(OriginFilter())
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    logging.getLogger("uvicorn.access").addFilter(SecretsFilter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     if settings.log_level != "DEBUG":
         for name in ("uvicorn.error", "httpx"):

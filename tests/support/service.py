@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from app.api.connections import PatientProtocol
 from app.container import Container
 from app.main import create_app
 from app.settings import load_settings
@@ -24,7 +25,10 @@ ENDED = ("successful", "failed", "dismissed")
 def running_service(home: Path, **settings: Any) -> Iterator[Service]:
     """Start the service on a free port, with its state in `home`; it has ended when the block has."""
     container = Container(load_settings({}, home=home, **settings))
-    server = uvicorn.Server(uvicorn.Config(create_app(container), port=0, log_level="warning", timeout_graceful_shutdown=2))
+    config = uvicorn.Config(
+        create_app(container), http=PatientProtocol, port=0, log_level="warning", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="service")
     thread.start()
     try:

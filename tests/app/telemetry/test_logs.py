@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.origin import coming_from
-from app.telemetry.logs import JsonFormatter, OriginFilter, TextFormatter
+from app.telemetry.logs import JsonFormatter, OriginFilter, SecretsFilter, TextFormatter
 from tests.support.pictures import striped
 from tests.support.process import ServeProcess
 from tests.support.service import Service
@@ -33,6 +33,13 @@ def test_a_line_has_the_ids_of_its_work() -> None:
 def test_without_ids_nothing_is_said_of_them() -> None:
     assert set(json.loads(JsonFormatter().format(record()))) == {"time", "level", "logger", "message"}
     assert TextFormatter().format(record()).endswith("INFO app.x: said it")
+
+
+def test_the_log_of_requests_has_no_secrets_of_addresses() -> None:
+    address = "/collections?limit=5&api_key=dyad_abc&token=page-2&signature=s%2F1&x=1"
+    made = logging.LogRecord("uvicorn.access", logging.INFO, "x", 1, '%s - "%s %s" %d', ("me", "GET", address, 200), None)
+    assert SecretsFilter().filter(made)
+    assert made.getMessage() == 'me - "GET /collections?limit=5&api_key=...&token=page-2&signature=...&x=1" 200'
 
 
 @pytest.mark.parametrize("given", ["mine-1", None, "not an id", "x" * 65])

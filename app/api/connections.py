@@ -1,0 +1,79 @@
+"""How long and how large the head of a request may be, before anybody looks at its key.
+
+The parser puts a head together in memory without an end, the slower the longer it gets; a proxy in front would not allow that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+MAX_HEAD = 64 << 10
+HEAD_SECONDS = 30.0
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Uvicorn's own, but it answers 431 to a head of more than `MAX_HEAD` bytes, and hangs up on one that takes too long."""
+
+    _received = 0
+    _is_in_head = True
+    _timer: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin_timer()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Parse it, a head in pieces, so that it ends where it is too large."""
+        while data and not self.transport.is_closing():
+            if self._is_in_head and self._timer is None:
+                self._begin_timer()
+            size = MAX_HEAD if self._is_in_head else len(data)
+            super().data_received(data[:size])
+            self._received += min(size, len(data))
+            data = data[size:]
+            if self._is_in_head and self._received > 2 * MAX_HEAD:  # of them one piece may be of the request before
+                self._refuse()
+
+    @override
+    def on_message_begin(self) -> None:
+        self._received = 0
+        super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._is_in_head = True
+        super().on_message_complete()
+
+    def _begin_timer(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self) -> None:
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        detail = f"address and headers of a request have at most {MAX_HEAD >> 10} KB"
+        body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}).encode()
+        headers = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + headers.encode() + body)
+        self.transport.close()
