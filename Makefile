@@ -5,11 +5,18 @@ PORT ?= $(or $(DYAD_PORT),8000)
 DYAD_HOME ?= dyad-data
 # The learning side is tested with torch (5.5 GB); `make test TRAIN=` leaves both out.
 TRAIN ?= 1
+# The tests run in as many processes as there are cores; `make test JOBS=0` runs them in one.
+JOBS ?= auto
 export DYAD_HOME
 
 VENV := .venv
+EXTRAS := dev,cluster,otel
+EXTRAS_AND_TORCH := $(EXTRAS),train
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# uv installs in a fraction of pip's time; where it does not reach the packages (a mirror that only pip is told of), pip does it.
+install = { $(PIP) install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '$(1)'; } \
+	|| $(PIP) install --quiet -c constraints.txt -e '$(1)'
 
 # The networks (models/, worker/torch_*) need the extra `train`, 5.5 GB of torch; without it they are neither type-checked nor tested.
 NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importlib.util.find_spec("torch") else "yes")')
@@ -27,8 +34,11 @@ ifdef DATA
 endif
 	@exec $(BIN)/dyad serve --port "$(PORT)"
 
+# Hundreds of interpreters start: they find the sources compiled, whatever the environment says, and share the cores.
+test: export PYTHONDONTWRITEBYTECODE :=
+test: export OMP_NUM_THREADS := 1
 test: packages lint ## install what the tests need, check style, types and floors, run the tests; TRAIN= leaves torch out
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 fuzz: $(VENV)/.dev ## send 5000 requests made of the OpenAPI document, right and wrong ones; CASES=
 	DYAD_TEST_FUZZ_CASES=$(or $(CASES),5000) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
@@ -76,17 +86,17 @@ $(BIN)/python:
 
 $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Dyad into $(VENV) (about 850 MB, a minute or two)"
-	@$(PIP) install --quiet -c constraints.txt -e .
+	@$(call install,.)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Dyad and its development tools into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster,otel]"
+	@$(call install,.[$(EXTRAS)])
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.train: $(VENV)/.dev
 	@echo "Installing torch into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e ".[dev,cluster,otel,train]"
+	@$(call install,.[$(EXTRAS_AND_TORCH)])
 	@touch $@
 
 # Programs that tests drive. Without them their tests skip by name (with CI=true they fail), so a failing apt-get is no error.

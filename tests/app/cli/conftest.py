@@ -1,36 +1,27 @@
-"""The real command, in processes of its own, on real files."""
+"""The real command on real files."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import TIMEOUT, Archive, Dyad, Ran, Service
+from tests.support.command import Archive, Dyad, Service, dyad_command, run_command
 from tests.support.pictures import striped
-from tests.support.process import COMMAND, ROOT, ServeProcess, environment
+from tests.support.process import ServeProcess
+
+
+@pytest.fixture(scope="session")
+def dyad_process() -> Dyad:
+    """Runs `dyad ARGS...` to its end in a process of its own; keyword arguments are environment variables."""
+    return run_command
 
 
 @pytest.fixture(scope="session")
 def dyad() -> Dyad:
-    """Runs `dyad ARGS...` to its end; keyword arguments are environment variables."""
-
-    def run(*args: object, **env: str) -> Ran:
-        done = subprocess.run(
-            [*COMMAND, *map(str, args)],
-            cwd=ROOT,
-            env=environment(**env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
-
-    return run
+    """The same for what the command says and does: in a process of its own only where it must be."""
+    return dyad_command
 
 
 @pytest.fixture
@@ -61,9 +52,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def archive(dyad: Dyad, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+def archive(dyad_process: Dyad, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
     """Six labelled tiles; tests only read it."""
     home = tmp_path_factory.mktemp("archive") / "home"
-    ran = dyad("index", "shapes", pictures, "--labels-from-folders", "--json", "--home", home)
+    ran = dyad_process("index", "shapes", pictures, "--labels-from-folders", "--json", "--home", home)
     assert ran.code == 0, ran.err
     return Archive(home, ran.json)

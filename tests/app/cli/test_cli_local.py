@@ -178,8 +178,8 @@ def test_help_is_everywhere_with_an_example(dyad: Dyad) -> None:
     assert all(name in ran.out for name in ("serve", "index", "search", "collections", "models", "jobs"))
 
 
-def test_json_is_one_document(dyad: Dyad, archive: Archive) -> None:
+def test_json_is_one_document(dyad_process: Dyad, archive: Archive) -> None:
     for command in (("collections", "list"), ("models", "list"), ("jobs", "list"), ("collections", "show", "shapes")):
-        ran = dyad(*command, "--json", "--home", archive.home)
+        ran = dyad_process(*command, "--json", "--home", archive.home)
         assert isinstance(json.loads(ran.out), dict)
         assert ran.err == ""
