@@ -47,7 +47,7 @@ from app.services.training import TrainingService
 from app.services.training_subject import Subjects
 from app.settings import Settings
 from app.stores.key_file import KeyFile
-from app.stores.remote import HttpFiles
+from app.stores.remote_objects import NamedFiles
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Container:
             self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent, self.locks
         )
         urls = [root for root in settings.read_roots if is_url(root)]
-        remote = HttpFiles(urls, settings.read_networks) if urls else None
+        remote = NamedFiles(urls, settings.read_networks) if urls else None
         roots = Roots(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
         self.ingest = IngestService(
             self.collections,

@@ -111,7 +111,7 @@ class IngestService:
         if is_url(href):
             return self._submit(collection_id, {"urls": [self._roots.web().check(href)]})
         if "://" in href and not href.startswith("file://"):
-            raise InvalidInput(f"{href}: only paths and http(s) addresses are read; name one under DYAD_READ_ROOTS")
+            raise InvalidInput(f"{href}: only paths, http(s) and s3 addresses are read; name one under DYAD_READ_ROOTS")
         path = self._roots.resolve(Path(href.removeprefix("file://")))
         return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
 

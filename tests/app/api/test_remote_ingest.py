@@ -106,7 +106,9 @@ def test_what_may_not_be_read_is_refused_at_once(reading: Service, service: Serv
         (f"http://localhost:{web.port}/data/one.png", 403),
         (f"{web.url}/data/one.png?x=1", 400),
         (f"http://x@127.0.0.1:{web.port}/data/one.png", 400),
-        ("s3://bucket/one.png", 400),
+        ("s3://bucket/one.png", 403),
+        ("s3://bucket:80/one.png", 400),
+        ("gs://bucket/one.png", 400),
     ):
         answer = reading.client.post("/collections/tiles/items", json={"href": href})
         assert answer.status_code == status, (href, answer.text)

@@ -15,6 +15,7 @@ from app.errors import InvalidInput
         ("http://data.example.com.", "http://data.example.com/"),
         ("http://[::1]:8000/x", "http://[::1]:8000/x"),
         ("http://h/a%20b+c", "http://h/a%20b+c"),
+        ("S3://Bucket/A b/c.tif", "s3://bucket/A%20b/c.tif"),
     ],
 )
 def test_an_address_has_one_form(text: str, form: str) -> None:
@@ -43,11 +44,15 @@ def test_an_address_has_one_form(text: str, form: str) -> None:
         "http://hö/x",
         "http://h%2f/x",
         "http://[::1/x",
+        "s3://bucket:80/x",
+        "s3://bucket/x?y=1",
+        "s3://[::1]/x",
+        "s3://bucket/a/../b",
         "http://" + "h" * 5000,
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
-    assert is_url(text) == text.startswith("http")
+    assert is_url(text) == text.startswith(("http", "s3"))
     with pytest.raises(InvalidInput):
         Url.parse(text)
 
@@ -67,6 +72,22 @@ def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
 )
 def test_a_prefix_ends_at_a_folder(url: str, is_under: bool) -> None:
     assert Url.parse(url).is_under(Url.parse("http://h/data")) == is_under
+
+
+@pytest.mark.parametrize(
+    ("href", "meant"),
+    [
+        ("b.png", "s3://bucket/a/b.png"),
+        ("../b.png", "s3://bucket/b.png"),
+        ("/b.png", "s3://bucket/b.png"),
+        ("//other/b.png", "s3://other/b.png"),
+        ("s3://other/b.png", "s3://other/b.png"),
+        ("https://h/b.png", "https://h/b.png"),
+        ("file:///etc/passwd", "file:///etc/passwd"),
+    ],
+)
+def test_references_of_an_object_begin_in_its_bucket(href: str, meant: str) -> None:
+    assert Url.parse("s3://bucket/a/item.json").join(href) == meant
 
 
 def test_a_query_stays_out_of_what_is_shown() -> None:
