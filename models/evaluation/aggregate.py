@@ -47,22 +47,6 @@ def estimate(values: Values) -> Estimate:
     return Estimate(float(numbers.mean()), spread, len(numbers))
 
 
-def aggregate(reports: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
-    """Estimate every number of several reports of one shape, as `RetrievalReport.to_dict` makes them.
-
-    Numbers inside of mappings get the names of both, joined by a dot: `precision_at.5`. What is no number is left out, and so
-    is what some report lacks (a class without queries in one fold).
-
-    Raises:
-        EvaluationError: there is no report, or a number is not finite.
-    """
-    if not reports:
-        raise EvaluationError("there is no report to take a mean of")
-    flat = [_numbers(report) for report in reports]
-    shared = [name for name in flat[0] if all(name in each for each in flat)]
-    return {name: estimate([each[name] for each in flat]) for name in shared}
-
-
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
     """x: of the setting, for instance the trained share. y: what was measured there."""
@@ -120,13 +104,3 @@ def sensitivity(results: Mapping[tuple[float, float], Values]) -> Sensitivity:
     for (row, column), values in results.items():
         means[rows.index(row), columns.index(column)] = estimate(values).mean
     return Sensitivity(rows, columns, means)
-
-
-def _numbers(report: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, value in report.items():
-        if isinstance(value, Mapping):
-            found |= _numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[prefix + name] = float(value)
-    return found

@@ -155,7 +155,7 @@ def shortlist_calibration_section(calibration: Calibration) -> Section:
     return replace(calibration_section(calibration), note=note)
 
 
-def split_section(curves: Mapping[str, Sequence[CurvePoint]]) -> Section:
+def split_section(curves: Mapping[str, Sequence[CurvePoint]], title: str) -> Section:
     """Measures by the share of the images that was trained on; each curve's name says of what."""
     content = plots.curve_plot(curves, x="trained share", y="measure")
     rows = [
@@ -164,7 +164,7 @@ def split_section(curves: Mapping[str, Sequence[CurvePoint]]) -> Section:
         for point in each
     ]
     return Section(
-        "Split ratios",
+        title,
         "Means over runs; bands are one standard deviation.",
         [Picture(content, "svg+xml", "Measures by trained share"), Table(["trained share", "mean ± deviation", "runs"], rows)],
     )

@@ -1,4 +1,4 @@
-"""Compute the tables of the papers and write them into docs/results.md.
+"""Compute the tables of the papers and write them into docs/results.md, and the papers' plots into build/results/plots.html.
 
 What was measured before is not measured again; what was cut off goes on where it stopped.
 
@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 
 from models.results.catalogue import SECTIONS, all_cells
+from models.results.page import draw
 from models.results.store import Context, Results
 from models.results.tables import insert
 from models.training.allocator import keep_freed_memory
@@ -28,6 +29,7 @@ from models.training.allocator import keep_freed_memory
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "results.md"
 FIGURES = ROOT / "docs" / "figures"
+PLOTS_FILE = "plots.html"
 
 
 def main() -> int:
@@ -56,6 +58,11 @@ def main() -> int:
                 return 130
     for name, section in SECTIONS.items():
         insert(DOCUMENT, name, section.render(results))
+    plots = draw(results)
+    if plots is not None:
+        options.work.mkdir(parents=True, exist_ok=True)
+        (options.work / PLOTS_FILE).write_text(plots, encoding="utf-8")
+        console.print(f"{options.work / PLOTS_FILE} draws what was measured", soft_wrap=True)
     return 0
 
 

@@ -58,7 +58,7 @@ _PAPER: Mapping[str, Mapping[str, tuple[float, float, float, float]]] = MappingP
 )
 """Tables 1 to 4 for AID, in percent, at 5, 10, 15 and 20 %."""
 
-_MEASURES: Mapping[str, tuple[str, Pick]] = MappingProxyType(
+MEASURES: Mapping[str, tuple[str, Pick]] = MappingProxyType(
     {
         "knn": ("kNN accuracy, K = 10", lambda cell: float(cell["retrieval"]["knn_accuracy"])),
         "nmi": ("NMI of k-means", lambda cell: float(cell["clustering"]["nmi"])),
@@ -71,7 +71,7 @@ _MEASURES: Mapping[str, tuple[str, Pick]] = MappingProxyType(
 def cells(scale: str) -> list[Cell]:
     """Each share and method, `b-20-hr-s2dml-seed0` and so on."""
     return [
-        experiment_cell(seeded(_prefix(fraction, method), seed), experiment(method, fraction, scale, seed))
+        experiment_cell(seeded(prefix(fraction, method), seed), experiment(method, fraction, scale, seed))
         for fraction in FRACTIONS
         for seed in range(SEEDS[scale])
         for method in METHODS
@@ -107,11 +107,11 @@ def experiment(method: str, fraction: float, scale: str, seed: int, *, validatio
 
 def render(results: Results) -> str:
     """The four tables, ours above the paper's, what was run, and the order of the methods."""
-    parts = [f"{what_was_run(results, _prefix(0.20, 'nsl'))} {_CAPTION}"]
-    for measure, (title, pick) in _MEASURES.items():
+    parts = [f"{what_was_run(results, prefix(0.20, 'nsl'))} {_CAPTION}"]
+    for measure, (title, pick) in MEASURES.items():
         rows = []
         for method, name in METHODS.items():
-            rows.append([name, *(shown(results, _prefix(fraction, method), pick) for fraction in sorted(FRACTIONS))])
+            rows.append([name, *(shown(results, prefix(fraction, method), pick) for fraction in sorted(FRACTIONS))])
             if measure == "map":
                 rows.append([f"{name}, strict", *(_strict(results, fraction, method) for fraction in sorted(FRACTIONS))])
             rows.append([f"{name}, the paper", *(number(value) for value in _PAPER[measure][method])])
@@ -128,20 +128,21 @@ _CAPTION = (
 )
 
 
-def _prefix(fraction: float, method: str) -> str:
+def prefix(fraction: float, method: str) -> str:
+    """The key of the cells of a share and a method, but for their seeds."""
     return f"b-{round(100 * fraction)}-{method}"
 
 
 def _strict(results: Results, fraction: float, method: str) -> str:
-    return shown(results, _prefix(fraction, method), lambda cell: float(cell["retrieval"]["map_at_20_strict"]))
+    return shown(results, prefix(fraction, method), lambda cell: float(cell["retrieval"]["map_at_20_strict"]))
 
 
 def _order(results: Results) -> list[str]:
     """One line for each share at which all methods are measured."""
-    pick = _MEASURES["knn"][1]
+    pick = MEASURES["knn"][1]
     lines = []
     for place, fraction in enumerate(sorted(FRACTIONS)):
-        found = {method: values(results, _prefix(fraction, method), pick) for method in METHODS}
+        found = {method: values(results, prefix(fraction, method), pick) for method in METHODS}
         if all(found.values()):
             ours = sorted(METHODS, key=lambda method: -sum(found[method]) / len(found[method]))
             theirs = sorted(METHODS, key=lambda method: -_PAPER["knn"][method][place])
@@ -153,7 +154,7 @@ def _order(results: Results) -> list[str]:
 def _cost(results: Results) -> list[str]:
     """One line: what each method's updates cost."""
     found = {
-        name: values(results, _prefix(0.20, method), lambda cell: float(cell["images"])) for method, name in METHODS.items()
+        name: values(results, prefix(0.20, method), lambda cell: float(cell["images"])) for method, name in METHODS.items()
     }
     costs = [f"{name} {round(images[0] / 1000)} 000" for name, images in found.items() if images]
     return [f"- Images forward and backward in a run at 20 %: {', '.join(costs)}"] if costs else []

@@ -45,10 +45,10 @@ def cells(scale: str) -> list[Cell]:
             for margin in MARGINS:
                 loss = {"name": "hr-s2dml", "tau": tau, "margin": margin}
                 run = experiment("hr-s2dml", LABELLED, scale, seed, loss=loss, **short)
-                found.append(experiment_cell(seeded(_pair(tau, margin), seed), run))
+                found.append(experiment_cell(seeded(pair_key(tau, margin), seed), run))
         for share in RESIDUAL_DYAD_FRACTIONS:
             run = Experiment("ucmerced", residual_dyad(share), sized("nsl", scale, seed, **short))
-            found.append(experiment_cell(seeded(_ratio(share), seed), run))
+            found.append(experiment_cell(seeded(ratio_key(share), seed), run))
     return found
 
 
@@ -56,15 +56,15 @@ def render(results: Results) -> str:
     """Both tables, and what was run."""
     rows = []
     for tau in TAUS:
-        ours = [shown(results, _pair(tau, m), lambda cell: float(cell["retrieval"]["knn_accuracy"])) for m in MARGINS]
+        ours = [shown(results, pair_key(tau, m), lambda cell: float(cell["retrieval"]["knn_accuracy"])) for m in MARGINS]
         rows.append([f"τ = {tau:g}", *ours])
         rows.append([f"τ = {tau:g}, the paper", *(number(_PAPER[tau, m]) for m in MARGINS)])
     head = ["HR-S2DML, kNN accuracy", *(f"m = {margin:g}" for margin in MARGINS)]
     return "\n\n".join(
         [
-            f"{what_was_run(results, _pair(TAUS[0], MARGINS[0]))} AID, 15 % labelled, as many unlabelled images beside.",
+            f"{what_was_run(results, pair_key(TAUS[0], MARGINS[0]))} AID, 15 % labelled, as many unlabelled images beside.",
             markdown_table(head, rows),
-            f"{what_was_run(results, _ratio(RESIDUAL_DYAD_FRACTIONS[0]))} {_RATIO_CAPTION}",
+            f"{what_was_run(results, ratio_key(RESIDUAL_DYAD_FRACTIONS[0]))} {_RATIO_CAPTION}",
             markdown_table(["trained share", *(f"{round(100 * s)} %" for s in RESIDUAL_DYAD_FRACTIONS)], _ratios(results)),
         ]
     )
@@ -80,7 +80,7 @@ def _ratios(results: Results) -> list[list[str]]:
     def row(title: str, name: str, percent: bool) -> list[str]:
         digits = 2 if percent else 4
         numbers = [
-            shown(results, _ratio(share), lambda cell: float(cell["retrieval"][name]), percent=percent, digits=digits)
+            shown(results, ratio_key(share), lambda cell: float(cell["retrieval"][name]), percent=percent, digits=digits)
             for share in RESIDUAL_DYAD_FRACTIONS
         ]
         return [title, *numbers]
@@ -88,9 +88,11 @@ def _ratios(results: Results) -> list[list[str]]:
     return [row("mAP", "mean_average_precision", True), row("ANMRR", "anmrr", False)]
 
 
-def _pair(tau: float, margin: float) -> str:
+def pair_key(tau: float, margin: float) -> str:
+    """The key of the cells of such a run, but for their seeds."""
     return f"sensitivity-tau{round(100 * tau):03}-m{round(100 * margin):03}"
 
 
-def _ratio(share: float) -> str:
+def ratio_key(share: float) -> str:
+    """The same of runs by trained share."""
     return f"ratio-{round(100 * share)}"

@@ -47,7 +47,7 @@ class Results:
     """The files of one folder; a cell measured at one scale is another than the same at another scale."""
 
     def __init__(self, folder: Path, scale: str) -> None:
-        self._folder, self._scale = folder / scale, scale
+        self._folder, self.scale = folder / scale, scale
 
     def measured(self) -> list[str]:
         """The keys of all cells that have values, sorted."""
@@ -73,7 +73,7 @@ class Results:
         values = dict(cell.measure(context))
         document = {
             "key": cell.key,
-            "scale": self._scale,
+            "scale": self.scale,
             "settings": settings,
             "values": values,
             "seconds": round(time.monotonic() - started, 1),

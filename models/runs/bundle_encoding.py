@@ -57,6 +57,13 @@ def encode_with_bundle(
     return EncodedImages(np.concatenate(embeddings), np.concatenate(halves), np.concatenate(pairs))
 
 
+def maps_with_bundle(folder: Path, card: BundleCard, pixels: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
+    """(N, C, h, w) feature maps, which the matcher of a bundle looks at, of (N, S, S, B) uint8 images."""
+    scale = card.normalisation
+    encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
+    return np.asarray(encoder(pixels, ("map",))["map"], np.float32)
+
+
 def shortlist_log_odds(
     folder: Path, encoded: EncodedImages, database: Indices, shortlist: Neighbours, *, threads: int, count: Count
 ) -> NDArray[np.float32]:

@@ -13,18 +13,19 @@ from models.data.cache import load_pixels
 from models.data.errors import DataError
 from models.data.folders import ImageList, list_class_folders
 from models.evaluation.calibration import Calibration, calibrate_shortlists
-from models.evaluation.evaluate import Evaluation, evaluate
+from models.evaluation.evaluate import Evaluation, evaluate, examples
 from models.evaluation.html import Section
+from models.evaluation.pictures import feature_sheet
 from models.evaluation.projection import embedding_map
 from models.evaluation.protocols import Protocol
 from models.evaluation.ranking import nearest
 from models.evaluation.report import ReportFiles, evaluation_report, write_report
 from models.evaluation.rerank import WEIGHTS, RerankReport, two_stage
-from models.evaluation.sections import rerank_section, shortlist_calibration_section
+from models.evaluation.sections import picture_section, rerank_section, shortlist_calibration_section
 from models.export.card import BundleCard, MatcherFacts
 from models.export.learned import learned_fusion, learned_platt
 from models.export.verify import read_card
-from models.runs.bundle_encoding import EncodedImages, encode_with_bundle, shortlist_log_odds
+from models.runs.bundle_encoding import EncodedImages, encode_with_bundle, maps_with_bundle, shortlist_log_odds
 from models.runs.evaluation_split import Division, divide
 from models.runs.progress import Progress
 
@@ -162,7 +163,7 @@ def _write(
         details=_details(settings, card, images, division),
         embedding_map=embedding_map(queries, seed=settings.seed or 0) if has_map else None,
         pixels_of=lambda row: pixels[row],
-        extra=_sections(settings.name, reranked),
+        extra=[*_sections(settings.name, reranked), *_features(settings, card, evaluation, labels, pixels)],
         extra_numbers=_numbers(card, division, reranked),
     )
     return write_report(report, settings.out)
@@ -188,6 +189,23 @@ def _sections(name: str, reranked: Reranked | None) -> list[Section]:
     if reranked.calibration is not None:
         sections.append(shortlist_calibration_section(reranked.calibration))
     return sections
+
+
+def _features(
+    settings: EvaluationSettings,
+    card: BundleCard,
+    evaluation: Evaluation,
+    labels: NDArray[np.str_],
+    pixels: NDArray[np.uint8],
+) -> list[Section]:
+    """What the encoder sees in the examples' queries, where its maps are in the bundle."""
+    if card.matcher is None:
+        return []
+    shown = pixels[[each.query for each in examples(evaluation, labels)]]
+    maps = maps_with_bundle(settings.bundle, card, shown, threads=settings.threads)
+    height, width = maps.shape[2:]
+    note = f"Of the {maps.shape[1]} maps of {height} x {width} that the matcher looks at, those that vary most over each image."
+    return [picture_section("Feature maps", note, feature_sheet(shown, maps))]
 
 
 def _numbers(card: BundleCard, division: Division, reranked: Reranked | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from models.backbones.autoencoder import Autoencoder, ResAE, ResDyadAE
 from models.backbones.weights import load_weights
@@ -23,6 +24,7 @@ from models.runs.head import with_fitted_head
 from models.runs.matcher import encode_views, train_matcher
 from models.runs.program import UsageError
 from models.runs.progress import Progress
+from models.runs.reconstructions import draw_reconstructions
 from models.runs.reranking import prepare_matcher
 from models.runs.siamese import train_siamese
 from models.runs.stopping import stop_on_signals
@@ -70,12 +72,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a run made. encoder: how it is built, where that is not as the recipe says. metrics: of the matcher."""
+    """What a run made.
+
+    encoder: how it is built, where that is not as the recipe says. metrics: of the matcher. sheet: what an autoencoder makes of
+    images that it was not trained on.
+    """
 
     trained: TrainedEncoder
     encoder: EncoderFacts | None = None
     matcher: Matcher | None = None
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
+    sheet: Image.Image | None = None
 
 
 def run_task(job: Job) -> Made:
@@ -127,8 +134,9 @@ def _autoencoder(job: Job) -> Made:
     with stop_on_signals() as wish:
         done = train_autoencoder(recipe, pixels, rows, job.conduct(wish), start=start)
         wish.obey(done.reason)
+    sheet = draw_reconstructions(done, pixels, data.material.test, recipe.name) if len(data.material.test) else None
     encoder = with_fitted_head(done.network.encoder, done.preparation, pixels, data.rows, recipe.dim, recipe.seed)
-    return Made(TrainedEncoder(done.network, encoder, done.preparation, done.reason))
+    return Made(TrainedEncoder(done.network, encoder, done.preparation, done.reason), sheet=sheet)
 
 
 def _matcher(job: Job) -> Made:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from models.evaluation.pictures import encode_jpeg
 from models.export.bundle import Bundle, read_bundle, write_bundle
 from models.export.card import BundleCard
 from models.export.errors import AccuracyError, BundleError
@@ -124,9 +125,14 @@ def _write(
     progress.say("writing the bundle")
     try:
         int8 = _int8(data) if settings.is_int8 else None
-        return write_bundle(settings.out, trained.encoder, facts, matcher=made.matcher, int8=int8)
+        card = write_bundle(settings.out, trained.encoder, facts, matcher=made.matcher, int8=int8)
     except AccuracyError as error:
         raise AccuracyError(f"{error}; the same command with --float32 writes it without training again") from None
+    if made.sheet is not None:
+        picture = settings.out.with_name(f"{settings.out.name}-reconstructions.jpg")
+        picture.write_bytes(encode_jpeg(made.sheet))
+        progress.say(f"{picture} shows what it makes of test images")
+    return card
 
 
 def _int8(data: TrainingData) -> Int8:

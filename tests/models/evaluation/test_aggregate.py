@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from models.evaluation.aggregate import aggregate, curve, estimate, sensitivity
+from models.evaluation.aggregate import curve, estimate, sensitivity
 from models.evaluation.errors import EvaluationError
 
 
@@ -19,24 +19,6 @@ def test_an_estimate_is_mean_and_sample_deviation() -> None:
     assert found.text() == "79.80 ± 3.27"
     assert estimate(0.0904).text(scale=1, digits=3) == "0.090"
     assert estimate(0.5).to_dict() == {"mean": 0.5, "std": None, "runs": 1}
-
-
-def test_folds_are_averaged_number_by_number() -> None:
-    folds = [
-        {
-            "mean_average_precision": 0.8,
-            "precision_at": {"5": 1.0},
-            "class": {"a": 0.5, "b": 1.0},
-            "protocol": "A",
-            "curve": [1],
-        },
-        {"mean_average_precision": 0.6, "precision_at": {"5": 0.8}, "class": {"a": 0.7}, "protocol": "A", "curve": [1]},
-    ]
-    found = aggregate(folds)
-    assert found.keys() == {"mean_average_precision", "precision_at.5", "class.a"}
-    assert found["precision_at.5"].runs == 2
-    assert found["precision_at.5"].mean == pytest.approx(0.9)
-    assert found["precision_at.5"].std == pytest.approx(statistics.stdev([1, 0.8]))
 
 
 def test_a_curve_ascends_and_keeps_each_points_runs() -> None:
@@ -59,7 +41,6 @@ def test_nothing_has_no_mean() -> None:
     for make in (
         lambda: estimate([]),
         lambda: estimate([np.nan]),
-        lambda: aggregate([]),
         lambda: curve({}),
         lambda: sensitivity({}),
     ):

@@ -54,7 +54,7 @@ def report() -> Report:
     extra = [
         sections.rerank_section({"AID": RerankReport(5, 100, quality, {0.5: Quality(0.75, 0.1, 0.9)})}, 0.5),
         sections.calibration_section(calibrate(pairs, pairs)),
-        sections.split_section({"mAP": curve({0.3: 0.5, 0.8: [0.8, 0.82]})}),
+        sections.split_section({"mAP": curve({0.3: 0.5, 0.8: [0.8, 0.82]})}, "Split ratios"),
         sections.folds_section({"mAP": [0.8, 0.9]}),
         sections.sensitivity_section(sensitivity({(0.05, 0.5): 0.9, (0.1, 0.5): 0.91}), "kNN accuracy"),
         sections.picture_section("Reconstructions", "", sheet([[Cell(np.zeros((8, 8, 3), np.uint8))]])),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.inference.provider import BUNDLED
 from models.runs.evaluate import main
 from tests.models.runs.conftest import Workshop, finish
 from tests.support.image_folders import write_class_folders
@@ -18,6 +19,7 @@ Run = Callable[[Callable[[], int], Sequence[str]], int]
 
 WITHOUT_TORCH = """
 import sys
+from app.inference.provider import BUNDLED
 from models.runs.evaluate import main
 status = main()
 assert "torch" not in sys.modules
@@ -45,6 +47,16 @@ def test_it_measures_what_the_training_measured_without_torch(trained: Workshop,
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "straight on shapes" in page
     assert "that of the training, seed 0" in page
+
+
+def test_a_bundle_with_a_matcher_shows_what_re_ranking_gains_and_what_the_matcher_sees(
+    trained: Workshop, run: Run, tmp_path: Path
+) -> None:
+    more = arguments(trained, tmp_path, "--protocol=unseen")
+    assert run(main, [str(BUNDLED / "dyad-rgb-128"), *more[1:]]) == 0
+    assert report(tmp_path)["rerank"]["weight"] > 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [title for title in ("Re-ranking", "Feature maps") if f"<h2>{title}</h2>" in page] == ["Re-ranking", "Feature maps"]
 
 
 def test_training_images_that_query_are_told(

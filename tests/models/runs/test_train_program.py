@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from models.export.bundle import read_bundle
 from models.runs.train import main
@@ -70,6 +71,8 @@ def test_autoencoder_then_siamese(workshop: Workshop, run: Run) -> None:
     autoencoder = read_bundle(workshop.models / "ae")
     assert autoencoder.card.encoder.name == "resdyad-ae"
     assert autoencoder.matcher is None
+    with Image.open(workshop.models / "ae-reconstructions.jpg") as sheet:
+        assert sheet.height > sheet.width  # a row of three for each of the test images
     more = (f"--from={workshop.models / 'ae'}", "--validation=0.2", "--set=epochs=1", *FAST)
     assert run(main, workshop.arguments("pairs", "siamese", *more)) == 0
     siamese = read_bundle(workshop.models / "pairs")
