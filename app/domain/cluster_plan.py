@@ -7,18 +7,20 @@ from math import ceil
 
 from app.errors import InvalidInput
 
-FIELDS_ON_DISK = 3_240
+FIELDS_ON_DISK = 670
 """Bytes a tile of the indexed fields (place, time, labels, source) on disk; `benchmarks/bench_million.py`."""
-IN_MEMORY = 680
-"""Bytes a tile in memory beside vectors: ids, graph (m 16), fields; `benchmarks/bench_million.py`."""
-RECORD = 512
+FIELDS_IN_MEMORY = 670
+"""Bytes a tile of ids and fields in memory; `benchmarks/bench_million.py`."""
+GRAPH = 300
+"""Bytes a tile of the graph (m 16) with its links along the fields: a mapped file that a search needs in memory."""
+RECORD = 660
 """Bytes a tile of a record without feature and pair half, as the engine packs it; `benchmarks/bench_million.py`."""
 GROWTH = 1.5
 USABLE = 0.8
 SHARDS_A_NODE = 2
 NODES_THAT_OUTLAST_ONE = 3
 
-MEASURED = "estimated from 20 000 to 30 000 tiles: benchmarks/bench_million.py"
+MEASURED = "measured with 200 000 tiles: benchmarks/bench_million.py"
 GROWTH_SOURCE = "qdrant.tech/documentation/capacity-planning: metadata, and temporary segments while it optimizes"
 USABLE_SOURCE = "a choice: the rest is for the page cache and for optimizing"
 SHARDS_SOURCE = "github.com/qdrant/skills, horizontal scaling: 2 to 4 a node, counting copies"
@@ -96,13 +98,14 @@ def plan(need: Need) -> Plan:
 
 def _memory(need: Need) -> tuple[int, list[Line]]:
     n = _count(need.tiles)
-    small, rest = need.tiles * need.dimension, need.tiles * IN_MEMORY
+    small, graph, rest = need.tiles * need.dimension, need.tiles * GRAPH, need.tiles * FIELDS_IN_MEMORY
     real = 0 if need.is_on_disk else 4 * small
-    total = round((small + real + rest) * GROWTH) * need.replicas
-    parts = " + ".join(human(part) for part in (small, real, rest) if part)
+    total = round((small + real + graph + rest) * GROWTH) * need.replicas
+    parts = " + ".join(human(part) for part in (small, real, graph, rest) if part)
     lines = [
         Line("int8 vectors", f"{n} x {need.dimension} x 1 byte", small, "DYAD_QDRANT_QUANTIZATION=int8"),
-        Line("ids, graph, fields", f"{n} x {IN_MEMORY} bytes", rest, MEASURED),
+        Line("graph", f"{n} x {GRAPH} bytes", graph, MEASURED),
+        Line("ids, fields", f"{n} x {FIELDS_IN_MEMORY} bytes", rest, MEASURED),
         Line("memory", f"({parts}) x {GROWTH} x {need.replicas} copies", total, GROWTH_SOURCE),
     ]
     if real:
@@ -112,7 +115,7 @@ def _memory(need: Need) -> tuple[int, list[Line]]:
 
 def _disk(need: Need) -> tuple[int, list[Line]]:
     n = _count(need.tiles)
-    vectors, fields = need.tiles * need.dimension * 5, need.tiles * FIELDS_ON_DISK
+    vectors, fields = need.tiles * need.dimension * 5, need.tiles * (GRAPH + FIELDS_ON_DISK)
     of_record = RECORD + _base64(2 * need.feature) + _base64(need.pair)
     records = need.tiles * of_record
     total = round((vectors + fields + records) * GROWTH) * need.replicas
@@ -120,7 +123,7 @@ def _disk(need: Need) -> tuple[int, list[Line]]:
     kept = f"{RECORD}, {need.feature} float16 and {need.pair} uint8 as base64"
     return total, [
         Line("vectors on disk", f"{n} x {need.dimension} x (4 + 1) bytes", vectors, "float32 and int8"),
-        Line("fields on disk", f"{n} x {FIELDS_ON_DISK} bytes", fields, MEASURED),
+        Line("graph, fields on disk", f"{n} x ({GRAPH} + {FIELDS_ON_DISK}) bytes", fields, MEASURED),
         Line("records on disk", f"{n} x {of_record} bytes ({kept})", records, f"{MEASURED}; docs/architecture.md"),
         Line("disk", f"({parts}) x {GROWTH} x {need.replicas} copies", total, GROWTH_SOURCE),
     ]

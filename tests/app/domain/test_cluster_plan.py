@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.cluster_plan import GROWTH, IN_MEMORY, Need, human, plan
+from app.domain.cluster_plan import FIELDS_IN_MEMORY, GRAPH, GROWTH, Need, human, plan
 from app.errors import InvalidInput
 
 MANY = Need(tiles=10**9)
@@ -12,7 +12,7 @@ MANY = Need(tiles=10**9)
 
 def test_a_billion_tiles() -> None:
     made = plan(MANY)
-    assert made.memory == round(10**9 * (128 + IN_MEMORY) * GROWTH) * 2
+    assert made.memory == round(10**9 * (128 + GRAPH + FIELDS_IN_MEMORY) * GROWTH) * 2
     assert made.nodes * MANY.node_memory * 0.8 >= made.memory
     assert made.nodes * MANY.node_disk * 0.8 >= made.disk
     assert made.shards % made.nodes == 0
