@@ -14,7 +14,7 @@ from app.redis_client import connect
 from app.stores.locks_local import LocalLocks
 from app.stores.locks_redis import RedisLocks
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture(params=["local", "redis"])

@@ -26,7 +26,7 @@ CHROMIUM_ARGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000
 TILES = 45
 GROUPS = {"narrow": 6.0, "middle": 12.0, "wide": 24.0}
 """Labels of the archive's tiles and the width of their stripes in pixels."""

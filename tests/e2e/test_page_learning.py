@@ -27,7 +27,7 @@ PER_KIND = 15
 LABELLED = 10
 """Tiles of each kind that are labelled."""
 SHIPPED = "Dyad RGB"
-TRAINING_MS = 60_000
+TRAINING_MS = 180_000
 
 
 @pytest.fixture(scope="module")

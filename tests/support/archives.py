@@ -22,7 +22,7 @@ from tests.support.pictures import striped
 
 ARCHIVE = "stripes"
 ANGLES = (0, 45, 90, 135)
-SECONDS = 60
+SECONDS = 180
 
 
 @contextmanager

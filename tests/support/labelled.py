@@ -14,7 +14,7 @@ from tests.support.pictures import striped
 
 CLASSES = {"stripes": 12, "slopes": 12, "rare": 1, "": 6}
 ANGLES = {"stripes": 0, "slopes": 45, "rare": 90, "": 120}
-SECONDS = 60
+SECONDS = 180
 
 
 def write_pictures(folder: Path, counts: Mapping[str, int] = CLASSES) -> Path:

@@ -38,7 +38,7 @@ class ServeProcess:
         )
         self.url = self._wait_for_address()
         self.ready_seconds = time.perf_counter() - self.started
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=120)
 
     def kill(self) -> None:
         """kill -9."""

@@ -11,7 +11,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def free_port() -> int:

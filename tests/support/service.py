@@ -37,7 +37,7 @@ def running_service(home: Path, **settings: Any) -> Iterator[Service]:
                 raise RuntimeError("the service did not start")
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             yield Service(client, container)
     finally:
         server.should_exit = True

@@ -29,15 +29,19 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def fresh(service: Service) -> Callable[..., str]:
-    """A function that creates a collection and returns its id."""
+def fresh(service: Service) -> Iterator[Callable[..., str]]:
+    """A function that creates a collection and returns its id; deleted after the test: open indexes take memory."""
+    created: list[str] = []
 
     def create(**settings: object) -> str:
         name = f"test-{next(_numbers)}"
         service.create(name, **settings)
+        created.append(name)
         return name
 
-    return create
+    yield create
+    for name in created:
+        service.client.delete(f"/collections/{name}")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from app.cli.learning import as_arguments, check_installed, find_bundle
 from app.errors import NotFound, StartupError
+from tests.support.command import TIMEOUT
 from tests.support.image_folders import write_class_folders
 from tests.support.process import COMMAND, ROOT, environment
 
@@ -42,7 +43,7 @@ def test_a_model_is_trained_stopped_resumed_listed_and_evaluated(dyad: Dyad, sha
         events = (json.loads(line)["event"] for line in child.stdout)
         assert "epoch" in events  # reads up to the first
         child.send_signal(signal.SIGINT)
-        _, error = child.communicate(timeout=60)
+        _, error = child.communicate(timeout=TIMEOUT)
     assert child.returncode == 130, error
     bundle = tmp_path / "home" / "models" / "mine"
     assert not bundle.exists()

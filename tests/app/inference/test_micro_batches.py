@@ -14,7 +14,7 @@ from app.errors import Unavailable
 from app.inference import hog, lbp
 from app.inference.micro_batches import Answer, MicroBatcher
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def question(number: int, count: int = 1) -> NDArray[np.uint8]:

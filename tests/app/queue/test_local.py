@@ -15,7 +15,7 @@ from app.queue.local import LocalQueue
 from app.queue.running import MAX_ATTEMPTS
 from app.stores.jobs_sqlite import SqliteJobStore
 
-SECONDS = 20
+SECONDS = 60
 
 
 def job(job_id: str, kind: str = "work") -> Job:

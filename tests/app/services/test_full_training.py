@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import time
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ def test_a_network_is_trained_on_the_images_and_goes_on_after_a_restart(containe
     job = begin(container, "nsl", epochs=15)
     while container.jobs.get(job.id).counts.get("updates", 0) < 4:
         assert not container.jobs.get(job.id).status.ended, container.jobs.get(job.id).error
+        time.sleep(0.02)
     settings = container.settings
     container.close()
     folder = settings.home / "staging" / job.id

@@ -166,7 +166,7 @@ def test_a_dismissed_job_ends_when_its_helpers_have_let_go(bench: Bench) -> None
 
     helper = threading.Thread(target=help)
     helper.start()
-    assert held.wait(10)
+    assert held.wait(60)
     with pytest.raises(Cancelled):
         bench.run(files(3), Context(stop=stop))
     assert let_go.is_set()

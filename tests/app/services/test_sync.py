@@ -17,7 +17,7 @@ from tests.support.archives import ANGLES, ended, opened, write_models, write_pi
 from tests.support.bundles import tiny_graph, write_bundle
 
 NAME = "synced"
-SECONDS = 60
+SECONDS = 180
 
 
 @pytest.fixture

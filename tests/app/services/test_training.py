@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def begin(container: Container, **inputs: Any) -> Job:
 def wait_until_it_runs(container: Container, job: Job) -> None:
     while container.jobs.get(job.id).message != "looking":
         assert not container.jobs.get(job.id).status.ended
+        time.sleep(0.02)
 
 
 def test_a_model_is_made_installed_and_re_indexed_with(container: Container, staging: Path) -> None:

@@ -14,7 +14,7 @@ from app.stores.locks_redis import RedisLocks
 from tests.support.redis import RedisServer
 
 LEASE = 0.5
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on_to_the_same_bits(trained: Wor
                 child.send_signal(signal.SIGINT)
         assert child.stderr is not None
         error = child.stderr.read()
-        status = child.wait(60)
+        status = child.wait(300)
     assert status == 130, error
     assert not (trained.models / "stopped").exists()
     assert (trained.models / ".stopped.training" / "run.json").exists()
