@@ -39,9 +39,11 @@ class PatientProtocol(HttpToolsProtocol):
         while data and not self.transport.is_closing():
             if self._is_in_head and self._timer is None:
                 self._begin_timer()
-            size = MAX_HEAD if self._is_in_head else len(data)
+            is_of_head = self._is_in_head
+            size = MAX_HEAD if is_of_head else len(data)
             super().data_received(data[:size])
-            self._received += min(size, len(data))
+            if is_of_head:  # a body counts for no head, not even its last piece, which ends it
+                self._received += min(size, len(data))
             data = data[size:]
             if self._is_in_head and self._received > 2 * MAX_HEAD:  # of them one piece may be of the request before
                 self._refuse()
