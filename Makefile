@@ -40,7 +40,7 @@ test: export OMP_NUM_THREADS := 1
 test: packages lint ## install what the tests need, check style, types and floors, run the tests; TRAIN= leaves torch out
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
 
-fuzz: $(VENV)/.dev ## send 5000 requests made of the OpenAPI document, right and wrong ones; CASES=
+fuzz: $(VENV)/.dev ## send 5000 requests made of the OpenAPI document, right and wrong ones, and as many with keys; CASES=
 	DYAD_TEST_FUZZ_CASES=$(or $(CASES),5000) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
 
 lint: $(VENV)/.dev $(if $(TRAIN),$(VENV)/.train) ## check style, types and floors only

@@ -29,6 +29,7 @@ from app.services.ingest_sources import Roots
 from app.services.items import ItemService
 from app.services.jobs import JobService
 from app.services.labels import LabelService
+from app.services.leftovers import Leftovers
 from app.services.model_use import ModelUse
 from app.services.models import ModelService
 from app.services.processes import ProcessService
@@ -92,7 +93,7 @@ class Container:
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs)
-        self.recent = RecentQueries(self.blobs, settings.recent_queries)
+        self.recent = RecentQueries(self.blobs, settings.recent_queries, self.locks)
         self.collections = CollectionService(
             self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent, self.locks
         )
@@ -135,6 +136,9 @@ class Container:
         self.backup = BackupService(self.collections, self.indexes, self.models, self.vectors, self.blobs, self.job_store)
         self.restore = RestoreService(
             self.collections, self.models, self.vectors, self.blobs, self.job_store, self.home.staging / "restore"
+        )
+        self.leftovers = Leftovers(
+            self.collections, self.indexes, self.job_store, self.vectors, self.blobs, self.locks, self.jobs.sweep
         )
         self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
 

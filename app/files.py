@@ -36,13 +36,18 @@ def replace_file(path: Path, data: bytes) -> None:
             raise
 
 
+def is_full_disk(error: OSError) -> bool:
+    """Whether it says that there is no space left, of the disk or of a quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def telling_full_disk(folder: Path) -> Iterator[None]:
     """Of the errors of a block that writes into `folder`, that of a full disk is `OutOfSpace`."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         raise OutOfSpace(f"the disk of {folder} is full; make room and try again") from None
 

@@ -5,14 +5,18 @@ The one module that reads the settings at its import, because that is how Celery
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Celery
+from celery.schedules import schedule
 
 from app.errors import StartupError
-from app.queue.cluster import RECONCILE, RECONCILE_SECONDS, TICK, TICK_SECONDS, celery_settings
+from app.queue.cluster import RECONCILE, RECONCILE_SECONDS, SWEEP, SWEEP_SECONDS, TICK, TICK_SECONDS, celery_settings
 from app.settings import Settings, load_settings
 from worker import tasks
 from worker.keeper import KeepTasks
 from worker.process import watch_process
+from worker.steady_clock import steady_now
 
 MAX_MEMORY_MB = 8192
 
@@ -41,14 +45,20 @@ def make_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=60,
         beat_scheduler="celery.beat:Scheduler",
         beat_schedule={
-            "schedules": {"task": TICK, "schedule": TICK_SECONDS, "options": {"expires": 2 * TICK_SECONDS}},
-            "lost jobs": {"task": RECONCILE, "schedule": RECONCILE_SECONDS, "options": {"expires": 2 * RECONCILE_SECONDS}},
+            "schedules": _every(TICK_SECONDS, TICK),
+            "lost jobs": _every(RECONCILE_SECONDS, RECONCILE),
+            "leftovers": _every(SWEEP_SECONDS, SWEEP),
         },
     )
     app.steps["consumer"].add(KeepTasks)
     watch_process(settings)
     tasks.register(app)
     return app
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """What nobody got round to is forgotten when the next ones are there."""
+    return {"task": task, "schedule": schedule(seconds, nowfun=steady_now), "options": {"expires": 2 * seconds}}
 
 
 app = make_app(load_settings())

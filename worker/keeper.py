@@ -45,11 +45,13 @@ class KeepTasks(bootsteps.StartStopStep):  # type: ignore[misc]
 
 def _renew(consumer: Any, stopping: threading.Event) -> None:
     channel = consumer.task_consumer.channel
-    with Redis.from_url(consumer.app.conf.broker_url, socket_timeout=RENEW_SECONDS) as client:
+    with Redis.from_url(consumer.app.conf.broker_url, decode_responses=True, socket_timeout=RENEW_SECONDS) as client:
         while not stopping.wait(RENEW_SECONDS):
             try:
                 now = time.time()
                 tags = dict.fromkeys(list(channel.qos._delivered), now)
+                # Renewed later than now: before the clock was put back, by a worker that may be dead since.
+                tags |= dict.fromkeys(client.zrangebyscore(channel.unacked_index_key, now + VISIBLE_SECONDS, "+inf"), now)
                 if tags:
                     client.zadd(channel.unacked_index_key, tags, xx=True)
             except (RedisError, RuntimeError) as error:  # a task came or went while the list was made; or Redis is away

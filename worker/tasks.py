@@ -11,7 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import Interrupted
-from app.queue.cluster import INGEST_CHUNK, RECONCILE, RUN_JOB, TICK
+from app.queue.cluster import INGEST_CHUNK, RECONCILE, RUN_JOB, SWEEP, TICK
 from app.queue.queries import EMBED_QUERY, answer_query
 from worker.process import PROCESS
 
@@ -34,6 +34,7 @@ def register(app: Celery) -> None:
     task(EMBED_QUERY, BRIEF_SECONDS)(embed_query)
     task(TICK, BRIEF_SECONDS)(tick)
     task(RECONCILE, BRIEF_SECONDS)(reconcile)
+    task(SWEEP, CHUNK_SECONDS)(sweep)
 
 
 def run_job(job_id: str, tries: int = 0) -> None:
@@ -81,3 +82,12 @@ def reconcile() -> None:
         PROCESS.parts().reconciler.run(datetime.now(UTC))
     except (Unavailable, NotFound) as error:
         log.warning("lost jobs are looked for later: %s", error)
+
+
+def sweep() -> None:
+    """Remove what killed processes left."""
+    container = PROCESS.parts().container
+    try:
+        container.leftovers.run(datetime.now(UTC), container.jobs.is_waiting)
+    except (Unavailable, NotFound) as error:
+        log.warning("what was left behind is looked for later: %s", error)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from app.errors import DyadError, InvalidInput, OutOfSpace, TooLarge, UnreadableImage
+from app.files import is_full_disk
 from app.imagery.sources import FileKind, sniff
 
 CHUNK = 1024 * 1024
@@ -146,7 +147,8 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
         raise UnreadableImage(f"damaged within the zip ({error}); pack it again") from None
     except OSError as error:
         staged.unlink(missing_ok=True)
-        raise OutOfSpace(f"cannot unpack the zip: {os.strerror(error.errno or 0)}; free some space") from None
+        why = "the disk is full" if is_full_disk(error) else os.strerror(error.errno or 0)
+        raise OutOfSpace(f"the zip cannot be unpacked into {into}: {why}; make room and try again") from None
     except DyadError:
         staged.unlink(missing_ok=True)
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -44,14 +45,17 @@ class Blobs(Protocol):
     def exists(self, key: str) -> bool:
         """Whether the key holds anything."""
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """All keys under a prefix that ends with `/`."""
+    def keys(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
+        """All keys under a prefix that ends with `/`. before: only those last put before that instant (aware)."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete keys; unknown ones are ignored."""
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete every key under a prefix that ends with `/`."""
+
+    def tidy(self, before: datetime) -> None:
+        """Remove what is left of puts that came to no end, killed or on a full disk, and began before an instant (aware)."""
 
     def sign(self, key: str, seconds: int) -> str | None:
         """An address from which anybody may read the key for so long, there or not; None where the store gives none out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -20,13 +21,13 @@ class Broker:
     def __init__(self, client: Redis) -> None:
         self._client: Any = client
 
-    def task_ids(self) -> set[str]:
-        """Ids of all tasks that wait or that a worker has and did not finish.
+    def task_ids(self, before: datetime) -> set[str]:
+        """Ids of all tasks that wait or that a worker has and did not finish, but those that are to begin later than `before`.
 
         Raises:
             Unavailable: Redis does not answer.
         """
-        return {str(message["headers"]["id"]) for message in self._messages()}
+        return {str(message["headers"]["id"]) for message in self._messages() if not _begins_after(message, before)}
 
     def depths(self) -> dict[str, int]:
         """How many tasks wait in each queue.
@@ -53,3 +54,8 @@ class Broker:
 
 def _keys(queue: str) -> list[str]:
     return [f"{queue}{PRIORITY_SEPARATOR}{priority}" if priority else queue for priority in PRIORITIES]
+
+
+def _begins_after(message: dict[str, Any], instant: datetime) -> bool:
+    eta = message["headers"].get("eta")
+    return eta is not None and datetime.fromisoformat(eta) > instant

@@ -13,12 +13,24 @@ from datetime import UTC, datetime
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.ports import JobStore, Locks
-from app.queue.cluster import INGEST, INGEST_CHUNK, LATER, PRIORITY_OF_KIND, QUEUE_OF_KIND, RUN_JOB, SOON, celery_settings
+from app.queue.cluster import (
+    INGEST,
+    INGEST_CHUNK,
+    LATER,
+    PRIORITY_OF_KIND,
+    QUEUE_OF_KIND,
+    RUN_JOB,
+    SOON,
+    broker_options,
+    celery_settings,
+)
 from app.queue.journal import Journal
 
 log = logging.getLogger(__name__)
 
-SEND_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.4}
+SEND_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0, "interval_max": 0.1}
+SEND_SECONDS = 2.0
+"""For an answer of the broker, at each try: what it does not take is sent again later, and somebody may wait for this."""
 POLL_SECONDS = 0.1
 
 
@@ -35,6 +47,7 @@ class CeleryQueue:
 
         self._celery = Celery("dyad", set_as_current=False)
         self._celery.conf.update(celery_settings(broker_url))
+        self._celery.conf.broker_transport_options = broker_options(SEND_SECONDS)
         self._store = store
         self._locks = locks
         self._journal = journal

@@ -12,6 +12,7 @@ RUN_JOB = "dyad.run_job"
 INGEST_CHUNK = "dyad.ingest_chunk"
 TICK = "dyad.tick"
 RECONCILE = "dyad.reconcile"
+SWEEP = "dyad.sweep"
 
 INGEST, EMBED, TRAIN, MAINTENANCE = QUEUES = ("ingest", "embed", "train", "maintenance")
 QUEUE_OF_KIND = {"ingest": INGEST, "sync": INGEST, "reindex": EMBED, "train": TRAIN, "evaluate": TRAIN}
@@ -24,19 +25,21 @@ PRIORITY_SEPARATOR = "\x06\x16"
 VISIBLE_SECONDS = 7
 TICK_SECONDS = 5
 RECONCILE_SECONDS = 10
+SWEEP_SECONDS = 3600
 
 
-def broker_options() -> dict[str, Any]:
-    """How the broker is spoken to, by whoever sends or takes messages."""
+def broker_options(answer_seconds: float = 10) -> dict[str, Any]:
+    """How the broker is spoken to. answer_seconds: how long an answer is waited for; whoever takes messages waits for them."""
     return {
         "visibility_timeout": VISIBLE_SECONDS,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": VISIBLE_SECONDS,  # who restores may be killed at it, too
         "priority_steps": list(PRIORITIES),
         "queue_order_strategy": "priority",
         "sep": PRIORITY_SEPARATOR,
         "socket_connect_timeout": 2,
-        "socket_timeout": 10,
+        "socket_timeout": answer_seconds,
         "socket_keepalive": True,
         "health_check_interval": 10,
         "max_retries": 2,
@@ -60,7 +63,12 @@ def celery_settings(broker_url: str) -> dict[str, Any]:
         "task_default_queue": MAINTENANCE,
         "task_create_missing_queues": True,
         "task_default_priority": SOON,
-        "task_routes": {INGEST_CHUNK: {"queue": EMBED}, TICK: {"queue": MAINTENANCE}, RECONCILE: {"queue": MAINTENANCE}},
+        "task_routes": {
+            INGEST_CHUNK: {"queue": EMBED},
+            TICK: {"queue": MAINTENANCE},
+            RECONCILE: {"queue": MAINTENANCE},
+            SWEEP: {"queue": MAINTENANCE},
+        },
         "task_serializer": "json",
         "accept_content": ["json"],
         "timezone": "UTC",

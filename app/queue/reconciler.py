@@ -17,7 +17,9 @@ from app.queue.journal import Journal
 log = logging.getLogger(__name__)
 
 SETTLED = timedelta(seconds=8)
-"""A job that changed more recently is in somebody's hands."""
+"""A job that changed more recently is in somebody's hands; one that changed far ahead of now did before the clock went back."""
+LONGEST_PAUSE = timedelta(minutes=2)
+"""No job is put off for longer; a message that says so was sent before the clock was put back."""
 MAX_JOBS = 100_000
 
 
@@ -41,8 +43,8 @@ class Reconciler:
 
     def _silent(self, now: datetime) -> list[Job]:
         """Jobs on record that have not ended, without a message and without a worker."""
-        quiet = [job for job in self._store.list(status=ACTIVE, limit=MAX_JOBS) if now - job.updated > SETTLED]
-        known = self._broker.task_ids() if quiet else set()
+        quiet = [job for job in self._store.list(status=ACTIVE, limit=MAX_JOBS) if abs(now - job.updated) > SETTLED]
+        known = self._broker.task_ids(now + LONGEST_PAUSE) if quiet else set()
         lost = [job for job in quiet if job.id not in known and not self._locks.is_held(job_lock(job.id))]
         for job in lost:
             log.warning("job %s (%s) has neither a message nor a worker; it is asked for again", job.id, job.kind)
@@ -58,7 +60,7 @@ class Reconciler:
                 continue
             except NotFound:
                 job = self._journal.job(job_id)
-            if job is None or now - job.created < SETTLED:
+            if job is None or abs(now - job.created) < SETTLED:
                 continue
             try:
                 self._store.create(job)

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.jobs import Job, JobStatus
 from app.errors import Cancelled, DyadError
+from app.files import is_full_disk
 from app.ports import Interrupted, JobHandler, JobStore
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,9 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
     except DyadError as error:
         log.warning("job %s failed: %s", job.id, error)
         return failed(str(error))
-    except Exception:  # a defect costs its job, not the thread or the worker that runs all others
+    except Exception as error:  # a defect costs its job, not the thread or the worker that runs all others
         log.exception("job %s failed", job.id)
-        return failed("internal error; the log of the service has the details")
+        return failed(_reason(error))
     done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
     counts = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
     return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
@@ -91,6 +92,12 @@ def put_back(job: Job, message: str) -> dict[str, Any]:
 def failed(reason: str) -> dict[str, Any]:
     """The fields that change when a job fails."""
     return {"status": JobStatus.FAILED, "error": reason, "message": reason, "finished": datetime.now(UTC)}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and is_full_disk(error):
+        return f"the disk of {error.filename or 'the worker'} is full; make room and try again"
+    return "internal error; the log of the service has the details"
 
 
 def _lengths(result: dict[str, Any]) -> dict[str, int]:

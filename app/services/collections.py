@@ -216,16 +216,24 @@ class CollectionService:
             self._remove_leftovers(collection_id)
 
     def sweep(self) -> None:
-        """Remove what a crash left: indexes, images and jobs of collections that have no document."""
+        """Remove what a crash left of collections that have no document."""
+        for name in self.strays():
+            self.remove_stray(name)
+
+    def strays(self) -> set[str]:
+        """Names of collections that have no document, yet indexes, an alias or a schedule."""
         indexed = {index.split(".")[0] for index in self._vectors.indexes()}
         known = set(self.ids())
         if self._vectors.aliases() and not known and next(self._blobs.keys(RECORDS), None) is None:
             log.error("the blobs are empty, yet there are indexes: nothing is swept; is DYAD_BLOBS_URL the right one?")
-            return
-        for name in {*indexed, *self._vectors.aliases(), *self._schedules.scheduled()} - known:
-            with self._locks.hold(_lock(name)):
-                if not self._documents.exists(name):  # else it is just being made
-                    self._remove_leftovers(name)
+            return set()
+        return {*indexed, *self._vectors.aliases(), *self._schedules.scheduled()} - known
+
+    def remove_stray(self, collection_id: str) -> None:
+        """Remove the indexes, images and jobs of a collection unless it has a document by now."""
+        with self._locks.hold(_lock(collection_id)):
+            if not self._documents.exists(collection_id):  # else it is just being made
+                self._remove_leftovers(collection_id)
 
     def _refuse_existing(self, collection_id: str) -> None:
         if self._documents.exists(collection_id):

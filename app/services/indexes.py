@@ -73,17 +73,26 @@ class Indexes:
             self.drop(index)
 
     def sweep(self, is_waiting: Callable[[str], bool]) -> None:
-        """Drop what is neither live nor whole nor being built by a job that goes on. is_waiting: whether a job id's does."""
+        """Drop all strays."""
+        for index in self.strays(is_waiting):
+            self.drop(index)
+
+    def strays(self, is_waiting: Callable[[str], bool]) -> list[str]:
+        """What is neither live nor whole nor being built by a job that goes on, and records of what is not there.
+
+        is_waiting: whether the job of an id goes on.
+        """
         live = set(self._vectors.aliases().values())
-        for index in self._vectors.indexes():
-            record = self.record(index)
-            is_kept = record is not None and (record.built_at is not None or is_waiting(record.job or ""))
-            if index not in live and not is_kept:
-                self.drop(index)
         there = set(self._vectors.indexes())
-        for record in self._records():
-            if record.index not in there and not is_waiting(record.job or ""):
-                self._blobs.delete([_key(record.index)])
+        records = {record.index: record for record in self._records()}
+        found = []
+        for index in sorted(there | records.keys()):
+            record = records.get(index)
+            is_whole = record is not None and record.built_at is not None and index in there
+            is_begun = record is not None and is_waiting(record.job or "")
+            if index not in live and not is_whole and not is_begun:
+                found.append(index)
+        return found
 
     def forget(self, collection_id: str) -> None:
         """Drop all indexes of a collection."""

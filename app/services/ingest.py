@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from app.services.collection_documents import images_prefix
 from app.services.collections import CollectionService
 from app.services.cutting import cut_spec
 from app.services.ingest_chunks import ChunkedIngest, Entry, Helpers, slices
-from app.services.ingest_files import FileReader, image_owner
-from app.services.ingest_pipeline import Readers, Writer, blob_keys
+from app.services.ingest_files import FileReader
+from app.services.ingest_pipeline import Readers, Writer
 from app.services.ingest_run import IngestRun
 from app.services.ingest_sources import (
     Rejection,
@@ -38,6 +38,7 @@ from app.services.ingest_sources import (
 )
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
+from app.services.orphans import remove_orphans
 
 KIND = "ingest"
 MANIFEST = "manifest.jsonl"
@@ -294,8 +295,4 @@ class IngestService:
     def _remove_orphans(self, collection_id: str) -> None:
         """Delete images whose point was never written."""
         index = self._collections.live(collection_id).index
-        keys = self._blobs.keys(images_prefix(collection_id))
-        while chunk := list(islice(keys, 1000)):
-            tiles = self._vectors.get(index, sorted({image_owner(key) for key in chunk}))
-            live = {key for tile in tiles.values() for key in blob_keys(tile)}
-            self._blobs.delete([key for key in chunk if key not in live])
+        remove_orphans(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))

@@ -1,7 +1,7 @@
 """The last queries of each collection, kept so that a new index can be tried on what people really ask for.
 
-A search only appends to a list in memory. A thread of its own writes the lists behind, one archive of arrays a collection, so
-that a restart keeps them.
+A search only appends to a list in memory. A thread of its own writes what is new behind, one archive of arrays a collection, so
+that a restart keeps it. Processes that share the archives take turns: each adds its own to what it finds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import logging
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DyadError, NotFound
-from app.ports import Blobs
+from app.ports import Blobs, Locks
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +55,14 @@ _Queries = OrderedDict[bytes, RecentQuery]
 
 
 class RecentQueries:
-    """The last `limit` different queries a collection; none is kept where that is 0. Thread-safe."""
+    """The last `limit` different queries a collection, of all processes; none is kept where that is 0. Thread-safe."""
 
-    def __init__(self, blobs: Blobs, limit: int) -> None:
+    def __init__(self, blobs: Blobs, limit: int, locks: Locks) -> None:
         self._blobs = blobs
         self._limit = limit
-        self._lock = threading.Lock()
-        self._queries: dict[str, _Queries] = {}
-        self._loaded: set[str] = set()
-        self._changed: set[str] = set()
+        self._locks = locks
+        self._guard = threading.Lock()
+        self._new: dict[str, _Queries] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -84,68 +83,76 @@ class RecentQueries:
         """Remember a query as the latest."""
         if not self._limit:
             return
-        key = query.key
-        with self._lock:
-            known = self._queries.setdefault(collection_id, OrderedDict())
-            known[key] = query
-            known.move_to_end(key)
-            self._trim(known)
-            self._changed.add(collection_id)
+        with self._guard:
+            self._add(self._new.setdefault(collection_id, OrderedDict()), [query])
 
     def of(self, collection_id: str) -> list[RecentQuery]:
         """The queries of a collection, the latest first."""
-        self._load(collection_id)
-        with self._lock:
-            return list(reversed(self._queries.get(collection_id, {}).values()))
+        known = self._stored(collection_id)
+        with self._guard:
+            self._add(known, self._new.get(collection_id, {}).values())
+        return list(reversed(known.values()))
 
     def forget(self, collection_id: str) -> None:
-        """Remove all of a collection's."""
-        with self._lock:
-            self._queries.pop(collection_id, None)
-            self._changed.discard(collection_id)
-        self._blobs.delete([_key(collection_id)])
+        """Remove all of a collection's.
 
-    def _trim(self, known: _Queries) -> None:
+        Raises:
+            Busy, Unavailable: they are being written all the while, or cannot be reached.
+        """
+        with self._locks.hold(_lock(collection_id)):
+            with self._guard:
+                self._new.pop(collection_id, None)
+            self._blobs.delete([_key(collection_id)])
+
+    def _add(self, known: _Queries, queries: Iterable[RecentQuery]) -> None:
+        """Put the latest behind, and let the oldest make room."""
+        for query in queries:
+            key = query.key
+            known[key] = query
+            known.move_to_end(key)
         size = sum(query.size for query in known.values())
         while len(known) > self._limit or size > MAX_BYTES:
             size -= known.popitem(last=False)[1].size
 
-    def _load(self, collection_id: str) -> None:
-        """Put what an earlier process wrote behind what this one has noted."""
-        if collection_id in self._loaded:
-            return
+    def _stored(self, collection_id: str) -> _Queries:
+        """What any process wrote, the oldest first."""
         try:
-            earlier = _unpacked(self._blobs.get(_key(collection_id)))
+            queries = _unpacked(self._blobs.get(_key(collection_id)))
         except NotFound:
-            earlier = []
-        with self._lock:
-            if collection_id in self._loaded:
-                return
-            self._loaded.add(collection_id)
-            merged: _Queries = OrderedDict((query.key, query) for query in earlier)
-            for key, query in self._queries.get(collection_id, {}).items():
-                merged[key] = query
-                merged.move_to_end(key)
-            self._trim(merged)
-            if merged:
-                self._queries[collection_id] = merged
+            queries = []
+        return OrderedDict((query.key, query) for query in queries)
 
     def _loop(self) -> None:
         while not self._stopping.wait(WRITE_SECONDS):
             self._write_all()
 
     def _write_all(self) -> None:
-        for collection_id in list(self._changed):
+        for collection_id in list(self._new):
             try:
-                self._load(collection_id)
-                with self._lock:
-                    self._changed.discard(collection_id)
-                    queries = list(self._queries.get(collection_id, {}).values())
-                self._blobs.put(_key(collection_id), _packed(queries))
-                if collection_id not in self._queries:  # forgotten meanwhile
-                    self._blobs.delete([_key(collection_id)])
+                self._write(collection_id)
             except DyadError as error:
-                log.warning("recent queries of %s are not kept: %s", collection_id, error)
+                log.warning("recent queries of %s are not kept yet: %s", collection_id, error)
+
+    def _write(self, collection_id: str) -> None:
+        """Put what is new behind what others have written meanwhile. If that fails it is as new as before."""
+        with self._locks.hold(_lock(collection_id)):
+            known = self._stored(collection_id)
+            with self._guard:
+                new = self._new.pop(collection_id, OrderedDict())
+            if not new:
+                return
+            try:
+                self._add(known, new.values())
+                self._blobs.put(_key(collection_id), _packed(list(known.values())))
+            except BaseException:
+                with self._guard:
+                    self._add(new, self._new.get(collection_id, {}).values())
+                    self._new[collection_id] = new
+                raise
+
+
+def _lock(collection_id: str) -> str:
+    return f"queries:{collection_id}"
 
 
 def _key(collection_id: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import mimetypes
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _DELETE_BATCH = 1000
 _CHUNK = 8 << 20
+_PART = re.compile(r"#\d+$")
+"""What the library names the file that it writes to before it is renamed; no key of Dyad's ends so."""
 
 
 class ObjectBlobs(Blobs):
@@ -93,11 +96,11 @@ class ObjectBlobs(Blobs):
         return True
 
     @override
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
         _check_prefix(prefix)
         with self._translated(prefix):
             for batch in obstore.list(self._store, prefix=prefix):
-                yield from (entry["path"] for entry in batch)
+                yield from (entry["path"] for entry in batch if before is None or entry["last_modified"] < before)
 
     @override
     def delete(self, keys: Iterable[str]) -> None:
@@ -118,6 +121,15 @@ class ObjectBlobs(Blobs):
         if self._folder is not None:
             # Folders are no keys, nor is what a crash in the middle of a put left.
             shutil.rmtree(self._folder / prefix, ignore_errors=True)
+
+    @override
+    def tidy(self, before: datetime) -> None:
+        if self._folder is None:
+            return  # parts of uploads are the store's to forget, by a rule of its own
+        for path in self._folder.rglob("*#*"):
+            with suppress(FileNotFoundError):
+                if _PART.search(path.name) and path.is_file() and path.stat().st_mtime < before.timestamp():
+                    path.unlink()
 
     @override
     def sign(self, key: str, seconds: int) -> str | None:

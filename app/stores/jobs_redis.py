@@ -2,7 +2,7 @@
 
 ::
 
-    dyad:job:{id}                       hash: document (JSON), seq
+    dyad:job:{id}                       hash: document (JSON), seq, call (that made it)
     dyad:job:{id}:items                 sorted set: tile ids in the order they came
     dyad:jobs:{collection}:{status}     sorted set: job ids by seq; also once more with no collection, for all
     dyad:seq                            the last seq
@@ -13,6 +13,7 @@ A change reads the document, makes the new one and has a script put it there if 
 from __future__ import annotations
 
 import heapq
+import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -28,10 +29,13 @@ from app.redis_client import KEYS, translated
 _PAGE = 1000
 _NAME = "jobs"
 
+# The client sends a call again whose answer did not come; the second time it finds what it made itself.
 _CREATE = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    if redis.call('HGET', KEYS[1], 'call') == ARGV[3] then return 1 else return 0 end
+end
 local seq = redis.call('INCR', KEYS[2])
-redis.call('HSET', KEYS[1], 'document', ARGV[2], 'seq', seq)
+redis.call('HSET', KEYS[1], 'document', ARGV[2], 'seq', seq, 'call', ARGV[3])
 for i = 3, #KEYS do redis.call('ZADD', KEYS[i], seq, ARGV[1]) end
 return 1
 """
@@ -73,7 +77,7 @@ class RedisJobStore(JobStore):
     def create(self, job: Job) -> None:
         with translated(_NAME):
             keys = [_key(job.id), f"{KEYS}seq", *_lists(job)]
-            if not self._create(keys=keys, args=[job.id, job.model_dump_json()]):
+            if not self._create(keys=keys, args=[job.id, job.model_dump_json(), uuid.uuid4().hex]):
                 raise Conflict(f"job {job.id} exists already")
 
     @override

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from redis import Redis
-from redis.exceptions import LockError, RedisError
-from redis.lock import Lock
+from redis.exceptions import RedisError
 
 from app.errors import Busy
 from app.ports import Held
@@ -19,18 +18,58 @@ from app.stores.locks_local import LocalLocks
 
 LEASE_SECONDS = 6.0
 """After this long without a sign of life a lock is free."""
+RENEWALS, GRACE = 8, 4
+"""Into how many parts a lease is cut: of one it is renewed, for another an expired one is left to its holder."""
+MARK_SECONDS = 7 * 24 * 3600
+"""Further than a clock is put forward."""
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.005
 """Between two looks at a lock that somebody else has: what is done under the locks here takes some ten times as long."""
 
 
-class RedisHeld:
-    """One lease. A gap in it, while Redis is away, is noted, and it is taken anew if nobody else has."""
+HELD, REGAINED, LOST = range(3)
+# KEYS: lock, mark. ARGV: token, lease, life of a mark (ms), token of a holder who is silent. A lock that lasts longer than a
+# lease is from before the clock was put back.
+_TAKE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then
+    if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return ''
+end
+local last = redis.call('GET', KEYS[2])
+if last and last ~= ARGV[1] and last ~= ARGV[4] then return last end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return ARGV[1]
+"""
+_RENEW = """
+local holder, last = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+if (holder and holder ~= ARGV[1]) or (last and last ~= ARGV[1]) then return 2 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return last and 0 or 1
+"""
+_FREE = """
+for i = 1, 2 do if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end end
+"""
 
-    def __init__(self, lock: Lock, seconds: float) -> None:
-        self._lock = lock
+
+class RedisHeld:
+    """One lease. A gap in it, while Redis is away, is noted, and it is taken anew if nobody else has.
+
+    Beside the lock, which expires, stands a mark of its last holder, which only letting go removes. A lock without a mark was
+    let go of. One whose mark is left behind has expired: its holder is dead, or the clock of Redis was put forward, so the next
+    one waits first whether the holder still renews it.
+    """
+
+    def __init__(self, client: Redis, name: str, seconds: float) -> None:
+        self._keys = [_key(name), f"{KEYS}lock-mark:{name}"]
+        self._take = client.register_script(_TAKE)
+        self._extend = client.register_script(_RENEW)
+        self._free = client.register_script(_FREE)
         self._seconds = seconds
         self._token = uuid.uuid4().hex
+        self._times = [round(1000 * seconds), round(1000 * MARK_SECONDS)]
         self._renewed = 0.0
         self._guard = threading.Lock()
         self._is_over = False
@@ -39,17 +78,25 @@ class RedisHeld:
 
     @property
     def has_lapsed(self) -> bool:
-        """Whether there was, or is, a time in which it was not renewed soon enough."""
+        """Whether there was, or is, a time in which it was not renewed soon enough, and somebody else may have had it."""
         return self._has_lapsed or time.monotonic() > self._renewed + self._seconds
 
     def take(self, seconds: float) -> bool:
         """Wait for it; whether it came in time."""
         deadline = time.monotonic() + seconds
-        while not self._take_now():
-            if time.monotonic() >= deadline:
+        last, since = "", 0.0
+        while True:
+            before = time.monotonic()
+            is_silent = last and before - since > self._seconds / GRACE
+            answer = self._take(keys=self._keys, args=[self._token, *self._times, last if is_silent else ""])
+            if answer == self._token:
+                self._renewed = before
+                return True
+            if answer and answer != last:
+                last, since = answer, before
+            if not answer and before >= deadline:
                 return False
             time.sleep(POLL_SECONDS)
-        return True
 
     def renew(self) -> None:
         """Extend it; what stands in the way is noted and tried again by the next call."""
@@ -57,26 +104,17 @@ class RedisHeld:
             if self._is_over:
                 return
             before = time.monotonic()
-            self._has_lapsed = self.has_lapsed
-            try:
-                self._lock.extend(self._seconds, replace_ttl=True)
+            answer = self._extend(keys=self._keys, args=[self._token, *self._times])
+            self._has_lapsed = self._has_lapsed or answer != HELD
+            self.is_lost = answer == LOST
+            if not self.is_lost:
                 self._renewed = before
-            except LockError:
-                self._has_lapsed = True
-                self.is_lost = not self._take_now()
 
     def let_go(self) -> None:
         """Free it, if it is still this one's; what cannot be freed is free when the lease is over."""
         with self._guard, suppress(RedisError):
             self._is_over = True
-            self._lock.release()
-
-    def _take_now(self) -> bool:
-        before = time.monotonic()
-        taken = bool(self._lock.acquire(blocking=False, token=self._token))
-        if taken:
-            self._renewed = before
-        return taken
+            self._free(keys=self._keys, args=[self._token])
 
 
 class RedisLocks:
@@ -125,7 +163,7 @@ class RedisLocks:
         self._client.close()
 
     def _take(self, name: str, seconds: float) -> RedisHeld:
-        held = RedisHeld(Lock(self._client, _key(name), timeout=self._lease, thread_local=False), self._lease)
+        held = RedisHeld(self._client, name, self._lease)
         with translated("locks"):
             if not held.take(seconds):
                 raise Busy(f"{name} is being worked on by another process; try again later")
@@ -137,7 +175,7 @@ class RedisLocks:
         return held
 
     def _renew(self) -> None:
-        while not self._stopping.wait(self._lease / 5):
+        while not self._stopping.wait(self._lease / RENEWALS):
             with self._guard:
                 held = list(self._held.values())
             for each in held:

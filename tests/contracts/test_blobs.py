@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -41,6 +42,15 @@ def test_bytes_come_back(blobs: Blobs) -> None:
     assert blobs.get("collections/ucm/images/a b/ü%41.jpg") == data
     assert blobs.exists("collections/ucm/images/a b/ü%41.jpg")
     assert list(blobs.keys("collections/ucm/")) == ["collections/ucm/images/a b/ü%41.jpg"]
+
+
+def test_keys_may_be_asked_for_by_their_age(blobs: Blobs) -> None:
+    blobs.put("a/1", b"1")
+    now = datetime.now(UTC)
+    assert list(blobs.keys("a/", now - timedelta(hours=1))) == []
+    assert list(blobs.keys("a/", now + timedelta(hours=1))) == ["a/1"]
+    blobs.tidy(now + timedelta(hours=1))
+    assert blobs.get("a/1") == b"1"
 
 
 def test_an_empty_value_is_a_value(blobs: Blobs) -> None:

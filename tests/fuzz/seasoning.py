@@ -67,7 +67,7 @@ class Seasoning:
     def add(self, case: Any) -> Any:
         """Change a case."""
         for name, value in (case.path_parameters or {}).items():
-            if name in self._path and _drawn(name, value) % 8:
+            if name in self._path and drawn(name, value) % 8:
                 case.path_parameters[name] = self._pick(name, value)
         if isinstance(case.query, dict):
             self._into(case.query)
@@ -77,15 +77,16 @@ class Seasoning:
 
     def _into(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            if name in self._words and _drawn(name, value) % 2:
+            if name in self._words and drawn(name, value) % 2:
                 values[name] = self._pick(name, value)
             elif isinstance(value, dict):
                 self._into(value)
 
     def _pick(self, name: str, value: Any) -> Any:
         choices = self._words[name]
-        return choices[_drawn(name, value) // 8 % len(choices)]
+        return choices[drawn(name, value) // 8 % len(choices)]
 
 
-def _drawn(name: str, value: Any) -> int:
+def drawn(name: str, value: Any) -> int:
+    """A number that is always the same for the same name and value."""
     return zlib.crc32(f"{name}={value!r}".encode("utf-8", "replace"))

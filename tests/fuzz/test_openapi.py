@@ -1,6 +1,7 @@
 """Every operation of the OpenAPI document, with inputs right and wrong: no answer of 500 or above, each as the document says.
 
-Short and always the same, unless `DYAD_TEST_FUZZ_CASES` says how many cases to make (`make fuzz`); those differ each time.
+Once of a service that is open to everybody, once of one with keys, which are of every role, wrong, or not sent. Short and
+always the same, unless `DYAD_TEST_FUZZ_CASES` says how many cases to make of each (`make fuzz`); those differ each time.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
-from tests.fuzz.seasoning import PICTURE, WORDS, Seasoning
+from app.domain.keys import Role
+from app.stores.key_file import add_key
+from tests.fuzz.seasoning import PICTURE, WORDS, Seasoning, drawn
 from tests.support.pictures import striped
 from tests.support.service import Service, document, running_service
 
 CASES = int(os.environ.get("DYAD_TEST_FUZZ_CASES", "0"))
-SHORT = 4
-"""Examples of each operation in the short run."""
 CHECKED = (
     "not_a_server_error",
     "status_code_conformance",
@@ -48,11 +49,22 @@ def read_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module", params=["open", "guarded"])
+def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The keys of the service by role, and a wrong one; none where it is open to everybody."""
+    if request.param == "open":
+        return {}
+    file = tmp_path_factory.mktemp("keys") / "keys"
+    return {role.value: add_key(file, role.value, role) for role in Role} | {"file": str(file)}
+
+
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory, read_root: Path) -> Iterator[Service]:
+def fuzzed(tmp_path_factory: pytest.TempPathFactory, read_root: Path, keys: dict[str, str]) -> Iterator[Service]:
     """A service with two collections of labelled tiles and the jobs that made them."""
-    limits = {"max_upload_mb": 8, "max_pixels": 1_000_000}
+    limits = {"max_upload_mb": 8, "max_pixels": 1_000_000, "api_keys_file": keys.get("file")}
     with running_service(tmp_path_factory.mktemp("home"), read_roots=(str(read_root),), **limits) as running:
+        if keys:
+            running.client.headers["Authorization"] = f"Bearer {keys['admin']}"
         for name in (KEPT, SPARE):
             running.create(name, model="hog", tile_size=64)
             files = {f"{number}.png": striped(number * 20, size=64) for number in range(TILES)}
@@ -66,7 +78,7 @@ def _said(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def described(fuzzed: Service, read_root: Path) -> Any:
+def described(fuzzed: Service, read_root: Path, keys: dict[str, str]) -> Any:
     """The schema under test, with values in its cases that mean something to this service."""
     items = [feature["id"] for feature in document(fuzzed.client.get(f"/collections/{KEPT}/items?limit=100"))["features"]]
     jobs = [job["id"] for job in document(fuzzed.client.get("/jobs"))["jobs"]]
@@ -101,16 +113,27 @@ def described(fuzzed: Service, read_root: Path) -> Any:
         case = seasoning.add(case)
         if case.method == "DELETE" and (case.path_parameters or {}).get("collection_id") == KEPT:
             case.path_parameters["collection_id"] = SPARE
+        if keys:
+            case.headers = _with_key(case, keys)
         return case
 
     return schema
+
+
+def _with_key(case: Any, keys: dict[str, str]) -> dict[str, str]:
+    """The headers of a case with a key, mostly one that may do everything; always the same for the same case."""
+    headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
+    choices = [*["admin"] * 5, "write", "read", "wrong", "none"]
+    chosen = choices[drawn(case.path, [case.path_parameters, case.query]) % len(choices)]
+    return headers if chosen == "none" else {**headers, "Authorization": f"Bearer {keys.get(chosen, 'dyad_wrong')}"}
 
 
 EACH = 25 if CASES else 3
 """Cases of each operation and kind of data in a round, at most: where there is little to choose, fewer are different."""
 
 
-def test_every_answer_is_as_described(described: Any) -> None:
+def test_every_answer_is_as_described(described: Any, keys: dict[str, str]) -> None:
+    each = 1 if keys and not CASES else EACH
     load_all_checks()
     checks = CHECKS.get_by_names(list(CHECKED))
     operations = [found.ok() for found in described.get_all_operations()]
@@ -118,7 +141,7 @@ def test_every_answer_is_as_described(described: Any) -> None:
     while True:
         for operation in operations:
             for mode in _modes(operation):
-                cases, error = _fuzz(operation, mode, checks)
+                cases, error = _fuzz(operation, mode, checks, each)
                 made += cases
                 if error is not None:
                     wrong[f"{operation.label}, {mode.value} data"] = _told(error)
@@ -133,12 +156,12 @@ def _modes(operation: Any) -> list[GenerationMode]:
     return list(GenerationMode) if operation.body or operation.query else [GenerationMode.POSITIVE]
 
 
-def _fuzz(operation: Any, mode: GenerationMode, checks: Any) -> tuple[int, BaseException | None]:
+def _fuzz(operation: Any, mode: GenerationMode, checks: Any, each: int) -> tuple[int, BaseException | None]:
     """Send cases of one operation; how many, and what was wrong."""
     made = 0
 
     @settings(
-        max_examples=EACH,
+        max_examples=each,
         deadline=None,
         derandomize=not CASES,
         database=None,

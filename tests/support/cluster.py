@@ -60,15 +60,15 @@ class WorkerProcess:
 class Cluster:
     """The servers over `folder`; APIs and workers are started by the test, and end with the cluster.
 
-    env: settings of every process that are not to be those of the tests.
+    env: of every process but the vector server, beside what they need (another `DYAD_BLOBS_URL`, a library to load).
     """
 
     def __init__(self, folder: Path, *, append_only: bool = True, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self._env = env or {}
+        self._env = dict(env or {})
         for name in ("redis", "home", "blobs"):
-            (folder / name).mkdir()
-        self.redis = RedisServer(folder / "redis", append_only=append_only)
+            (folder / name).mkdir(exist_ok=True)
+        self.redis = RedisServer(folder / "redis", append_only=append_only, env=environment(**self._env))
         self.redis.start()
         self.vectors = QdrantProcess(folder / "vectors")
         self.log = folder / "workers.log"
@@ -89,9 +89,9 @@ class Cluster:
             **self._env,
         }
 
-    def api(self, **env: str) -> ServeProcess:
-        """Another API process."""
-        made = ServeProcess(self.folder / "home", self.folder / "api.log", **{**self.settings, **env})
+    def api(self, home: Path | None = None, **env: str) -> ServeProcess:
+        """Another API process. home: instead of the one that all share."""
+        made = ServeProcess(home or self.folder / "home", self.folder / "api.log", **{**self.settings, **env})
         self.apis.append(made)
         return made
 

@@ -18,6 +18,7 @@ from app.settings import load_settings
 from app.telemetry.worker_metrics import prepare_metrics
 from tests.support.cluster import Cluster, items_of, until, wait_for_job
 from tests.support.images import jpeg_bytes, zipped
+from tests.support.load import Load
 from tests.support.process import ServeProcess
 from tests.support.redis import free_port
 
@@ -203,6 +204,27 @@ def test_without_redis_requests_are_told_at_once_to_come_back(cluster: Cluster, 
     finally:
         cluster.redis.start()
     until(lambda: client.get("/readyz").status_code == 200, "Redis")
+
+
+def test_a_redis_that_hangs_costs_nobody_more_than_seconds(cluster: Cluster, client: httpx.Client, api: ServeProcess) -> None:
+    client.post("/collections", json={"id": "hung", "model": "hog"}).raise_for_status()
+    cluster.worker()
+    cluster.beat()
+    load = Load([api.url], "hung", side=32)
+    with load.running(1):
+        until(lambda: bool(load.promised), "a first upload")
+        cluster.redis.freeze()
+        try:
+            until(lambda: load.tallies["ingest"].statuses["503"] > 0, "an upload that is told to come back")
+            until(lambda: load.tallies["search"].statuses["200"] > 1, "a search")
+        finally:
+            cluster.redis.thaw()
+    assert [tally.wrong for tally in load.tallies.values()] == [[], [], []]
+    for location in load.promised:
+        assert wait_for_job(client, location)["status"] == "successful"
+    names = [item["properties"]["source"] for item in items_of(client, "hung")]
+    assert len(names) == len(set(names))
+    assert set(load.promised.values()) <= set(names)
 
 
 def test_a_worker_tells_of_its_work_with_the_request_that_asked_for_it(

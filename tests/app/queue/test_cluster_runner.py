@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_a_job_is_on_record_in_the_journal_and_at_the_broker(bench: Bench) -> No
     bench.submit()
     assert bench.store.get("a").status is JobStatus.ACCEPTED
     assert list(bench.journal.ids()) == ["a"]
-    assert bench.broker.task_ids() == {"a"}
+    assert bench.broker.task_ids(datetime.now(UTC)) == {"a"}
     assert bench.broker.depths() == {"ingest": 1, "embed": 0, "train": 0, "maintenance": 0}
     with pytest.raises(Conflict):
         bench.submit()
@@ -123,6 +124,13 @@ def test_what_may_recover_is_tried_again_and_what_may_not_fails(bench: Bench) ->
         bench.submit(str(number))
         bench.runner.run(str(number))
         assert (bench.store.get(str(number)).status, bench.store.get(str(number)).error) == (JobStatus.FAILED, str(error))
+
+
+def test_a_full_disk_is_named(bench: Bench) -> None:
+    bench.raises(OSError(errno.ENOSPC, "No space left on device", "/var/dyad/x"))
+    bench.submit()
+    bench.runner.run("a")
+    assert bench.store.get("a").error == "the disk of /var/dyad/x is full; make room and try again"
 
 
 def test_a_worker_that_shuts_down_puts_the_job_back(bench: Bench) -> None:
@@ -171,8 +179,17 @@ def test_a_job_without_message_and_worker_is_asked_for_again(bench: Bench, redis
         assert bench.reconciler.run(later) == ["lost"]
         assert bench.reconciler.run(later) == []
     other.close()
-    assert bench.broker.task_ids() == {"lost", "waiting"}
+    assert bench.broker.task_ids(datetime.now(UTC)) == {"lost", "waiting"}
     assert bench.broker.depths()["train"] == 1
+
+
+def test_a_clock_that_is_put_back_hides_no_lost_job(bench: Bench) -> None:
+    later = NOW + timedelta(hours=1)
+    bench.store.create(Job(id="lost", kind="train", created=later, updated=later))
+    bench.store.create(Job(id="put off", kind="ingest", created=OLD, updated=later))
+    bench.queue.send(bench.store.get("put off"), seconds=3600)  # as one sent an hour ahead by a clock that was right then
+    assert sorted(bench.reconciler.run(NOW)) == ["lost", "put off"]
+    assert bench.reconciler.run(NOW) == []
 
 
 def test_what_redis_forgot_is_in_the_journal(bench: Bench, redis_server: RedisServer) -> None:

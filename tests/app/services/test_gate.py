@@ -32,7 +32,7 @@ def side(parts: Container, collection: str = ARCHIVE) -> Side:
 
 
 def recent(parts: Container) -> RecentQueries:
-    return RecentQueries(parts.blobs, 100)
+    return RecentQueries(parts.blobs, 100, parts.locks)
 
 
 def test_an_index_is_not_worse_than_itself(parts: Container) -> None:

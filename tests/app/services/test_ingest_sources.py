@@ -10,6 +10,7 @@ import pytest
 from app.domain.globs import Glob
 from app.errors import Forbidden, InvalidInput
 from app.services.ingest_sources import Rejection, Roots, SourceFile, list_files
+from tests.support.small_disk import run_on_small_disk
 
 
 @pytest.fixture
@@ -99,3 +100,20 @@ def test_roots_say_what_is_wrong(root: Path) -> None:
     (root / "circle").symlink_to("circle")
     with pytest.raises(InvalidInput, match="circle"):
         Roots((root,)).resolve(root / "circle")
+
+
+FULL = """
+from app.errors import OutOfSpace
+from app.services.ingest_sources import Roots, SourceFile, unpack
+from tests.support.images import zipped
+(disk / "staging").mkdir()
+archive = zipped(disk / "a.zip", {f"{n}.jpg": bytes(100_000) for n in range(9)})
+try:
+    print([found.file_name for found in unpack(SourceFile("a.zip", archive), disk / "staging", 1 << 30, Roots())])
+except OutOfSpace as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_no_fault_of_a_zip(tmp_path: Path) -> None:
+    assert "staging: the disk is full; make room and try again" in run_on_small_disk(tmp_path, "300k", FULL)

@@ -8,6 +8,11 @@ import pytest
 from app.services import recent_queries
 from app.services.recent_queries import RecentQueries, RecentQuery
 from app.stores.blobs import ObjectBlobs
+from app.stores.locks_local import LocalLocks
+
+
+def kept(folder: Path, limit: int) -> RecentQueries:
+    return RecentQueries(ObjectBlobs(folder), limit, LocalLocks())
 
 
 def upload(seed: int, side: int = 16) -> RecentQuery:
@@ -16,12 +21,12 @@ def upload(seed: int, side: int = 16) -> RecentQuery:
 
 
 def test_a_restart_keeps_them(tmp_path: Path) -> None:
-    first = RecentQueries(ObjectBlobs(tmp_path), 10)
+    first = kept(tmp_path, 10)
     first.start()
     for query in (RecentQuery(("a",)), RecentQuery(("b",), ("c", "d")), upload(0)):
         first.note("x", query)
     first.close()
-    again = RecentQueries(ObjectBlobs(tmp_path), 10)
+    again = kept(tmp_path, 10)
     again.note("x", RecentQuery(("e",)))
     found = again.of("x")
     assert [query.positives for query in found] == [("e",), ("a",), ("b",), ("a",)]
@@ -33,21 +38,21 @@ def test_a_restart_keeps_them(tmp_path: Path) -> None:
 
 def test_what_an_earlier_process_wrote_is_not_lost_by_writing_again(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
-        queries = RecentQueries(ObjectBlobs(tmp_path), 10)
+        queries = kept(tmp_path, 10)
         queries.note("x", RecentQuery((name,)))
         queries.close()
-    assert [query.positives for query in RecentQueries(ObjectBlobs(tmp_path), 10).of("x")] == [("c",), ("b",), ("a",)]
+    assert [query.positives for query in kept(tmp_path, 10).of("x")] == [("c",), ("b",), ("a",)]
 
 
 def test_the_same_again_is_one_and_the_latest(tmp_path: Path) -> None:
-    queries = RecentQueries(ObjectBlobs(tmp_path), 10)
+    queries = kept(tmp_path, 10)
     for query in (upload(1), RecentQuery(("b",)), upload(1)):
         queries.note("x", query)
     assert [query.positives for query in queries.of("x")] == [("a",), ("b",)]
 
 
 def test_the_oldest_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    queries = RecentQueries(ObjectBlobs(tmp_path), 3)
+    queries = kept(tmp_path, 3)
     for number in range(5):
         queries.note("x", RecentQuery((str(number),)))
     assert [query.positives for query in queries.of("x")] == [("4",), ("3",), ("2",)]
@@ -58,7 +63,7 @@ def test_the_oldest_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_none_is_kept_where_none_is_wanted(tmp_path: Path) -> None:
-    queries = RecentQueries(ObjectBlobs(tmp_path), 0)
+    queries = kept(tmp_path, 0)
     queries.start()
     queries.note("x", RecentQuery(("a",)))
     queries.close()
@@ -67,7 +72,7 @@ def test_none_is_kept_where_none_is_wanted(tmp_path: Path) -> None:
 
 
 def test_a_deleted_collection_has_none(tmp_path: Path) -> None:
-    queries = RecentQueries(ObjectBlobs(tmp_path), 10)
+    queries = kept(tmp_path, 10)
     queries.note("x", upload(0))
     queries.close()
     queries.note("x", upload(1))
@@ -80,5 +85,31 @@ def test_a_deleted_collection_has_none(tmp_path: Path) -> None:
 def test_a_broken_file_is_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     blobs = ObjectBlobs(tmp_path)
     blobs.put("queries/x.npz", b"no archive")
-    assert RecentQueries(blobs, 10).of("x") == []
+    assert RecentQueries(blobs, 10, LocalLocks()).of("x") == []
     assert "cannot be read" in caplog.text
+
+
+def test_several_processes_add_to_what_the_others_wrote(tmp_path: Path) -> None:
+    one, other = kept(tmp_path, 3), kept(tmp_path, 3)
+    one.note("x", RecentQuery(("a",)))
+    other.note("x", RecentQuery(("b",)))
+    one.close()
+    other.close()
+    assert [query.positives for query in one.of("x")] == [("b",), ("a",)]
+    one.note("x", RecentQuery(("c",)))
+    other.note("x", RecentQuery(("d",)))
+    other.close()
+    one.close()
+    assert [query.positives for query in other.of("x")] == [("c",), ("d",), ("b",)]
+
+
+def test_what_cannot_be_written_is_written_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    queries = kept(tmp_path / "blobs", 2)
+    queries.note("x", RecentQuery(("a",)))
+    (tmp_path / "blobs").rmdir()
+    queries.close()
+    assert "not kept yet" in caplog.text
+    (tmp_path / "blobs").mkdir()
+    queries.note("x", RecentQuery(("b",)))
+    queries.close()
+    assert [query.positives for query in kept(tmp_path / "blobs", 2).of("x")] == [("b",), ("a",)]

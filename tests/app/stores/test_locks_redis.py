@@ -70,6 +70,31 @@ def test_a_lock_outlives_a_redis_that_forgot_it_but_says_so(server: RedisServer)
     other.close()
 
 
+def test_a_clock_of_redis_that_leaps_takes_no_lock_from_the_living(redis_server: RedisServer) -> None:
+    one, other = (RedisLocks(connect(redis_server.url), LEASE) for _ in range(2))
+    with one.hold("a") as held:
+        for _ in range(3):
+            redis_server.leap(3600)
+            with pytest.raises(Busy), other.hold("a", 0):
+                pass
+        time.sleep(LEASE)
+        assert (held.is_lost, held.has_lapsed) == (False, False)
+    with other.hold("a", 0):
+        pass
+    one.close()
+    other.close()
+
+
+def test_a_clock_of_redis_that_is_put_back_keeps_no_lock_of_the_dead(redis_server: RedisServer) -> None:
+    dead, other = (RedisLocks(connect(redis_server.url), LEASE) for _ in range(2))
+    with dead.hold("a"):
+        dead.close()
+        redis_server.leap(-3600)
+        with other.hold("a", SECONDS):
+            pass
+    other.close()
+
+
 def test_a_lock_that_somebody_else_took_is_lost(redis_server: RedisServer) -> None:
     one, other = (RedisLocks(connect(redis_server.url), LEASE) for _ in range(2))
     with one.hold("a") as held:
