@@ -1,1 +1,1 @@
-"""Images on disk to batches of tensors: listing, splits, the decoded cache, samplers, augmentation, scenes."""
+"""Images on disk to batches of tensors: listing, splits, the decoded cache, samplers, augmentation."""

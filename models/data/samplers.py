@@ -51,25 +51,6 @@ class ShuffledSampler:
         return self._order[1][place * self._size : (place + 1) * self._size]
 
 
-class SequentialSampler:
-    """Batches in order, the last one shorter: for evaluation."""
-
-    def __init__(self, count: int, batch_size: int) -> None:
-        """Go through 0..count-1. Raises DataError if either is below 1."""
-        _check(count, batch_size)
-        self._count, self._size = count, batch_size
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """The count divided by the batch size, rounded up."""
-        return -(-self._count // self._size)
-
-    def indices(self, step: int) -> Indices:
-        """Batch `step`."""
-        start = step % self.steps_per_epoch * self._size
-        return np.arange(start, min(start + self._size, self._count))
-
-
 class BalancedSampler:
     """P classes with M images each: every class equally often whatever its size, every image of a class equally often.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.data.errors import DataError
-from models.data.samplers import BalancedSampler, SequentialSampler, Shard, ShuffledSampler
+from models.data.samplers import BalancedSampler, Shard, ShuffledSampler
 
 LABELS = np.repeat(np.arange(6), [50, 40, 30, 20, 10, 3]).astype(np.int64)
 
@@ -25,11 +25,6 @@ def test_a_batch_is_never_larger_than_the_data() -> None:
     sampler = ShuffledSampler(5, 256, seed=0)
     assert sampler.steps_per_epoch == 1
     assert sorted(sampler.indices(3).tolist()) == [0, 1, 2, 3, 4]
-
-
-def test_goes_through_in_order() -> None:
-    sampler = SequentialSampler(7, 3)
-    assert [sampler.indices(step).tolist() for step in range(sampler.steps_per_epoch)] == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 def test_balances_classes_of_any_size() -> None:
@@ -74,6 +69,6 @@ def test_refuses_nothing_and_too_few_classes() -> None:
     with pytest.raises(DataError, match="no images"):
         ShuffledSampler(0, 4, 0)
     with pytest.raises(DataError, match="at least one image"):
-        SequentialSampler(4, 0)
+        ShuffledSampler(4, 0, 0)
     with pytest.raises(DataError, match="7 classes a batch"):
         BalancedSampler(LABELS, 7, 2, 0)

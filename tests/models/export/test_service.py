@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from app.errors import InvalidBundle
 from app.inference.onnx import OnnxInference, check_bundle
 from app.inference.provider import LocalModels
 from models.backbones.registry import ENCODERS
-from models.export.archive import pack_bundle, unpack_bundle
 from models.export.bundle import read_bundle, write_bundle
 from models.export.quantise import Int8, retrieval_score
 from models.export.runtime import OnnxEncoder
@@ -55,9 +55,13 @@ def test_three_bands_and_no_matcher(tmp_path: Path) -> None:
     agree(tmp_path / "tiny", 3, has_matcher=False)
 
 
-def test_the_provider_lists_what_was_unpacked(written: Path, tmp_path: Path) -> None:
-    pack_bundle(written, tmp_path / "tiny.zip")
-    unpack_bundle(tmp_path / "tiny.zip", tmp_path / "models")
+def zip_of(folder: Path, path: Path) -> Path:
+    """A bundle as one file, as somebody packs it by hand."""
+    return Path(shutil.make_archive(str(path.with_suffix("")), "zip", folder.parent, folder.name))
+
+
+def test_the_provider_lists_what_was_written(written: Path, tmp_path: Path) -> None:
+    shutil.copytree(written, tmp_path / "models" / "tiny")
     models = LocalModels(tmp_path / "models", threads=1, bundled=tmp_path / "none")
     card = next(card for card in models.cards() if card.id == "tiny")
     assert (card.training_data, card.dimension, card.pair_dimension) == ("Noise (8 images): free for all", 16, 32)
@@ -67,13 +71,13 @@ def test_the_provider_lists_what_was_unpacked(written: Path, tmp_path: Path) -> 
 
 
 def test_the_registry_takes_a_bundle_and_gives_it_back(written: Path, tmp_path: Path) -> None:
-    pack_bundle(written, tmp_path / "tiny.zip")
     models = LocalModels(tmp_path / "models", threads=1, bundled=tmp_path / "none")
-    card, is_new = models.add_zip(tmp_path / "tiny.zip", 64 << 20)
+    card, is_new = models.add_zip(zip_of(written, tmp_path / "tiny.zip"), 64 << 20)
     assert (card.id, is_new) == ("tiny", True)
     assert models.load("tiny").embed(random_tiles(2)).embedding.shape == (2, 16)
     (tmp_path / "again.zip").write_bytes(b"".join(models.zipped("tiny")))
-    folder = unpack_bundle(tmp_path / "again.zip", tmp_path / "elsewhere")
+    folder = tmp_path / "elsewhere" / "tiny"
+    shutil.unpack_archive(tmp_path / "again.zip", folder)
     assert read_bundle(folder).card == read_bundle(written).card
     assert not models.add(folder)[1]
 

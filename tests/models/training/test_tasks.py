@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.data.batches import ImageBatches, JointBatch
-from models.data.samplers import SequentialSampler, Shard, ShuffledSampler
+from models.data.samplers import Shard, ShuffledSampler
 from models.losses.build import build_loss
 from models.matcher.networks import match_probability
 from models.matcher.siamese import Siamese
@@ -93,8 +93,8 @@ def test_hr_s2dml_learns_from_both() -> None:
 def test_the_joint_loss_is_that_of_its_parts() -> None:
     recipe = named_recipe("hr-s2dml", [*TINY, "batch_size=8", "unlabelled_batch_size=8"])
     task = joint_task(recipe, classes=CLASSES, mean=MEAN, std=STD).eval()
-    labelled = ImageBatches(PIXELS, TRAIN, LABELS[TRAIN], SequentialSampler(len(TRAIN), 8)).batch(1)
-    unlabelled = ImageBatches(PIXELS, TEST, LABELS[TEST], SequentialSampler(len(TEST), 8)).batch(2)
+    labelled = ImageBatches(PIXELS, TRAIN, LABELS[TRAIN], ShuffledSampler(len(TRAIN), 8, 0)).batch(1)
+    unlabelled = ImageBatches(PIXELS, TEST, LABELS[TEST], ShuffledSampler(len(TEST), 8, 0)).batch(2)
     loss = task.step(JointBatch(labelled, unlabelled))["loss"]
     known, unknown = (task.encoder(task.preparation(part.images)).embedding for part in (labelled, unlabelled))
     expected = task.loss(known, labelled.labels, unknown)
