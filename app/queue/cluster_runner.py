@@ -15,7 +15,7 @@ from app.errors import Busy, Cancelled, NotFound, OutOfSpace, SourceUnavailable,
 from app.ports import Held, Interrupted, JobContext, JobHandler, JobStore, Locks
 from app.queue.celery_queue import CeleryQueue, job_lock
 from app.queue.journal import Journal
-from app.queue.running import StoreContext, failed, outcome, put_back
+from app.queue.running import StoreContext, failed, outcome, put_back, settle
 from app.telemetry.tracing import span
 
 log = logging.getLogger(__name__)
@@ -117,9 +117,8 @@ class ClusterRunner:
             changes = put_back(job, f"waiting: {error}")
         if held.is_lost:
             return None
-        self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
-        now = self._store.get(job.id)
-        if now.status.ended:
+        now = settle(self._store, job.id, changes)
+        if now is None or now.status.ended:
             self._clear(job.id)
             return None
         return again or _Again(now, 0, tries)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.errors import Cancelled, DyadError
 from app.ports import Interrupted, JobHandler, JobStore
-from app.queue.running import WAITING, StoreContext, outcome
+from app.queue.running import WAITING, StoreContext, outcome, settle
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +112,8 @@ class LocalQueue:
             if self._store.get(job.id).status is not JobStatus.RUNNING:
                 return  # dismissed between the claim and the line above
             changes = outcome(handler, StoreContext(job, self._store, lambda: self._check(cancelled)))
-            self._store.update(job.id, only_if=(JobStatus.RUNNING,), **changes)
-            if self._on_end is not None and self._store.get(job.id).status.ended:
+            now = settle(self._store, job.id, changes)
+            if self._on_end is not None and (now is None or now.status.ended):
                 self._on_end(job.id)
         except DyadError as error:
             log.error("job %s: its end could not be written: %s", job.id, error)

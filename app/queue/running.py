@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.jobs import Job, JobStatus
-from app.errors import Cancelled, DyadError
+from app.errors import Cancelled, DyadError, NotFound
 from app.files import is_full_disk
 from app.ports import Interrupted, JobHandler, JobStore
 
@@ -26,20 +27,30 @@ class StoreContext:
 
     def __init__(self, job: Job, store: JobStore, check: Callable[[], None]) -> None:
         self.job = job
-        self.check = check
+        self._check = check
         self._store = store
-        self._published = 0.0
+        self._published = -math.inf
+        self._unsaid: dict[str, Any] | None = None
         self._gets_on = False
+
+    def check(self) -> None:
+        """Raise where the job should stop; write progress that came too soon after other, so that the last word is said."""
+        self._check()
+        self._publish()
 
     def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
         """Write progress to the store, at most every `PROGRESS_SECONDS`."""
-        now = time.monotonic()
-        if now - self._published < PROGRESS_SECONDS and percent < 100:
-            return
-        self._published = now
         changes: dict[str, Any] = {"progress": round(min(max(percent, 0.0), 100.0), 2), "message": message}
         if counts is not None:
             changes["counts"] = dict(counts)
+        self._unsaid = changes
+        self._publish()
+
+    def _publish(self) -> None:
+        changes, now = self._unsaid, time.monotonic()
+        if changes is None or (now - self._published < PROGRESS_SECONDS and changes["progress"] < 100):
+            return
+        self._published, self._unsaid = now, None
         self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
 
     def add_items(self, item_ids: Sequence[str]) -> None:
@@ -82,6 +93,15 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
     done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
     counts = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
     return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
+
+
+def settle(store: JobStore, job_id: str, changes: Mapping[str, Any]) -> Job | None:
+    """Write how a run ended; the job then, None if it is no more: its collection was deleted, and all jobs with it."""
+    try:
+        store.update(job_id, only_if=(JobStatus.RUNNING,), **changes)
+        return store.get(job_id)
+    except NotFound:
+        return None
 
 
 def put_back(job: Job, message: str) -> dict[str, Any]:

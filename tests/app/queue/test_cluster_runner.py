@@ -99,6 +99,20 @@ def test_a_run_ends_the_job_and_clears_what_it_had(bench: Bench) -> None:
     bench.runner.run("unknown")
 
 
+def test_a_job_whose_record_went_with_its_collection_does_not_come_back(bench: Bench) -> None:
+    def handler(context: JobContext) -> dict[str, Any]:
+        bench.store.delete("a")
+        return {}
+
+    bench.handler = handler
+    bench.submit()
+    bench.runner.run("a")
+    assert bench.cleared == ["a"]
+    assert bench.reconciler.run(datetime.now(UTC)) == []
+    with pytest.raises(NotFound):
+        bench.store.get("a")
+
+
 def test_a_job_that_another_worker_has_is_asked_for_again(bench: Bench, redis_server: RedisServer) -> None:
     bench.submit()
     other = RedisLocks(connect(redis_server.url))

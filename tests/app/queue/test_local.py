@@ -228,3 +228,17 @@ def test_a_run_that_gets_on_forgives_the_crashes_before_it(
 
     start(handler)
     assert ended(store, "a").attempts == 1
+
+
+def test_a_job_whose_record_went_with_its_collection_has_ended(store: SqliteJobStore) -> None:
+    told = threading.Event()
+    queue = LocalQueue(store, on_end=lambda job_id: told.set())
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        store.delete(context.job.id)
+        return {}
+
+    queue.start({"work": {"work": handler}})
+    queue.submit(job("one"))
+    assert told.wait(SECONDS)
+    queue.close()

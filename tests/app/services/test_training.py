@@ -35,8 +35,10 @@ def begin(container: Container, **inputs: Any) -> Job:
 
 
 def wait_until_it_runs(container: Container, job: Job) -> None:
+    deadline = time.monotonic() + 60
     while container.jobs.get(job.id).message != "looking":
         assert not container.jobs.get(job.id).status.ended
+        assert time.monotonic() < deadline, container.jobs.get(job.id).message
         time.sleep(0.02)
 
 
