@@ -1,13 +1,13 @@
 /** The details of one tile: a bigger picture, its record, links, its labels to edit. */
 
 import * as api from "./api.js";
-import { matchText } from "./card.js";
 import { confirmed, openDialog } from "./dialog.js";
 import { announce, copy, errorBox, h, icon, lonLat, when } from "./dom.js";
 import { polygons } from "./footprints.js";
 import { go, searchFrom } from "./route.js";
 import { refreshCollections } from "./loading.js";
 import { relabel } from "./labelstore.js";
+import { matchText } from "./scores.js";
 import { run } from "./search.js";
 import { state } from "./state.js";
 
