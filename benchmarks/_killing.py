@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import sys
@@ -13,16 +12,16 @@ from typing import Any
 
 import httpx
 
+from benchmarks._imagery import images_of
 from tests.support.cluster import items_of
 from tests.support.process import ServeProcess
 
 ROOT = Path(__file__).parents[1]
-DATA = Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data"))
 
 
 def sample_files(data: Path, count: int) -> list[Path]:
     """`count` images of UC Merced, always the same."""
-    return random.Random(0).sample(sorted((data / "ucmerced").rglob("*.jpg")), count)
+    return random.Random(0).sample(images_of(data), count)
 
 
 class State:

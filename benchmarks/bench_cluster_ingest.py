@@ -33,6 +33,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks._imagery import DATA, class_folders
 from benchmarks._table import machine_line, print_table
 from tests.support.cluster import Cluster
 from tests.support.process import ServeProcess
@@ -75,14 +76,12 @@ class Run:
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--classes", type=int, default=21, help="how many of the 21 folders of 100 images; fewer are quicker")
     parser.add_argument("--model", default="dyad-rgb-128")
     options = parser.parse_args()
-    folders = sorted(path for path in (options.data / "ucmerced").glob("*") if path.is_dir())[: options.classes]
-    if not folders:
-        sys.exit(f"no images in {options.data / 'ucmerced'}; name the folder of the test data with --data or DYAD_DATA")
+    folders = class_folders(options.data, options.classes)
     with tempfile.TemporaryDirectory(dir=scratch_place()) as scratch:
         images = copy(folders, Path(scratch, "images"))
         files = sum(1 for path in images.rglob("*") if path.is_file())

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.domain.collections import Scaling
 from app.imagery.tiling import CutSpec, read_query
+from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table
 
 ROOT = Path(__file__).parents[1]
@@ -43,15 +44,12 @@ SPEC = CutSpec(256, 256, None, 3, Scaling(), SIDE, 10**8)
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--classes", type=int, default=5, help="folders of 100 images")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    folders = sorted((options.data / "ucmerced").glob("*"))[: options.classes]
-    files = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.jpg"))]
-    if not files:
-        sys.exit(f"no images in {options.data / 'ucmerced'}; name the folder of the test data with --data or DYAD_DATA")
+    files = [path.read_bytes() for path in images_of(options.data, options.classes)]
     cores = options.cores
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(cores) as threads, processes(cores) as others:
         ways: dict[str, Callable[[], float]] = {

@@ -40,6 +40,7 @@ from app.domain.collections import Scaling
 from app.imagery.tiling import CutSpec, read_query
 from app.inference.onnx import OnnxInference
 from app.inference.provider import BUNDLED
+from benchmarks._imagery import DATA
 from models.export.bundle import read_bundle
 from models.export.card import BundleCard
 from worker.torch_inference import TorchInference
@@ -242,7 +243,7 @@ def _tiles(card: ModelCard, count: int) -> NDArray[np.uint8]:
 
 def _jpegs(count: int) -> list[bytes]:
     """Photographs of UC Merced where the test data is there (DYAD_DATA), made-up textures elsewhere."""
-    folder = Path(os.environ.get("DYAD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ucmerced"
+    folder = DATA / "ucmerced"
     found = sorted(folder.glob("**/*.jpg"))
     found = found[:: max(1, len(found) // count)][:count]
     if found:

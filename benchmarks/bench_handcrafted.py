@@ -26,6 +26,7 @@ from app.domain.cards import ModelCard
 from app.domain.collections import Scaling
 from app.imagery.tiling import CutSpec, read_query
 from app.inference.provider import LocalModels
+from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table
 from models.evaluation.metrics import RetrievalReport, retrieval_metrics
 
@@ -42,12 +43,10 @@ PAPER = {
 def main() -> None:
     """Measure both models and print one table, or one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     options = parser.parse_args()
-    paths = sorted((options.data / "ucmerced").glob("*/*.jpg"))
-    if not paths:
-        sys.exit(f"no images in {options.data / 'ucmerced'}; name the folder of the test data with --data or DYAD_DATA")
+    paths = images_of(options.data)
     provider = LocalModels(Path("no-bundles"), os.cpu_count() or 1)
     measured = {name: measure(provider, name, paths) for name in PAPER}
     provider.close()

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks._twin import twin_bundle
 from models.evaluation.metrics import retrieval_metrics
@@ -81,8 +82,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "default", help="where `make train-default` works")
     parser.add_argument("--bundle", type=Path, help="another model, which never saw --classes")
     parser.add_argument("--classes", default="", help="that are asked for; without --bundle those of the twin")

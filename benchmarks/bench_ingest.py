@@ -34,6 +34,7 @@ from app.domain.tiles import Tile
 from app.inference.onnx import OnnxInference
 from app.stores.blobs import ObjectBlobs
 from app.stores.vectors_edge import EdgeVectorStore
+from benchmarks._imagery import DATA, class_folders, images_of
 from benchmarks._table import machine_line, print_table
 from benchmarks.bench_handcrafted import read_tiles
 from benchmarks.random_resnet18 import MEAN, STD, build
@@ -58,15 +59,13 @@ class Round:
 def main() -> None:
     """Measure, and print two tables or one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--classes", type=int, default=21, help="how many of the 21 folders of 100 images; fewer are quicker")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     options = parser.parse_args()
-    folders = sorted(path for path in (options.data / "ucmerced").glob("*") if path.is_dir())[: options.classes]
-    paths = [path for folder in folders for path in sorted(folder.glob("*.jpg"))]
-    if not paths:
-        sys.exit(f"no images in {options.data / 'ucmerced'}; name the folder of the test data with --data or DYAD_DATA")
+    folders = class_folders(options.data, options.classes)
+    paths = images_of(options.data, options.classes)
     with tempfile.TemporaryDirectory() as scratch:
         bundle = build(Path(scratch, MODEL))
         stages, tiles = measure_stages(Path(scratch), bundle, paths)

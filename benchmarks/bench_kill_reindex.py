@@ -23,7 +23,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks._killing import DATA, State, has_ended, sample_files, show_progress
+from benchmarks._imagery import DATA
+from benchmarks._killing import State, has_ended, sample_files, show_progress
 from benchmarks._table import machine_line, print_table
 
 COLLECTION = "killed"

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from app.inference.provider import BUNDLED
 from app.inference.sessions import open_session
 from app.stores.payload import PAIR_FIELD, RECORD_FIELDS, pairs_of
 from benchmarks._archive import fill
+from benchmarks._imagery import DATA
 from benchmarks._naive_matcher import export_naive, split_log_odds
 from benchmarks._table import machine_line, print_table
 from models.export.bundle import read_bundle as read_networks
@@ -60,8 +60,7 @@ BOUNDARY = "dyad-benchmark"
 def main() -> None:
     """Measure all and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--images", type=Path, default=data / "ucmerced", help="JPEGs of at least 128 x 128, in any sub-folder")
+    parser.add_argument("--images", type=Path, default=DATA / "ucmerced", help="JPEGs of at least 128 x 128, in any sub-folder")
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--parts", nargs="+", choices=["matchers", "queries"], default=["matchers", "queries"])

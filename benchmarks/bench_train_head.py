@@ -34,7 +34,7 @@ from app.domain.tiles import Embeddings, Tile
 from app.imagery.tiling import read_query
 from app.services.cutting import cut_spec
 from app.settings import load_settings
-from benchmarks._killing import DATA
+from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
 
@@ -57,9 +57,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=20, help="labelled tiles a class")
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
-    paths = sorted((options.data / "ucmerced").rglob("*.jpg"))
-    if not paths:
-        sys.exit(f"no images in {options.data / 'ucmerced'}; name the folder of the test data with --data or DYAD_DATA")
+    paths = images_of(options.data)
     rows: list[Sequence[str]] = []
     for size in options.tiles:
         with tempfile.TemporaryDirectory() as folder:

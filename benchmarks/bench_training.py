@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from _table import machine_line, print_table
 
+from benchmarks._imagery import DATA
 from models.data.batches import ImageBatch, ImageBatches
 from models.data.cache import load_pixels
 from models.data.folders import list_class_folders
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 def _decode_rows(options: argparse.Namespace, folder: Path) -> list[tuple[str, str]]:
-    data = Path(os.environ.get("DYAD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ucmerced"
+    data = DATA / "ucmerced"
     if not data.is_dir():
         return [(f"decoding: skipped, no {data}", "-")]
     images = list_class_folders(data)

@@ -10,7 +10,6 @@ and with re-ranking; all pages are read, so that the ranking is whole. The same 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.inference.provider import BUNDLED
+from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from models.data.cache import load_pixels
 from models.data.folders import ImageList, list_class_folders
@@ -47,8 +47,7 @@ Ranking = tuple[float, float]
 def main() -> None:
     """Measure each set and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data"))
-    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--sets", nargs="+", default=["ucmerced", "aid"], help="folders of class folders in --data")
     parser.add_argument("--queries", type=int, default=0, help="at most so many of a set, spread over it; 0 for all")
     parser.add_argument("--cache", type=Path, default=ROOT / "build" / "cache", help="for the pixels that models/ decodes")
