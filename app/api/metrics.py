@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -22,47 +22,47 @@ MAX_JOBS = 10_000
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class JobsCollector(Collector):
-    """`dyad_jobs`: jobs that wait or run, by kind. Beyond `MAX_JOBS` they are not counted."""
+class AskedCollector(Collector):
+    """A gauge that is asked for at every scrape. ask: the numbers by the values of the labels."""
 
-    def __init__(self, jobs: JobStore) -> None:
-        self._jobs = jobs
+    def __init__(self, name: str, text: str, labels: Sequence[str], ask: Callable[[], Mapping[tuple[str, ...], int]]) -> None:
+        self._name = name
+        self._text = text
+        self._labels = labels
+        self._ask = ask
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: the store is not asked before the first scrape."""
+        """Nothing: nobody is asked before the first scrape."""
         return []
 
     @override
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily("dyad_jobs", "Jobs that wait (accepted) or run", labels=["kind", "status"])
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
         try:
-            found = Counted((job.kind, job.status) for job in self._jobs.list(status=ACTIVE, limit=MAX_JOBS))
+            found = self._ask()
         except Unavailable:
             return  # a gap says that nobody knows; zero would say that all is done
-        for (kind, status), number in sorted(found.items()):
-            family.add_metric([kind, status], number)
+        for values, number in sorted(found.items()):
+            family.add_metric(values, number)
         yield family
 
 
-class QueuesCollector(Collector):
+def jobs_collector(jobs: JobStore) -> Collector:
+    """`dyad_jobs`: jobs that wait or run, by kind. Beyond `MAX_JOBS` they are not counted."""
+
+    def ask() -> Mapping[tuple[str, ...], int]:
+        return Counted((job.kind, str(job.status)) for job in jobs.list(status=ACTIVE, limit=MAX_JOBS))
+
+    return AskedCollector("dyad_jobs", "Jobs that wait (accepted) or run", ["kind", "status"], ask)
+
+
+def queues_collector(depths: Depths) -> Collector:
     """`dyad_queue_tasks`: messages that wait for a worker, by queue: jobs, chunks of ingests, queries."""
 
-    def __init__(self, depths: Depths) -> None:
-        self._depths = depths
+    def ask() -> Mapping[tuple[str, ...], int]:
+        return {(queue,): number for queue, number in depths().items()}
 
-    def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: the broker is not asked before the first scrape."""
-        return []
-
-    @override
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily("dyad_queue_tasks", "Tasks that no worker has taken yet", labels=["queue"])
-        try:
-            for queue, number in self._depths().items():
-                family.add_metric([queue], number)
-        except Unavailable:
-            return
-        yield family
+    return AskedCollector("dyad_queue_tasks", "Tasks that no worker has taken yet", ["queue"], ask)
 
 
 class Metrics:
@@ -73,9 +73,9 @@ class Metrics:
 
     def __init__(self, jobs: JobStore, depths: Depths | None = None) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(JobsCollector(jobs))
+        self.registry.register(jobs_collector(jobs))
         if depths is not None:
-            self.registry.register(QueuesCollector(depths))
+            self.registry.register(queues_collector(depths))
         ProcessCollector(registry=self.registry)
         labels = ("method", "route")
         self.requests = Counter("dyad_requests_total", "Requests", (*labels, "status"), registry=self.registry)
