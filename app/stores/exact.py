@@ -19,6 +19,7 @@ from app.domain.geometry import Bounds, Region
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval, parse_instant
 from app.ports import Extent, Page
+from app.stores.chunks import chunks
 from app.stores.conditions import Where, without_region
 from app.stores.payload import BOUNDS_FIELDS, DATETIME_INDEX, PAIR_FIELD, RECORD_FIELDS, Payload, pairs_of, to_tile
 from app.stores.regions import Reach, inside_and_edge, meets, near, overlapping
@@ -239,15 +240,7 @@ def _chunks(
     engine: Engine, where: Where, size: int, after: str | None, fields: Sequence[str]
 ) -> Iterator[list[tuple[str, Payload]]]:
     """All points by id, behind `after`, in lists of about `size`."""
-    is_last = False
-    while not is_last:
-        rows = engine.page(size, after, where, fields)
-        is_last = len(rows) < size
-        if rows and rows[0][0] == after:
-            rows = rows[1:]
-        if rows:
-            after = rows[-1][0]
-            yield rows
+    return chunks(lambda start: engine.page(size, start, where, fields), size, after)
 
 
 def _refined(engine: Engine, region: Region, where: Where, fields: Sequence[str]) -> list[Payload] | None:

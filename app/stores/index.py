@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from app.stores import exact
+from app.stores.chunks import chunks
 from app.stores.payload import Payload
 
 Point = tuple[str, list[float], Payload]
@@ -45,13 +46,4 @@ class Index(exact.Engine, Protocol):
 
 def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
     """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
-    start = None
-    is_last = False
-    while not is_last:
-        points = index.walk(size, start, fields)
-        is_last = len(points) < size
-        if points and points[0][0] == start:
-            points = points[1:]
-        if points:
-            start = points[-1][0]
-            yield points
+    return chunks(lambda start: index.walk(size, start, fields), size)
