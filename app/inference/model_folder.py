@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import Conflict, DyadError, OutOfSpace, Unavailable
-from app.files import replace_file, sync
+from app.files import is_full_disk, replace_file, sync
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +116,6 @@ def move(source: Path, target: Path) -> None:
 def _explained(error: OSError, name: str) -> DyadError:
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
         return Conflict(f"there is something named {name!r} among the models already; delete it first, or choose another id")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return OutOfSpace("the disk that holds the models is full; make room and try again")
     return Unavailable(f"the bundle {name!r} cannot be put among the models: {error.strerror}")

@@ -20,10 +20,7 @@ def find_orphans(vectors: VectorStore, index: str, keys: Iterator[str]) -> Itera
         yield [key for key in chunk if key not in named]
 
 
-def remove_orphans(vectors: VectorStore, blobs: Blobs, index: str, keys: Iterator[str]) -> int:
-    """Delete them, where nobody writes new ones; how many."""
-    count = 0
+def remove_orphans(vectors: VectorStore, blobs: Blobs, index: str, keys: Iterator[str]) -> None:
+    """Delete them, where nobody writes new ones."""
     for orphans in find_orphans(vectors, index, keys):
         blobs.delete(orphans)
-        count += len(orphans)
-    return count

@@ -43,8 +43,7 @@ class ObjectFiles(RemoteFiles):
     def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
         here = self._allowed(url)
         with _telling(here):
-            store = self._stores.setdefault(here.host, open_store(f"{OBJECTS}://{here.host}")[0])
-            found = obstore.get(store, unquote(here.path).removeprefix("/"))
+            found = obstore.get(self._store(here.host), unquote(here.path).removeprefix("/"))
             if found.meta["size"] > max_bytes:
                 raise TooLarge(f"{here} is larger than {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
             with telling_full_disk(target.parent):
@@ -54,6 +53,11 @@ class ObjectFiles(RemoteFiles):
                 except BaseException:
                     target.unlink(missing_ok=True)
                     raise
+
+    def _store(self, bucket: str) -> ObjectStore:
+        if bucket not in self._stores:
+            self._stores[bucket], _ = open_store(f"{OBJECTS}://{bucket}")
+        return self._stores[bucket]
 
     def _allowed(self, text: str) -> Url:
         url = Url.parse(text)
