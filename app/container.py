@@ -94,8 +94,9 @@ class Container:
         self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs)
         self.recent = RecentQueries(self.blobs, settings.recent_queries, self.locks)
+        self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.collections = CollectionService(
-            self.vectors, self.indexes, self.blobs, self.job_store, self.queue, self.models, self.recent, self.locks
+            self.vectors, self.indexes, self.blobs, self.jobs, self.models, self.recent, self.locks
         )
         urls = [root for root in settings.read_roots if is_url(root)]
         remote = NamedFiles(urls, settings.read_networks) if urls else None
@@ -118,7 +119,6 @@ class Container:
         self.reindex = ReindexService(self.collections, self.indexes, self.models, self.vectors, self.queue, gate, remakers)
         self.rollback = RollbackService(self.collections, self.indexes, self.models, self.vectors, self.job_store, remakers)
         self.labels = LabelService(self.collections, self.vectors)
-        self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.sync = SyncService(
             self.collections,
             self.ingest,

@@ -109,10 +109,10 @@ class LocalQueue:
         with self._lock:
             self._running[job.id] = cancelled
         try:
-            if self._store.get(job.id).status is not JobStatus.RUNNING:
-                return  # dismissed between the claim and the line above
-            changes = outcome(handler, StoreContext(job, self._store, lambda: self._check(cancelled)))
-            now = settle(self._store, job.id, changes)
+            now: Job | None = self._store.get(job.id)
+            if now is not None and now.status is JobStatus.RUNNING:  # else dismissed between the claim and the line above
+                changes = outcome(handler, StoreContext(job, self._store, lambda: self._check(cancelled)))
+                now = settle(self._store, job.id, changes)
             if self._on_end is not None and (now is None or now.status.ended):
                 self._on_end(job.id)
         except DyadError as error:

@@ -20,12 +20,12 @@ from app.domain.collections import Collection
 from app.domain.geometry import Bounds
 from app.domain.ids import check_collection_id
 from app.domain.indexes import Live
-from app.domain.jobs import ACTIVE
 from app.domain.temporal import Interval
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable, Unprocessable
-from app.ports import Blobs, JobQueue, JobStore, Locks, VectorStore
+from app.ports import Blobs, Locks, VectorStore
 from app.services.collection_documents import CollectionDocuments, images_prefix, reports_prefix
 from app.services.indexes import RECORDS, Indexes
+from app.services.jobs import JobService
 from app.services.models import ModelService
 from app.services.recent_queries import RecentQueries
 from app.services.schedule_documents import ScheduleDocuments
@@ -57,8 +57,7 @@ class CollectionService:
         vectors: VectorStore,
         indexes: Indexes,
         blobs: Blobs,
-        jobs: JobStore,
-        queue: JobQueue,
+        jobs: JobService,
         models: ModelService,
         recent: RecentQueries,
         locks: Locks,
@@ -68,7 +67,6 @@ class CollectionService:
         self._blobs = blobs
         self._documents = CollectionDocuments(blobs)
         self._jobs = jobs
-        self._queue = queue
         self._models = models
         self._schedules = ScheduleDocuments(blobs)
         self._recent = recent
@@ -207,10 +205,7 @@ class CollectionService:
             NotFound: no such collection. Conflict: a job of it does not stop.
         """
         self.get(collection_id)
-        for job in self._jobs.list(collection=collection_id, status=ACTIVE, limit=1000):
-            self._queue.cancel(job.id)
-            if not self._queue.wait(job.id, STOP_SECONDS):
-                raise Conflict(f"job {job.id} of collection {collection_id!r} does not stop; try again when it has ended")
+        self._jobs.stop_all(collection_id, STOP_SECONDS)
         with self._locks.hold(_lock(collection_id)):
             self._documents.delete(collection_id)
             self._remove_leftovers(collection_id)
@@ -261,9 +256,7 @@ class CollectionService:
         self._schedules.delete(collection_id)
         self._blobs.delete_prefix(images_prefix(collection_id))
         self._blobs.delete_prefix(reports_prefix(collection_id))
-        while jobs := self._jobs.list(collection=collection_id):
-            for job in jobs:
-                self._jobs.delete(job.id)
+        self._jobs.forget_all(collection_id)
 
     def _empty_index(self, collection_id: str, card: ModelCard) -> str:
         index = self._indexes.begin(collection_id, card.id)

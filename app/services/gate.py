@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ MAX_REPLAYED = 100
 """Queries of each kind that are really searched for."""
 SLOWER, SLOWER_MS = 2.0, 5.0
 """A new index may take so many times as long, and so many milliseconds more."""
+ROUNDS = 3
+"""So often it must be that slow, one time after another: a machine that is busy for a moment is no slow index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,13 @@ class Gate:
     def judge(self, collection_id: str, old: Side, new: Side, margin: float) -> Verdict:
         """Replay golden and recent queries on both. margin: mean average precision that the new index may lose."""
         golden, rows = self._golden(old.index, new.index)
-        measured, recent = _Replay(), _Replay()
         chosen = golden.ids[: min(golden.queries, MAX_REPLAYED)] or self._some(old.index)
-        self._replay(old, new, self._items(chosen, old, new), measured)
-        self._replay(old, new, self._asked(collection_id, old, new), recent)
+        kinds = self._items(chosen, old, new), self._asked(collection_id, old, new)
+        for _ in range(ROUNDS):
+            measured, recent = (self._replay(old, new, pairs) for pairs in kinds)
+            latency = _latency(measured, recent)
+            if not _is_slow(latency):
+                break
         numbers: dict[str, Any] = {
             "golden_queries": golden.queries,
             "map": _quality(golden, *rows) if golden.queries >= MIN_GOLDEN else None,
@@ -84,7 +89,7 @@ class Gate:
             "overlap_at_10": _mean(measured.overlaps),
             "recent_queries": len(recent.overlaps),
             "recent_overlap_at_10": _mean(recent.overlaps),
-            "latency_ms": _latency(measured, recent),
+            "latency_ms": latency,
         }
         verdict = _verdict(numbers)
         GATE_VERDICTS.labels("passed" if verdict.passed else "refused").inc()
@@ -129,8 +134,9 @@ class Gate:
         except (InvalidInput, ModelMismatch):  # they cancel out, or the model looks at other bands
             return None
 
-    def _replay(self, old: Side, new: Side, pairs: Sequence[_Pair], into: _Replay) -> None:
+    def _replay(self, old: Side, new: Side, pairs: Sequence[_Pair]) -> _Replay:
         """Search for each on both sides in changing order; the first search of each side is not timed."""
+        into = _Replay()
         for number, pair in enumerate([*pairs[:1], *pairs]):
             order = [(old.index, pair.old, into.old_ms), (new.index, pair.new, into.new_ms)]
             found: list[set[str]] = []
@@ -142,11 +148,12 @@ class Gate:
                 found.append({hit.tile.id for hit in hits})
             if number and any(found):
                 into.overlaps.append(len(found[0] & found[1]) / max(map(len, found)))
+        return into
 
 
 def _verdict(numbers: dict[str, Any]) -> Verdict:
     quality, latency = numbers["map"], numbers["latency_ms"]
-    if latency is not None and latency["new"] > SLOWER * latency["old"] + SLOWER_MS:
+    if _is_slow(latency):
         slow = f"searches take {latency['new']:.1f} ms on the new index and {latency['old']:.1f} ms on the old one"
         return Verdict(False, f"{slow}; at most {SLOWER:g} times as long and {SLOWER_MS:g} ms more is allowed", numbers)
     if quality is None:
@@ -167,6 +174,10 @@ def _latency(*replays: _Replay) -> dict[str, float] | None:
     old = [ms for replay in replays for ms in replay.old_ms]
     new = [ms for replay in replays for ms in replay.new_ms]
     return _both(float(np.median(old)), float(np.median(new)), 3) if old else None
+
+
+def _is_slow(latency: dict[str, float] | None) -> TypeGuard[dict[str, float]]:
+    return latency is not None and latency["new"] > SLOWER * latency["old"] + SLOWER_MS
 
 
 def _both(old: float, new: float, digits: int = 4) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.domain.jobs import Job, JobStatus
+from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.errors import Conflict, InvalidInput, NotFound
 from app.ports import JobQueue, JobStore
 from app.services.job_folders import JobFolders
@@ -46,9 +46,27 @@ class JobService:
             NotFound: no such job.
         """
         job = self._queue.cancel(job_id)
-        if self._queue.wait(job_id, 0):
-            self._folders.discard(job_id)
+        self._discard_if_idle(job_id, 0)
         return job
+
+    def stop_all(self, collection: str, seconds: float) -> None:
+        """Dismiss the jobs of a collection, and wait until nobody works on them.
+
+        Raises:
+            Conflict: one goes on for longer than `seconds`.
+        """
+        for job in self._store.list(collection=collection, status=ACTIVE, limit=1000):
+            self._queue.cancel(job.id)
+            if not self._discard_if_idle(job.id, seconds):
+                raise Conflict(f"job {job.id} of collection {collection!r} does not stop; try again when it has ended")
+
+    def forget_all(self, collection: str) -> None:
+        """Delete the records of a collection's jobs, and what lies staged for those that never ran to their end."""
+        while jobs := self._store.list(collection=collection):
+            for job in jobs:
+                self._store.delete(job.id)
+                if job.status not in (JobStatus.SUCCESSFUL, JobStatus.FAILED):
+                    self._folders.discard(job.id)
 
     def results(self, job_id: str) -> tuple[dict[str, object], Iterator[str]]:
         """A successful job's result, and the ids of its tiles, streamed.
@@ -65,7 +83,14 @@ class JobService:
 
     def sweep(self) -> None:
         """Delete the folders of jobs that are gone or have ended."""
-        waiting = {job.id for job in self._store.list(status=(JobStatus.ACCEPTED, JobStatus.RUNNING), limit=100_000)}
+        waiting = {job.id for job in self._store.list(status=ACTIVE, limit=100_000)}
         for job_id in self._folders.ids():
             if job_id not in waiting:
                 self._folders.discard(job_id)
+
+    def _discard_if_idle(self, job_id: str, seconds: float) -> bool:
+        """Delete the folder of a dismissed job, unless somebody works on it for so long yet (who then deletes it)."""
+        is_idle = self._queue.wait(job_id, seconds)
+        if is_idle:
+            self._folders.discard(job_id)
+        return is_idle

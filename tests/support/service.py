@@ -84,6 +84,13 @@ class Service:
             time.sleep(0.02)
         raise TimeoutError(f"{location} has not ended: {job}")
 
+    def staged(self, seconds: float = 10) -> list[str]:
+        """What is staged for nobody: the folder of a job goes right after its end shows, so some time is given to it."""
+        deadline = time.monotonic() + seconds
+        while (left := self.container.folders.ids()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return left
+
 
 def document(answer: httpx.Response) -> dict[str, Any]:
     """An answer's JSON object."""

@@ -89,6 +89,16 @@ def test_delete_removes_vectors_images_and_jobs(service: Service, fresh: Callabl
     assert service.create(name)["item_count"] == 0
 
 
+def test_delete_removes_what_was_uploaded_for_jobs_that_never_ran(service: Service, fresh: Callable[..., str]) -> None:
+    name = fresh()
+    many = [("files", (f"{number}.png", striped(number))) for number in range(100)]
+    running = document(service.client.post(f"/collections/{name}/items", files=many))["id"]
+    waiting = document(service.client.post(f"/collections/{name}/items", files={"files": ("z.png", striped(7))}))["id"]
+    assert waiting in service.container.folders.ids()
+    assert service.client.delete(f"/collections/{name}").status_code == 204
+    assert not {running, waiting} & set(service.container.folders.ids())
+
+
 def test_extent_spans_the_tiles(service: Service, fresh: Callable[..., str]) -> None:
     name = fresh()
     metadata = {

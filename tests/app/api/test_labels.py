@@ -228,7 +228,7 @@ def test_a_file_may_come_as_a_form(service: Service, tiles: tuple[str, dict[str,
         answer = service.client.post(f"/collections/{name}/labels", files={"file": part})
         assert answer.status_code == 200, answer.text
     assert labels(service, name) == {ids["a/one.png"]: ["x"]}
-    assert list((service.container.home.path / "staging").iterdir()) == []
+    assert service.staged() == []
 
 
 def test_wrong_requests(service: Service, tiles: tuple[str, dict[str, str]]) -> None:
@@ -247,7 +247,7 @@ def test_wrong_requests(service: Service, tiles: tuple[str, dict[str, str]]) -> 
     ):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert labels(service, name) == {}
-    assert list((service.container.home.path / "staging").iterdir()) == []
+    assert service.staged() == []
 
 
 def test_an_empty_collection_has_nothing_to_label(service: Service, fresh: Callable[..., str]) -> None:

@@ -54,10 +54,6 @@ def listed(service: Service) -> dict[str, dict[str, Any]]:
     return {model["id"]: model for model in document(service.client.get("/models"))["models"]}
 
 
-def staged(service: Service) -> list[Path]:
-    return list((service.container.home.path / "staging").iterdir())
-
-
 def test_models_say_what_they_are(service: Service, added: str) -> None:
     models = listed(service)
     assert {name: models[name]["origin"] for name in (DEFAULT, "hog", added)} == {
@@ -84,7 +80,7 @@ def test_import_by_body_and_by_form(service: Service, bundle: Callable[..., Path
     for files in ({"bundle": ("any.zip", archive.read_bytes())}, {"bundle": (None, archive.read_bytes())}):
         again = service.client.post("/models", files=files)
         assert (again.status_code, document(again)["unchanged"]) == (200, True)
-    assert staged(service) == []
+    assert service.staged() == []
 
 
 def test_another_bundle_of_an_id_is_409(service: Service, added: str, tmp_path: Path) -> None:
@@ -104,7 +100,7 @@ def test_hostile_zips_are_refused_and_leave_nothing(
     assert answer.status_code in (413, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert listed(service).keys() == before
-    assert staged(service) == []
+    assert service.staged() == []
     folder = service.container.home.models
     assert {path.name for path in folder.iterdir()} <= {*before, ".incoming", "active.json"}
     assert list((folder / ".incoming").iterdir()) == []
@@ -121,7 +117,7 @@ def test_wrong_requests(service: Service, bundle: Callable[..., Path], tmp_path:
         (service.client.post("/models", content=iter([bytes(1 << 20)] * 65)), 413),
     ):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert staged(service) == []
+    assert service.staged() == []
 
 
 def test_cards_cannot_pass_for_the_service(service: Service, bundle: Callable[..., Path], tmp_path: Path) -> None:

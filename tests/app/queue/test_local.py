@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,27 @@ def test_whoever_asked_is_told_of_an_end_that_is_on_record(store: SqliteJobStore
     ended(store, "bad")
     queue.close()
     assert told == [("good", JobStatus.SUCCESSFUL), ("bad", JobStatus.FAILED)]
+
+
+def test_a_job_that_is_dismissed_just_when_it_is_claimed_has_ended(
+    store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = store.claim
+
+    def claim_late(kinds: Sequence[str] = ()) -> Job | None:
+        claimed = claim(kinds)
+        if claimed is not None:
+            queue.cancel(claimed.id)
+        return claimed
+
+    monkeypatch.setattr(store, "claim", claim_late)
+    told = threading.Event()
+    queue = LocalQueue(store, on_end=lambda job_id: told.set())
+    queue.start({"work": {"work": lambda context: pytest.fail("it was dismissed")}})
+    queue.submit(job("one"))
+    is_told = told.wait(SECONDS)
+    queue.close()
+    assert (is_told, store.get("one").status) == (True, JobStatus.DISMISSED)
 
 
 def test_cancelling_leaves_an_ended_job_as_it_is(store: SqliteJobStore, start: Callable[[JobHandler], LocalQueue]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from app.container import Container
 from app.domain.holdout import is_held_out
+from app.ports import VectorStore
 from app.services.gate import MIN_GOLDEN, Gate, Side, _verdict
 from app.services.recent_queries import RecentQueries, RecentQuery
 from tests.support.archives import ARCHIVE, index_pictures, opened, tiles_of, write_models, write_pictures
@@ -60,6 +62,27 @@ def test_models_of_other_sizes_see_the_same_upload(parts: Container) -> None:
     assert verdict.numbers["recent_queries"] == 1
     assert verdict.numbers["golden_queries"] == 0  # other ids: nothing to compare by
     assert "could not be judged" in verdict.reason
+
+
+@pytest.mark.parametrize(("slow_searches", "passed"), [(2, True), (1000, False)])
+def test_only_an_index_that_stays_slow_is_refused(parts: Container, slow_searches: int, passed: bool) -> None:
+    asked = recent(parts)
+    asked.note(ARCHIVE, RecentQuery(pixels=np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)))
+    new = side(parts, "hogs")
+    stalls = iter(range(slow_searches))
+
+    class Stalling:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(parts.vectors, name)
+
+        def search(self, index: str, *arguments: Any, **options: Any) -> Any:
+            if index == new.index and next(stalls, None) is not None:
+                time.sleep(0.2)
+            return parts.vectors.search(index, *arguments, **options)
+
+    verdict = Gate(cast(VectorStore, Stalling()), asked).judge(ARCHIVE, side(parts), new, 1.0)
+    assert verdict.passed is passed, verdict
+    assert ("ms on the new index" in verdict.reason) is not passed
 
 
 def numbers(**changes: Any) -> dict[str, Any]:

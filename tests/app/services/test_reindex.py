@@ -92,7 +92,7 @@ def test_tiles_without_a_stored_feature_are_embedded(parts: Container) -> None:
 
 def test_another_encoder_looks_at_the_images_again(parts: Container) -> None:
     result = reindexed(parts, "other", margin=1.0)
-    assert (result["switched"], result["embedded"], result["projected"]) == (True, 60, 0)
+    assert (result["switched"], result["embedded"], result["projected"]) == (True, 60, 0), result
     np.testing.assert_allclose(rows_of(parts), fresh_rows(parts, "other"), atol=1e-6)
     back = parts.vectors.vectors(parts.collections.live(ARCHIVE).index, sorted(tiles_of(parts)))
     assert back.feature is not None
