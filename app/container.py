@@ -25,7 +25,6 @@ from app.services.head_training import HeadTraining
 from app.services.indexes import Indexes
 from app.services.ingest import KIND as INGEST
 from app.services.ingest import IngestLimits, IngestService
-from app.services.ingest_sources import Roots
 from app.services.items import ItemService
 from app.services.jobs import JobService
 from app.services.labels import LabelService
@@ -39,6 +38,7 @@ from app.services.reindex import ReindexService, reindex_process
 from app.services.remakers import Remakers
 from app.services.restore import RestoreService
 from app.services.rollback import RollbackService
+from app.services.roots import Roots
 from app.services.schedules import ScheduleService
 from app.services.search import SearchService
 from app.services.sync import KIND as SYNC

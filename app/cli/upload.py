@@ -20,7 +20,8 @@ from app.domain.temporal import format_instant
 from app.errors import DyadError
 from app.imagery.sources import FileKind, sniff
 from app.imagery.stac import read_stac_item
-from app.services.ingest_sources import Rejection, Roots, SourceFile, label_from_folder, list_files, with_labels
+from app.services.ingest_sources import Rejection, SourceFile, label_from_folder, list_files, with_labels
+from app.services.roots import Roots
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20

@@ -9,7 +9,7 @@ from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobSto
 from app.ports.locks import Held, Locks
 from app.ports.models import MODELS_LOCK, Inference, ModelProvider
 from app.ports.programs import AskChild, RunChild, Translate
-from app.ports.remote import RemoteFiles
+from app.ports.remote import RemoteFiles, go_on
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "Translate",
     "VectorPage",
     "VectorStore",
+    "go_on",
 ]

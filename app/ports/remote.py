@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
+
+
+def go_on() -> None:
+    """Nothing ends it: what is called between the pieces of a file that nobody dismisses."""
 
 
 class RemoteFiles(Protocol):
@@ -16,8 +21,12 @@ class RemoteFiles(Protocol):
             InvalidInput: not an address of a file. Forbidden: not under one that may be read.
         """
 
-    def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
         """Write the file to `target`, all of it or nothing. allow_query: for addresses that another file of the server named.
+
+        check: called between pieces; what it raises ends the download.
 
         Raises:
             InvalidInput, Forbidden: as `check`, also of where it leads on to. Unfetchable: the server does not give it;

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.domain.urls import Url
-from app.services.ingest_sources import Roots, SourceFile
+from app.services.ingest_sources import SourceFile
+from app.services.roots import Roots
 
 
 class Downloads:
@@ -45,4 +46,4 @@ class Downloads:
 
     def _fetch(self, url: str, path: Path, *, allow_query: bool = False) -> None:
         self._folder.mkdir(exist_ok=True)
-        self._roots.web().fetch(url, path, self._max_bytes, allow_query=allow_query)
+        self._roots.fetch(url, path, self._max_bytes, allow_query=allow_query)

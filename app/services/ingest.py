@@ -27,7 +27,6 @@ from app.services.ingest_pipeline import Readers, Writer
 from app.services.ingest_run import IngestRun
 from app.services.ingest_sources import (
     Rejection,
-    Roots,
     SourceFile,
     label_from_folder,
     list_files,
@@ -39,6 +38,7 @@ from app.services.ingest_sources import (
 from app.services.job_folders import JobFolders
 from app.services.models import ModelService
 from app.services.orphans import remove_orphans
+from app.services.roots import Roots
 
 KIND = "ingest"
 MANIFEST = "manifest.jsonl"
@@ -216,7 +216,7 @@ class IngestService:
             draw_sample_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
         total = sum(1 for _ in self._listed(job, folder))
-        return self.index(context, self._sources(job, folder, self._listed(job, folder)), total)
+        return self.index(context, self._sources(context, folder, self._listed(job, folder)), total)
 
     def _listed(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
         """The top-level files of a job."""
@@ -230,18 +230,21 @@ class IngestService:
         roots = self._job_roots(job)
         return chain.from_iterable(list_files(roots.resolve(Path(path)), name, roots) for path, name in job.inputs["paths"])
 
-    def _sources(self, job: Job, folder: Path, listed: Iterator[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+    def _sources(
+        self, context: JobContext, folder: Path, listed: Iterator[SourceFile | Rejection]
+    ) -> Iterator[SourceFile | Rejection]:
         """All files that the listed ones stand for, zips and STAC items unpacked, with their metadata."""
-        entries = self._metadata(folder)
+        entries, inputs = self._metadata(folder), context.job.inputs
+        roots = replace(self._job_roots(context.job), check=context.check)
         for each in listed:
             if isinstance(each, Rejection):
                 yield each
                 continue
-            for source in self.expand(each, folder, self._job_roots(job)):
+            for source in self.expand(each, folder, roots):
                 if isinstance(source, Rejection):
                     yield source
                 else:
-                    labelled = label_from_folder(source) if job.inputs.get("labels_from_folders") else source
+                    labelled = label_from_folder(source) if inputs.get("labels_from_folders") else source
                     yield with_metadata(labelled, entries)
 
     def _metadata(self, folder: Path) -> dict[str, FileMetadata]:
@@ -279,15 +282,14 @@ class IngestService:
         return slices(sized, members, self._chunk_files) if members else [sized]
 
     def _index_chunk(self, context: JobContext, entries: Sequence[Entry]) -> dict[str, Any]:
-        job = context.job
-        folder = self._folders.of(job.id)
+        folder = self._folders.of(context.job.id)
         listed = (
             Rejection(entry.name, entry.reason)
             if entry.reason is not None
             else SourceFile(entry.name, folder / entry.path, url=entry.url, members=entry.members)
             for entry in entries
         )
-        return self.index(context, self._sources(job, folder, listed), len(entries))
+        return self.index(context, self._sources(context, folder, listed), len(entries))
 
     def _job_roots(self, job: Job) -> Roots:
         return Roots(anywhere=True) if job.inputs.get("trusted") else self._roots

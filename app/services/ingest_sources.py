@@ -13,11 +13,11 @@ from typing import NamedTuple
 from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
 from app.domain.tiles import MAX_LABELS
-from app.errors import DyadError, Forbidden, InvalidInput, Unavailable, UnreadableImage
+from app.errors import DyadError, Unavailable, UnreadableImage
 from app.imagery.archives import extract
 from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.stac import StacItem, read_stac_item
-from app.ports import RemoteFiles
+from app.services.roots import Roots
 
 HIDDEN = (".", "__MACOSX", "Thumbs.db")
 MAX_NAME = 1024
@@ -60,45 +60,6 @@ class Rejection:
     file_name: str
     reason: str
     weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Roots:
-    """Folders that a client may name; None of them: nothing may be named. `anywhere` is for the command line's own user.
-
-    remote: files on other servers that a client may name; None: no such file.
-    """
-
-    folders: tuple[Path, ...] = ()
-    anywhere: bool = False
-    remote: RemoteFiles | None = None
-
-    def web(self) -> RemoteFiles:
-        """Files on other servers.
-
-        Raises:
-            Forbidden: none may be read.
-        """
-        if self.remote is None:
-            raise Forbidden("the server may not read from the web; DYAD_READ_ROOTS names the addresses that it may read")
-        return self.remote
-
-    def resolve(self, path: Path) -> Path:
-        """The real path, links followed.
-
-        Raises:
-            Forbidden: it lies outside. InvalidInput: there is no such file, or its links lead nowhere.
-        """
-        try:
-            real = path.expanduser().resolve()
-            is_there = real.exists()
-        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a home of nobody, a null byte
-            raise InvalidInput(f"{path}: {error}") from None
-        if not self.anywhere and not any(real.is_relative_to(root.resolve()) for root in self.folders):
-            raise Forbidden(f"{path}: the server may not read there; DYAD_READ_ROOTS names the folders that it may read")
-        if not is_there:
-            raise InvalidInput(f"{path}: no such file or folder")
-        return real
 
 
 def list_files(root: Path, name: str, roots: Roots, pattern: Glob | None = None) -> Iterator[SourceFile | Rejection]:
@@ -216,7 +177,7 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> I
     """What a file stands for: itself, a zip's members, or the assets of a STAC item."""
     try:
         if source.url is not None and not source.is_fetched:
-            roots.web().fetch(source.url, source.path, max_bytes)
+            roots.fetch(source.url, source.path, max_bytes)
         kind = sniff(source.path)
         if kind is FileKind.ZIP:
             yield from _members(source, staging, max_bytes)
@@ -260,7 +221,7 @@ def _remote_assets(
         name, weight = f"{source.name}#{key}", source.weight / item.count
         path = staging / f"fetched-{uuid.uuid4().hex}"
         try:
-            roots.web().fetch(url, path, max_bytes)
+            roots.fetch(url, path, max_bytes)
             yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
         except Unavailable:
             raise

@@ -22,7 +22,7 @@ from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, S
 from app.errors import Busy, Conflict, DyadError, NotFound
 from app.ports import Blobs, JobQueue, JobStore, Locks
 from app.services.collections import CollectionService
-from app.services.ingest_sources import Roots
+from app.services.roots import Roots
 from app.services.schedule_documents import ScheduleDocuments
 from app.services.sync import KIND, SyncInputs
 from app.services.sync_sources import check_sources

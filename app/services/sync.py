@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.collections import CollectionService
 from app.services.downloads import Downloads
 from app.services.ingest import IngestService
-from app.services.ingest_sources import Rejection, Roots, SourceFile
+from app.services.ingest_sources import Rejection, SourceFile
 from app.services.reindex import KIND as REINDEX
 from app.services.reindex import ReindexService
+from app.services.roots import Roots
 from app.services.sync_sources import SourceListing
 from app.services.vanished import Gone, Vanished
 
@@ -83,10 +85,11 @@ class SyncService:
         inputs = SyncInputs.model_validate(context.job.inputs)
         with self._ingest.workplace(context) as folder:
             context.progress(0, "listing the sources")
-            downloads = Downloads(self._roots, folder, self._max_bytes)
-            listings = [SourceListing(Source.of(given), self._roots, downloads) for given in inputs.sources]
+            roots = replace(self._roots, check=context.check)
+            downloads = Downloads(roots, folder, self._max_bytes)
+            listings = [SourceListing(Source.of(given), roots, downloads) for given in inputs.sources]
             total = sum(entry.weight for listing in listings for entry in _checked(context, listing.entries()))
-            result = self._ingest.index(context, self._files(listings, folder), total, list_unchanged=False)
+            result = self._ingest.index(context, self._files(listings, folder, roots), total, list_unchanged=False)
         settled, refusals = self._settle(context, listings, inputs)
         result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
@@ -96,11 +99,11 @@ class SyncService:
             raise SourceUnavailable("; ".join(refusals) + ". The rest is done.")
         return result
 
-    def _files(self, listings: Sequence[SourceListing], folder: Path) -> Iterator[SourceFile | Rejection]:
+    def _files(self, listings: Sequence[SourceListing], folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
         """The files of all sources; one that several sources mean is the first one's."""
         known: set[str] = set()
         for listing in listings:
-            for source in listing.files(lambda file: self._ingest.expand(file, folder, self._roots)):
+            for source in listing.files(lambda file: self._ingest.expand(file, folder, roots)):
                 name = source.file_name if isinstance(source, Rejection) else source.name
                 if name not in known:
                     known.add(name)

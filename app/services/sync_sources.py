@@ -15,7 +15,6 @@ from app.imagery.stac_catalogues import Place, list_stac_items, read_stac_catalo
 from app.services.downloads import Downloads
 from app.services.ingest_sources import (
     Rejection,
-    Roots,
     SourceFile,
     asset_files,
     asset_urls,
@@ -23,6 +22,7 @@ from app.services.ingest_sources import (
     list_files,
     what_is_wrong_with_text,
 )
+from app.services.roots import Roots
 
 Expand = Callable[[SourceFile], Iterator[SourceFile | Rejection]]
 """Gives what a file stands for: itself, or what is in it."""

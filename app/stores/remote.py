@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +12,7 @@ import httpx
 from app.domain.urls import Url
 from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
 from app.files import telling_full_disk
-from app.ports import RemoteFiles
+from app.ports import RemoteFiles, go_on
 from app.stores.addresses import CheckedBackend, Lookup, look_up
 
 MAX_REDIRECTS = 5
@@ -38,12 +38,14 @@ class HttpFiles(RemoteFiles):
         """The address in its one form."""
         return str(self._allowed(Url.parse(url)))
 
-    def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
         """Write the file to `target`."""
         begun = here = self._allowed(Url.parse(url, allow_query=allow_query))
         with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                following = self._get(pool, here, target, max_bytes)
+                following = self._get(pool, here, target, max_bytes, check)
                 if following is None:
                     return
                 here = self._allowed(Url.parse(here.join(following), allow_query=True), begun)
@@ -55,7 +57,9 @@ class HttpFiles(RemoteFiles):
             raise Forbidden(f"{where}: the server may not read there; DYAD_READ_ROOTS names the addresses that it may read")
         return url
 
-    def _get(self, pool: httpcore.ConnectionPool, url: Url, target: Path, max_bytes: int) -> str | None:
+    def _get(
+        self, pool: httpcore.ConnectionPool, url: Url, target: Path, max_bytes: int, check: Callable[[], None]
+    ) -> str | None:
         """Ask once: the address that it is redirected to, or None, and the file is there."""
         # httpcore is given the parts that were checked, so that no second parser has a say
         parts = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.path + url.query)
@@ -66,19 +70,10 @@ class HttpFiles(RemoteFiles):
                 if answer.status in _REDIRECTS and "location" in said:
                     return said["location"]
                 _look_at(url, answer.status, said, max_bytes)
-                self._receive(url, answer, target, max_bytes)
+                _receive(url, _checked(answer, check), target, max_bytes)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise Unfetchable(f"{url.public()}: no whole answer ({str(error) or type(error).__name__})") from None
         return None
-
-    def _receive(self, url: Url, answer: httpcore.Response, target: Path, max_bytes: int) -> None:
-        with telling_full_disk(target.parent):
-            try:
-                with target.open("wb") as file:
-                    _write(url, answer, file, max_bytes)
-            except BaseException:
-                target.unlink(missing_ok=True)
-                raise
 
 
 def _look_at(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> None:
@@ -92,9 +87,25 @@ def _look_at(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> N
         raise _too_large(url, max_bytes)
 
 
-def _write(url: Url, answer: httpcore.Response, file: BinaryIO, max_bytes: int) -> None:
-    written = 0
+def _checked(answer: httpcore.Response, check: Callable[[], None]) -> Iterator[bytes]:
     for piece in answer.iter_stream():
+        check()
+        yield piece
+
+
+def _receive(url: Url, pieces: Iterable[bytes], target: Path, max_bytes: int) -> None:
+    with telling_full_disk(target.parent):
+        try:
+            with target.open("wb") as file:
+                _write(url, pieces, file, max_bytes)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _write(url: Url, pieces: Iterable[bytes], file: BinaryIO, max_bytes: int) -> None:
+    written = 0
+    for piece in pieces:
         written += len(piece)
         if written > max_bytes:
             raise _too_large(url, max_bytes)

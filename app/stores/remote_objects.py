@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing_extensions import override
 from app.domain.urls import OBJECTS, Url
 from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
 from app.files import telling_full_disk
-from app.ports import RemoteFiles
+from app.ports import RemoteFiles, go_on
 from app.stores.addresses import Lookup, look_up
 from app.stores.object_store import open_store
 from app.stores.remote import HttpFiles
@@ -40,7 +40,9 @@ class ObjectFiles(RemoteFiles):
         return str(self._allowed(url))
 
     @override
-    def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
         here = self._allowed(url)
         with _telling(here):
             found = obstore.get(self._store(here.host), unquote(here.path).removeprefix("/"))
@@ -49,7 +51,9 @@ class ObjectFiles(RemoteFiles):
             with telling_full_disk(target.parent):
                 try:
                     with target.open("wb") as file:
-                        file.writelines(found.stream(min_chunk_size=_CHUNK))
+                        for piece in found.stream(min_chunk_size=_CHUNK):
+                            check()
+                            file.write(piece)
                 except BaseException:
                     target.unlink(missing_ok=True)
                     raise
@@ -91,8 +95,10 @@ class NamedFiles(RemoteFiles):
         return self._of(url).check(url)
 
     @override
-    def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
-        self._of(url).fetch(url, target, max_bytes, allow_query=allow_query)
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
+        self._of(url).fetch(url, target, max_bytes, allow_query=allow_query, check=check)
 
     def _of(self, url: str) -> RemoteFiles:
         return self._objects if url.lower().startswith(f"{OBJECTS}:") else self._web

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -70,3 +71,29 @@ def web_server(answers: Mapping[str, Answer | bytes], host: str = "127.0.0.1", p
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def endless_server() -> Iterator[str]:
+    """The address of a server whose files come a byte every few milliseconds, and never end."""
+    over = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        while not over.is_set():
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):  # it was hung up on
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while not over.is_set():
+                    connection.sendall(b"x")
+                    time.sleep(0.005)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=serve, args=(listening,), name="endless")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            over.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()

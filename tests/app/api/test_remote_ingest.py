@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.pictures import striped
 from tests.support.service import Service, document, running_service
-from tests.support.web import Answer, WebServer, web_server
+from tests.support.web import Answer, WebServer, endless_server, web_server
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +23,16 @@ def web() -> Iterator[WebServer]:
 
 
 @pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory, web: WebServer) -> Iterator[Service]:
-    """A service that may read from `web`/data/."""
+def endless() -> Iterator[str]:
+    with endless_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory: pytest.TempPathFactory, web: WebServer, endless: str) -> Iterator[Service]:
+    """A service that may read from `web`/data/ and `endless`."""
     home = tmp_path_factory.mktemp("home")
-    with running_service(home, read_roots=f"{home},{web.url}/data/", max_upload_mb=1) as running:
+    with running_service(home, read_roots=f"{home},{web.url}/data/,{endless}", max_upload_mb=1) as running:
         running.create("tiles", model="hog", tile_size=64)
         yield running
 
@@ -122,3 +129,15 @@ def test_too_large_a_file_is_rejected(reading: Service, web: WebServer) -> None:
     web.answers["/data/large.png"] = Answer(b"\x89PNG\r\n\x1a\n" + bytes(2 << 20))
     results = ingest(reading, f"{web.url}/data/large.png")
     assert "DYAD_MAX_UPLOAD_MB" in results["rejected"][0]["reason"]
+
+
+def test_dismissing_a_job_ends_its_download(reading: Service, endless: str) -> None:
+    answer = reading.client.post("/collections/tiles/items", json={"href": f"{endless}huge.tif"})
+    job = document(answer)["id"]
+    deadline = time.monotonic() + 60
+    while not any(reading.container.home.staging.rglob("fetched-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert document(reading.client.delete(f"/jobs/{job}"))["status"] == "dismissed"
+    assert reading.container.queue.wait(job, 30)
+    assert reading.staged() == []

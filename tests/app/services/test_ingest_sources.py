@@ -9,7 +9,8 @@ import pytest
 
 from app.domain.globs import Glob
 from app.errors import Forbidden, InvalidInput
-from app.services.ingest_sources import Rejection, Roots, SourceFile, list_files
+from app.services.ingest_sources import Rejection, SourceFile, list_files
+from app.services.roots import Roots
 from tests.support.small_disk import run_on_small_disk
 
 
@@ -104,7 +105,8 @@ def test_roots_say_what_is_wrong(root: Path) -> None:
 
 FULL = """
 from app.errors import OutOfSpace
-from app.services.ingest_sources import Roots, SourceFile, unpack
+from app.services.ingest_sources import SourceFile, unpack
+from app.services.roots import Roots
 from tests.support.images import zipped
 (disk / "staging").mkdir()
 archive = zipped(disk / "a.zip", {f"{n}.jpg": bytes(100_000) for n in range(9)})

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from app.errors import Unfetchable
 from app.stores import steady_stream
 from app.stores.remote import HttpFiles
 from app.stores.steady_stream import SLOW_BYTES, SLOW_SECONDS, SteadyStream
+from tests.support.web import endless_server
 
 
 class Pieces(httpcore.NetworkStream):
@@ -55,33 +53,25 @@ def test_too_little_in_a_minute_ends_it_even_after_much() -> None:
 
 @pytest.fixture
 def trickling() -> Iterator[str]:
-    """The address of a server that sends a byte every few milliseconds, head and body, for ever."""
-    over = threading.Event()
-
-    def serve(listening: socket.socket) -> None:
-        while not over.is_set():
-            connection, _ = listening.accept()
-            with connection:
-                try:
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-                    while not over.is_set():
-                        connection.sendall(b"x")
-                        time.sleep(0.005)
-                except OSError:  # it was given up
-                    pass
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        thread = threading.Thread(target=serve, args=(listening,), name="trickling")
-        thread.start()
-        yield f"http://127.0.0.1:{port}/"
-        over.set()
-        socket.create_connection(("127.0.0.1", port)).close()
-        thread.join()
+    with endless_server() as url:
+        yield url
 
 
 def test_a_file_that_trickles_in_is_not_waited_for(trickling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steady_stream, "SLOW_SECONDS", 0.2)
     with pytest.raises(Unfetchable, match="bytes came in"):
         HttpFiles([trickling]).fetch(f"{trickling}a.tif", tmp_path / "a.tif", 1 << 20)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Dismissed(Exception):
+    pass
+
+
+def test_a_download_that_nobody_wants_any_more_ends_at_its_next_piece(trickling: str, tmp_path: Path) -> None:
+    def check() -> None:
+        raise Dismissed
+
+    with pytest.raises(Dismissed):
+        HttpFiles([trickling]).fetch(f"{trickling}a.tif", tmp_path / "a.tif", 1 << 20, check=check)
     assert list(tmp_path.iterdir()) == []
