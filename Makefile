@@ -20,7 +20,7 @@ install = { $(PIP) install --quiet uv && $(BIN)/uv pip install --quiet --python 
 
 # The networks (models/, worker/torch_*) need the extra `train`, 5.5 GB of torch; without it they are neither type-checked nor tested.
 NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importlib.util.find_spec("torch") else "yes")')
-NEEDS_TORCH := ^(models/(?!evaluation/)|tests/models/(?!evaluation/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/worker/.*_torch\.py)
+NEEDS_TORCH := ^(benchmarks/|models/(?!evaluation/)|tests/models/(?!evaluation/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/worker/.*_torch\.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test fuzz lint format lock bench train-default results clean packages bench-gpu

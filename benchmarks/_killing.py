@@ -36,7 +36,7 @@ class State:
     @contextmanager
     def serve(self) -> Iterator[ServeProcess]:
         """The real service in a process of its own; stopped after the block unless the block killed it."""
-        with ServeProcess(self.home, **self._env) as service:
+        with ServeProcess(self.home, None, **self._env) as service:
             self.reopened.append(service.ready_seconds)
             yield service
 

@@ -16,7 +16,7 @@ from models.matcher.split import SplitMatcher
 def whole_matcher(split: SplitMatcher) -> PairMatcher:
     """The inverse of `SplitMatcher.from_matcher`."""
     whole = PairMatcher(split.map_shape, hidden=split.hidden, block=split.block, head=split.head)
-    halves = [part.get_parameter("weight") for part in (split.query_conv, split.candidate_conv)]
+    halves: list[Tensor] = [part.get_parameter("weight") for part in (split.query_conv, split.candidate_conv)]
     tail = {f"tail.{name}": value for name, value in split.tail_network.state_dict().items()}
     whole.load_state_dict({"first.weight": torch.cat(halves, dim=1), **tail})
     return whole.eval()
@@ -27,8 +27,16 @@ def export_naive(split: SplitMatcher, path: Path) -> None:
     graph = _Naive(whole_matcher(split)).eval()
     maps = torch.zeros(3, *split.map_shape)
     shapes = {"query": None, "candidates": {0: torch.export.Dim("M")}}
-    names = {"input_names": ["query", "candidates"], "output_names": ["logits"], "dynamic_shapes": shapes}
-    program = torch.onnx.export(graph, (maps[:1], maps), dynamo=True, external_data=False, verbose=False, **names)
+    program = torch.onnx.export(
+        graph,
+        (maps[:1], maps),
+        input_names=["query", "candidates"],
+        output_names=["logits"],
+        dynamic_shapes=shapes,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
     if program is None:
         raise RuntimeError("torch.onnx.export made no graph")
     program.save(path)

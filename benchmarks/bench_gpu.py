@@ -30,8 +30,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import simplejpeg
 import torch
-from _table import machine_line, print_table
-from bench_training import loop_row
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -41,6 +39,8 @@ from app.imagery.tiling import CutSpec, read_query
 from app.inference.onnx import OnnxInference
 from app.inference.provider import BUNDLED
 from benchmarks._imagery import DATA
+from benchmarks._table import machine_line, print_table
+from benchmarks.bench_training import loop_row
 from models.export.bundle import read_bundle
 from models.export.card import BundleCard
 from worker.torch_inference import TorchInference
@@ -115,7 +115,8 @@ def _embedding_rows(options: argparse.Namespace, device: torch.device) -> Iterat
 
 def _floor(options: argparse.Namespace, device: torch.device, batch: int) -> Callable[[], int]:
     """The quickest forward pass over a batch that lies on the device; each call runs it a few times and waits."""
-    dtype, repeats = trunk_dtype(device), max(1, min(options.images, 16 * batch) // batch)
+    images: int = options.images
+    dtype, repeats = trunk_dtype(device), max(1, min(images, 16 * batch) // batch)
     card = read_bundle(options.bundle).card
     shape = (batch, len(card.bands), card.input_size, card.input_size)
     planes = torch.randn(shape, device=device).to(dtype).to(memory_format=torch.channels_last)

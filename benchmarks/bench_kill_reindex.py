@@ -138,8 +138,9 @@ class Killing:
     def search(self, client: httpx.Client, collection: str, query: Path) -> tuple[Ranking, str]:
         """The ranking of all tiles, and the model that made it."""
         with query.open("rb") as file:
-            parts = {"image": file, "query": (None, '{"limit": 1000}')}
-            answer = client.post(f"/collections/{collection}/search", files=parts).raise_for_status().json()
+            form = {"query": '{"limit": 1000}'}
+            sent = client.post(f"/collections/{collection}/search", files={"image": file}, data=form)
+        answer = sent.raise_for_status().json()
         hits = [(each["properties"]["score"], each["properties"]["file_name"]) for each in answer["features"]]
         ranking = [(round(score, 4), name) for score, name in hits]
         return sorted(ranking, key=lambda hit: (-hit[0], hit[1])), str(answer["index_version"]).rpartition(".")[0]

@@ -20,8 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from _table import machine_line, print_table
 from numpy.typing import NDArray
+
+from benchmarks._table import machine_line, print_table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the worker and the server of the tests
 

@@ -55,7 +55,7 @@ def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
     chosen = random.integers(0, size, queries)
     boxes = [(west, south, west + BOX, south + BOX / 2) for west, south in random.uniform((-180, -60), (60, 0), (queries, 2))]
     bare = bare_queries(home, vectors[chosen], boxes)
-    rows = []
+    rows: list[Sequence[str]] = []
     with ServeProcess(home) as service:
         connection = HTTPConnection(service.url.removeprefix("http://"))
 

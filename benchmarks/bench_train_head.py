@@ -189,7 +189,7 @@ def fill(home: Path, paths: Sequence[Path], size: int, labels: int) -> list[str]
         vectors = noisy(random, known[0][rows], known[1][rows], known[2][rows])
         tiles = [
             make_tile(ids[number], number, paths[row], image_key(row), labels)
-            for number, row in zip(numbers, rows, strict=True)
+            for number, row in zip(numbers.tolist(), rows.tolist(), strict=True)
         ]
         container.vectors.upsert(live.index, tiles, vectors)
     container.vectors.flush(live.index)

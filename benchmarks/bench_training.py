@@ -22,9 +22,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from _table import machine_line, print_table
 
 from benchmarks._imagery import DATA
+from benchmarks._table import machine_line, print_table
 from models.data.batches import ImageBatch, ImageBatches
 from models.data.cache import load_pixels
 from models.data.folders import list_class_folders

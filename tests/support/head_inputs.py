@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,12 @@ class Encoded(NamedTuple):
     pairs: NDArray[np.uint8]
 
 
+class Pixels(Protocol):
+    """(N, S, S, B) uint8 tiles, of which some rows are asked for."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
+
+
 def encode(bundle: Path, pixels: NDArray[np.uint8], threads: int = 1) -> Encoded:
     """By a bundle that has a matcher. pixels: (N, S, S, B)."""
     scale = read_card(bundle).normalisation
@@ -40,7 +46,7 @@ def write_inputs(
     folder: Path,
     bundle: Path,
     encoded: Encoded,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     labels: NDArray[np.bool_],
     classes: Sequence[str],
     held_out: NDArray[np.bool_],
