@@ -88,12 +88,14 @@ class ContrastiveConfig(_Config):
 
 class RobustNslConfig(_Config):
     """Robust normalised softmax for noisy labels; q: between cross entropy (0) and absolute error (1);
-    truncation: probabilities at or below it are taken for wrong labels and give no gradient (0: none is)."""
+    truncation: probabilities at or below it are taken for wrong labels and give no gradient (0: none is); warm_up: batches
+    with the normalised softmax first, for a network that begins from nothing."""
 
     name: Literal["robust-nsl"] = "robust-nsl"
     tau: Positive = 0.05
     q: Annotated[float, Field(gt=0, le=1)] = 0.7
     truncation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    warm_up: Annotated[int, Field(ge=0)] = 0
 
 
 class SphereConfig(_Config):

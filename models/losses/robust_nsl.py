@@ -21,17 +21,27 @@ class RobustNormalizedSoftmax(nn.Module):
     whose gradient p_i (1 - p_i) forgets an image that the network contradicts. Truncation at k > 0 drops images whose label
     has a probability of at most k from the gradient altogether: for a network that knows something already, as nearly every
     image is below it at the start.
+
+    A network that begins from nothing contradicts nearly every image, so that q leaves it next to no gradient to learn from
+    (the paper begins with ImageNet's weights). For its first batches of training it is given the limit of q at 0 then: right
+    labels are learned before wrong ones are.
     """
 
-    def __init__(self, num_classes: int, dim: int, *, tau: float = 0.05, q: float = 0.7, truncation: float = 0.0) -> None:
-        """num_classes: C; dim: D; tau: temperature, above 0; q: in (0, 1]; truncation: k, in [0, 1)."""
+    batches: Tensor
+
+    def __init__(
+        self, num_classes: int, dim: int, *, tau: float = 0.05, q: float = 0.7, truncation: float = 0.0, warm_up: int = 0
+    ) -> None:
+        """num_classes: C; dim: D; tau: temperature, above 0; q: in (0, 1]; truncation: k, in [0, 1); warm_up: batches with
+        the normalised softmax, neither robust nor truncated."""
         super().__init__()
-        self.tau, self.q = tau, q
+        self.tau, self.q, self.warm_up = tau, q, warm_up
         self.floor = math.log(truncation) if truncation > 0 else -math.inf
         self.prototypes = Prototypes(num_classes, dim)
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # so that a resumed training knows
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss, a scalar in [0, 1 / q].
+        """The mean loss, a scalar in [0, 1 / q]; while it warms up, one of at least 0.
 
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64 in [0, C), some of them wrong.
 
@@ -40,6 +50,9 @@ class RobustNormalizedSoftmax(nn.Module):
         """
         check_batch(embeddings, labels)
         logs = torch.log_softmax(self.prototypes(embeddings) / self.tau, dim=1)
-        own = logs.gather(1, labels[:, None]).squeeze(1).clamp_min(self.floor)
+        own = logs.gather(1, labels[:, None]).squeeze(1)
+        if self.warm_up and self.batches < self.warm_up:
+            self.batches += int(self.training)
+            return -own.mean()
         # p^q as exp(q log p): the power's slope at p = 0 is infinite.
-        return ((1 - torch.exp(self.q * own)) / self.q).mean()
+        return ((1 - torch.exp(self.q * own.clamp_min(self.floor))) / self.q).mean()

@@ -270,6 +270,20 @@ def test_a_phone_needs_no_sideways_scrolling(visitor: Visitor, archive: Archive)
     assert max(widths) <= 390
 
 
+def test_a_long_name_pushes_nothing_out_of_its_card(visitor: Visitor, archive: Archive) -> None:
+    page = visitor(archive.url).open("#collection=shapes")
+    card = page.locator(".card").first
+    button = card.get_by_role("button", name="Details")
+    for _ in ("in the grid", "in a ranking"):
+        card.locator(".name").evaluate("name => { name.textContent = 'denseresidential12.jpg'.repeat(4); }")
+        outer, inner = card.bounding_box(), button.bounding_box()
+        assert outer is not None
+        assert inner is not None
+        assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+        card.locator("a.tile").click()
+        ranked(page)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read(visitor: Visitor, archive: Archive, scheme: str) -> None:
     page = visitor(archive.url, color_scheme=scheme).open("#collection=shapes")

@@ -27,6 +27,22 @@ def test_robust_nsl_is_the_negative_box_cox_transform(q: float, truncation: floa
     assert close(loss(embeddings, labels), float(np.mean((1 - own**q) / q)))
 
 
+def test_the_first_batches_of_training_are_the_normalised_softmax() -> None:
+    torch.manual_seed(1)
+    embeddings, labels = batch()
+    loss = RobustNormalizedSoftmax(4, 6, tau=0.2, truncation=0.3, warm_up=2)
+    own = own_probabilities(loss, embeddings, labels)
+    warm, robust = float(np.mean(-np.log(own))), float(np.mean((1 - np.maximum(own, 0.3) ** 0.7) / 0.7))
+    loss.eval()
+    assert close(loss(embeddings, labels), warm)  # counts no batch
+    loss.train()
+    assert close(loss(embeddings, labels), warm)
+    resumed = RobustNormalizedSoftmax(4, 6, tau=0.2, truncation=0.3, warm_up=2)
+    resumed.load_state_dict(loss.state_dict())
+    assert close(resumed(embeddings, labels), warm)
+    assert close(resumed(embeddings, labels), robust)
+
+
 def test_gradient_is_right() -> None:
     torch.manual_seed(2)
     embeddings, labels = batch()
