@@ -67,7 +67,7 @@ def index(
             raise typer.Exit(130) from None
     if json:
         print_json(result)
-    list_rejected(result["rejected"])
+    list_rejected(result)
     if not json:
         _summarise(collection, result, time.monotonic() - started, target)
     if result["rejected"] and not result["item_ids"]:
@@ -102,7 +102,7 @@ def _ensure_collection(dyad: Backend, collection: str, settings: dict[str, Any])
 
 
 def _summarise(collection: str, result: Document, seconds: float, target: Target) -> None:
-    counts = f"{result['indexed']} indexed, {result['unchanged']} unchanged, {len(result['rejected'])} rejected"
+    counts = f"{result['indexed']} indexed, {result['unchanged']} unchanged, {result['rejected_count']} rejected"
     skipped = f", {result['skipped_nodata']} skipped (mostly nodata)" if result.get("skipped_nodata") else ""
     say(f"{collection}: {counts}{skipped} ({seconds:.1f} s)")
     if result["item_ids"]:

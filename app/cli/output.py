@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,12 +55,13 @@ def print_fields(fields: dict[str, object]) -> None:
         say(f"{name.ljust(width)}  {value}")
 
 
-def list_rejected(rejected: Sequence[dict[str, str]]) -> None:
+def list_rejected(result: Mapping[str, Any]) -> None:
     """The files that a job rejected, with the reasons, on stderr."""
-    for each in rejected[:SHOWN_REJECTIONS]:
+    shown = result["rejected"][:SHOWN_REJECTIONS]
+    for each in shown:
         notice(f"rejected {each['file_name']}: {each['reason']}")
-    if len(rejected) > SHOWN_REJECTIONS:
-        notice(f"... and {len(rejected) - SHOWN_REJECTIONS} more (--json lists all of them)")
+    if result["rejected_count"] > len(shown):
+        notice(f"... and {result['rejected_count'] - len(shown)} more (--json lists {len(result['rejected'])} of them)")
 
 
 @contextmanager

@@ -121,10 +121,10 @@ def _run(dyad: Backend, collection: str, accept_vanished: bool) -> Document:
 
 
 def _print_result(collection: str, result: Document) -> None:
-    list_rejected(result["rejected"])
+    list_rejected(result)
     names = ("indexed", "changed", "unchanged", "vanished", "returned", "removed")
     counts = ", ".join(f"{result[name]} {name}" for name in names if result.get(name) or name in ("indexed", "unchanged"))
-    say(f"{collection}: {counts}, {len(result['rejected'])} rejected")
+    say(f"{collection}: {counts}, {result['rejected_count']} rejected")
 
 
 def _print_schedule(document: Document) -> None:

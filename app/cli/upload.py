@@ -26,6 +26,7 @@ from app.services.roots import Roots
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
 ANYWHERE = Roots(anywhere=True)
+COUNTS = ("indexed", "unchanged", "rejected_count")
 
 
 class Service(Protocol):
@@ -67,7 +68,9 @@ class Upload:
     all_jobs: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     sending: Future[None] | None = None
-    result: Document = field(default_factory=lambda: {"indexed": 0, "unchanged": 0, "rejected": [], "item_ids": []})
+    result: Document = field(
+        default_factory=lambda: {"indexed": 0, "unchanged": 0, "rejected_count": 0, "rejected": [], "item_ids": []}
+    )
 
     def run(self, paths: Sequence[Path]) -> Document:
         """Send everything, wait for all jobs; their results together.
@@ -165,11 +168,12 @@ class Upload:
         if job["status"] != "successful":
             raise DyadError(f"job {job_id} {job['status']}: {job['message']}")
         result = self.service.request("GET", f"/jobs/{job_id}/results")
-        for name in ("indexed", "unchanged", "rejected", "item_ids"):
+        for name in (*COUNTS, "rejected", "item_ids"):
             self.result[name] += result[name]
 
     def _reject(self, name: str, reason: str) -> None:
         self.result["rejected"].append({"file_name": name, "reason": reason})
+        self.result["rejected_count"] += 1
 
 
 def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:

@@ -91,8 +91,7 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
         log.exception("job %s failed", job.id)
         return failed(_reason(error))
     done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
-    counts = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
-    return {**done, "result": result, "counts": {**counts, **_lengths(result)}}
+    return {**done, "result": result, "counts": _counts(result)}
 
 
 def settle(store: JobStore, job_id: str, changes: Mapping[str, Any]) -> Job | None:
@@ -120,5 +119,8 @@ def _reason(error: Exception) -> str:
     return "internal error; the log of the service has the details"
 
 
-def _lengths(result: dict[str, Any]) -> dict[str, int]:
-    return {key: len(value) for key, value in result.items() if isinstance(value, list)}
+def _counts(result: dict[str, Any]) -> dict[str, int]:
+    """Its numbers, and how long its lists are; of one that names the first only, `x_count` says how many there are of `x`."""
+    numbers = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
+    lengths = {key: numbers.pop(f"{key}_count", len(value)) for key, value in result.items() if isinstance(value, list)}
+    return {**numbers, **lengths}

@@ -232,7 +232,7 @@ class _Results:
 
     def merged(self) -> dict[str, Any]:
         """The sum of them."""
-        counts: dict[str, int] = {}
+        counts: dict[str, int] = {"rejected_count": 0}
         rejected: list[Any] = []
         for _, result in sorted(self.by_chunk.items()):
             for name, value in result.items():
@@ -244,8 +244,8 @@ class _Results:
     def progress(self) -> tuple[float, str, dict[str, int]]:
         """Percent, a line for a person, counts."""
         merged = self.merged()
-        counts = {**merged, "rejected": len(merged["rejected"])}
-        return 99.0 * len(self.by_chunk) / max(1, self.total), told(counts), counts
+        merged["rejected"] = merged.pop("rejected_count")
+        return 99.0 * len(self.by_chunk) / max(1, self.total), told(merged), merged
 
 
 class _Lines:

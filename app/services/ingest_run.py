@@ -40,7 +40,8 @@ class IngestRun:
         """Index everything; the result without the item ids, which the job store keeps.
 
         It counts tiles: `indexed`, of them `changed` (an earlier version was indexed), `unchanged`, of them `returned` (they
-        were marked as vanished); `files`; and it names the files that are `rejected`, with the reasons.
+        were marked as vanished); and files: `files`, `rejected_count`. The first `MAX_LISTED_REJECTIONS` of the latter are
+        named under `rejected`, with the reasons.
 
         Raises:
             Cancelled, Interrupted: told to stop. What was read up to then is stored and reported first.
@@ -55,7 +56,7 @@ class IngestRun:
                         self._settle()
         finally:
             self._settle()
-        return {**self._counts, "rejected": self._rejected}
+        return {**self._counts, "rejected_count": self._counts["rejected"], "rejected": self._rejected}
 
     def _take(self, event: Event) -> None:
         match event:

@@ -94,7 +94,7 @@ class SyncService:
         result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
             counts = {name: value for name, value in result.items() if isinstance(value, int)}
-            counts["rejected"] = len(result["rejected"])
+            counts["rejected"] = counts.pop("rejected_count")
             context.progress(100, "not everything could be compared", counts)
             raise SourceUnavailable("; ".join(refusals) + ". The rest is done.")
         return result

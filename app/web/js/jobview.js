@@ -28,13 +28,13 @@ export function bar(percent, label) {
     h("i", { style: `inline-size:${value}%` }));
 }
 
-/** @param {{file_name: string, reason: string}[]} rejected */
-export function rejectedList(rejected) {
+/** @param {{file_name: string, reason: string}[]} rejected the first of them @param {number} all */
+export function rejectedList(rejected, all = rejected.length) {
   if (!rejected.length) return null;
   const rows = rejected.slice(0, 200).map((r) => h("li", {}, h("b", {}, r.file_name), h("span", {}, r.reason)));
   return h("details", { class: "rejected", open: rejected.length <= 20 },
-    h("summary", {}, `${count(rejected.length, "file")} rejected`), h("ul", {}, rows),
-    rejected.length > rows.length && h("p", { class: "muted" }, `and ${group(rejected.length - rows.length)} more`));
+    h("summary", {}, `${count(all, "file")} rejected`), h("ul", {}, rows),
+    all > rows.length && h("p", { class: "muted" }, `and ${group(all - rows.length)} more`));
 }
 
 /** @param {Job} job */
@@ -80,8 +80,8 @@ export function jobView(job) {
   return {
     element: box,
     update,
-    /** Show why files were refused. @param {{file_name: string, reason: string}[]} rejected */
-    reject: (rejected) => extra.replaceChildren(...[rejectedList(rejected)].filter(Boolean)),
+    /** Show why files were refused. @param {{file_name: string, reason: string}[]} rejected @param {number} [all] */
+    reject: (rejected, all) => extra.replaceChildren(...[rejectedList(rejected, all)].filter(Boolean)),
     /** Show what came of it. @param {any} outcome */
     conclude: (outcome) => extra.replaceChildren(...[outcome].flat().filter(Boolean)),
     /** Show the job that this one began, below it. @param {Job} next */

@@ -37,7 +37,7 @@ export async function explain(job, view) {
     view?.conclude(trained(results));
   } else if (job.processID === "reindex") view?.conclude(verdict(results));
   else if (job.processID === "evaluate") view?.conclude(measured(job, results));
-  else view?.reject(results.rejected ?? []);
+  else view?.reject(results.rejected ?? [], results.rejected_count);
   return results;
 }
 

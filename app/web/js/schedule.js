@@ -76,7 +76,7 @@ function past(known) {
       h("dt", {}, "Next run"), h("dd", {}, known.paused ? "paused" : when(known.next_run) || "never"),
       h("dt", {}, "Last run"), h("dd", {}, known.last_run ? [when(known.last_run), STATUS[known.last_status] ?? known.last_status, counted, known.last_status !== "successful" && known.last_message].filter(Boolean).join(" · ") : "not yet"),
       known.skipped && [h("dt", {}, "Left out"), h("dd", {}, `${when(known.skipped.due)}: the run before was still at work`)]),
-    rejectedList(refused),
+    rejectedList(refused, known.last_result?.rejected_count),
     known.last_result?.not_compared?.map((/** @type {any} */ each) => h("p", { class: "note" }, `${each.source}: ${each.reason}`)));
 }
 

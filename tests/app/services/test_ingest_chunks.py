@@ -54,7 +54,7 @@ class Bench:
                 raise Died
             self.done[entry.name] += entry.files
             indexed += entry.files
-        return {"indexed": indexed, "rejected": rejected}
+        return {"indexed": indexed, "rejected_count": len(rejected), "rejected": rejected}
 
     def run(self, entries: Sequence[Entry], context: Context | None = None) -> dict[str, Any]:
         def plan() -> Sequence[Entry]:
@@ -77,7 +77,7 @@ def test_every_file_is_worked_on_once(bench: Bench) -> None:
     context = Context()
     count = 2 * CHUNK_FILES + 10
     result = bench.run([*files(count), Entry(name="bad", reason="no image")], context)
-    assert result == {"indexed": count, "rejected": [{"file_name": "bad", "reason": "no image"}]}
+    assert result == {"indexed": count, "rejected_count": 1, "rejected": [{"file_name": "bad", "reason": "no image"}]}
     assert set(bench.done.values()) == {1}
     assert bench.asked == [0, 1, 2]
     assert context.published[-1][0] == 99
@@ -90,7 +90,7 @@ def test_a_small_ingest_asks_nobody(bench: Bench) -> None:
 
 
 def test_an_ingest_of_nothing_counts_nothing(bench: Bench) -> None:
-    assert bench.run([]) == {"indexed": 0, "rejected": []}
+    assert bench.run([]) == {"indexed": 0, "rejected_count": 0, "rejected": []}
 
 
 def test_large_files_and_zips_are_cut_by_size(bench: Bench) -> None:
@@ -144,7 +144,7 @@ def test_trouble_that_passes_is_no_death(bench: Bench) -> None:
         with pytest.raises(Unavailable):
             bench.run(files(5))
     bench.trouble = None
-    assert bench.run(files(5)) == {"indexed": 5, "rejected": []}
+    assert bench.run(files(5)) == {"indexed": 5, "rejected_count": 0, "rejected": []}
     assert sum(bench.done.values()) == 5
 
 
