@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import Interrupted
 from app.queue.cluster import INGEST_CHUNK, RECONCILE, RUN_JOB, SWEEP, TICK
-from app.queue.queries import EMBED_QUERY, answer_query
+from app.queue.queries import EMBED_QUERY, NOBODY, answer_query
 from worker.process import PROCESS
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,11 @@ def ingest_chunk(job_id: str, chunk: int) -> None:
         log.error("chunk %d of job %s took more than %d s", chunk, job_id, CHUNK_SECONDS)
 
 
-def embed_query(request: str, model_id: str, encoder: str) -> None:
+def embed_query(request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NOBODY) -> None:
     """Embed the tiles of a query for an API process, which waits for them but not for long."""
     parts = PROCESS.parts()
     try:
-        answer_query(parts.arrays, parts.container.models_provider, request, model_id, encoder)
+        answer_query(parts.arrays, parts.container.models_provider, request, model_id, encoder, asker)
     except Unavailable as error:
         log.info("query %s: %s", request, error)
 

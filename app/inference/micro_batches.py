@@ -7,12 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.cards import ModelCard
+from app.domain.origin import Origin, coming_from, origin
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
 
@@ -27,11 +29,12 @@ Send = Callable[[ModelCard, NDArray[np.uint8], float], Answer]
 
 @dataclass(slots=True)
 class _Question:
-    """deadline: of the monotonic clock."""
+    """deadline: of the monotonic clock. origin: of the request that asks."""
 
     card: ModelCard
     tiles: NDArray[np.uint8]
     deadline: float
+    origin: Origin = field(default_factory=origin)
     answer: Future[Answer] = field(default_factory=Future)
 
     def goes_with(self, other: _Question) -> bool:
@@ -113,7 +116,8 @@ class MicroBatcher:
         latest = max(question.deadline for question in batch)
         try:
             tiles = np.concatenate([question.tiles for question in batch])
-            made, halves = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
+            with _coming_from_all(batch):
+                made, halves = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
             if len(made) != len(tiles):
                 raise Unavailable(f"a worker answered {len(made)} of {len(tiles)} tiles")
         except Exception as error:  # noqa: BLE001 - handed to those who asked, who raise it
@@ -125,3 +129,9 @@ class MicroBatcher:
             rows = slice(start, start + len(question.tiles))
             start = rows.stop
             question.answer.set_result((made.rows(rows), None if halves is None else halves[rows]))
+
+
+def _coming_from_all(batch: list[_Question]) -> AbstractContextManager[None]:
+    """What is sent together is logged under the ids of all its requests, and traced as a part of the first."""
+    ids = dict.fromkeys(question.origin.request_id for question in batch if question.origin.request_id is not None)
+    return coming_from(request_id=",".join(ids) or None, traceparent=batch[0].origin.traceparent)

@@ -6,7 +6,9 @@ They lie under a key that vanishes at the deadline; the answer is pushed onto a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -18,9 +20,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from app.domain.cards import ENCODER_FILE, ModelCard
+from app.domain.origin import carried, coming_from
 from app.domain.tiles import Embeddings
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import ModelProvider
+from app.telemetry.tracing import span
+
+log = logging.getLogger(__name__)
 
 EMBED_QUERY = "dyad.embed_query"
 QUESTION, ANSWER = "dyad:question:", "dyad:answer:"
@@ -28,6 +34,7 @@ CONNECT_SECONDS = 1.0
 LONGEST_SECONDS = 10.0
 KEEP_SECONDS = 10
 """An answer that nobody fetched is forgotten after so long."""
+NOBODY: Mapping[str, str] = MappingProxyType({})
 _GIVEN, _REFUSED = b"+", b"!"
 
 SendTask = Callable[..., object]
@@ -63,7 +70,7 @@ class QuerySender:
         try:
             self._client.set(QUESTION + request, save({"tiles": np.ascontiguousarray(tiles)}), px=max(1, round(1000 * seconds)))
             self._send_task(
-                EMBED_QUERY, [request, card.id, card.files.get(ENCODER_FILE, "")], task_id=request,
+                EMBED_QUERY, [request, card.id, card.files.get(ENCODER_FILE, ""), carried()], task_id=request,
                 ignore_result=True, expires=seconds, retry=False, **self._options,
             )  # fmt: skip
             found = self._client.blpop([ANSWER + request], timeout=seconds)
@@ -78,14 +85,25 @@ class QuerySender:
         self._client.close()
 
 
-def answer_query(client: Redis, models: ModelProvider, request: str, model_id: str, encoder: str) -> bool:
+def answer_query(
+    client: Redis, models: ModelProvider, request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NOBODY
+) -> bool:
     """A worker's side: examine the tiles of a question and push the answer; False if it came too late.
 
-    encoder: sha256 of the encoder that the asker has; another one is refused.
+    encoder: sha256 of the encoder that the asker has; another one is refused. asker: its origin, as `carried` gives it.
 
     Raises:
         Unavailable: Redis is away; the asker will have given up.
     """
+    parent = asker.get("traceparent")
+    with (
+        coming_from(request_id=asker.get("request_id"), traceparent=parent),
+        span("embed query", kind="CONSUMER", parent=parent, model=model_id),
+    ):
+        return _answer(client, models, request, model_id, encoder)
+
+
+def _answer(client: Redis, models: ModelProvider, request: str, model_id: str, encoder: str) -> bool:
     redis: Any = client
     try:
         question = redis.get(QUESTION + request)
@@ -109,6 +127,7 @@ def _reply(models: ModelProvider, question: bytes, model_id: str, encoder: str) 
             raise NotFound(f"model {model_id!r} is another one here")
         return _packed(*model.examine(load(question)["tiles"]))
     except DyadError as error:
+        log.warning("a query is refused: %s", error)
         return _REFUSED + str(error).encode()
 
 

@@ -30,8 +30,8 @@ def make_app(url: str) -> Celery:
     models, client = LocalModels(Path("no-such-folder"), threads=1), connect_bytes(url)
 
     @app.task(name=EMBED_QUERY)  # type: ignore[untyped-decorator]
-    def embed_query(request: str, model_id: str, encoder: str) -> None:
-        answer_query(client, models, request, model_id, encoder)
+    def embed_query(request: str, model_id: str, encoder: str, asker: dict[str, str]) -> None:
+        answer_query(client, models, request, model_id, encoder, asker)
 
     return app
 

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.domain.cards import ModelCard
+from app.domain.origin import Origin, coming_from, origin
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
 from app.inference import hog, lbp
@@ -66,6 +67,28 @@ def test_what_is_asked_while_others_are_on_their_way_goes_together_and_comes_apa
                 assert rows.shape == (1 + value % 2, 3)
                 assert (rows == value).all()
     assert worker.batches == [[0], [1, 1, 2, 3, 3, 4, 5, 5]]
+
+
+def test_a_batch_comes_from_all_requests_that_are_in_it() -> None:
+    seen: list[Origin] = []
+
+    class Noting(Worker):
+        def __call__(self, card: ModelCard, tiles: NDArray[np.uint8], seconds: float) -> Answer:
+            seen.append(origin())
+            return super().__call__(card, tiles, seconds)
+
+    class Asker(MicroBatcher):
+        def ask(self, card: ModelCard, tiles: NDArray[np.uint8], seconds: float) -> Answer:
+            number = int(tiles[0, 0, 0, 0])
+            with coming_from(request_id=f"r-{number}", traceparent=f"t-{number}"):
+                return super().ask(card, tiles, seconds)
+
+    worker = Noting()
+    batcher = Asker(worker, flights=1)
+    with ThreadPoolExecutor(4) as pool:
+        for answer in ask_while_busy(batcher, worker, pool, (hog.CARD, 1, 1), (hog.CARD, 2, 1), (hog.CARD, 1, 1)):
+            answer.result(SECONDS)
+    assert seen == [Origin(request_id="r-0", traceparent="t-0"), Origin(request_id="r-1,r-2", traceparent="t-1")]
 
 
 def test_a_batch_is_of_one_model_and_not_too_large() -> None:

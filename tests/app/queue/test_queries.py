@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from redis import Redis
 
+from app.domain.origin import Origin, coming_from, origin
 from app.errors import Unavailable
 from app.inference.provider import BUNDLED, LocalModels
+from app.ports import Inference, ModelProvider
 from app.queue.queries import ANSWER, QUESTION, QuerySender, answer_query, connect_bytes
 from tests.support.redis import RedisServer
 
@@ -44,7 +47,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> LocalModels:
     return LocalModels(tmp_path_factory.mktemp("models"), threads=1, bundled=BUNDLED)
 
 
-def sender_to(client: Redis, work: Callable[[str, str, str], object]) -> QuerySender:
+def sender_to(client: Redis, work: Callable[..., object]) -> QuerySender:
     """Who asks a worker that is a thread."""
 
     def send_task(name: str, arguments: list[str], **options: object) -> None:
@@ -69,6 +72,20 @@ def test_tiles_go_there_and_the_answer_comes_back(client: Redis, models: LocalMo
     assert wanted_halves is not None
     np.testing.assert_array_equal(halves, wanted_halves)
     assert client.keys(f"{QUESTION}*") == client.keys(f"{ANSWER}*") == [], "nothing is left"
+
+
+def test_the_worker_knows_whose_query_it_is(client: Redis, models: LocalModels) -> None:
+    seen: list[Origin] = []
+
+    class Noting:
+        def load(self, model_id: str) -> Inference:
+            seen.append(origin())
+            return models.load(model_id)
+
+    send = sender_to(client, lambda *asked: answer_query(client, cast(ModelProvider, Noting()), *asked))
+    with coming_from(request_id="r-1", traceparent="00-1-2-01"):
+        send(models.load(MODEL).card, TILES, SECONDS)
+    assert seen == [Origin(request_id="r-1", traceparent="00-1-2-01")]
 
 
 def test_without_a_worker_it_is_given_up_at_the_deadline_and_nothing_is_left(client: Redis, models: LocalModels) -> None:
