@@ -11,7 +11,7 @@ import pystac
 from pystac.serialization import identify_stac_object_type
 
 from app.domain.urls import Url, is_url
-from app.errors import DyadError, InvalidInput, Unavailable
+from app.errors import Cancelled, DyadError, InvalidInput, Unavailable
 from app.imagery.sources import FileKind, sniff
 from app.imagery.stac import STAC_ERRORS, StacItem, local_path, parse_stac_item, read_stac_document, text_of, unreadable
 
@@ -82,7 +82,7 @@ class _Walk:
                 if real not in self._seen:
                     self._seen.add(real)
                     yield from self._open(href, real, read_stac_document(path))
-            except Unavailable:
+            except (Cancelled, Unavailable):
                 raise
             except DyadError as error:
                 yield Found(href, error)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
 from app.domain.tiles import MAX_LABELS
-from app.errors import DyadError, Unavailable, UnreadableImage
+from app.errors import Cancelled, DyadError, Unavailable, UnreadableImage
 from app.imagery.archives import extract
 from app.imagery.sources import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.stac import StacItem, read_stac_item
@@ -187,7 +187,7 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> I
             raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
         else:
             yield source
-    except Unavailable:
+    except (Cancelled, Unavailable):
         raise  # a full disk is no fault of the file
     except DyadError as error:
         yield Rejection(source.name, str(error), source.weight)
@@ -223,7 +223,7 @@ def _remote_assets(
         try:
             roots.fetch(url, path, max_bytes)
             yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
-        except Unavailable:
+        except (Cancelled, Unavailable):
             raise
         except DyadError as error:
             yield Rejection(name, str(error), weight)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.domain.globs import Glob
-from app.errors import Forbidden, InvalidInput
-from app.services.ingest_sources import Rejection, SourceFile, list_files
+from app.domain.schedules import Source
+from app.errors import Cancelled, Forbidden, InvalidInput
+from app.ports import RemoteFiles, go_on
+from app.services.downloads import Downloads
+from app.services.ingest_sources import Rejection, SourceFile, list_files, unpack
 from app.services.roots import Roots
+from app.services.sync_sources import SourceListing
 from tests.support.small_disk import run_on_small_disk
 
 
@@ -119,3 +124,31 @@ except OutOfSpace as error:
 
 def test_a_full_disk_is_no_fault_of_a_zip(tmp_path: Path) -> None:
     assert "staging: the disk is full; make room and try again" in run_on_small_disk(tmp_path, "300k", FULL)
+
+
+class Reached(RemoteFiles):
+    """Every address is named, and every file is on its way when it is asked whether to go on."""
+
+    def check(self, url: str) -> str:
+        return url
+
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
+        check()
+
+
+def dismissed() -> None:
+    raise Cancelled("dismissed")
+
+
+def test_a_dismissed_job_takes_no_unfinished_download_for_a_bad_file(tmp_path: Path) -> None:
+    url = "https://example.com/a.tif"
+    roots = Roots(remote=Reached(), check=dismissed)
+    with pytest.raises(Cancelled):
+        list(unpack(SourceFile(url, tmp_path / "a.tif", url=url), tmp_path, 1, roots))
+    for source in (Source.of(url), Source(stac="https://example.com/catalog.json")):
+        listing = SourceListing(source, roots, Downloads(roots, tmp_path, 1))
+        with pytest.raises(Cancelled):
+            list(listing.files(lambda file: iter([file])))
+        assert listing.trouble is None
