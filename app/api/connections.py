@@ -14,6 +14,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 MAX_HEAD = 64 << 10
 HEAD_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 75
+"""An idle connection stays open for so long: longer than clients and proxies keep theirs (5 to 60 s), so that it is they who
+close it. Closed from here, it may take a request with it that is just on its way."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -26,6 +29,7 @@ class PatientProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.timeout_keep_alive = KEEP_ALIVE_SECONDS
         self._begin_timer()
 
     @override

@@ -301,7 +301,9 @@ def main(arguments: list[str]) -> None:
     if given.leash:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     listening = socket.create_server(("127.0.0.1", given.port), backlog=256)
-    config = uvicorn.Config(create_app(given.folder, given.api_key), log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        create_app(given.folder, given.api_key), log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=2
+    )
     sys.stdout.write(f"http://127.0.0.1:{listening.getsockname()[1]}\n")
     sys.stdout.flush()
     uvicorn.Server(config).run(sockets=[listening])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 
 import pytest
 
@@ -70,3 +71,11 @@ def test_who_does_not_finish_is_hung_up_on(service: Service, monkeypatch: pytest
         with connected(service) as connection:
             connection.sendall(start)
             assert answers(connection) == b""
+
+
+def test_an_idle_connection_outlives_what_clients_keep(service: Service) -> None:
+    with connected(service) as connection:
+        for _ in range(2):
+            connection.sendall(GET + b"\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+            time.sleep(5.5)  # httpx, for one, keeps an idle connection for 5 s
