@@ -26,7 +26,6 @@ from app.services.roots import Roots
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
 ANYWHERE = Roots(anywhere=True)
-COUNTS = ("indexed", "unchanged", "rejected_count")
 
 
 class Service(Protocol):
@@ -168,7 +167,7 @@ class Upload:
         if job["status"] != "successful":
             raise DyadError(f"job {job_id} {job['status']}: {job['message']}")
         result = self.service.request("GET", f"/jobs/{job_id}/results")
-        for name in (*COUNTS, "rejected", "item_ids"):
+        for name in self.result:
             self.result[name] += result[name]
 
     def _reject(self, name: str, reason: str) -> None:

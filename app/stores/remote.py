@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import httpcore
 import httpx
+from typing_extensions import Buffer
 
 from app.domain.urls import Url
 from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
@@ -70,7 +70,7 @@ class HttpFiles(RemoteFiles):
                 if answer.status in _REDIRECTS and "location" in said:
                     return said["location"]
                 _look_at(url, answer.status, said, max_bytes)
-                _receive(url, _checked(answer, check), target, max_bytes)
+                receive(_limited(url, answer.iter_stream(), max_bytes), target, check)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise Unfetchable(f"{url.public()}: no whole answer ({str(error) or type(error).__name__})") from None
         return None
@@ -87,29 +87,26 @@ def _look_at(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> N
         raise _too_large(url, max_bytes)
 
 
-def _checked(answer: httpcore.Response, check: Callable[[], None]) -> Iterator[bytes]:
-    for piece in answer.iter_stream():
-        check()
-        yield piece
-
-
-def _receive(url: Url, pieces: Iterable[bytes], target: Path, max_bytes: int) -> None:
+def receive(pieces: Iterable[Buffer], target: Path, check: Callable[[], None]) -> None:
+    """Write a file as it comes, all of it or nothing. check: called before each piece."""
     with telling_full_disk(target.parent):
         try:
             with target.open("wb") as file:
-                _write(url, pieces, file, max_bytes)
+                for piece in pieces:
+                    check()
+                    file.write(piece)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
 
 
-def _write(url: Url, pieces: Iterable[bytes], file: BinaryIO, max_bytes: int) -> None:
-    written = 0
+def _limited(url: Url, pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    received = 0
     for piece in pieces:
-        written += len(piece)
-        if written > max_bytes:
+        received += len(piece)
+        if received > max_bytes:
             raise _too_large(url, max_bytes)
-        file.write(piece)
+        yield piece
 
 
 def _too_large(url: Url, max_bytes: int) -> TooLarge:

@@ -14,11 +14,10 @@ from typing_extensions import override
 
 from app.domain.urls import OBJECTS, Url
 from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
-from app.files import telling_full_disk
 from app.ports import RemoteFiles, go_on
 from app.stores.addresses import Lookup, look_up
 from app.stores.object_store import open_store
-from app.stores.remote import HttpFiles
+from app.stores.remote import HttpFiles, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,15 +47,7 @@ class ObjectFiles(RemoteFiles):
             found = obstore.get(self._store(here.host), unquote(here.path).removeprefix("/"))
             if found.meta["size"] > max_bytes:
                 raise TooLarge(f"{here} is larger than {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
-            with telling_full_disk(target.parent):
-                try:
-                    with target.open("wb") as file:
-                        for piece in found.stream(min_chunk_size=_CHUNK):
-                            check()
-                            file.write(piece)
-                except BaseException:
-                    target.unlink(missing_ok=True)
-                    raise
+            receive(found.stream(min_chunk_size=_CHUNK), target, check)
 
     def _store(self, bucket: str) -> ObjectStore:
         if bucket not in self._stores:
