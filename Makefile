@@ -20,7 +20,7 @@ install = { $(PIP) install --quiet uv && $(BIN)/uv pip install --quiet --python 
 
 # The networks (models/, worker/torch_*) need the extra `train`, 5.5 GB of torch; without it they are neither type-checked nor tested.
 NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importlib.util.find_spec("torch") else "yes")')
-NEEDS_TORCH := ^(benchmarks/|models/(?!evaluation/)|tests/models/(?!evaluation/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/worker/.*_torch\.py)
+NEEDS_TORCH := ^(benchmarks/|(tests/)?models/(?!(bundle|evaluation|heads)/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/.*_torch\.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test fuzz lint format lock bench train-default results clean packages bench-gpu
@@ -65,10 +65,10 @@ bench-gpu: $(VENV)/.train ## print what a GPU does of what it could: embedding a
 	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
 
 train-default: $(VENV)/.train ## train the bundle that ships with Dyad anew (hours on a CPU; goes on where it was stopped)
-	$(BIN)/python -m models.runs.default $(ARGS)
+	$(BIN)/python -m models.runs.default.train_default $(ARGS)
 
 results: $(VENV)/.train ## compute what is missing of the papers' tables in docs/results.md; ARGS=--list, ARGS="--only 'a-*'"
-	$(BIN)/python -m models.results $(ARGS)
+	$(BIN)/python -m models.papers $(ARGS)
 
 clean: ## remove what these commands built; the state in DYAD_HOME and the training runs in build/ stay
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

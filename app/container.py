@@ -1,54 +1,55 @@
-"""Settings to adapters to services: this and `app.parts`, for what keeps state, are the only places that choose an adapter."""
+"""Settings to adapters to services. This module and `app.adapters` are the only places that choose an adapter."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+from app.adapters import open_home, open_parts
+from app.cluster.models.shared_models import SharedModels
 from app.domain.urls import is_url
 from app.errors import DyadError
+from app.inference.local_models import LocalModels, OpenBundle
 from app.inference.onnx import OnnxInference
-from app.inference.provider import LocalModels, OpenBundle
-from app.inference.shared_models import SharedModels
-from app.parts import open_home, open_parts
 from app.ports import JobHandler
-from app.queue.child import ask_child, run_child
-from app.queue.observed import observed
+from app.queue.child_programs import ask_child, run_child
+from app.queue.observed_handlers import observed
 from app.queue.ticker import Ticker
-from app.services.backup import BackupService
-from app.services.collections import CollectionService
-from app.services.evaluation import KIND as EVALUATE
-from app.services.evaluation import EvaluationService
-from app.services.full_training import FullTraining
-from app.services.gate import Gate
-from app.services.head_training import HeadTraining
-from app.services.indexes import Indexes
-from app.services.ingest import KIND as INGEST
-from app.services.ingest import IngestLimits, IngestService
-from app.services.items import ItemService
-from app.services.jobs import JobService
-from app.services.labels import LabelService
-from app.services.leftovers import Leftovers
-from app.services.model_use import ModelUse
-from app.services.models import ModelService
-from app.services.processes import ProcessService
-from app.services.recent_queries import RecentQueries
-from app.services.reindex import KIND as REINDEX
-from app.services.reindex import ReindexService, reindex_process
-from app.services.remakers import Remakers
-from app.services.restore import RestoreService
-from app.services.rollback import RollbackService
-from app.services.roots import Roots
-from app.services.schedules import ScheduleService
-from app.services.search import SearchService
-from app.services.sync import KIND as SYNC
-from app.services.sync import SyncService
-from app.services.training import KIND as TRAIN
-from app.services.training import TrainingService
-from app.services.training_subject import Subjects
+from app.services.backup.backup import BackupService
+from app.services.backup.restore import RestoreService
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.items import ItemService
+from app.services.catalogue.model_use import ModelUse
+from app.services.catalogue.models import ModelService
+from app.services.ingest.ingest import KIND as INGEST
+from app.services.ingest.ingest import IngestLimits, IngestService
+from app.services.ingest.read_policy import Roots
+from app.services.jobs.jobs import JobService
+from app.services.jobs.processes import ProcessService
+from app.services.labels.labels import LabelService
+from app.services.maintenance.garbage import Leftovers
+from app.services.reindex.gate import Gate
+from app.services.reindex.reindex import KIND as REINDEX
+from app.services.reindex.reindex import ReindexService, reindex_process
+from app.services.reindex.rollback import RollbackService
+from app.services.reindex.source_choice import Remakers
+from app.services.schedules.schedule_store import ScheduleStore
+from app.services.schedules.schedules import ScheduleService
+from app.services.schedules.sync import KIND as SYNC
+from app.services.schedules.sync import SyncService
+from app.services.search.recent_queries import RecentQueries
+from app.services.search.search import SearchService
+from app.services.training.evaluation import KIND as EVALUATE
+from app.services.training.evaluation import EvaluationService
+from app.services.training.head_training import HeadTraining
+from app.services.training.network_training import FullTraining
+from app.services.training.subject import Subjects
+from app.services.training.training import KIND as TRAIN
+from app.services.training.training import TrainingService
 from app.settings import Settings
 from app.stores.key_file import KeyFile
-from app.stores.remote_objects import NamedFiles
+from app.stores.web.named_files import NamedFiles
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,13 @@ class Container:
         self.recent = RecentQueries(self.blobs, settings.recent_queries, self.locks)
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.collections = CollectionService(
-            self.vectors, self.indexes, self.blobs, self.jobs, self.models, self.recent, self.locks
+            self.vectors,
+            self.indexes,
+            self.blobs,
+            self.jobs,
+            self.models,
+            [self.recent, ScheduleStore(self.blobs)],
+            self.locks,
         )
         urls = [root for root in settings.read_roots if is_url(root)]
         remote = NamedFiles(urls, settings.read_networks) if urls else None

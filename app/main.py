@@ -10,25 +10,25 @@ from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
-from app.api import errors
-from app.api.access import AccessMiddleware
-from app.api.headers import SecurityHeadersMiddleware
-from app.api.hosts import HostMiddleware
-from app.api.limits import BodyLimitMiddleware, RateLimitMiddleware
-from app.api.metrics import Metrics, MetricsMiddleware
+from app.api import problems
+from app.api.middleware.access import AccessMiddleware
+from app.api.middleware.fail_fast import PatienceMiddleware
+from app.api.middleware.hosts import HostMiddleware
+from app.api.middleware.limits import BodyLimitMiddleware, RateLimitMiddleware
+from app.api.middleware.metrics import Metrics, MetricsMiddleware
+from app.api.middleware.request_context import RequestContextMiddleware
+from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
-from app.api.patience import PatienceMiddleware
-from app.api.request_context import RequestContextMiddleware
 from app.api.routes import (
     collections,
-    indexes,
+    demo_scene,
+    index_versions,
     items,
     jobs,
     labels,
     landing,
     models,
     processes,
-    sample,
     schedules,
     search,
     session,
@@ -65,8 +65,21 @@ def create_app(container: Container) -> FastAPI:
     metrics = Metrics(container.job_store, container.depths)
     app.state.container = container
     app.state.metrics = metrics
-    errors.install(app)
-    for module in (landing, collections, indexes, labels, items, search, schedules, jobs, processes, models, sample, session):
+    problems.install(app)
+    for module in (
+        landing,
+        collections,
+        index_versions,
+        labels,
+        items,
+        search,
+        schedules,
+        jobs,
+        processes,
+        models,
+        demo_scene,
+        session,
+    ):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
     app.add_middleware(PatienceMiddleware)

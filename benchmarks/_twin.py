@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from models.export.bundle import Matcher, write_bundle
-from models.export.card import EncoderFacts, Facts, Normalisation, TrainingSet
-from models.export.learned import DEPTH, describe_calibration, describe_fusion
-from models.runs.default_card import TERMS
-from models.runs.default_matcher import calibrate_on, judge, show_rows
-from models.runs.default_plan import Plan
-from models.runs.default_rerank import Twin, train_twin
-from models.runs.material import Material
+from models.bundle.card import EncoderFacts, Facts, Normalisation, TrainingSet
+from models.evaluation.learned_matcher import DEPTH, describe_calibration, describe_fusion
+from models.export.write_bundle import Matcher, write_bundle
+from models.runs.default.card import TERMS
+from models.runs.default.matcher import calibrate_on, judge, show_rows
+from models.runs.default.plan import Plan
+from models.runs.default.rerank import Twin, train_twin
+from models.runs.inputs.material import Material
 
 MODEL_ID = "twin"
 

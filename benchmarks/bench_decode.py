@@ -30,7 +30,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.domain.collections import Scaling
-from app.imagery.tiling import CutSpec, read_query
+from app.imagery.tiling.tiler import CutSpec, read_query
 from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table
 

@@ -35,14 +35,14 @@ from torch import Tensor
 
 from app.domain.cards import ModelCard
 from app.domain.collections import Scaling
-from app.imagery.tiling import CutSpec, read_query
+from app.imagery.tiling.tiler import CutSpec, read_query
+from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
-from app.inference.provider import BUNDLED
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks.bench_training import loop_row
-from models.export.bundle import read_bundle
-from models.export.card import BundleCard
+from models.bundle.card import BundleCard
+from models.export.write_bundle import read_bundle
 from worker.torch_inference import TorchInference
 from worker.torch_models import find_device
 from worker.torch_network import TileNetwork, trunk_dtype

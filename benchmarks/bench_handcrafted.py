@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.domain.cards import ModelCard
 from app.domain.collections import Scaling
-from app.imagery.tiling import CutSpec, read_query
-from app.inference.provider import LocalModels
+from app.imagery.tiling.tiler import CutSpec, read_query
+from app.inference.local_models import LocalModels
 from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table
-from models.evaluation.metrics import RetrievalReport, retrieval_metrics
+from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
 
 ROOT = Path(__file__).parents[1]
 KS = (5, 10, 50, 100, 1000)

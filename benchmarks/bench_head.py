@@ -3,7 +3,7 @@
     python benchmarks/bench_head.py [--bundle FOLDER --classes A,B,...] [--labels 5,10,20] [--seeds 3] [--tiles 10000,100000]
 
 The collection is all of UC Merced and AID (DYAD_DATA), one tile in five held out; only tiles of the asked classes have labels.
-The program is `python -m worker.train_head`, in a process of its own. Without --bundle the network is the twin that `make
+The program is `python -m models.heads.train`, in a process of its own. Without --bundle the network is the twin that `make
 train-default` trains without eight classes and keeps under --work; --train trains it where it is not there, in about an hour.
 On a busy machine read the processor's seconds.
 """
@@ -32,13 +32,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks._twin import twin_bundle
-from models.evaluation.metrics import retrieval_metrics
-from models.runs.default import load_default
-from models.runs.default_plan import Plan
+from models.evaluation.metrics.retrieval import retrieval_metrics
+from models.heads.linear_head import Head
+from models.heads.write_bundle import read_head
+from models.runs.default.plan import Plan
+from models.runs.default.train_default import load_default
 from tests.support.head_inputs import Encoded, encode, write_inputs
 from tests.support.process import ROOT, environment
-from worker.head_bundle import read_head
-from worker.heads import Head
 
 HELD_OUT = 5
 SPEED_CLASSES, SPEED_LABELS = 20, 50
@@ -115,13 +115,13 @@ def _train(world: World, labelled: NDArray[np.bool_], classes: Sequence[str], he
 def _run(folder: Path) -> Run:
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "worker.train_head", str(folder)],
+        [sys.executable, "-m", "models.heads.train", str(folder)],
         cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     last = json.loads(done.stdout.splitlines()[-1])
     if "result" not in last:
-        raise SystemExit(f"worker.train_head: {last.get('error', done.stderr)}")
+        raise SystemExit(f"models.heads.train: {last.get('error', done.stderr)}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Run(last["result"], read_head(folder / "bundle" / last["result"]["model"]), wall, cpu)
 

@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from app.domain.ids import tile_id
 from app.domain.tiles import Tile
 from app.inference.onnx import OnnxInference
-from app.stores.blobs import ObjectBlobs
-from app.stores.vectors_edge import EdgeVectorStore
+from app.stores.blobs.object_blobs import ObjectBlobs
+from app.stores.vectors.edge.edge_store import EdgeVectorStore
 from benchmarks._imagery import DATA, class_folders, images_of
 from benchmarks._table import machine_line, print_table
 from benchmarks.bench_handcrafted import read_tiles

@@ -33,10 +33,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.domain.geometry import bbox_footprint
 from app.domain.tiles import Embeddings, Tile
-from app.stores.conditions import EVERYTHING, AnyOf, Between, During, PointIn, Where
-from app.stores.edge_index import _filter
-from app.stores.qdrant_options import QdrantOptions
-from app.stores.vectors_edge import EdgeVectorStore
+from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, During, PointIn, Where
+from app.stores.vectors.edge.edge_index import _filter
+from app.stores.vectors.edge.edge_store import EdgeVectorStore
+from app.stores.vectors.qdrant.options import QdrantOptions
 from benchmarks._table import machine_line, print_table
 
 D = 128

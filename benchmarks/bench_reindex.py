@@ -28,17 +28,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from app.container import Container
 from app.domain.ids import tile_id
 from app.domain.tiles import Embeddings
-from app.imagery.tiling import read_tile
-from app.inference.provider import BUNDLED
-from app.services.cutting import cut_spec
+from app.imagery.tiling.tiler import read_tile
+from app.inference.local_models import BUNDLED
+from app.services.catalogue.tile_settings import cut_spec
 from app.settings import load_settings
 from benchmarks._archive import archive_tile
 from benchmarks._table import machine_line, print_table
-from models.export.card import TrainingSet
+from models.bundle.card import TrainingSet
+from models.heads.linear_head import Head
+from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
 from tests.support.pictures import striped
 from tests.support.process import ServeProcess
-from worker.head_bundle import HeadFacts, read_head, write_head_bundle
-from worker.heads import Head
 
 COLLECTION = "synthetic"
 MODEL, NEW = "dyad-rgb-128", "another-head"

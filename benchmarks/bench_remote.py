@@ -26,10 +26,10 @@ from benchmarks._table import machine_line, print_table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the worker and the server of the tests
 
-from app.inference.micro_batches import MAX_TILES, MicroBatcher
+from app.cluster.inference.micro_batches import MAX_TILES, MicroBatcher
+from app.cluster.inference.queries import QuerySender, connect_bytes
+from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
-from app.inference.provider import BUNDLED
-from app.queue.queries import QuerySender, connect_bytes
 from tests.support.query_worker import QUEUE, query_worker
 from tests.support.redis import RedisServer
 

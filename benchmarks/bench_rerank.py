@@ -35,14 +35,14 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.inference.bundles import read_bundle
-from app.inference.provider import BUNDLED
+from app.inference.local_models import BUNDLED
 from app.inference.sessions import open_session
-from app.stores.payload import PAIR_FIELD, RECORD_FIELDS, pairs_of
+from app.stores.vectors.payload import PAIR_FIELD, RECORD_FIELDS, pairs_of
 from benchmarks._archive import fill
 from benchmarks._imagery import DATA
 from benchmarks._naive_matcher import export_naive, split_log_odds
 from benchmarks._table import machine_line, print_table
-from models.export.bundle import read_bundle as read_networks
+from models.export.write_bundle import read_bundle as read_networks
 from tests.support.process import ServeProcess
 
 ROOT = Path(__file__).parents[1]

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from app.container import Container
 from app.domain.ids import tile_id
 from app.domain.tiles import Embeddings, Tile
-from app.imagery.tiling import read_query
-from app.services.cutting import cut_spec
+from app.imagery.tiling.tiler import read_query
+from app.services.catalogue.tile_settings import cut_spec
 from app.settings import load_settings
 from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table

@@ -29,14 +29,14 @@ from models.data.batches import ImageBatch, ImageBatches
 from models.data.cache import load_pixels
 from models.data.folders import list_class_folders
 from models.training.allocator import keep_freed_memory
-from models.training.augmentation import NONE, PAPER, ROBUST, Augmentation
-from models.training.augmenting import augment
-from models.training.distributed import Process
-from models.training.loop import Loop, LoopConfig
-from models.training.metric_learning import EmbeddingTask, embedding_task, labelled_batches
-from models.training.optimisers import build_optimiser, loop_config
-from models.training.precision import usable_precision
-from models.training.recipes import named_recipe
+from models.training.loop.distributed import Process
+from models.training.loop.loop import Loop, LoopConfig
+from models.training.loop.optimisers import build_optimiser, loop_config
+from models.training.loop.precision import usable_precision
+from models.training.recipes.augmentation import NONE, PAPER, ROBUST, Augmentation
+from models.training.recipes.read import named_recipe
+from models.training.tasks.metric_learning import EmbeddingTask, embedding_task, labelled_batches
+from models.training.transforms import augment
 
 CLASSES = 30
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

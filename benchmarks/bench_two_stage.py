@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from app.inference.provider import BUNDLED
+from app.inference.local_models import BUNDLED
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
+from models.bundle.card import BundleCard
+from models.bundle.verify import read_card
 from models.data.cache import load_pixels
 from models.data.folders import ImageList, list_class_folders
-from models.evaluation.metrics import average_precision, precision_at
+from models.evaluation.metrics.ranking import nearest
+from models.evaluation.metrics.rerank import Quality, two_stage
+from models.evaluation.metrics.retrieval import average_precision, precision_at
 from models.evaluation.protocols import residual_dyad
-from models.evaluation.ranking import nearest
-from models.evaluation.rerank import Quality, two_stage
-from models.export.card import BundleCard
-from models.export.verify import read_card
-from models.runs.bundle_encoding import encode_with_bundle, shortlist_log_odds
-from models.runs.evaluation_split import divide
+from models.runs.evaluation.bundle_encoding import encode_with_bundle, shortlist_log_odds
+from models.runs.evaluation.evaluation_split import divide
 from tests.support.process import ServeProcess
 
 ROOT = Path(__file__).parents[1]

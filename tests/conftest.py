@@ -9,20 +9,25 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.qdrant import QdrantProcess, memory_folder
 from tests.support.redis import RedisServer
 from tests.support.s3 import S3Server
 
 ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "app" / "inference" / "bundled" / "dyad-rgb-128"
+TORCH_FREE = ("conftest.py", "bundle", "evaluation", "heads")
+"""Parts of tests/models that need no torch."""
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out the tests of the networks where torch is not installed; the report's header says so."""
     models = ROOT / "tests" / "models"
-    is_of_networks = collection_path.parent == models and collection_path.name not in ("conftest.py", "evaluation")
+    is_of_networks = collection_path.parent == models and collection_path.name not in TORCH_FREE
     return True if is_of_networks and not HAS_TORCH else None
 
 
@@ -105,3 +110,16 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """The folder of the bundle that ships with Dyad; not to be changed."""
+    return SHIPPED
+
+
+@pytest.fixture(scope="session")
+def blocky_tiles() -> NDArray[np.uint8]:
+    """(6, 128, 128, 3) random tiles of large blocks."""
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    return coarse.repeat(8, axis=1).repeat(8, axis=2)

@@ -10,11 +10,11 @@ from typing import Any
 from celery import Celery
 from celery.schedules import schedule
 
+from app.cluster.celery.settings import RECONCILE, RECONCILE_SECONDS, SWEEP, SWEEP_SECONDS, TICK, TICK_SECONDS, celery_settings
 from app.errors import StartupError
-from app.queue.cluster import RECONCILE, RECONCILE_SECONDS, SWEEP, SWEEP_SECONDS, TICK, TICK_SECONDS, celery_settings
 from app.settings import Settings, load_settings
 from worker import tasks
-from worker.keeper import KeepTasks
+from worker.message_keeper import KeepTasks
 from worker.process import watch_process
 from worker.steady_clock import steady_now
 

@@ -13,17 +13,17 @@ from typing import Any
 from billiard.process import current_process
 from celery import signals
 
+from app.cluster.celery.broker import Broker
+from app.cluster.celery.celery_queue import CeleryQueue
+from app.cluster.celery.job_runner import ClusterRunner
+from app.cluster.celery.journal import Journal
+from app.cluster.celery.reconciler import Reconciler
+from app.cluster.inference.queries import connect_bytes
+from app.cluster.redis.client import connect
 from app.container import Container
+from app.inference.local_models import OpenBundle
 from app.inference.onnx import OnnxInference
-from app.inference.provider import OpenBundle
-from app.queue.broker import Broker
-from app.queue.celery_queue import CeleryQueue
-from app.queue.cluster_runner import ClusterRunner
-from app.queue.journal import Journal
-from app.queue.queries import connect_bytes
-from app.queue.reconciler import Reconciler
-from app.redis_client import connect
-from app.services.ingest_chunks import WORK
+from app.services.ingest.chunks import WORK
 from app.settings import Settings
 from app.telemetry.logs import configure_service_logs
 from app.telemetry.tracing import close_tracing, configure_tracing

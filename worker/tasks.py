@@ -10,10 +10,10 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 
+from app.cluster.celery.settings import INGEST_CHUNK, RECONCILE, RUN_JOB, SWEEP, TICK
+from app.cluster.inference.queries import EMBED_QUERY, NOBODY, answer_query
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import Interrupted
-from app.queue.cluster import INGEST_CHUNK, RECONCILE, RUN_JOB, SWEEP, TICK
-from app.queue.queries import EMBED_QUERY, NOBODY, answer_query
 from worker.process import PROCESS
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from app.inference.arrays import check_halves, check_tiles, l2_normalised
 from app.inference.bundles import read_bundle
 from app.inference.head import read_head
 from app.ports import Inference
-from models.export.bundle import read_bundle as read_networks
-from models.export.errors import BundleError
+from models.bundle.errors import BundleError
+from models.export.write_bundle import read_bundle as read_networks
 from worker.torch_network import TileNetwork, trunk_dtype
 from worker.torch_runners import CudaRunner, Mode, PlainRunner, Rows, Runner
 

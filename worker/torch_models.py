@@ -10,8 +10,8 @@ import torch
 from app.inference.bundles import read_bundle
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
-from models.export.files import WEIGHTS_FILE
-from worker.errors import DeviceError
+from models.bundle.files import WEIGHTS_FILE
+from models.heads.errors import DeviceError
 from worker.torch_inference import TorchInference
 
 log = logging.getLogger(__name__)

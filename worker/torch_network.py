@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
-from models.export.bundle import Bundle
+from models.export.write_bundle import Bundle
 from models.matcher.split import SplitMatcher
-from models.training.precision import usable_precision
+from models.training.loop.precision import usable_precision
 
 LEVELS = 255
 

@@ -12,17 +12,17 @@ from fastapi import Depends, Path, Query, Request
 from app.api.params import parse_filter
 from app.container import Container
 from app.domain.search import TileFilter
-from app.services.collections import CollectionService
-from app.services.evaluation import EvaluationService
-from app.services.ingest import IngestService
-from app.services.items import ItemService
-from app.services.jobs import JobService
-from app.services.labels import LabelService
-from app.services.models import ModelService
-from app.services.processes import ProcessService
-from app.services.rollback import RollbackService
-from app.services.schedules import ScheduleService
-from app.services.search import SearchService
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.items import ItemService
+from app.services.catalogue.models import ModelService
+from app.services.ingest.ingest import IngestService
+from app.services.jobs.jobs import JobService
+from app.services.jobs.processes import ProcessService
+from app.services.labels.labels import LabelService
+from app.services.reindex.rollback import RollbackService
+from app.services.schedules.schedules import ScheduleService
+from app.services.search.search import SearchService
+from app.services.training.evaluation import EvaluationService
 
 
 async def _container(request: Request) -> Container:

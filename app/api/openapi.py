@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from typing_extensions import override
 
-from app.api.schemas import HrefIngest, ProblemPublic, SearchRequest
+from app.api.documents.schemas import HrefIngest, ProblemPublic, SearchRequest
 
 PROBLEM = "application/problem+json"
 _REF = "#/components/schemas/{model}"

@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from app.cli.commands import build
+from app.cli.command_tree import build
 from app.cli.logs import configure_command_logs
 from app.cli.output import notice
 from app.errors import DyadError

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from app.domain.cards import ModelCard
 from app.errors import DyadError, InvalidBundle, NotFound, UnreadableImage
-from app.imagery.archives import extract
-from app.imagery.sources import FileKind, sniff
+from app.imagery.sources.archives import extract
+from app.imagery.sources.file_kinds import FileKind, sniff
 from app.inference.bundles import CARD_FILE, FILE_NAME, MAX_FILES
 
 MAX_MEMBERS = 4 * MAX_FILES

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.atomic_files import is_full_disk, replace_file, sync
 from app.errors import Conflict, DyadError, OutOfSpace, Unavailable
-from app.files import is_full_disk, replace_file, sync
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ Adapters are thread-safe: a job may write while requests read. They raise `app.e
 """
 
 from app.ports.blobs import Blobs
+from app.ports.child_programs import AskChild, RunChild, Translate
 from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobStore
 from app.ports.locks import Held, Locks
 from app.ports.models import MODELS_LOCK, Inference, ModelProvider
-from app.ports.programs import AskChild, RunChild, Translate
-from app.ports.remote import RemoteFiles, go_on
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
+from app.ports.web_files import RemoteFiles, go_on
 
 __all__ = [
     "MODELS_LOCK",

@@ -16,8 +16,8 @@ import os
 from pathlib import Path
 from typing import IO
 
+from app.atomic_files import replace_file
 from app.errors import HomeInUse, HomeTooNew, StartupError
-from app.files import replace_file
 
 FORMAT = 1
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.atomic_files import telling_full_disk
 from app.domain.keys import ApiKey, Role, check_key_name, digest_of, new_key_text
 from app.errors import ConfigError, Conflict, DyadError, NotFound
-from app.files import telling_full_disk
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.evaluation.clustering import Clustering, kmeans_clustering
 from models.evaluation.errors import EvaluationError
-from models.evaluation.metrics import NEIGHBOURS, RetrievalReport, retrieval_metrics
-from models.evaluation.neighbours import Confusion, knn_confusion, retrieval_confusion
-from models.evaluation.pictures import Retrieved
+from models.evaluation.metrics.clustering import Clustering, kmeans_clustering
+from models.evaluation.metrics.neighbours import Confusion, knn_confusion, retrieval_confusion
+from models.evaluation.metrics.ranking import CHUNK, Embeddings, Indices, Neighbours, nearest
+from models.evaluation.metrics.relevance import LabelSets
+from models.evaluation.metrics.retrieval import NEIGHBOURS, RetrievalReport, retrieval_metrics
 from models.evaluation.protocols import Protocol, Selection
-from models.evaluation.ranking import CHUNK, Embeddings, Indices, Neighbours, nearest
-from models.evaluation.relevance import LabelSets
+from models.evaluation.report.pictures import Retrieved
 
 
 @dataclass(frozen=True, slots=True)

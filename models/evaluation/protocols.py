@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.errors import EvaluationError
-from models.evaluation.ranking import Indices
+from models.evaluation.metrics.ranking import Indices
 
 RESIDUAL_DYAD_FRACTIONS = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 """Trained shares of protocol A; the tables are at the first, figure 10 shows them all."""

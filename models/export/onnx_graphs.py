@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.encoder import Encoder
-from models.export.errors import BundleError
-from models.export.files import QUERY_HALF_FILE, TAIL_FILE
+from models.bundle.errors import BundleError
+from models.bundle.files import QUERY_HALF_FILE, TAIL_FILE
 from models.export.parity import check_parity
 from models.matcher.fast_tail import FastTail, fits
 from models.matcher.quantise import Quantisation, dequantise, quantise

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.export.errors import ParityError
-from models.export.runtime import open_session
+from models.bundle.errors import ParityError
+from models.bundle.runtime import open_session
 
 TOLERANCE = 1e-4
 

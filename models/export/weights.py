@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from models.backbones.encoder import Encoder
 from models.backbones.registry import build_encoder
 from models.backbones.weights import WeightsError, read_state
-from models.export.card import EncoderFacts, MatcherFacts
-from models.export.errors import BundleError
+from models.bundle.card import EncoderFacts, MatcherFacts
+from models.bundle.errors import BundleError
 from models.matcher.split import SplitMatcher
 
 Precision = Literal["float32", "float16"]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from torch import nn
 
 from models.losses import configs
-from models.losses.contrastive import Contrastive
-from models.losses.d_cnn import DCnn
-from models.losses.hard_mining import OnlineHardMining
-from models.losses.hr_s2dml import HrS2dml
-from models.losses.nsl import NormalizedSoftmax
-from models.losses.nsl_margin import NormalizedSoftmaxMargin
-from models.losses.pair_cross_entropy import PairCrossEntropy
-from models.losses.proxy_anchor import ProxyAnchor
-from models.losses.proxy_nca import ProxyNca
+from models.losses.classification.hr_s2dml import HrS2dml
+from models.losses.classification.nsl import NormalizedSoftmax
+from models.losses.classification.nsl_margin import NormalizedSoftmaxMargin
+from models.losses.classification.proxy_anchor import ProxyAnchor
+from models.losses.classification.proxy_nca import ProxyNca
+from models.losses.classification.robust_nsl import RobustNormalizedSoftmax
+from models.losses.classification.sphere import Sphere
+from models.losses.pairs.contrastive import Contrastive
+from models.losses.pairs.d_cnn import DCnn
+from models.losses.pairs.hard_mining import OnlineHardMining
+from models.losses.pairs.pair_cross_entropy import PairCrossEntropy
+from models.losses.pairs.similarity_retention import SimilarityRetention
+from models.losses.pairs.snca import Snca
+from models.losses.pairs.triplet import TripletMargin
 from models.losses.reconstruction import Reconstruction
-from models.losses.robust_nsl import RobustNormalizedSoftmax
-from models.losses.similarity_retention import SimilarityRetention
-from models.losses.snca import Snca
-from models.losses.sphere import Sphere
-from models.losses.triplet import TripletMargin
 
 _PER_CLASS: dict[str, type[nn.Module]] = {
     "nsl": NormalizedSoftmax,

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.bundle.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.runs.inputs.training_data import TrainingData
 from models.runs.program import UsageError
-from models.runs.training_data import TrainingData
-from models.training.metric_learning import encoder_name
-from models.training.recipe import Recipe
+from models.training.recipes.recipe import Recipe
+from models.training.tasks.metric_learning import encoder_name
 
 BAND_NAMES = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
 UNSTATED = "not stated"

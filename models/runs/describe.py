@@ -11,8 +11,8 @@ import argparse
 import json
 import sys
 
-from models.training.recipe import Recipe
-from models.training.recipes import RecipeError, named_recipe
+from models.training.recipes.read import RecipeError, named_recipe
+from models.training.recipes.recipe import Recipe
 
 
 def main() -> int:

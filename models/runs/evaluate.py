@@ -24,9 +24,9 @@ def main() -> int:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         sys.stderr.write(f'dyad: {", ".join(missing)} is missing; pip install "dyad[train]"\n')
         return 1
+    from models.bundle.errors import BundleError
     from models.data.errors import DataError
     from models.evaluation.errors import EvaluationError
-    from models.export.errors import BundleError
 
     return run_program(lambda: _evaluate(options), (DataError, EvaluationError, BundleError))
 
@@ -34,7 +34,7 @@ def main() -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from models.evaluation.errors import EvaluationError
     from models.evaluation.protocols import protocol_named
-    from models.runs.evaluation_run import EvaluationSettings, run_evaluation
+    from models.runs.evaluation.evaluation_run import EvaluationSettings, run_evaluation
     from models.runs.progress import make_progress
 
     try:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from models.training.callbacks import Callback, EpochReport, Outcome, RunReport, StepReport
-from models.training.jsonlines import json_line
-from models.training.progress import ProgressBar
+from models.training.logs.jsonlines import json_line
+from models.training.logs.progress_bar import ProgressBar
+from models.training.loop.callbacks import Callback, EpochReport, Outcome, RunReport, StepReport
 
 Count = Callable[[int, int], None]
 """Takes how much of how much is done."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.training.checkpoints import CheckpointError
+from models.training.loop.checkpoints import CheckpointError
 
 IDENTITY_FILE = "run.json"
 CHECKPOINTS = "checkpoints"

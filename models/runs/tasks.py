@@ -12,30 +12,30 @@ from PIL import Image
 
 from models.backbones.autoencoder import Autoencoder, ResAE, ResDyadAE
 from models.backbones.weights import load_weights
+from models.bundle.card import EncoderFacts, Measurement
 from models.data.statistics import band_statistics
-from models.export.bundle import Bundle, Matcher
-from models.export.card import EncoderFacts, Measurement
+from models.export.write_bundle import Bundle, Matcher
 from models.matcher.split import SplitMatcher
-from models.runs.autoencoder import train_autoencoder
-from models.runs.conduct import Conduct
-from models.runs.default_matcher import show
-from models.runs.embedder import TrainedEncoder, TrainingImages, train_embedder
-from models.runs.head import with_fitted_head
-from models.runs.matcher import encode_views, train_matcher
+from models.runs.default.matcher import show
+from models.runs.inputs.training_data import TrainingData
+from models.runs.networks.autoencoder import train_autoencoder
+from models.runs.networks.conduct import Conduct
+from models.runs.networks.embedder import TrainedEncoder, TrainingImages, train_embedder
+from models.runs.networks.head import with_fitted_head
+from models.runs.networks.matcher import encode_views, train_matcher
+from models.runs.networks.reconstructions import draw_reconstructions
+from models.runs.networks.reranking import prepare_matcher
+from models.runs.networks.siamese import train_siamese
+from models.runs.networks.validation import validation_map
 from models.runs.program import UsageError
 from models.runs.progress import Progress
-from models.runs.reconstructions import draw_reconstructions
-from models.runs.reranking import prepare_matcher
-from models.runs.siamese import train_siamese
 from models.runs.stopping import stop_on_signals
-from models.runs.training_data import TrainingData
-from models.runs.validation import validation_map
-from models.training.augmenting import Preparation
-from models.training.callbacks import Callback
-from models.training.distributed import Process
-from models.training.metric_learning import recipe_encoder
-from models.training.recipe import Recipe, Task
-from models.training.seeds import seed_everything
+from models.training.loop.callbacks import Callback
+from models.training.loop.distributed import Process
+from models.training.loop.seeds import seed_everything
+from models.training.recipes.recipe import Recipe, Task
+from models.training.tasks.metric_learning import recipe_encoder
+from models.training.transforms import Preparation
 
 VIEWS = 2
 """Augmented copies of every image that a matcher sees beside the image itself."""

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from models.runs.program import UsageError, default_cache, parse_bands, parse_folders, parse_names, run_program
 from models.runs.progress import Progress, make_progress
-from models.runs.recipe_list import list_recipes
-from models.training.recipes import RecipeError, load_recipe
+from models.training.recipes.listing import list_recipes
+from models.training.recipes.read import RecipeError, load_recipe
 
 if TYPE_CHECKING:
     from models.runs.bundle_facts import Naming
-    from models.runs.training_data import DataChoice
+    from models.runs.inputs.training_data import DataChoice
     from models.runs.training_run import RunSettings
-    from models.training.recipe import Recipe
+    from models.training.recipes.recipe import Recipe
 
 HELD = 0.05
 """Share of the images for validation where a recipe cannot do without."""
@@ -40,11 +40,11 @@ def main() -> int:
     import torch
 
     from models.backbones.weights import WeightsError
+    from models.bundle.errors import BundleError
     from models.data.errors import DataError
     from models.evaluation.errors import EvaluationError
-    from models.export.errors import BundleError
-    from models.training.checkpoints import CheckpointError
-    from models.training.loop import DivergedError
+    from models.training.loop.checkpoints import CheckpointError
+    from models.training.loop.loop import DivergedError
 
     failures = (DataError, BundleError, WeightsError, CheckpointError, DivergedError, EvaluationError, torch.OutOfMemoryError)
     return run_program(lambda: _train(options), failures)
@@ -56,7 +56,7 @@ def _train(options: argparse.Namespace) -> int:
     from models.runs.stopping import Interrupted
     from models.runs.training_run import run_training
     from models.training.allocator import keep_freed_memory
-    from models.training.distributed import join_processes
+    from models.training.loop.distributed import join_processes
 
     keep_freed_memory()
     if options.threads:
@@ -81,7 +81,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> RunSettings:
     from models.runs.training_run import RunSettings
-    from models.training.tensorboard import TensorBoardLog
+    from models.training.logs.tensorboard import TensorBoardLog
 
     recipe = _recipe(options)
     out: Path = options.out
@@ -123,7 +123,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _choice(options: argparse.Namespace, recipe: Recipe) -> DataChoice:
-    from models.runs.training_data import DataChoice
+    from models.runs.inputs.training_data import DataChoice
 
     is_held = recipe.task in ("matcher", "siamese") or (recipe.task == "embedding" and recipe.patience is not None)
     return DataChoice(

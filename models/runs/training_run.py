@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.pictures import encode_jpeg
-from models.export.bundle import Bundle, read_bundle, write_bundle
-from models.export.card import BundleCard
-from models.export.errors import AccuracyError, BundleError
-from models.export.files import CARD_FILE
+from models.bundle.card import BundleCard
+from models.bundle.errors import AccuracyError, BundleError
+from models.bundle.files import CARD_FILE
+from models.evaluation.report.pictures import encode_jpeg
 from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
-from models.runs.begun import seen_before
+from models.export.write_bundle import Bundle, read_bundle, write_bundle
 from models.runs.bundle_facts import Naming, make_facts
-from models.runs.fitting import check_fit, fit_recipe
-from models.runs.measure import measure_test
+from models.runs.inputs.fitting import check_fit, fit_recipe
+from models.runs.inputs.starting_model import seen_before
+from models.runs.inputs.training_data import DataChoice, TrainingData, load_training_data
+from models.runs.networks.measure import measure_test
 from models.runs.progress import Progress
 from models.runs.run_folder import CHECKPOINTS, claim_folder, digest_of
 from models.runs.tasks import Job, Made, run_task
-from models.runs.training_data import DataChoice, TrainingData, load_training_data
-from models.training.callbacks import Callback
-from models.training.distributed import Process
-from models.training.jsonlines import JsonLines
-from models.training.recipe import Recipe
+from models.training.logs.jsonlines import JsonLines
+from models.training.loop.callbacks import Callback
+from models.training.loop.distributed import Process
+from models.training.recipes.recipe import Recipe
 
 SCORED = 2000
 """Images at most on which int8 is measured."""

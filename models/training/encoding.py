@@ -11,7 +11,7 @@ from torch import nn
 
 from models.backbones.encoder import Encoder
 from models.data.samplers import Indices
-from models.training.augmenting import Preparation, augment
+from models.training.transforms import Preparation, augment
 
 LARGEST = torch.finfo(torch.float16).max
 

@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import DyadError, InvalidInput, NotFound
 from app.ports import Blobs
-from app.stores.blobs import ObjectBlobs
+from app.stores.blobs.object_blobs import ObjectBlobs
 from tests.support.s3 import S3Server
 
 Open = Callable[[Path, pytest.FixtureRequest], Blobs]

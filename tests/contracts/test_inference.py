@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.cluster.inference.micro_batches import Answer
+from app.cluster.inference.remote_inference import RemoteQueries
 from app.domain.cards import ModelCard
 from app.errors import ModelMismatch, Unavailable
-from app.inference import hog, lbp
-from app.inference.micro_batches import Answer
+from app.inference.handcrafted import hog, lbp
+from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
-from app.inference.provider import BUNDLED
-from app.inference.remote import RemoteQueries
 from app.ports import Inference
 from tests.conftest import HAS_TORCH
 from tests.support.bundles import tiny_graph, write_bundle, write_matching_bundle

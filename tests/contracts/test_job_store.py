@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from app.cluster.redis.client import connect
+from app.cluster.redis.redis_jobs import RedisJobStore
 from app.domain.jobs import Job, JobStatus
 from app.errors import Conflict, NotFound
 from app.ports import JobStore
-from app.redis_client import connect
-from app.stores.jobs_redis import RedisJobStore
-from app.stores.jobs_sqlite import SqliteJobStore
+from app.stores.sqlite_jobs import SqliteJobStore
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.cluster.redis.client import connect
+from app.cluster.redis.redis_locks import RedisLocks
 from app.errors import Busy
 from app.ports import Locks
-from app.redis_client import connect
-from app.stores.locks_local import LocalLocks
-from app.stores.locks_redis import RedisLocks
+from app.stores.local_locks import LocalLocks
 
 SECONDS = 60.0
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cluster.models.shared_models import SharedModels
 from app.errors import Conflict, DyadError, Forbidden, InvalidBundle, NotFound, TooLarge
-from app.inference.provider import LocalModels
-from app.inference.shared_models import SharedModels
-from app.stores.blobs import ObjectBlobs
-from app.stores.locks_local import LocalLocks
+from app.inference.local_models import LocalModels
+from app.stores.blobs.object_blobs import ObjectBlobs
+from app.stores.local_locks import LocalLocks
 from tests.support.bundle_zips import HOSTILE, packed
 from tests.support.bundles import SIZE, tiny_graph, write_bundle
 

@@ -21,9 +21,9 @@ from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile, Window
 from app.errors import Conflict, InvalidInput, ModelMismatch, NotFound
 from app.ports import VectorStore
-from app.stores.qdrant_options import QdrantOptions
-from app.stores.vectors_edge import EdgeVectorStore
-from app.stores.vectors_qdrant import QdrantVectorStore, connect
+from app.stores.vectors.edge.edge_store import EdgeVectorStore
+from app.stores.vectors.qdrant.options import QdrantOptions
+from app.stores.vectors.qdrant.qdrant_store import QdrantVectorStore, connect
 
 D = 16
 N = 600

@@ -14,7 +14,7 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
-from app.cli.commands import build
+from app.cli.command_tree import build
 from app.settings import load_settings
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 from prometheus_client import generate_latest
 from ruamel.yaml import YAML
 
-from app.api.metrics import Metrics
-from app.stores.jobs_sqlite import SqliteJobStore
+from app.api.middleware.metrics import Metrics
+from app.stores.sqlite_jobs import SqliteJobStore
 from app.telemetry import gpu
 from app.telemetry.metrics import REGISTRY
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.collections import Scaling
-from app.imagery.tiling import CutSpec, CutTile, cut
+from app.imagery.tiling.tiler import CutSpec, CutTile, cut
 
 
 def spec(scaling: Scaling | None = None, **changes: Any) -> CutSpec:

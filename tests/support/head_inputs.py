@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.export.runtime import OnnxEncoder
-from models.export.verify import read_card
+from models.bundle.runtime import OnnxEncoder
+from models.bundle.verify import read_card
 from tests.support.tiles import CLASSES, Tiles
 
 MOST_PIXELS = 2000
@@ -52,7 +52,7 @@ def write_inputs(
     held_out: NDArray[np.bool_],
     **manifest: Any,
 ) -> Path:
-    """Write what `worker.train_head` and `worker.evaluate` read; returns the folder."""
+    """Write what `models.heads.train` and `models.heads.evaluate` read; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     fields = {"id": "learned-1", "title": "Learned", "bundle": str(bundle), "classes": list(classes), "seed": 0, "recipe": {}}
     (folder / "manifest.json").write_text(json.dumps(fields | manifest))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from celery import Celery
 
-from app.inference.provider import LocalModels
-from app.queue.queries import EMBED_QUERY, answer_query, connect_bytes
+from app.cluster.inference.queries import EMBED_QUERY, answer_query, connect_bytes
+from app.inference.local_models import LocalModels
 
 BROKER = "DYAD_TEST_BROKER"
 QUEUE = "embed"

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from app.api.connections import PatientProtocol
+from app.api.middleware.request_heads import PatientProtocol
 from app.container import Container
 from app.main import create_app
 from app.settings import load_settings

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from torch.fx.experimental.optimization import fuse
 
 from app.errors import InvalidBundle, Unavailable
-from app.imagery.tiling import read_query
+from app.imagery.tiling.tiler import read_query
+from app.inference.local_models import BUNDLED, LocalModels
 from app.inference.onnx import OnnxInference
-from app.inference.provider import BUNDLED, LocalModels
-from models.export.bundle import read_bundle as read_networks
-from models.export.bundle import write_bundle
-from models.export.runtime import normalised
+from models.bundle.runtime import normalised
+from models.export.write_bundle import read_bundle as read_networks
+from models.export.write_bundle import write_bundle
+from models.heads.errors import DeviceError
 from models.matcher.quantise import quantise
 from tests.models.export.tiny import SIZE, copy_bundle, make_encoder, make_facts, random_tiles
 from tests.support.bundles import tiny_graph
 from tests.support.bundles import write_bundle as write_graph
 from tests.support.cutting import spec
 from tests.support.on_torch import devices
-from worker.errors import DeviceError
 from worker.torch_inference import TorchInference
 from worker.torch_models import DeviceModels, find_device
 from worker.torch_network import TileNetwork
@@ -57,16 +57,16 @@ def test_every_tile_is_embedded_as_by_onnx(bundle: Path, device: str) -> None:
 
 
 @pytest.mark.parametrize("device", devices())
-def test_halves_are_those_of_the_float32_networks(device: str, tiles: NDArray[np.uint8]) -> None:
+def test_halves_are_those_of_the_float32_networks(device: str, blocky_tiles: NDArray[np.uint8]) -> None:
     bundle, model = read_networks(SHIPPED), TorchInference(SHIPPED, torch.device(device))
     assert bundle.matcher is not None
     with torch.inference_mode():
-        planes = torch.from_numpy(normalised(tiles, bundle.card.normalisation.mean, bundle.card.normalisation.std))
+        planes = torch.from_numpy(normalised(blocky_tiles, bundle.card.normalisation.mean, bundle.card.normalisation.std))
         map_ = bundle.encoder(planes).map
         network = bundle.matcher.network
         pairs = quantise(network.candidate_half(map_), bundle.matcher.stored).flatten(1).numpy()
         wanted = network.query_half(map_).flatten(1).numpy()
-    made, halves = model.examine(tiles)
+    made, halves = model.examine(blocky_tiles)
     assert made.pair is not None
     assert halves is not None
     assert np.abs(made.pair.astype(int) - pairs).max() <= 2, "bytes of 255 steps"
@@ -74,9 +74,9 @@ def test_halves_are_those_of_the_float32_networks(device: str, tiles: NDArray[np
 
 
 @pytest.mark.parametrize("device", devices())
-def test_the_matcher_says_of_the_same_halves_what_the_graph_says(device: str, tiles: NDArray[np.uint8]) -> None:
+def test_the_matcher_says_of_the_same_halves_what_the_graph_says(device: str, blocky_tiles: NDArray[np.uint8]) -> None:
     graph = OnnxInference(SHIPPED, threads=1)
-    made, halves = graph.examine(tiles)
+    made, halves = graph.examine(blocky_tiles)
     assert made.pair is not None
     assert halves is not None
     found = TorchInference(SHIPPED, torch.device(device)).log_odds(halves[0], made.pair)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
-from app.api.metrics import Metrics
+from app.api.middleware.metrics import Metrics
+from app.cluster.celery.celery_queue import CeleryQueue
+from app.cluster.celery.settings import EMBED, SOONEST
+from app.cluster.inference.queries import QuerySender, connect_bytes
+from app.cluster.inference.remote_inference import RemoteQueries
 from app.container import Container
-from app.inference.remote import RemoteQueries
-from app.queue.celery_queue import CeleryQueue
-from app.queue.cluster import EMBED, SOONEST
-from app.queue.queries import QuerySender, connect_bytes
 from app.settings import load_settings
 from tests.support.cluster import Cluster, until
 
@@ -29,7 +29,7 @@ def test_a_query_is_taken_before_the_chunks_that_waited_before_it(
     require_program: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_program("redis-server")
-    monkeypatch.setattr("app.queue.queries.LONGEST_SECONDS", SECONDS)  # a worker starts meanwhile
+    monkeypatch.setattr("app.cluster.inference.queries.LONGEST_SECONDS", SECONDS)  # a worker starts meanwhile
     with Cluster(tmp_path) as cluster, ThreadPoolExecutor(1) as pool, connect_bytes(cluster.redis.url) as client:
         container = Container(load_settings(cluster.settings))
         queue, card = container.queue, container.models_provider.load(MODEL).card

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cluster.inference.queries import QuerySender, connect_bytes
+from app.cluster.inference.remote_inference import RemoteQueries
+from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
-from app.inference.provider import BUNDLED
-from app.inference.remote import RemoteQueries
-from app.queue.queries import QuerySender, connect_bytes
 from tests.support.query_worker import QUEUE, query_worker
 from tests.support.redis import RedisServer
 

@@ -7,8 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep
-from app.api.documents import base_url, collection_document, page_links
-from app.api.schemas import CollectionCreate, CollectionList, CollectionPatch, CollectionPublic, LabelCount, LabelList, Link
+from app.api.documents.resources import base_url, collection_document, page_links
+from app.api.documents.schemas import (
+    CollectionCreate,
+    CollectionList,
+    CollectionPatch,
+    CollectionPublic,
+    LabelCount,
+    LabelList,
+    Link,
+)
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 

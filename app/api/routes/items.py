@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
-from app.api.documents import (
+from app.api.documents.resources import (
     GEOJSON,
     GeoJSONResponse,
     base_url,
@@ -21,17 +21,17 @@ from app.api.documents import (
     next_link,
     page_links,
 )
+from app.api.documents.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
 from app.api.links import place_of
 from app.api.openapi import schema_of
 from app.api.params import decode_after, encode_after
-from app.api.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
 from app.api.uploads import is_multipart, receive_form
 from app.container import Container
 from app.domain.ids import check_item_id
 from app.domain.jobs import Job
 from app.domain.search import MAX_LIMIT
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
-from app.services.items import ADDRESS_SECONDS
+from app.services.catalogue.items import ADDRESS_SECONDS
 
 INGEST_BODY: dict[str, Any] = {
     "requestBody": {

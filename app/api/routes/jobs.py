@@ -13,9 +13,9 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api.deps import EvaluationDep, JobId, JobsDep
-from app.api.documents import base_url, job_document, next_link, page_links
-from app.api.headers import REPORT_POLICY
-from app.api.schemas import JobList, JobPublic, Link
+from app.api.documents.resources import base_url, job_document, next_link, page_links
+from app.api.documents.schemas import JobList, JobPublic, Link
+from app.api.middleware.security_headers import REPORT_POLICY
 from app.domain.jobs import JobStatus
 
 POLL_SECONDS = 0.2

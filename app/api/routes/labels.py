@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LabelsDep
-from app.api.documents import GEOJSON
-from app.api.label_documents import LabelsImported, labels_document
+from app.api.documents.labels import LabelsImported, labels_document
+from app.api.documents.resources import GEOJSON
 from app.api.uploads import receive_file
-from app.services.labels import Mode
+from app.services.labels.labels import Mode
 
 PART = "file"
 CSV = "text/csv"

@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from app import __version__
 from app.api.deps import ContainerDep
-from app.api.documents import base_url, link
-from app.api.schemas import Health
+from app.api.documents.resources import base_url, link
+from app.api.documents.schemas import Health
 from app.errors import Unavailable
 from app.telemetry.metrics import REGISTRY
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import ContainerDep, ModelsDep
-from app.api.documents import base_url, page_links
-from app.api.model_documents import ZIP, ModelImported, ModelList, ModelPublic, imported_document, model_document
-from app.api.schemas import Link
+from app.api.documents.models import ZIP, ModelImported, ModelList, ModelPublic, imported_document, model_document
+from app.api.documents.resources import base_url, page_links
+from app.api.documents.schemas import Link
 from app.api.uploads import receive_file
 
 PART = "bundle"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from app.api.deps import ProcessesDep, ProcessId
-from app.api.documents import base_url, job_document, page_links
-from app.api.process_documents import Execution, ProcessList, ProcessPublic, process_document, process_summary
-from app.api.schemas import JobPublic, Link
+from app.api.documents.processes import Execution, ProcessList, ProcessPublic, process_document, process_summary
+from app.api.documents.resources import base_url, job_document, page_links
+from app.api.documents.schemas import JobPublic, Link
 
 router = APIRouter(prefix="/processes", tags=["processes"])
 

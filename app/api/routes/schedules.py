@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from app.api.deps import CollectionId, SchedulesDep
-from app.api.documents import base_url, job_document
-from app.api.schedule_documents import SchedulePublic, SchedulePut, ScheduleRun, schedule_document
-from app.api.schemas import JobPublic
+from app.api.documents.resources import base_url, job_document
+from app.api.documents.schedules import SchedulePublic, SchedulePut, ScheduleRun, schedule_document
+from app.api.documents.schemas import JobPublic
 
 router = APIRouter(prefix="/collections/{collection_id}/schedule", tags=["schedules"])
 

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
-from app.api.documents import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links, search_document
-from app.api.limits import MAX_JSON
+from app.api.documents.resources import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links, search_document
+from app.api.documents.schemas import FeatureCollectionPublic, SearchRequest
 from app.api.links import place_of
+from app.api.middleware.limits import MAX_JSON
 from app.api.openapi import schema_of
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
-from app.api.schemas import FeatureCollectionPublic, SearchRequest
 from app.api.uploads import MEGABYTE, is_multipart, parse_small_form, receive_form, small_body_length
 from app.domain.ids import check_item_id
 from app.domain.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult

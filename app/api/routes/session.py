@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.api.access import COOKIE
 from app.api.deps import ContainerDep
-from app.api.schemas import In
+from app.api.documents.schemas import In
+from app.api.middleware.access import COOKIE
 from app.domain.keys import ApiKey, Role
 from app.errors import Unauthenticated
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.services import ingest_run
+from app.services.ingest import run
 from tests.support import images
 from tests.support.pictures import striped
 from tests.support.service import Service, document
@@ -274,7 +274,7 @@ def test_the_sample_scene_is_one_request_away(service: Service) -> None:
 def test_all_rejected_files_are_counted_and_the_first_are_named(
     service: Service, fresh: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_run, "MAX_LISTED_REJECTIONS", 2)
+    monkeypatch.setattr(run, "MAX_LISTED_REJECTIONS", 2)
     name = fresh()
     files = [("files", (f"{number}.png", b"no image")) for number in range(3)]
     accepted = service.client.post(f"/collections/{name}/items", files=files)

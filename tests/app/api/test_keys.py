@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.api.access import needed_role
+from app.api.middleware.access import needed_role
 from app.domain.keys import Role
 from app.stores import key_file
 from app.stores.key_file import add_key, remove_key

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.domain.search import TileFilter
-from app.imagery.tiling import read_query
-from app.services.cutting import cut_spec
+from app.imagery.tiling.tiler import read_query
+from app.services.catalogue.tile_settings import cut_spec
 from tests.support.pictures import striped
 from tests.support.service import Service, document
 

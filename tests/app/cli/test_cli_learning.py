@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.cli.learning import as_arguments, check_installed, find_bundle
+from app.cli.run_program import as_arguments, check_installed, find_bundle
 from app.errors import NotFound, StartupError
 from tests.support.command import TIMEOUT
 from tests.support.image_folders import write_class_folders

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.cli.commands import build
+from app.cli.command_tree import build
 
 if TYPE_CHECKING:
     from tests.support.command import Archive, Dyad

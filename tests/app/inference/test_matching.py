@@ -12,10 +12,10 @@ from onnx import TensorProto
 
 from app.domain.cards import Calibration, Fusion
 from app.errors import InvalidBundle, ModelMismatch
-from app.inference import hog
 from app.inference.bundles import read_bundle
+from app.inference.handcrafted import hog
+from app.inference.local_models import BUNDLED
 from app.inference.onnx import MAX_BATCH, OnnxInference, check_bundle
-from app.inference.provider import BUNDLED
 from tests.support.bundles import (
     BANDS,
     MAP_SIDE,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Conflict, Unavailable
+from app.inference.local_models import LocalModels
 from app.inference.model_folder import ModelFolder
-from app.inference.provider import LocalModels
 from tests.support.bundles import tiny_graph, write_bundle
 
 

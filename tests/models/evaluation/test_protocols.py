@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.evaluation.errors import EvaluationError
-from models.evaluation.metrics import retrieval_metrics
+from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.evaluation.protocols import (
     HR_S2DML_FRACTIONS,
     RESIDUAL_DYAD_FRACTIONS,

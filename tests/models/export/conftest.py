@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.export.bundle import write_bundle
+from models.export.write_bundle import write_bundle
 from tests.models.export.tiny import make_encoder, make_facts, make_matcher
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from models.backbones.encoder import Encoder
 from models.backbones.registry import ENCODERS
-from models.export.bundle import read_bundle
-from models.export.errors import BundleError, ParityError
+from models.bundle.errors import BundleError, ParityError
+from models.bundle.runtime import open_session
 from models.export.onnx_graphs import QuantisedMatcher, export_encoder
 from models.export.parity import check_parity
-from models.export.runtime import open_session
+from models.export.write_bundle import read_bundle
 from models.matcher.quantise import quantise
 from tests.models.export.tiny import BANDS, SIZE, make_encoder, make_matcher
 

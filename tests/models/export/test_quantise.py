@@ -7,10 +7,10 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from models.export.card import Normalisation
-from models.export.errors import AccuracyError, BundleError
+from models.bundle.card import Normalisation
+from models.bundle.errors import AccuracyError, BundleError
+from models.bundle.runtime import OnnxEncoder, normalised
 from models.export.quantise import Int8, quantise_encoder, retrieval_score
-from models.export.runtime import OnnxEncoder, normalised
 from tests.models.export.tiny import BANDS, MEAN, SIZE, STD, random_tiles
 
 NORMALISATION = Normalisation(mean=MEAN, std=STD)

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from app.errors import InvalidBundle
+from app.inference.local_models import LocalModels
 from app.inference.onnx import OnnxInference, check_bundle
-from app.inference.provider import LocalModels
 from models.backbones.registry import ENCODERS
-from models.export.bundle import read_bundle, write_bundle
+from models.bundle.runtime import OnnxEncoder
 from models.export.quantise import Int8, retrieval_score
-from models.export.runtime import OnnxEncoder
+from models.export.write_bundle import read_bundle, write_bundle
 from models.matcher.quantise import quantise
-from models.training.augmenting import Preparation
+from models.training.transforms import Preparation
 from tests.models.export.tiny import MEAN, SIZE, STD, copy_bundle, make_encoder, make_facts, make_matcher, random_tiles
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from models.backbones.encoder import Encoder
 from models.backbones.registry import build_encoder
-from models.export.bundle import Matcher
-from models.export.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.bundle.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.export.write_bundle import Matcher
 from models.matcher.quantise import fit_quantisation
 from models.matcher.split import SplitMatcher
-from models.training.recipes import named_recipe
+from models.training.recipes.read import named_recipe
 
 SIZE = 64
 BANDS = ("red", "green", "blue", "nir")

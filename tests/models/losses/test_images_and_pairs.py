@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses.pair_cross_entropy import PairCrossEntropy
+from models.losses.pairs.pair_cross_entropy import PairCrossEntropy
 from models.losses.reconstruction import Reconstruction
 from tests.support.losses import close, to_numpy
 

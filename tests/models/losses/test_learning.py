@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.losses.hr_s2dml import HrS2dml
-from models.losses.nsl import NormalizedSoftmax
-from models.losses.robust_nsl import RobustNormalizedSoftmax
+from models.losses.classification.hr_s2dml import HrS2dml
+from models.losses.classification.nsl import NormalizedSoftmax
+from models.losses.classification.robust_nsl import RobustNormalizedSoftmax
 
 CLASSES, PER_CLASS, DIM = 20, 100, 64
 

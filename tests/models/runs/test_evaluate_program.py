@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.inference.provider import BUNDLED
+from app.inference.local_models import BUNDLED
 from models.runs.evaluate import main
 from tests.models.runs.conftest import Workshop, finish
 from tests.support.image_folders import write_class_folders
@@ -19,7 +19,7 @@ Run = Callable[[Callable[[], int], Sequence[str]], int]
 
 WITHOUT_TORCH = """
 import sys
-from app.inference.provider import BUNDLED
+from app.inference.local_models import BUNDLED
 from models.runs.evaluate import main
 status = main()
 assert "torch" not in sys.modules

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from models.backbones.autoencoder import ResDyadAE
-from models.runs.autoencoder import train_autoencoder
-from models.runs.conduct import Conduct
-from models.runs.siamese import train_siamese
-from models.training.recipe import PairSampling
-from models.training.recipes import named_recipe
+from models.runs.networks.autoencoder import train_autoencoder
+from models.runs.networks.conduct import Conduct
+from models.runs.networks.siamese import train_siamese
+from models.training.recipes.read import named_recipe
+from models.training.recipes.recipe import PairSampling
 
 SMALL = ["width=8", "code=8x8x20", "batch_size=4", "image_size=32", "patience=none"]
 AUTOENCODER = named_recipe("resdyad-ae", [*SMALL, "epochs=2"])

@@ -9,10 +9,10 @@ import pytest
 
 from models.data.errors import DataError
 from models.data.folders import list_class_folders
-from models.runs.material import load_material
+from models.runs.inputs.material import load_material
+from models.runs.inputs.recorded_splits import describe_splits, rows_with, trained_on
+from models.runs.inputs.training_data import DataChoice, load_training_data
 from models.runs.program import UsageError, parse_bands, parse_folders, parse_names
-from models.runs.splits import describe_splits, rows_with, trained_on
-from models.runs.training_data import DataChoice, load_training_data
 from tests.support.image_folders import write_class_folders
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.data.samplers import Shard
-from models.training.task import Task
+from models.training.loop.task import Task
 
 
 @dataclass(frozen=True)

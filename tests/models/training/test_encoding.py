@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from models.training.encoding import LARGEST, encode_images
-from models.training.metric_learning import embedding_task
-from models.training.recipes import named_recipe
+from models.training.recipes.read import named_recipe
+from models.training.tasks.metric_learning import embedding_task
 
 
 def test_maps_beyond_float16_end_at_its_ends() -> None:

@@ -1,0 +1,118 @@
+"""Settings to the adapters that keep state and run jobs: embedded ones, or those of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from app.cluster.inference.remote_inference import RemoteQueries
+from app.cluster.shared_folders import SharedFolders
+from app.errors import HomeInUse, StartupError
+from app.ports import Blobs, JobHandler, JobQueue, JobStore, Locks, VectorStore
+from app.queue.local_queue import LocalQueue
+from app.services.ingest.chunks import Helpers
+from app.services.jobs.folders import JobFolders
+from app.settings import Settings
+from app.stores.blobs.object_blobs import ObjectBlobs
+from app.stores.home import Home
+from app.stores.local_locks import LocalLocks
+from app.stores.sqlite_jobs import SqliteJobStore
+from app.stores.vectors.edge.edge_store import EdgeVectorStore
+
+if TYPE_CHECKING:
+    from app.cluster.celery.broker import Broker
+
+Lanes = Mapping[str, Mapping[str, JobHandler]]
+SLOTS = 1000
+WORKER_PATIENCE = 90.0
+"""Seconds for which a worker goes on asking a Redis that is away; requests are told at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """start: begins to run jobs in this process, None where workers do that. helpers: other processes that share its ingests.
+    queries: the workers that embed queries for this process, None where it does so itself. broker: where tasks wait.
+    """
+
+    vectors: VectorStore
+    blobs: Blobs
+    job_store: JobStore
+    locks: Locks
+    folders: JobFolders
+    queue: JobQueue
+    start: Callable[[Lanes], None] | None = None
+    helpers: Helpers | None = None
+    queries: RemoteQueries | None = None
+    broker: Broker | None = None
+
+
+def open_home(settings: Settings, url: str | None) -> Home:
+    """The state folder; in a cluster a folder in it that this process has for itself, where nothing outlasts a job.
+
+    Raises:
+        HomeInUse, HomeTooNew, StartupError: see `Home`.
+    """
+    if not settings.broker_url:
+        return Home(settings.home, url)
+    for number in range(SLOTS):
+        try:
+            return Home(settings.home / f"process-{number}", url)
+        except HomeInUse:
+            continue
+    raise StartupError(f"{settings.home}: {SLOTS} processes work in there already; give each machine a DYAD_HOME of its own")
+
+
+def open_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+    """The adapters that the settings choose. is_worker: whether the process runs jobs of a cluster."""
+    return _cluster_parts(settings, home, is_worker=is_worker) if settings.broker_url else _embedded_parts(settings, home)
+
+
+def _embedded_parts(settings: Settings, home: Home) -> Parts:
+    store = SqliteJobStore(home.jobs)
+    folders = JobFolders(home.staging)
+    queue = LocalQueue(store, on_end=folders.discard)
+    vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
+    blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
+    return Parts(vectors, blobs, store, LocalLocks(), folders, queue, start=queue.start)
+
+
+def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+    from app.cluster.celery.broker import Broker
+    from app.cluster.celery.celery_queue import CeleryQueue
+    from app.cluster.celery.journal import Journal
+    from app.cluster.redis.client import connect
+    from app.cluster.redis.redis_jobs import RedisJobStore
+    from app.cluster.redis.redis_locks import RedisLocks
+
+    patience = WORKER_PATIENCE if is_worker else 0.0
+    blobs = ObjectBlobs(settings.blobs_url, settings.blobs_public_url)
+    store = RedisJobStore(connect(settings.broker_url, patience))
+    locks = RedisLocks(connect(settings.broker_url))
+    queue = CeleryQueue(settings.broker_url, store, locks, Journal(blobs))
+    folders = SharedFolders(home.staging, blobs)
+    helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
+    queries = _queries(settings, queue.send_task) if settings.inference == "remote" and not is_worker else None
+    broker = Broker(connect(settings.broker_url))
+    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, helpers=helpers, queries=queries, broker=broker)
+
+
+def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQueries:
+    from app.cluster.celery.settings import EMBED, SOONEST
+    from app.cluster.inference.queries import QuerySender, connect_bytes
+
+    return RemoteQueries(QuerySender(connect_bytes(settings.broker_url), send_task, queue=EMBED, priority=SOONEST))
+
+
+def _qdrant(settings: Settings) -> VectorStore:
+    from app.stores.vectors.qdrant.options import QdrantOptions  # a second of imports that nobody else should wait for
+    from app.stores.vectors.qdrant.qdrant_store import QdrantVectorStore, connect
+
+    client = connect(
+        settings.vectors_url,
+        api_key=settings.qdrant_api_key,
+        grpc_port=settings.qdrant_grpc_port,
+        timeout=settings.qdrant_timeout,
+    )
+    options = {field.name: getattr(settings, f"qdrant_{field.name}") for field in fields(QdrantOptions)}
+    return QdrantVectorStore(client, QdrantOptions(**options))

@@ -1,0 +1,95 @@
+"""Processes as clients send and see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import __version__
+from app.api.documents.resources import JSON
+from app.api.documents.schemas import In, Link
+from app.services.jobs.processes import Process
+
+
+class Execution(In):
+    """Body of `POST /processes/{id}/execution`; the process's description says which inputs it takes."""
+
+    inputs: dict[str, Any] = Field(default_factory=dict, examples=[{"collection": "naip"}])
+
+
+class ProcessSummary(BaseModel):
+    """A process in a list, as OGC API Processes has it."""
+
+    id: str
+    title: str
+    description: str
+    version: str
+    jobControlOptions: list[str] = ["async-execute", "dismiss"]  # noqa: N815 - OGC's spelling
+    outputTransmission: list[str] = ["value"]  # noqa: N815 - OGC's spelling
+    links: list[Link]
+
+
+class ProcessInput(BaseModel):
+    """An input of a process with its JSON schema; minOccurs is 0 for one that may be left out."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    title: str
+    description: str
+    value_schema: dict[str, Any] = Field(alias="schema")
+    minOccurs: int  # noqa: N815 - OGC's spelling
+    maxOccurs: int = 1  # noqa: N815 - OGC's spelling
+
+
+class ProcessOutput(BaseModel):
+    """An output of a process; its schema may be empty: any JSON value."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    title: str
+    description: str
+    value_schema: dict[str, Any] = Field(alias="schema")
+
+
+class ProcessPublic(ProcessSummary):
+    """A process with what it takes and what its results hold."""
+
+    inputs: dict[str, ProcessInput]
+    outputs: dict[str, ProcessOutput]
+
+
+class ProcessList(BaseModel):
+    """All processes."""
+
+    processes: list[ProcessSummary]
+    links: list[Link]
+
+
+def process_summary(process: Process, base: str) -> ProcessSummary:
+    """A process as a list shows it."""
+    here = f"{base}/processes/{process.id}"
+    links = [
+        Link(href=here, rel="self", type=JSON),
+        Link(href=f"{here}/execution", rel="http://www.opengis.net/def/rel/ogc/1.0/execute", type=JSON, method="POST"),
+    ]
+    return ProcessSummary(id=process.id, title=process.title, description=process.description, version=__version__, links=links)
+
+
+def process_document(process: Process, base: str) -> ProcessPublic:
+    """A process with its inputs, a JSON schema each, and outputs."""
+    schema = process.inputs.model_json_schema()
+    inputs = {
+        name: ProcessInput(
+            title=field.pop("title"),
+            description=field.pop("description", ""),
+            value_schema=field,
+            minOccurs=int(name in schema.get("required", [])),
+        )
+        for name, field in schema.get("properties", {}).items()
+    }
+    outputs = {
+        name: ProcessOutput(title=name, description=description, value_schema={})
+        for name, description in process.outputs.items()
+    }
+    return ProcessPublic(**process_summary(process, base).model_dump(), inputs=inputs, outputs=outputs)

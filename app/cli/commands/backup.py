@@ -1,0 +1,79 @@
+"""`dyad backup` and `dyad restore`: all that Dyad keeps as one file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import options
+from app.cli.output import print_json, say
+from app.errors import HomeInUse
+
+if TYPE_CHECKING:
+    from app.container import Container
+    from app.services.backup.archive import Contents
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.", show_default=False)],
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+) -> None:
+    """Write collections, tiles, images, labels, added models, schedules and ended jobs into one file.
+
+    It opens the stores that the settings name, so a service that has the state folder open is to be stopped first.
+
+    In a cluster everything goes on, but writing into a collection waits while that one is read.
+
+    The file of keys is not in it.
+
+    Example: dyad backup /backups/dyad-monday.zip
+    """
+    with _opened(home) as container:
+        contents = container.backup.write(target)
+    _tell(target, contents, "backed up to", json)
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="What `dyad backup` wrote.", show_default=False)],
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+) -> None:
+    """Make everything anew from a backup, in empty stores, whichever they are: a folder's backup may go into a cluster.
+
+    The whole file is read and checked first; a broken one changes nothing, nor does a restore that fails.
+
+    Example: dyad restore /backups/dyad-monday.zip --home /srv/dyad
+    """
+    with _opened(home) as container:
+        contents = container.restore.read(source)
+    _tell(source, contents, "restored from", json)
+
+
+@contextmanager
+def _opened(home: Path | None) -> Iterator[Container]:
+    from app.container import Container
+    from app.settings import load_settings
+
+    settings = load_settings(home=home)
+    try:
+        container = Container(settings)
+    except HomeInUse as error:
+        by = f"the service at {error.url}" if error.url else "another process"
+        raise HomeInUse(f"{settings.home} is in use by {by}: stop that first", error.url) from None
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _tell(file: Path, contents: Contents, done: str, json: bool) -> None:
+    if json:
+        print_json({"file": str(file), **contents.model_dump(mode="json")})
+        return
+    count = len(contents.aliases)
+    say(f"{count} collection{'' if count == 1 else 's'} {done} {file} ({contents.entries} entries)")

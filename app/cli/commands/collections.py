@@ -1,0 +1,163 @@
+"""`dyad collections`: list, show, create, delete, indexes, rollback, schedule, labels, train, evaluate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import options
+from app.cli.client.backend import Document
+from app.cli.client.connect import open_backend
+from app.cli.commands.index_versions import indexes, rollback
+from app.cli.commands.processes import evaluate, train
+from app.cli.commands.schedule import schedule
+from app.cli.options import Target
+from app.cli.output import print_fields, print_json, print_table, say
+
+
+def build() -> typer.Typer:
+    """The group."""
+    group = typer.Typer(help="Collections: archives of tiles that share a size, bands and a model.", no_args_is_help=True)
+    group.command("list")(list_all)
+    group.command()(show)
+    group.command()(create)
+    group.command()(delete)
+    group.command()(indexes)
+    group.command()(rollback)
+    group.command()(schedule)
+    group.command()(labels)
+    group.command()(train)
+    group.command()(evaluate)
+    return group
+
+
+def list_all(json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
+    """List all collections.
+
+    Example: dyad collections list
+    """
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.collections()
+    if json:
+        print_json(document)
+        return
+    rows = [(c["id"], c["item_count"], c["model"], c["tile_size"], c["title"]) for c in document["collections"]]
+    print_table(["id", "tiles", "model", "tile size", "title"], rows, right=["tiles", "tile size"], whole=["id"])
+
+
+def show(
+    collection: options.CollectionId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None
+) -> None:
+    """Show one collection: its settings, how many tiles it has, where and when they are.
+
+    Example: dyad collections show naip
+    """
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.collection(collection)
+    if json:
+        print_json(document)
+    else:
+        _print_collection(document)
+
+
+def create(
+    collection: options.CollectionId,
+    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
+    description: Annotated[str | None, typer.Option(help="A paragraph for people.")] = None,
+    keywords: Annotated[str | None, typer.Option(metavar="K,K,...", help="Keywords, separated by commas.")] = None,
+    tile_size: options.TileSize = None,
+    stride: options.Stride = None,
+    bands: options.Bands = None,
+    scaling: options.ScalingText = None,
+    model: options.Model = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Create an empty collection.
+
+    Example: dyad collections create s2 --tile-size 128 --bands 4,3,2 --scaling reflectance
+    """
+    settings = options.given(
+        title=title,
+        description=description,
+        keywords=options.parse_list(keywords) or None,
+        tile_size=tile_size,
+        stride=stride,
+        bands=options.parse_bands(bands),
+        scaling=options.parse_scaling(scaling),
+        model=model,
+    )
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.create_collection({"id": collection, **settings})
+    if json:
+        print_json(document)
+    else:
+        _print_collection(document)
+
+
+def delete(
+    collection: options.CollectionId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Delete a collection with its tiles, images and jobs. There is no way back.
+
+    Example: dyad collections delete naip --yes
+    """
+    if not yes and not sys.stdin.isatty():
+        raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
+    with open_backend(Target(url, home)) as dyad:
+        count = dyad.collection(collection)["item_count"]
+        if not yes:
+            typer.confirm(f"Delete {collection} with its {count} tiles?", abort=True, err=True)
+        dyad.delete_collection(collection)
+    if json:
+        print_json({"deleted": collection, "item_count": count})
+    else:
+        say(f"{collection} is deleted with its {count} tiles")
+
+
+def labels(
+    collection: options.CollectionId,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; COLLECTION-labels.csv if not given.")] = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Write the labels of all tiles as CSV, which `dyad label` reads back.
+
+    Example: dyad collections labels naip naip.csv
+    """
+    target = file or Path(f"{collection}-labels.csv")
+    with open_backend(Target(url, home)) as dyad:
+        dyad.export_labels(collection, target)
+    if json:
+        print_json({"collection": collection, "file": str(target)})
+    else:
+        say(f"the labels of {collection} are in {target}")
+
+
+def _print_collection(document: Document) -> None:
+    extent = document["extent"]
+    print_fields(
+        {
+            "id": document["id"],
+            "title": document["title"],
+            "description": document["description"],
+            "tiles": document["item_count"],
+            "model": f"{document['model']} (index {document['index']['version']})",
+            "tile size": f"{document['tile_size']}, stride {document['stride']}",
+            "bands": ", ".join(map(str, document["bands"] or ())),
+            "scaling": document["scaling"]["method"],
+            "keywords": ", ".join(document["keywords"]),
+            "bbox": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
+            "time": " to ".join(filter(None, extent["temporal"]["interval"][0])) or None,
+            "created": document["created"],
+        }
+    )

@@ -1,0 +1,114 @@
+"""`dyad index`: put images and scenes into a collection."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli import options
+from app.cli.client.backend import Backend, Document, Stopped
+from app.cli.client.connect import open_backend
+from app.cli.options import Target
+from app.cli.output import list_rejected, notice, print_json, progress_bar, say
+from app.errors import Conflict, DyadError, NotFound
+
+
+def index(
+    collection: options.CollectionId,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", exists=True, help="Images, folders, zips, GeoTIFFs, STAC items.", show_default=False),
+    ],
+    labels_from_folders: Annotated[
+        bool, typer.Option("--labels-from-folders", help="Label every file with the name of the folder that it lies in.")
+    ] = False,
+    tile_size: options.TileSize = None,
+    stride: options.Stride = None,
+    bands: options.Bands = None,
+    scaling: options.ScalingText = None,
+    model: options.Model = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Index images and scenes; a collection that is new is created. Doing it again indexes only what changed.
+
+    A file in a folder is known as FOLDER/its/path, so the same folder given again is the same files.
+
+    Examples:
+
+        dyad index ucm UCMerced/Images --labels-from-folders
+
+        dyad index s2 T33UVP_20200831.tif --bands 4,3,2 --scaling reflectance --tile-size 128
+    """
+    settings = options.given(
+        tile_size=tile_size,
+        stride=stride,
+        bands=options.parse_bands(bands),
+        scaling=options.parse_scaling(scaling),
+        model=model,
+    )
+    _check_names(paths)
+    target = Target(url, home)
+    started = time.monotonic()
+    with open_backend(target) as dyad:
+        _ensure_collection(dyad, collection, settings)
+        try:
+            with progress_bar(collection) as report:
+                result = dyad.index(collection, paths, labels_from_folders, report)
+        except Stopped as stop:
+            notice(f"stopped after {stop.kept} tiles, which are kept; the same command goes on from there")
+            raise typer.Exit(130) from None
+    if json:
+        print_json(result)
+    list_rejected(result)
+    if not json:
+        _summarise(collection, result, time.monotonic() - started, target)
+    if result["rejected"] and not result["item_ids"]:
+        raise DyadError("nothing was indexed: every file was rejected")
+
+
+def _check_names(paths: list[Path]) -> None:
+    names = [path.resolve().name for path in paths]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise typer.BadParameter(f"two paths are named {twice!r}: their tiles would replace each other; index them one by one")
+
+
+def _ensure_collection(dyad: Backend, collection: str, settings: dict[str, Any]) -> None:
+    """Create the collection, or see that an existing one has the settings that were asked for.
+
+    Raises:
+        Conflict: it has others.
+    """
+    try:
+        existing = dyad.collection(collection)
+    except NotFound:
+        dyad.create_collection({"id": collection, **settings})
+        return
+    for name, value in settings.items():
+        present: Any = existing[name]
+        if isinstance(value, dict):
+            present = {key: present.get(key) for key in value}
+        if present != value:
+            option = "--" + name.replace("_", "-")
+            raise Conflict(f"collection {collection!r} has {name} {present}; leave {option} out or index into a new collection")
+
+
+def _summarise(collection: str, result: Document, seconds: float, target: Target) -> None:
+    counts = f"{result['indexed']} indexed, {result['unchanged']} unchanged, {result['rejected_count']} rejected"
+    skipped = f", {result['skipped_nodata']} skipped (mostly nodata)" if result.get("skipped_nodata") else ""
+    say(f"{collection}: {counts}{skipped} ({seconds:.1f} s)")
+    if result["item_ids"]:
+        say(f"try: {_command()} search {collection} {result['item_ids'][0]}{target.as_options()}")
+
+
+def _command() -> str:
+    """How this very command is called again."""
+    return "dyad" if shutil.which("dyad") or not sys.argv[0].endswith("/dyad") else shlex.quote(sys.argv[0])

@@ -1,0 +1,188 @@
+"""`dyad models`: list, show, import, export, activate, delete."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import options
+from app.cli.client.backend import Document
+from app.cli.client.connect import open_backend
+from app.cli.options import Target
+from app.cli.output import print_fields, print_json, print_table, say
+
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="Id of the model.", show_default=False)]
+MEGABYTE = 1_000_000
+
+
+def build() -> typer.Typer:
+    """The group."""
+    group = typer.Typer(help="Models: what turns a tile into a vector.", no_args_is_help=True)
+    group.command("list")(list_all)
+    group.command()(show)
+    group.command("import")(import_bundle)
+    group.command()(export)
+    group.command()(activate)
+    group.command()(delete)
+    return group
+
+
+def list_all(json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
+    """List all models; the first is the active one, which a new collection gets.
+
+    Example: dyad models list
+    """
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.models()
+    if json:
+        print_json(document)
+        return
+    rows = [
+        (
+            m["id"],
+            "yes" if m["active"] else "",
+            m["version"],
+            m["origin"],
+            m["dimension"],
+            ",".join(m["bands"]),
+            _megabytes(m["size_bytes"]),
+            ",".join(m["used_by"]),
+            m["title"],
+        )
+        for m in document["models"]
+    ]
+    columns = ["id", "active", "version", "origin", "dimension", "bands", "size", "used by", "title"]
+    print_table(columns, rows, right=["dimension", "size"], whole=["id"])
+
+
+def show(model: ModelId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
+    """Show one model: what it expects, what it makes, where it comes from, which collections need it.
+
+    Example: dyad models show hog
+    """
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.model(model)
+    _print_model(document, json)
+
+
+def import_bundle(
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ZIP|FOLDER", exists=True, help="A bundle, packed or as `dyad train` wrote it.", show_default=False
+        ),
+    ],
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Add a model. The very same one again changes nothing; another one of its id is refused.
+
+    Example: dyad models import ucm.zip
+    """
+    with _packed(bundle) as archive, open_backend(Target(url, home)) as dyad:
+        document = dyad.import_model(archive)
+    if json:
+        print_json(document)
+    else:
+        say(f"{document['id']} {'is there already, unchanged' if document['unchanged'] else 'is imported'}")
+
+
+def export(
+    model: ModelId,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; ID.zip if not given.")] = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Write a model to one file, which another Dyad imports. Equal models give equal files.
+
+    Example: dyad models export ucm ucm.zip
+    """
+    target = file or Path(f"{model}.zip")
+    with open_backend(Target(url, home)) as dyad:
+        dyad.export_model(model, target)
+    size = target.stat().st_size
+    if json:
+        print_json({"id": model, "file": str(target), "size_bytes": size})
+    else:
+        say(f"{model} is in {target} ({_megabytes(size)})")
+
+
+def activate(model: ModelId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
+    """Make a model the one that new collections get, and those that follow the active model.
+
+    Example: dyad models activate ucm
+    """
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.activate_model(model)
+    if json:
+        print_json(document)
+    else:
+        say(f"{model} is active: new collections get it")
+
+
+def delete(
+    model: ModelId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Delete a model that was added and that no collection needs. There is no way back.
+
+    Example: dyad models delete ucm --yes
+    """
+    if not yes and not sys.stdin.isatty():
+        raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
+    with open_backend(Target(url, home)) as dyad:
+        if not yes:
+            typer.confirm(f"Delete the model {model}?", abort=True, err=True)
+        dyad.delete_model(model)
+    if json:
+        print_json({"deleted": model})
+    else:
+        say(f"{model} is deleted")
+
+
+@contextmanager
+def _packed(bundle: Path) -> Iterator[Path]:
+    """The zip of a bundle: the file itself, or one that is made of a folder and goes away after the block."""
+    if not bundle.is_dir():
+        yield bundle
+        return
+    from app.inference.bundle_zip import stream_bundle
+    from app.inference.bundles import read_bundle
+
+    card = read_bundle(bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / f"{card.id}.zip"
+        with archive.open("wb") as file:
+            file.writelines(stream_bundle(bundle, card))
+        yield archive
+
+
+def _print_model(document: Document, json: bool) -> None:
+    if json:
+        print_json(document)
+        return
+    shown = ("id", "version", "title", "description", "kind", "input_size", "dimension", "licence", "training_data", "origin")
+    print_fields(
+        {
+            **{name.replace("_", " "): document[name] for name in shown},
+            "bands": ", ".join(document["bands"]),
+            "size": _megabytes(document["size_bytes"]),
+            "active": "yes" if document["active"] else "no",
+            "used by": ", ".join(document["used_by"]),
+        }
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / MEGABYTE:.1f} MB" if size else ""

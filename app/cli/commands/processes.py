@@ -1,0 +1,155 @@
+"""`dyad collections train` and `evaluate`: processes, begun and followed."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli import options
+from app.cli.client.backend import Document
+from app.cli.client.connect import open_backend
+from app.cli.client.follow_job import follow_job
+from app.cli.commands.reindex import print_reindex
+from app.cli.options import Target
+from app.cli.output import notice, print_fields, print_json, say
+
+
+def train(
+    collection: options.CollectionId,
+    recipe: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="`head` takes seconds; any recipe of `dyad train --list` trains a whole network."),
+    ] = "head",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="ID", help="Id of the new model.")] = None,
+    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random; 0 if not given.")] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Begin a whole network anew instead of with the live model's.")
+    ] = False,
+    reindex: Annotated[
+        bool, typer.Option("--reindex/--no-reindex", help="Re-index the collection with the new model afterwards.")
+    ] = True,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Train a model on a collection's own labels, and re-index the collection with it if it is not worse.
+
+    One labelled tile in five is held out, and judges. Ctrl-C dismisses the training.
+
+    Examples:
+
+        dyad collections train naip
+
+        dyad collections train naip --recipe nsl-margin --set epochs=20 --no-reindex
+    """
+    settings = dict(map(_parse_setting, overrides or ()))
+    given = options.given(model_id=model, title=title, seed=seed)
+    inputs = {"collection": collection, "recipe": recipe, "settings": settings, "reindex": reindex, **given}
+    with open_backend(Target(url, home)) as dyad:
+        job = dyad.execute("train", {**inputs, "from_scratch": from_scratch})
+        result = {"job_id": job["id"], **follow_job(dyad, job["id"], "training", "stopped: the training is dismissed")}
+        if result["reindex_job"] is not None:
+            stopped = f"stopped: model {result['model']} is there, and the live index as it was"
+            result["reindex"] = follow_job(dyad, result["reindex_job"], "re-indexing", stopped)
+    if json:
+        print_json(result)
+    else:
+        _print_training(collection, result)
+
+
+def evaluate(
+    collection: options.CollectionId,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report there, one HTML page.", dir_okay=False)
+    ] = None,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Measure how well a collection's model finds its labelled tiles, and whether re-ranking helps.
+
+    Example: dyad collections evaluate naip --report naip.html
+    """
+    with open_backend(Target(url, home)) as dyad:
+        job = dyad.execute("evaluate", {"collection": collection})
+        result = {"job_id": job["id"], **follow_job(dyad, job["id"], "evaluating", "stopped: nothing was measured")}
+        if report is not None:
+            report.write_bytes(dyad.report(result["job_id"]))
+    if json:
+        print_json(result)
+        return
+    _print_evaluation(result)
+    if report is not None:
+        say(f"report: {report}")
+
+
+def _print_training(collection: str, result: Document) -> None:
+    names = ("classes", "left_out", "tiles", "labelled", "held_out")
+    shown: Document = {name: result[name] for name in names if name in result}
+    print_fields({"model": result["model"], **_figures(result["metrics"]), **_flat(shown)})
+    for note in result.get("notes", ()):
+        notice(note)
+    if error := result.get("reindex_error"):
+        notice(f"{collection} is not re-indexed: {error}")
+    elif reindex := result.get("reindex"):
+        print_reindex(collection, reindex)
+
+
+def _figures(metrics: Document) -> dict[str, object]:
+    """Of the model before and after, where there are both."""
+    if "before" not in metrics or "after" not in metrics:
+        return _flat(metrics)
+    before, after = metrics["before"], metrics["after"]
+    return {name.replace("_", " "): f"{before[name]:.4f} before, {after[name]:.4f} now" for name in before if name in after}
+
+
+def _print_evaluation(result: Document) -> None:
+    rerank, calibration = result["rerank"], result.get("calibration")
+    worth = rerank and f"map {rerank['map_before']:.4f} without, {rerank['map_after']:.4f} with it; {_decision(rerank)}"
+    print_fields(
+        {
+            "model": f"{result['model']} (index {result['index_version']})",
+            "queries": result["queries"],
+            "protocol": result["protocol"],
+            **_flat(result["metrics"]),
+            "re-ranking": worth,
+            "calibration error": calibration and round(calibration["ece"], 4),
+        }
+    )
+    for warning in result.get("warnings", ()):
+        notice(warning)
+
+
+def _decision(rerank: Document) -> str:
+    words = {True: "it is on", False: "it is off from now on", None: "too few labels to decide by"}
+    return words[rerank["default"]]
+
+
+def _flat(values: Document, prefix: str = "") -> dict[str, object]:
+    """Nested numbers and texts by their dotted names."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            found[prefix + name] = ", ".join(map(str, value))
+        else:
+            found[prefix + name] = round(value, 4) if isinstance(value, float) else value
+    return found
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r}: write KEY=VALUE, as epochs=20", param_hint="--set")
+    try:
+        return name, json_format.loads(value)
+    except ValueError:
+        return name, None if value == "none" else value

@@ -1,0 +1,150 @@
+"""`dyad collections schedule`: when a collection is compared with its sources, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from app.cli import options
+from app.cli.client.backend import Backend, Document
+from app.cli.client.connect import open_backend
+from app.cli.client.follow_job import follow_job
+from app.cli.options import Target
+from app.cli.output import list_rejected, print_fields, print_json, say
+from app.domain.globs import has_magic
+from app.domain.urls import is_url
+
+
+def schedule(
+    collection: options.CollectionId,
+    cron: Annotated[
+        str | None, typer.Option(metavar="EXPRESSION", help="Minute hour day month weekday, as in '0 3 * * *', or @daily.")
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH|GLOB|URL", help="File, folder or quoted pattern on the machine of the service, or a file's address."
+        ),
+    ] = None,
+    stac: Annotated[
+        list[str] | None, typer.Option(metavar="PATH|URL", help="STAC catalogue or item collection; repeatable.")
+    ] = None,
+    on_vanished: Annotated[
+        Literal["keep", "remove"] | None, typer.Option(help="Mark or delete tiles whose file is gone; keep if not given.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Whose clock the expression means; UTC if not given.")
+    ] = None,
+    labels_from_folders: Annotated[
+        bool, typer.Option("--labels-from-folders", help="Label every file with the name of the folder that it lies in.")
+    ] = False,
+    paused: Annotated[bool, typer.Option("--paused", help="Keep the schedule, but run it only by --run.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show the schedule (also without any option).")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the schedule; the tiles stay.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Run it now and wait.")] = False,
+    accept_vanished: Annotated[
+        bool, typer.Option("--accept-vanished", help="With --run: believe that files are gone, however many.")
+    ] = False,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Keep a collection like its sources: set, show, run or remove its schedule. A running service keeps to it.
+
+    Sources lie in the folders and under the addresses that DYAD_READ_ROOTS names.
+
+    Examples:
+
+        dyad collections schedule naip --cron "0 3 * * *" --source /data/naip --source "/data/new/**/*.tif"
+
+        dyad collections schedule naip --cron @daily --stac https://data.example.com/naip/catalog.json
+
+        dyad collections schedule naip --run
+    """
+    sources = _sources(source or [], stac or [], labels_from_folders)
+    given = options.given(cron=cron, on_vanished=on_vanished, timezone=timezone, paused=paused or None)
+    sets = bool(given or sources or labels_from_folders)
+    _check(sets, show=show, delete=delete, run=run, accept_vanished=accept_vanished)
+    settings = _settings(given, sources) if sets else None
+    with open_backend(Target(url, home)) as dyad:
+        if delete:
+            dyad.delete_schedule(collection)
+            document: Document = {"deleted": collection}
+        elif run:
+            document = _run(dyad, collection, accept_vanished)
+        elif settings is not None:
+            document = dyad.put_schedule(collection, settings)
+        else:
+            document = dyad.schedule(collection)
+    if json:
+        print_json(document)
+    elif delete:
+        say(f"{collection} has no schedule any more")
+    elif run:
+        _print_result(collection, document)
+    else:
+        _print_schedule(document)
+
+
+def _check(sets: bool, *, show: bool, delete: bool, run: bool, accept_vanished: bool) -> None:
+    if show + delete + run + sets > 1:
+        raise typer.BadParameter("--show, --delete, --run and the settings of a schedule exclude each other; give one of them")
+    if accept_vanished and not run:
+        raise typer.BadParameter("belongs to --run", param_hint="--accept-vanished")
+
+
+def _sources(paths: list[str], catalogues: list[str], labels_from_folders: bool) -> list[str | Document]:
+    """Sources as the service takes them; relative paths begin in the present folder."""
+    whole = [_whole(path) for path in paths]
+    sources: list[str | Document] = list(whole)
+    if labels_from_folders:
+        kinds = [("glob" if has_magic(path) and not is_url(path) else "path", path) for path in whole]
+        sources = [{kind: path, "labels_from_folders": True} for kind, path in kinds]
+    return [*sources, *({"stac": _whole(path)} for path in catalogues)]
+
+
+def _whole(where: str) -> str:
+    return where if is_url(where) else str(Path.cwd() / where)
+
+
+def _settings(given: Document, sources: list[str | Document]) -> Document:
+    if "cron" not in given or not sources:
+        raise typer.BadParameter("a schedule needs --cron and at least one --source or --stac; it replaces the present one")
+    return {**given, "sources": sources}
+
+
+def _run(dyad: Backend, collection: str, accept_vanished: bool) -> Document:
+    job = dyad.run_schedule(collection, accept_vanished)
+    return follow_job(dyad, job["id"], collection, "stopped; what was indexed stays, and the next run goes on from there")
+
+
+def _print_result(collection: str, result: Document) -> None:
+    list_rejected(result)
+    names = ("indexed", "changed", "unchanged", "vanished", "returned", "removed")
+    counts = ", ".join(f"{result[name]} {name}" for name in names if result.get(name) or name in ("indexed", "unchanged"))
+    say(f"{collection}: {counts}, {result['rejected_count']} rejected")
+
+
+def _print_schedule(document: Document) -> None:
+    sources = [
+        each if isinstance(each, str) else ", ".join(f"{k}: {v}" for k, v in each.items()) for each in document["sources"]
+    ]
+    skipped = document["skipped"]
+    result = document["last_result"] or {}
+    print_fields(
+        {
+            "collection": document["collection"],
+            "cron": f"{document['cron']} ({document['timezone']})",
+            **{f"source {number}": text for number, text in enumerate(sources, 1)},
+            "on vanished": document["on_vanished"],
+            "next run": "paused" if document["paused"] else document["next_run"],
+            "last run": document["last_run"],
+            "last job": document["last_job"],
+            "status": document["last_status"],
+            "message": document["last_message"],
+            "result": ", ".join(f"{value} {name}" for name, value in result.items() if isinstance(value, int) and value),
+            "skipped": skipped and f"{skipped['due']}, while job {skipped['job']} was active",
+        }
+    )

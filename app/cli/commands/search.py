@@ -1,0 +1,114 @@
+"""`dyad search`: what looks like this image, or like this tile."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import options
+from app.cli.client.backend import Document
+from app.cli.client.connect import open_backend
+from app.cli.options import Target
+from app.cli.output import notice, print_json, print_table
+from app.domain.cards import MAX_DEPTH
+
+
+def search(
+    collection: options.CollectionId,
+    example: Annotated[
+        str, typer.Argument(metavar="IMAGE|ITEM_ID", help="An image file, or the id of an indexed tile.", show_default=False)
+    ],
+    positive: Annotated[
+        list[str] | None, typer.Option(metavar="ITEM_ID", help="One more good example; may be repeated.")
+    ] = None,
+    negative: Annotated[list[str] | None, typer.Option(metavar="ITEM_ID", help="A bad example; may be repeated.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many results; 10 if not given, at most 1000.")] = None,
+    bbox: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="Only tiles that touch this box, in degrees.")] = None,
+    datetime: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only tiles of this time or interval: 2020-01-01/2020-12-31, 2020-06-01/.."),
+    ] = None,
+    labels: Annotated[str | None, typer.Option(metavar="L,L,...", help="Only tiles with any of these labels.")] = None,
+    rerank: Annotated[
+        bool | None,
+        typer.Option("--rerank/--no-rerank", help="Let the matcher re-order the best, or not; else as the model has it."),
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, max=MAX_DEPTH, help="Re-rank so many candidates; as the model has it if not given.")
+    ] = None,
+    min_probability: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="P", help="Only tiles that match with at least this probability.")
+    ] = None,
+    diversify: Annotated[bool, typer.Option("--diversify", help="Show each place once: near-copies are folded.")] = False,
+    json: options.JsonFlag = False,
+    home: options.Home = None,
+    url: options.Url = None,
+) -> None:
+    """Find the tiles of a collection that look like an example, the most similar first.
+
+    --positive and --negative make the example clearer: more that is meant, and what is not.
+
+    Examples:
+
+        dyad search ucm harbor07.jpg --limit 5
+
+        dyad search ucm harbor07.jpg --min-probability 0.8 --diversify
+
+        dyad search naip 5f3e0c52-6d0c-5c7e-b0a2-0a4c6e0e6d11 --bbox -120.5,36.0,-120.0,36.5 --json > similar.geojson
+    """
+    if rerank is False and depth is not None:
+        raise typer.BadParameter("--no-rerank and --depth contradict each other; give one of them")
+    image = Path(example) if Path(example).is_file() else None
+    if image is None and not _is_item_id(example):
+        raise typer.BadParameter(f"{example!r} is neither a file nor the id of a tile", param_hint="IMAGE|ITEM_ID")
+    query = options.given(
+        limit=limit,
+        bbox=options.parse_bbox(bbox),
+        datetime=datetime,
+        labels=options.parse_list(labels) or None,
+        negatives=negative or None,
+        rerank=rerank if depth is None else {"depth": depth},
+        min_probability=min_probability,
+        diversify=diversify or None,
+    )
+    positives = [*([] if image else [example]), *(positive or [])]
+    query["positives"] = positives
+    with open_backend(Target(url, home)) as dyad:
+        document = dyad.search(collection, query, image)
+    if json:
+        print_json(document)
+    else:
+        _print_hits(document, collection)
+
+
+def _is_item_id(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _print_hits(document: Document, collection: str) -> None:
+    if not document["features"]:
+        notice(f"nothing found: no tile of {collection} qualifies")
+        return
+    rows, end = [], document.get("matches_end_at")
+    has_copies = any("near_copies" in feature for feature in document["features"])
+    for feature in document["features"]:
+        found = feature["properties"]
+        chance = found.get("match_probability")
+        numbers = [found["rank"], f"{found['score']:.4f}", "" if chance is None else f"{chance:.0%}"]
+        copies = [len(feature.get("near_copies", ())) or ""] if has_copies else []
+        rows.append([*numbers, found["source"], ", ".join(found["labels"]), *copies, feature["id"]])
+    names = ["rank", "score", "match", "file", "labels", *(["copies"] if has_copies else []), "id"]
+    if document.get("rerank") is None:
+        names.remove("match")
+        rows = [[*row[:2], *row[3:]] for row in rows]
+    numeric = [name for name in names if name in ("rank", "score", "match", "copies")]
+    print_table(names, rows, right=numeric, whole=[*numeric, "id"])
+    if end is not None and end < document["features"][-1]["properties"]["rank"]:
+        notice(f"matches end at rank {end}" if end else "nothing matches; these are the most similar")

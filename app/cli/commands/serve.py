@@ -1,0 +1,110 @@
+"""`dyad serve`: the service."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import options
+from app.cli.output import notice
+from app.errors import StartupError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from app.container import Container
+    from app.settings import Settings
+
+BACKLOG = 2048
+GRACE_SECONDS = 10
+"""How long requests in flight may take to end after Ctrl-C."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; DYAD_HOST, or 127.0.0.1, if not given.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port to listen on, 0 for a free one; DYAD_PORT, or 8000, if not given."),
+    ] = None,
+    home: options.Home = None,
+) -> None:
+    """Start the service: the web page and the HTTP interface. Ctrl-C stops it.
+
+    Example: dyad serve --port 9000 --home /srv/dyad
+    """
+    from app.settings import load_settings
+    from app.telemetry.logs import configure_service_logs
+    from app.telemetry.tracing import configure_tracing
+
+    settings = load_settings(home=home, host=host, port=port)
+    configure_service_logs(settings)
+    configure_tracing()
+    listener = _listen(settings)
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    # uvicorn raises the signals that ended it once more: both then arrive here, where being told to stop is no failure.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(settings, listener)
+    except KeyboardInterrupt:
+        notice("stopped")
+    finally:
+        listener.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The bound socket.
+
+    Raises:
+        StartupError: the address cannot be had, or the home is in use, which explains that better where it is so.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        from app.container import Container
+
+        Container(settings).close()
+        raise StartupError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another port with --port"
+        ) from None
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    from app.container import Container
+
+    container = Container(settings, settings.url)
+    server = _server(settings, container)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        container.close()
+    if not server.started:
+        raise StartupError("the service did not start; the lines above say why")
+
+
+def _server(settings: Settings, container: Container) -> uvicorn.Server:
+    import uvicorn
+
+    from app.api.middleware.request_heads import PatientProtocol
+    from app.main import create_app
+
+    class Server(uvicorn.Server):
+        """Says where it is as soon as it answers."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                notice(f"Dyad is at {settings.url} (state in {settings.home}); Ctrl-C stops it")
+
+    return Server(
+        uvicorn.Config(
+            create_app(container),
+            http=PatientProtocol,
+            log_config=None,
+            access_log=settings.log_format == "json" or settings.log_level == "DEBUG",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )

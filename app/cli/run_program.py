@@ -1,0 +1,70 @@
+"""Programs of the learning side, run as children: the service imports none of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from app.errors import NotFound, StartupError
+from app.inference.local_models import BUNDLED
+from app.python_modules import missing_modules, module_command, module_environment
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def check_installed(*modules: str) -> None:
+    """Refuse to begin without what a program needs.
+
+    Raises:
+        StartupError: a module is not installed.
+    """
+    if missing := missing_modules(*modules):
+        raise StartupError(f'{", ".join(missing)} is not installed; pip install "dyad[train]"')
+
+
+def run_module(module: str, arguments: Sequence[str]) -> int:
+    """Run `python -m module` on this command's streams until it ends; its exit status, 128 + the signal that killed it.
+
+    The child is a process group of its own and gets each signal from here: a Ctrl-C reaches it once, whoever sent it.
+    """
+    command = module_command(module, arguments)
+    with subprocess.Popen(command, env=module_environment(), process_group=0) as child:  # noqa: S603 - our own program
+
+        def forward(number: int, frame: FrameType | None) -> None:
+            child.send_signal(number)
+
+        before = {number: signal.signal(number, forward) for number in _FORWARDED}
+        try:
+            status = child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
+def find_bundle(name_or_folder: str, home: Path) -> Path:
+    """The folder of a bundle: itself, or that of the id in `home` or among those that come with Dyad.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    for folder in (Path(name_or_folder), home / "models" / name_or_folder, BUNDLED / name_or_folder):
+        if (folder / "card.json").is_file():
+            return folder
+    raise NotFound(f"{name_or_folder}: no folder with a model's card.json, and no such model in {home / 'models'}")
+
+
+def as_arguments(options: Mapping[str, object]) -> list[str]:
+    """Options by name as a command line: None and False are left out, True is a flag, lists are repeated."""
+    arguments: list[str] = []
+    for name, value in options.items():
+        if value is True:
+            arguments.append(name)
+        elif isinstance(value, list | tuple):
+            arguments += [f"{name}={each}" for each in value]
+        elif value is not None and value is not False:
+            arguments.append(f"{name}={value}")
+    return arguments

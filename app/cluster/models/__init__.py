@@ -1,0 +1,1 @@
+"""Model bundles that all processes of a cluster share through the blob store."""

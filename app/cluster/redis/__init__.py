@@ -1,0 +1,1 @@
+"""Redis: the client, the job store and the locks of a cluster."""

@@ -1,0 +1,228 @@
+"""Jobs in Redis, for any number of processes.
+
+::
+
+    dyad:job:{id}                       hash: document (JSON), seq, call (that made it)
+    dyad:job:{id}:items                 sorted set: tile ids in the order they came
+    dyad:jobs:{collection}:{status}     sorted set: job ids by seq; also once more with no collection, for all
+    dyad:seq                            the last seq
+
+A change reads the document, makes the new one and has a script put it there if nobody was quicker; else it begins again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis
+from typing_extensions import override
+
+from app.cluster.redis.client import KEYS, translated
+from app.domain.jobs import Job, JobStatus
+from app.errors import Conflict, NotFound
+from app.ports import JobStore
+
+_PAGE = 1000
+_NAME = "jobs"
+
+# The client sends a call again whose answer did not come; the second time it finds what it made itself.
+_CREATE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    if redis.call('HGET', KEYS[1], 'call') == ARGV[3] then return 1 else return 0 end
+end
+local seq = redis.call('INCR', KEYS[2])
+redis.call('HSET', KEYS[1], 'document', ARGV[2], 'seq', seq, 'call', ARGV[3])
+for i = 3, #KEYS do redis.call('ZADD', KEYS[i], seq, ARGV[1]) end
+return 1
+"""
+# ARGV: id, the document that was read, the new one, how many of KEYS[2..] are to be left, the rest to be entered
+_REPLACE = """
+if redis.call('HGET', KEYS[1], 'document') ~= ARGV[2] then return 0 end
+local seq = redis.call('HGET', KEYS[1], 'seq')
+redis.call('HSET', KEYS[1], 'document', ARGV[3])
+local left = tonumber(ARGV[4])
+for i = 2, 1 + left do redis.call('ZREM', KEYS[i], ARGV[1]) end
+for i = 2 + left, #KEYS do redis.call('ZADD', KEYS[i], seq, ARGV[1]) end
+return 1
+"""
+_DELETE = """
+if redis.call('HGET', KEYS[1], 'document') ~= ARGV[2] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+for i = 3, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
+return 1
+"""
+_ADD_ITEMS = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local place = redis.call('ZCARD', KEYS[2])
+for i = 1, #ARGV do place = place + redis.call('ZADD', KEYS[2], 'NX', place, ARGV[i]) end
+return 1
+"""
+
+
+class RedisJobStore(JobStore):
+    """`JobStore` over a client of `app.cluster.redis.client`, which it closes."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client: Any = client  # its types leave open whether texts come as bytes
+        self._create = client.register_script(_CREATE)
+        self._replace = client.register_script(_REPLACE)
+        self._delete = client.register_script(_DELETE)
+        self._add_items = client.register_script(_ADD_ITEMS)
+
+    @override
+    def create(self, job: Job) -> None:
+        with translated(_NAME):
+            keys = [_key(job.id), f"{KEYS}seq", *_lists(job)]
+            if not self._create(keys=keys, args=[job.id, job.model_dump_json(), uuid.uuid4().hex]):
+                raise Conflict(f"job {job.id} exists already")
+
+    @override
+    def get(self, job_id: str) -> Job:
+        return Job.model_validate_json(self._document(job_id))
+
+    @override
+    def list(
+        self, *, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
+    ) -> Sequence[Job]:
+        with translated(_NAME):
+            below = "+inf"
+            if after is not None:
+                seq = self._client.hget(_key(after), "seq")
+                if seq is None:
+                    raise NotFound(f"no job {after}")
+                below = f"({seq}"
+            pages = [
+                self._client.zrevrangebyscore(
+                    _list(collection, each), below, "-inf", start=0, num=limit, withscores=True, score_cast_func=float
+                )
+                for each in (status or JobStatus)
+            ]
+            newest = heapq.nlargest(limit, ((seq, job_id) for page in pages for job_id, seq in page))
+            documents = self._documents([job_id for _, job_id in newest])
+        jobs = [Job.model_validate_json(document) for document in documents if document is not None]
+        return [job for job in jobs if not status or job.status in status]  # one may have changed between the two trips
+
+    @override
+    def update(self, job_id: str, *, only_if: Sequence[JobStatus] = (), **changes: Any) -> Job | None:
+        unknown = changes.keys() - Job.model_fields.keys()
+        if unknown:
+            raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
+        while True:
+            document = self._document(job_id)
+            job = Job.model_validate_json(document)
+            if only_if and job.status not in only_if:
+                return None
+            changed = Job.model_validate({**job.model_dump(), **changes, "updated": datetime.now(UTC)})
+            if self._put(job, document, changed):
+                return changed
+
+    @override
+    def claim(self, kinds: Sequence[str] = ()) -> Job | None:
+        start = 0
+        while True:
+            with translated(_NAME):
+                ids = self._client.zrange(_list(None, JobStatus.ACCEPTED), start, start + _PAGE - 1)
+                documents = self._documents(ids)
+            for document in filter(None, documents):
+                job = Job.model_validate_json(document)
+                if job.status is not JobStatus.ACCEPTED or (kinds and job.kind not in kinds):
+                    continue
+                now = datetime.now(UTC)
+                begun = {
+                    "status": JobStatus.RUNNING,
+                    "attempts": job.attempts + 1,
+                    "started": job.started or now,
+                    "updated": now,
+                }
+                changed = job.model_copy(update=begun)
+                if self._put(job, document, changed):
+                    return changed
+                break  # somebody was quicker: look again
+            else:
+                if len(ids) < _PAGE:
+                    return None
+                start += _PAGE
+
+    @override
+    def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:
+        with translated(_NAME):
+            for first in range(0, max(1, len(item_ids)), _PAGE):
+                ids = list(item_ids[first : first + _PAGE])
+                if not self._add_items(keys=[_key(job_id), _items(job_id)], args=ids):
+                    raise NotFound(f"no job {job_id}")
+
+    @override
+    def items(self, job_id: str) -> Iterator[str]:
+        place = 0
+        while True:
+            with translated(_NAME):
+                page = self._client.zrange(_items(job_id), place, place + _PAGE - 1)
+            if not page:
+                return
+            yield from page
+            place += len(page)
+
+    @override
+    def delete(self, job_id: str) -> None:
+        while True:
+            try:
+                document = self._document(job_id)
+            except NotFound:
+                return
+            keys = [_key(job_id), _items(job_id), *_lists(Job.model_validate_json(document))]
+            with translated(_NAME):
+                if self._delete(keys=keys, args=[job_id, document]):
+                    return
+
+    @override
+    def ping(self) -> None:
+        with translated(_NAME):
+            self._client.ping()
+
+    @override
+    def close(self) -> None:
+        self._client.close()
+
+    def _document(self, job_id: str) -> str:
+        with translated(_NAME):
+            document: str | None = self._client.hget(_key(job_id), "document")
+        if document is None:
+            raise NotFound(f"no job {job_id}")
+        return document
+
+    def _documents(self, job_ids: Sequence[str]) -> Sequence[str | None]:
+        """In one trip; None for what is gone meanwhile."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hget(_key(job_id), "document")
+            return list(pipeline.execute())
+
+    def _put(self, before: Job, document: str, after: Job) -> bool:
+        """Replace what was read as `document`; False if it has changed since."""
+        left = [key for key in _lists(before) if key not in _lists(after)]
+        entered = [key for key in _lists(after) if key not in _lists(before)]
+        with translated(_NAME):
+            keys = [_key(before.id), *left, *entered]
+            return bool(self._replace(keys=keys, args=[before.id, document, after.model_dump_json(), len(left)]))
+
+
+def _key(job_id: str) -> str:
+    return f"{KEYS}job:{job_id}"
+
+
+def _items(job_id: str) -> str:
+    return f"{_key(job_id)}:items"
+
+
+def _list(collection: str | None, status: JobStatus) -> str:
+    return f"{KEYS}jobs:{collection or ''}:{status}"
+
+
+def _lists(job: Job) -> list[str]:
+    """The lists that a job is in."""
+    everywhere = _list(None, job.status)
+    return [everywhere] if job.collection is None else [everywhere, _list(job.collection, job.status)]

@@ -1,0 +1,1 @@
+"""Raster files to arrays: GDAL, decoding, windows, bands, scaling, previews."""

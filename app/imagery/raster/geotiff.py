@@ -1,0 +1,286 @@
+"""TIFFs through GDAL: opened so that nothing but the one file is ever read, read by windows, never whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.transform import GCPTransformer
+from rasterio.windows import Window as RasterWindow
+
+from app.domain.tiles import Window
+from app.errors import InvalidInput, TooLarge
+from app.imagery.footprints import Floats, Georeference
+from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment, open_dataset
+
+MAX_BANDS = 512
+BYTES_PER_PIXEL = 4
+"""Memory for one decoded block or window, as a multiple of DYAD_MAX_PIXELS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Pixels of a raster. raw: (C, h, w) in the file's type. bands: the C raster bands that they are, counted from 0.
+
+    mask: (h, w) bool of an internal mask, or None.
+    """
+
+    raw: NDArray[Any]
+    bands: tuple[int, ...]
+    mask: NDArray[np.bool_] | None
+
+
+class Raster:
+    """An open TIFF. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
+
+    names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
+    dtype: of the values that `bands` gives. has_overviews: there are smaller copies, so that decimated reads are cheap.
+    """
+
+    def __init__(self, dataset: DatasetReader, max_pixels: int) -> None:
+        self._dataset = dataset
+        self.width, self.height = int(dataset.width), int(dataset.height)
+        self._check(max_pixels)
+        colours = dataset.colorinterp
+        self._lut = _lut(dataset) if colours[0] == ColorInterp.palette else None
+        self._is_cmyk = colours[:4] == _CMYK and dataset.dtypes[0] == "uint8"
+        is_virtual = self._lut is not None or self._is_cmyk
+        self.names = list(_RGB) if is_virtual else [_name(*pair) for pair in zip(dataset.descriptions, colours, strict=True)]
+        self.alpha = None if is_virtual or ColorInterp.alpha not in colours else colours.index(ColorInterp.alpha)
+        self.dtype = np.dtype(np.uint8 if is_virtual else dataset.dtypes[0])
+        self._has_mask = self.alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        self.has_overviews = bool(dataset.overviews(1))
+        self._nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
+
+    def _check(self, max_pixels: int) -> None:
+        source = self._dataset
+        if source.count > MAX_BANDS:
+            raise TooLarge(f"the file has {source.count} bands; the limit is {MAX_BANDS}")
+        if np.dtype(source.dtypes[0]).kind not in "iuf":
+            raise InvalidInput(f"values of type {source.dtypes[0]} cannot be made a picture; convert them to real numbers")
+        height, width = source.block_shapes[0]
+        bands = source.count if source.interleaving is not None and source.interleaving.value == "PIXEL" else 1
+        if height * width * bands * np.dtype(source.dtypes[0]).itemsize > BYTES_PER_PIXEL * max_pixels:
+            raise TooLarge(
+                f"the file is stored in blocks of {width} x {height} pixels, which cannot be read in parts (DYAD_MAX_PIXELS is"
+                f" {max_pixels}); rewrite it as a Cloud Optimized GeoTIFF: gdal_translate -of COG in.tif out.tif"
+            )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The file's tags in the default and the IMAGERY domain."""
+        return {**self._dataset.tags(), **self._dataset.tags(ns="IMAGERY")}
+
+    @property
+    def crs(self) -> str | None:
+        """`EPSG:32618` or the like, WKT where there is no code, None without a CRS."""
+        crs = self._crs
+        if not crs:
+            return None
+        authority = crs.to_authority()
+        return ":".join(authority) if authority else str(crs.to_wkt())
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the file says where its pixels are, in whatever CRS, known or not."""
+        return bool(self._gcps) or not self._has_no_transform
+
+    def georeference(self) -> Georeference:
+        """Where the pixels are on Earth.
+
+        Raises:
+            InvalidInput: there is no CRS, or it cannot be related to WGS 84, or the geotransform is degenerate.
+        """
+        if not self._crs:
+            raise InvalidInput(
+                "the file has coordinates but no coordinate reference system (CRS); assign it, for example"
+                " gdal_edit.py -a_srs EPSG:32614 file.tif, or give geometry or bbox in the metadata"
+            )
+        if self._gcps:
+            try:
+                points = GCPTransformer(self._gcps)
+            except GDAL_ERRORS:
+                raise InvalidInput("the ground control points do not fit together; warp the file first (gdalwarp)") from None
+            return Georeference(lambda cols, rows: _finite_xy(points.xy(rows, cols, offset="ul")), self._crs.to_wkt())
+        matrix = self._dataset.transform
+        if not np.isfinite(matrix[:6]).all() or matrix.determinant == 0:
+            raise InvalidInput("the geotransform of the file is degenerate: its pixels have no area")
+        a, b, c, d, e, f = matrix[:6]
+        return Georeference(lambda cols, rows: (a * cols + b * rows + c, d * cols + e * rows + f), self._crs.to_wkt())
+
+    def read(
+        self,
+        window: Window | None = None,
+        *,
+        shape: tuple[int, int] | None = None,
+        positions: Sequence[int] | None = None,
+        average: bool = False,
+    ) -> Block:
+        """Read a window (None: everything), decimated to `shape` (height, width) where given.
+
+        positions: only what `bands` needs for these (None: all bands of the file).
+        average: by averaging (for pictures) instead of by nearest pixels (for statistics).
+
+        Raises:
+            UnreadableImage: the file is damaged there.
+        """
+        where = None if window is None else _to_rasterio(window)
+        method = Resampling.average if average and self._lut is None else Resampling.nearest
+        options = {"window": where, "resampling": method}
+        needed = self._needed(positions)
+        indexes = [band + 1 for band in needed]
+        try:
+            with environment():  # masks and overviews are opened now
+                raw = self._dataset.read(indexes, out_shape=None if shape is None else (len(needed), *shape), **options)
+                mask = self._dataset.read_masks(1, out_shape=shape, **options) > 0 if self._has_mask else None
+        except GDAL_ERRORS as error:
+            raise damaged(error) from None
+        return Block(raw, needed, mask)
+
+    def _needed(self, positions: Sequence[int] | None) -> tuple[int, ...]:
+        if positions is None or self._lut is not None or self._is_cmyk:
+            return tuple(range(self._dataset.count))
+        return tuple(sorted({*positions, *(() if self.alpha is None else (self.alpha,))}))
+
+    def bands(self, block: Block, positions: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values (B, h, w) of the bands at `positions` of a block, and which are valid, (B, h, w) bool.
+
+        An alpha band masks unless it is among the positions. A nodata value in single bands of 8-bit colours is a colour;
+        the pixel is invalid only where all bands have it. In any other type each band speaks for itself.
+        """
+        raw = block.raw
+        is_virtual = self._lut is not None or self._is_cmyk
+        source = raw if is_virtual else raw[[block.bands.index(position) for position in positions]]
+        valid = np.ones(source.shape, np.bool_) if self._nodata is None else _differs(source, self._nodata)
+        if source.dtype.kind == "f":
+            valid &= np.isfinite(source)
+        elif source.dtype == np.uint8 and self._nodata is not None:
+            valid = np.broadcast_to(valid.any(axis=0), valid.shape)
+        if block.mask is not None:
+            valid = valid & block.mask
+        if self.alpha is not None and self.alpha not in positions:
+            valid = valid & (raw[block.bands.index(self.alpha)] > 0)
+        if not is_virtual:
+            return source, valid
+        colours, opaque = self._to_rgb(raw)
+        opaque = opaque & valid.any(axis=0)
+        return colours[list(positions)], np.broadcast_to(opaque, (len(positions), *opaque.shape))
+
+    def _to_rgb(self, raw: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """(3, h, w) uint8 colours of palette indexes or CMYK, and (h, w) whether they are opaque."""
+        if self._lut is not None:
+            rgba = self._lut[raw[0]]
+            return np.moveaxis(rgba[..., :3], -1, 0), rgba[..., 3] > 0
+        light = (255 - raw[:3].astype(np.uint16)) * (255 - raw[3]) // 255
+        return light.astype(np.uint8), np.ones(raw.shape[1:], np.bool_)
+
+    def window_bytes(self, window: Window) -> int:
+        """Bytes of a window with all its bands in memory."""
+        return int(window.width * window.height * self._dataset.count * np.dtype(self._dataset.dtypes[0]).itemsize)
+
+    def crop(self, window: Window, block: Block) -> bytes:
+        """The window as a GeoTIFF of its own, compressed losslessly: all bands (`block`), CRS, nodata, colours, mask."""
+        source = self._dataset
+        profile: dict[str, Any] = {
+            "driver": "GTiff", "width": window.width, "height": window.height, "count": source.count,
+            "dtype": source.dtypes[0], "nodata": source.nodata, "compress": "deflate", "zlevel": 1,
+            "predictor": 3 if block.raw.dtype.kind == "f" else 2, "crs": self._crs,
+        }  # fmt: skip
+        if block.raw.dtype.kind != "f" and block.raw.dtype.itemsize > 4:
+            profile["predictor"] = 1
+        if self._gcps:
+            profile["gcps"] = [GroundControlPoint(p.row - window.row, p.col - window.col, p.x, p.y, p.z) for p in self._gcps]
+        else:
+            a, b, c, d, e, f = source.transform[:6]
+            corner = (a * window.col + b * window.row + c, d * window.col + e * window.row + f)
+            profile["transform"] = rasterio.Affine(a, b, corner[0], d, e, corner[1])
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
+            with memory.open(**profile) as target:
+                if target.colorinterp != source.colorinterp:  # GDAL takes it only before the pixels
+                    target.colorinterp = source.colorinterp
+                target.descriptions = source.descriptions
+                target.write(block.raw)
+                if self._lut is not None:
+                    target.write_colormap(1, source.colormap(1))
+                if block.mask is not None:
+                    target.write_mask(block.mask)
+            return bytes(memory.getbuffer())
+
+    @property
+    def _gcps(self) -> list[GroundControlPoint]:
+        return list(self._dataset.gcps[0]) if self._has_no_transform else []
+
+    @property
+    def _crs(self) -> Any:
+        return self._dataset.gcps[1] if self._gcps else self._dataset.crs
+
+    @property
+    def _has_no_transform(self) -> bool:
+        a, b, c, d, e, f = self._dataset.transform[:6]
+        return (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)
+
+
+@contextmanager
+def open_raster(source: Path | bytes, max_pixels: int) -> Iterator[Raster]:
+    """Open a TIFF, a file or its bytes.
+
+    Raises:
+        UnreadableImage: damaged. TooLarge: too many bands, or blocks too large to read. InvalidInput: complex numbers.
+    """
+    with open_dataset(source) as dataset:
+        try:
+            with environment():
+                raster = Raster(dataset, max_pixels)
+        except GDAL_ERRORS as error:
+            raise damaged(error) from None
+        yield raster
+
+
+_RGB = ("red", "green", "blue")
+_CMYK = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
+_COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue", ColorInterp.alpha: "alpha"}
+
+
+def _name(description: str | None, colour: ColorInterp) -> str | None:
+    return description or _COLOURS.get(colour)
+
+
+def _lut(dataset: DatasetReader) -> NDArray[np.uint8] | None:
+    """The palette as (256 or 65 536, 4) uint8 RGBA."""
+    if dataset.dtypes[0] not in ("uint8", "uint16"):
+        return None
+    table = np.zeros((256 if dataset.dtypes[0] == "uint8" else 65_536, 4), np.uint8)
+    for index, colour in dataset.colormap(1).items():
+        table[index] = colour
+    return table
+
+
+def _differs(values: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    different: NDArray[np.bool_]
+    if np.isnan(nodata):
+        different = ~np.isnan(values)
+        return different
+    if values.dtype.kind in "iu":
+        info = np.iinfo(values.dtype)
+        if nodata != int(nodata) or not info.min <= nodata <= info.max:
+            return np.ones(values.shape, np.bool_)
+        nodata = int(nodata)
+    different = values != values.dtype.type(nodata)
+    return different
+
+
+def _finite_xy(xy: tuple[Any, Any]) -> tuple[Floats, Floats]:
+    return np.asarray(xy[0], np.float64), np.asarray(xy[1], np.float64)
+
+
+def _to_rasterio(window: Window) -> RasterWindow:
+    return RasterWindow(window.col, window.row, window.width, window.height)

@@ -1,0 +1,176 @@
+"""Zips of images and of models, unpacked member by member, suspicious of everything that a zip says of itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from app.atomic_files import is_full_disk
+from app.errors import DyadError, InvalidInput, OutOfSpace, TooLarge, UnreadableImage
+from app.imagery.sources.file_kinds import FileKind, sniff
+
+CHUNK = 1024 * 1024
+MAX_MEMBERS = 1_000_000
+MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
+MEMBER_BYTES = 1024
+"""Of the table of contents, for one member; names are seldom longer than a tenth of it."""
+MAX_RATIO = 200
+"""No archive of real images or models shrinks further; checked once `RATIO_FREE_BYTES` have come out."""
+RATIO_FREE_BYTES = 64 * 1024 * 1024
+_MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
+_SKIPPED_FOLDERS = {"__MACOSX"}
+
+
+def extract(
+    path: Path,
+    name: str,
+    into: Path,
+    max_bytes: int,
+    max_members: int = MAX_MEMBERS,
+    members: tuple[int, int] | None = None,
+) -> Iterator[tuple[str, Path | DyadError]]:
+    """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and a staged file or why there is none.
+
+    name: of the archive. into: an existing folder for the staged files, whose names are random; the caller deletes each.
+    max_bytes: limit of all members together. max_members: how many; folders, dot files and what macOS adds count, and are
+    passed over. members: only those from the first number to before the second, see `count_members`.
+
+    Raises:
+        UnreadableImage: no zip, or damaged. TooLarge: more than `max_bytes` unpacked, or compressed absurdly (a zip bomb),
+            or too many members. OutOfSpace: the disk is full.
+    """
+    first, end = members or (0, max_members)
+    with _opened(path, max_members) as archive:
+        wanted = _wanted(archive)
+        budget = _Budget(max_bytes, path.stat().st_size)
+        budget.check(sum(member.file_size for member in wanted))
+        seen: set[str] = set()
+        for number, member in enumerate(wanted[:end]):
+            source = f"{name}/{member.filename}"
+            try:
+                _check_member(member, seen)
+                seen.add(member.filename)
+                if number < first:
+                    continue
+                staged = _unpack(archive, member, into, budget)
+            except (InvalidInput, UnreadableImage) as error:
+                if number >= first:
+                    yield source, error
+                continue
+            yield source, staged
+
+
+def count_members(path: Path, max_members: int = MAX_MEMBERS) -> int:
+    """How many members of a zip `extract` gives.
+
+    Raises:
+        UnreadableImage, TooLarge: as `extract`.
+    """
+    with _opened(path, max_members) as archive:
+        return len(_wanted(archive))
+
+
+def _opened(path: Path, max_members: int) -> zipfile.ZipFile:
+    _check_directory(path, max_members)
+    try:
+        archive = zipfile.ZipFile(path)
+    except _MEMBER_ERRORS as error:
+        raise UnreadableImage(f"the zip is damaged or cut short ({error}); pack it again") from None
+    if len(archive.infolist()) > max_members:  # whatever the end of the archive said
+        archive.close()
+        raise _too_many(max_members)
+    return archive
+
+
+def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [member for member in archive.infolist() if not _is_skipped(member)]
+
+
+class _Budget:
+    """Bytes that may still come out of an archive."""
+
+    def __init__(self, max_bytes: int, packed: int) -> None:
+        self._max_bytes, self._packed, self._used = max_bytes, packed, 0
+
+    def spend(self, size: int) -> None:
+        """Count bytes that really came out, whatever the headers say."""
+        self._used += size
+        self.check(self._used)
+
+    def check(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise TooLarge(f"the zip unpacks to more than {self._max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); send it in parts")
+        if size > RATIO_FREE_BYTES and size > MAX_RATIO * self._packed:
+            raise TooLarge(
+                f"the zip unpacks to more than {MAX_RATIO} times its size, as no images or models do; if that is meant, pack it"
+                " without compression"
+            )
+
+
+def _is_skipped(member: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(member.filename).parts
+    is_hidden = any(part.startswith(".") and part != ".." for part in parts) or bool(_SKIPPED_FOLDERS.intersection(parts))
+    return member.is_dir() or is_hidden or parts[-1:] == ("Thumbs.db",)
+
+
+def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
+    name = member.filename
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or not name.isprintable():
+        raise InvalidInput("the path of this member leads out of the archive; pack it with plain relative paths")
+    if name in seen:
+        raise InvalidInput("the archive has this name twice; only the first is taken")
+    if member.flag_bits & 0x1:
+        raise UnreadableImage("encrypted; pack it without a password")
+    mode = member.external_attr >> 16
+    if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
+        raise InvalidInput("a link or device, not a file; pack the file itself")
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budget: _Budget) -> Path:
+    staged = into / secrets.token_hex(16)
+    try:
+        with archive.open(member) as source, staged.open("xb") as target:
+            while chunk := source.read(CHUNK):
+                budget.spend(len(chunk))
+                target.write(chunk)
+        if sniff(staged) is FileKind.ZIP:
+            raise InvalidInput("a zip within a zip is not unpacked; send it on its own")
+    except _MEMBER_ERRORS as error:
+        staged.unlink(missing_ok=True)
+        raise UnreadableImage(f"damaged within the zip ({error}); pack it again") from None
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        why = "the disk is full" if is_full_disk(error) else os.strerror(error.errno or 0)
+        raise OutOfSpace(f"the zip cannot be unpacked into {into}: {why}; make room and try again") from None
+    except DyadError:
+        staged.unlink(missing_ok=True)
+        raise
+    return staged
+
+
+def _check_directory(path: Path, max_members: int) -> None:
+    """Refuse an archive whose table of contents would fill the memory, before it is read."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 66_000))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
+        raise UnreadableImage("the zip is cut short: its table of contents is missing; send it again")
+    members, directory = struct.unpack("<HI", tail[end + 10 : end + 16])
+    big = end - 76  # zip64: its record, then 20 bytes that point there; `zipfile` looks nowhere else
+    if big >= 0 and tail[big : big + 4] == b"PK\x06\x06" and tail[end - 20 : end - 16] == b"PK\x06\x07":
+        members, directory = struct.unpack("<QQ", tail[big + 32 : big + 48])
+    if members > max_members or directory > min(MAX_DIRECTORY_BYTES, max_members * MEMBER_BYTES):
+        raise _too_many(max_members)
+
+
+def _too_many(max_members: int) -> TooLarge:
+    return TooLarge(f"the zip has more than the {max_members} members that may come at once")

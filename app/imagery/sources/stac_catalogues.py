@@ -1,0 +1,163 @@
+"""The Items of STAC catalogues, collections and item collections (GeoJSON). What is on the web others fetch: see `Open`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pystac
+from pystac.serialization import identify_stac_object_type
+
+from app.domain.urls import Url, is_url
+from app.errors import Cancelled, DyadError, InvalidInput, Unavailable
+from app.imagery.sources.file_kinds import FileKind, sniff
+from app.imagery.sources.stac_items import (
+    STAC_ERRORS,
+    StacItem,
+    local_path,
+    parse_stac_item,
+    read_stac_document,
+    text_of,
+    unreadable,
+)
+
+MAX_BYTES = 128 * 1024 * 1024
+CATALOGUE = "STAC catalogue"
+_BRANCHES = frozenset({str(pystac.RelType.CHILD), str(pystac.RelType.ITEM)})
+_WEB_BRANCHES = _BRANCHES | {"items"}
+"""On the web a Collection may name its Items as a STAC API does: page by page."""
+_NEXT = frozenset({"next"})
+
+Place = Path | Url
+"""Where a document lies: a file here, or an address."""
+Open = Callable[[Place], tuple[Place, Path]]
+"""Gives the real place of what a link names, and the file its bytes are in; raises a `DyadError` if it may not be read."""
+
+
+class Found(NamedTuple):
+    """An Item of a catalogue, or why one, or a whole branch, cannot be read.
+
+    name: `collection/id` of the Item, or just its id; for what cannot be read, the href or number it was found by.
+    """
+
+    name: str
+    item: StacItem | DyadError
+
+
+def read_stac_catalogue(path: Path) -> dict[str, Any] | None:
+    """The JSON of a catalogue, a collection or an item collection; None for any other file, such as a single Item.
+
+    Raises:
+        InvalidInput: it is too large, or no JSON after all. OSError: it cannot be read.
+    """
+    if sniff(path) is not FileKind.STAC:
+        return None
+    document = read_stac_document(path, CATALOGUE, MAX_BYTES)
+    is_one = _is_item_collection(document) or _kind(document) not in (pystac.STACObjectType.ITEM, None)
+    return document if is_one else None
+
+
+def list_stac_items(place: Place, document: dict[str, Any], open_: Open, *, web: bool = False) -> Iterator[Found]:
+    """The Items of a catalogue or a collection with all below it, or of an item collection.
+
+    place, document: of a catalogue, links followed, and what `read_stac_catalogue` made of it. web: whether what lies here may
+    name what lies on the web; what lies there never names a file here.
+
+    Raises:
+        Unavailable: `open_` cannot open anything now.
+    """
+    return _Walk(open_, web).run(place, document)
+
+
+class _Walk:
+    """One walk through a tree of links; a document is looked at once, however often it is linked."""
+
+    def __init__(self, open_: Open, web: bool) -> None:
+        self._read = open_
+        self._web = web
+        self._seen: set[Place] = set()
+        self._waiting: list[tuple[str, Place]] = []
+
+    def run(self, place: Place, document: Any) -> Iterator[Found]:
+        self._seen.add(place)
+        yield from self._open(str(place), place, document)
+        while self._waiting:
+            href, linked = self._waiting.pop()
+            try:
+                real, path = self._read(linked)
+                if real not in self._seen:
+                    self._seen.add(real)
+                    yield from self._open(href, real, read_stac_document(path))
+            except (Cancelled, Unavailable):
+                raise
+            except DyadError as error:
+                yield Found(href, error)
+            except OSError as error:
+                yield Found(href, InvalidInput(f"{href} cannot be read: {error.strerror}"))
+
+    def _open(self, href: str, place: Place, document: Any) -> Iterator[Found]:
+        kind = _kind(document)
+        if _is_item_collection(document):
+            for number, feature in enumerate(document["features"]):
+                yield self._found(f"feature {number}", feature, place)
+            if isinstance(place, Url):
+                yield from self._follow(document, place, _NEXT)
+        elif kind is pystac.STACObjectType.ITEM:
+            yield self._found(href, document, place)
+        elif kind is None:
+            raise InvalidInput(f"{href}: no STAC catalogue, collection or Item that can be read")
+        else:
+            yield from self._follow(document, place, _BRANCHES if isinstance(place, Path) else _WEB_BRANCHES)
+
+    def _follow(self, document: dict[str, Any], place: Place, branches: Collection[str]) -> Iterator[Found]:
+        """Note where the links of a document lead."""
+        try:
+            links = [link for link in document.get("links", []) if str(link["rel"]) in branches]
+            hrefs = [(link["href"], str(link.get("method", "GET")).upper()) for link in links]
+        except STAC_ERRORS as error:
+            raise unreadable(CATALOGUE, error) from None
+        for href, method in reversed(hrefs):
+            try:
+                self._waiting.append(self._linked(href, method, place))
+            except InvalidInput as error:
+                yield Found(str(href), error)
+
+    def _linked(self, href: Any, method: str, place: Place) -> tuple[str, Place]:
+        """Where a link leads, after what to call it."""
+        what = f"a link of the {CATALOGUE}"
+        if method != "GET":
+            raise InvalidInput(f"{what} is to be asked by {method}, which is not done")
+        if isinstance(place, Url):
+            url = Url.parse(place.join(text_of(href, what)), allow_query=True)
+        elif self._web and is_url(text_of(href, what)):
+            url = Url.parse(href, allow_query=True)
+        else:
+            return href, local_path(href, place.parent, what)
+        return url.public(), url
+
+    def _found(self, name: str, document: Any, place: Place) -> Found:
+        base = place if isinstance(place, Url) else place.parent
+        return _found(name, partial(parse_stac_item, document, base, self._web))
+
+
+def _found(name: str, read: Callable[[], StacItem]) -> Found:
+    try:
+        item = read()
+    except InvalidInput as error:
+        return Found(name, error)
+    return Found("/".join(filter(None, (item.collection, item.id))), item)
+
+
+def _is_item_collection(document: Any) -> bool:
+    is_collection = isinstance(document, dict) and document.get("type") == "FeatureCollection"
+    return is_collection and isinstance(document.get("features"), list)
+
+
+def _kind(document: Any) -> pystac.STACObjectType | None:
+    """Catalogue, collection or Item; None for anything else."""
+    try:
+        return identify_stac_object_type(document)
+    except STAC_ERRORS:
+        return None

@@ -1,0 +1,173 @@
+"""STAC Items: place, time, properties, and the images that they name. Nothing is fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pystac
+from pydantic import TypeAdapter, ValidationError
+from pystac.errors import STACError, STACTypeError
+
+from app.domain.geometry import GeoJSON, parse_footprint
+from app.domain.metadata import Label
+from app.domain.urls import Url, is_url
+from app.errors import InvalidInput
+from app.imagery.sources.file_kinds import MAX_STAC_BYTES
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+_LABEL: TypeAdapter[str] = TypeAdapter(Label)
+_DATA_ROLES = {"data", "visual"}
+_OTHER_ROLES = {"thumbnail", "overview", "metadata"}
+STAC_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class StacItem:
+    """What Dyad takes from an Item.
+
+    geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
+    name. properties: the Item's, without those two. assets: keys and paths of its images; a path need not exist, and
+    whether it may be read is for the caller to say. urls: keys and addresses of those of its images that lie on the web.
+    collection: id of the STAC Collection that it is of.
+    """
+
+    id: str
+    geometry: GeoJSON | None
+    datetime: datetime | None
+    labels: tuple[str, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
+    assets: list[tuple[str, Path]] = field(default_factory=list)
+    urls: list[tuple[str, str]] = field(default_factory=list)
+    collection: str | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of its images; at least 1."""
+        return len(self.assets) + len(self.urls)
+
+
+def read_stac_item(path: Path, url: str | None = None, web: bool = False) -> StacItem:
+    """Read an Item. url: where it was fetched from, if it was. web: whether its images may lie on the web.
+
+    Raises:
+        InvalidInput: no Item, or a wrong one, or it names images that are not local files, or none at all.
+    """
+    return parse_stac_item(read_stac_document(path), path.resolve().parent if url is None else Url.parse(url), web)
+
+
+def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX_STAC_BYTES) -> Any:
+    """The JSON of a STAC file. what: it should be, for people.
+
+    Raises:
+        InvalidInput: too large, or no JSON. OSError: it cannot be read.
+    """
+    if path.stat().st_size > max_bytes:
+        raise InvalidInput(f"a {what} of more than {max_bytes >> 20} MiB is not read")
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(what, error) from None
+
+
+def parse_stac_item(document: Any, base: Path | Url, web: bool = False) -> StacItem:
+    """An Item from its JSON. base: the folder where it lies, links followed, or its own address; relative hrefs begin there.
+
+    Raises:
+        InvalidInput: see `read_stac_item`.
+    """
+    try:
+        item = pystac.Item.from_dict(document, preserve_dict=False)
+        when = item.datetime or item.common_metadata.start_datetime
+    except STAC_ERRORS as error:
+        raise unreadable("STAC Item", error) from None
+    assets, urls = _assets(item, base, web)
+    properties = {key: value for key, value in item.properties.items() if key not in ("datetime", "labels")}
+    return StacItem(
+        id=str(item.id),
+        geometry=None if item.geometry is None else parse_footprint(item.geometry),
+        datetime=None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC),
+        labels=_labels(item.properties.get("labels")),
+        properties=properties,
+        assets=assets,
+        urls=urls,
+        collection=None if item.collection_id is None else str(item.collection_id),
+    )
+
+
+def local_path(href: Any, folder: Path, what: str) -> Path:
+    """The file that an href means; relative ones begin at `folder`. what: whose href it is, for people.
+
+    Raises:
+        InvalidInput: it is no text, or lies elsewhere than on this machine.
+    """
+    if not _SCHEME.match(text_of(href, what)):
+        return folder / str(href)
+    parts = urlsplit(href)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(unquote(parts.path))
+    raise InvalidInput(f"{what} lies at {href[:200]}; only local files are read: download it and make the href relative")
+
+
+def text_of(href: Any, what: str) -> str:
+    """An href that may lead somewhere. what: whose it is, for people.
+
+    Raises:
+        InvalidInput: it is no text, or an empty one.
+    """
+    if not isinstance(href, str) or not href or "\x00" in href:
+        raise InvalidInput(f"{what} has no usable href")
+    return href
+
+
+def unreadable(what: str, error: Exception) -> InvalidInput:
+    """The error for a document that a STAC library could not take."""
+    return InvalidInput(f"not a {what} that can be read ({str(error)[:200] or type(error).__name__})")
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    """Those of a list of texts that labels may be made of."""
+    found = []
+    for text in value if isinstance(value, list) else ():
+        with suppress(ValidationError):
+            found.append(_LABEL.validate_python(text.replace(",", " ") if isinstance(text, str) else text, strict=True))
+    return tuple(dict.fromkeys(found))
+
+
+def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[str, Path]], list[tuple[str, str]]]:
+    """The images here, and those on the web. An Item from the web names no file here."""
+    files: list[tuple[str, Path]] = []
+    urls: list[tuple[str, str]] = []
+    for key, asset in item.assets.items():
+        if not _is_image(asset):
+            continue
+        what = f"asset {key!r} of the STAC Item"
+        if isinstance(base, Url):
+            urls.append((key, base.join(text_of(asset.href, what))))
+        elif web and is_url(text_of(asset.href, what)):
+            urls.append((key, asset.href))
+        else:
+            files.append((key, local_path(asset.href, base, what).resolve()))
+    if not files and not urls:
+        raise InvalidInput(
+            "the STAC Item names no image: none of its assets has the role data or visual or an image media type"
+        )
+    return files, urls
+
+
+def _is_image(asset: pystac.Asset) -> bool:
+    roles = set(asset.roles or ())
+    is_image = asset.media_type is None or asset.media_type.startswith("image/")
+    if roles & _OTHER_ROLES and not roles & _DATA_ROLES:
+        return False
+    return is_image and bool(roles & _DATA_ROLES or asset.media_type)

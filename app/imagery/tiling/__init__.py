@@ -1,0 +1,1 @@
+"""Scenes and images to tiles: where a GeoTIFF is cut."""

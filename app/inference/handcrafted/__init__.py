@@ -1,0 +1,1 @@
+"""Hand-crafted models: HoG and LBP, computed by threads."""

@@ -1,0 +1,90 @@
+"""A backup is one zip: what is in it, and whether it is whole.
+
+::
+
+    blobs/{key}            images, previews, reports, settings of collections, schedules, recent queries
+    vectors/{index}        a portable snapshot of each whole index
+    models/{id}.zip        bundles that were added
+    jobs.jsonl             jobs that have ended: {"job": {}}, then {"items": []} as often as it takes
+    backup.json            `Contents`; written last
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.errors import InvalidInput
+from app.services.catalogue.collection_store import DOCUMENTS
+from app.services.catalogue.indexes import RECORDS
+from app.services.schedules.schedule_store import SCHEDULES, STATES
+from app.services.search.recent_queries import PREFIX as QUERIES
+
+FORMAT = 1
+CONTENTS = "backup.json"
+BLOBS, VECTORS, MODELS, JOBS = "blobs/", "vectors/", "models/", "jobs.jsonl"
+DURABLE = (DOCUMENTS, RECORDS, QUERIES, SCHEDULES, STATES, "collections/", "reports/")
+"""What of the blobs is in a backup; the rest lives no longer than a job, or is added models."""
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+class Contents(BaseModel):
+    """entries: how many others there are. aliases: the live index of each collection. default_model: of new collections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    version: str
+    created: datetime
+    entries: int
+    aliases: dict[str, str]
+    default_model: str
+
+
+@contextmanager
+def open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
+    """Open a backup of which every byte was read and found to be as it was written.
+
+    Raises:
+        InvalidInput: it is no backup, one of a newer version, or broken. OSError: it cannot be read.
+    """
+    try:
+        file = zipfile.ZipFile(path)
+    except BROKEN as error:
+        raise InvalidInput(f"{path} is no whole backup ({error}); nothing was changed") from None
+    with file:
+        yield file, _checked(path, file)
+
+
+def _checked(path: Path, file: zipfile.ZipFile) -> Contents:
+    names = file.namelist()
+    try:
+        contents = Contents.model_validate_json(file.read(CONTENTS))
+        damaged = file.testzip()
+    except (KeyError, ValidationError) as error:
+        raise InvalidInput(
+            f"{path} is no backup that this version reads ({type(error).__name__}); nothing was changed"
+        ) from None
+    except BROKEN as error:
+        raise InvalidInput(f"{path} is damaged ({error}); nothing was changed") from None
+    if contents.format != FORMAT:
+        raise InvalidInput(f"{path} is a backup of format {contents.format}; this version reads {FORMAT}: upgrade Dyad")
+    strange = next((name for name in names if not _is_known(name)), None)
+    if damaged is not None or strange is not None or len(names) != contents.entries + 1 or len(set(names)) != len(names):
+        raise InvalidInput(f"{path} is damaged (at {damaged or strange or 'its list of entries'}); nothing was changed")
+    return contents
+
+
+def _is_known(name: str) -> bool:
+    if name in (CONTENTS, JOBS):
+        return True
+    folder, _, rest = name.partition("/")
+    if any(part in ("", ".", "..") for part in rest.split("/")) or "\\" in rest:
+        return False
+    return (f"{folder}/" == BLOBS and rest.startswith(DURABLE)) or (f"{folder}/" in (VECTORS, MODELS) and "/" not in rest)

@@ -1,0 +1,62 @@
+"""What the blob store keeps of collections: a document of settings each, their images, the reports on them."""
+
+from __future__ import annotations
+
+from app.domain.collections import Collection
+from app.domain.ids import check_collection_id
+from app.errors import NotFound
+from app.ports import Blobs
+
+DOCUMENTS = "catalogue/"
+MAX_NAMED = 10
+
+
+def reports_prefix(collection_id: str) -> str:
+    """Where the blob store keeps the reports of a collection's evaluations."""
+    return f"reports/{collection_id}/"
+
+
+class CollectionStore:
+    """Reads and writes the settings of collections, one JSON document each."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def ids(self) -> list[str]:
+        """Ids of all collections, sorted."""
+        return sorted(key.removeprefix(DOCUMENTS).removesuffix(".json") for key in self._blobs.keys(DOCUMENTS))
+
+    def exists(self, collection_id: str) -> bool:
+        """Whether there is such a collection."""
+        return self._blobs.exists(document_key(collection_id))
+
+    def get(self, collection_id: str) -> Collection:
+        """The settings of a collection.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        check_collection_id(collection_id)
+        try:
+            return Collection.model_validate_json(self._blobs.get(document_key(collection_id)))
+        except NotFound:
+            raise self.missing(collection_id) from None
+
+    def put(self, collection: Collection) -> None:
+        """Write settings, atomically."""
+        self._blobs.put(document_key(collection.id), collection.model_dump_json().encode())
+
+    def delete(self, collection_id: str) -> None:
+        """Remove the settings; nothing happens if there are none."""
+        self._blobs.delete([document_key(collection_id)])
+
+    def missing(self, collection_id: str) -> NotFound:
+        """The error of a collection that is not there; it names those that are."""
+        known = self.ids()
+        names = ", ".join(known[:MAX_NAMED]) + (", ..." if len(known) > MAX_NAMED else "")
+        return NotFound(f"no collection {collection_id!r}; there {'are ' + names if known else 'is none yet: create one'}")
+
+
+def document_key(collection_id: str) -> str:
+    """Where the blob store keeps a collection's settings."""
+    return f"{DOCUMENTS}{collection_id}.json"

@@ -1,0 +1,31 @@
+"""Which collections need which model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import suppress
+
+from app.domain.collections import Collection
+from app.errors import NotFound
+from app.ports import Blobs, VectorStore
+from app.services.catalogue.collection_store import DOCUMENTS
+
+
+class ModelUse:
+    """Looks at the indexes, live, kept or being built, and at what collections are set to have."""
+
+    def __init__(self, vectors: VectorStore, blobs: Blobs) -> None:
+        self._vectors = vectors
+        self._blobs = blobs
+
+    def __call__(self) -> dict[str, list[str]]:
+        """Ids of collections, sorted, by model id."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for index in self._vectors.indexes():
+            collection, _, version = index.partition(".")
+            found[version.rpartition(".")[0]].add(collection)
+        for key in self._blobs.keys(DOCUMENTS):
+            with suppress(NotFound):  # deleted meanwhile
+                settings = Collection.model_validate_json(self._blobs.get(key))
+                found[settings.model].add(settings.id)
+        return {model: sorted(collections) for model, collections in found.items()}

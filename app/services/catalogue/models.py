@@ -1,0 +1,206 @@
+"""Which models there are, which is the default, and whether one fits a collection."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.atomic_files import new_file
+from app.domain.cards import ModelCard, ModelEntry
+from app.domain.collections import Band
+from app.errors import Conflict, ModelMismatch, NotFound
+from app.ports import MODELS_LOCK, Inference, Locks, ModelProvider
+
+MAX_NAMED = 10
+Uses = Callable[[], Mapping[str, Sequence[str]]]
+"""Ids of the collections that need a model, by the model's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model at hand. is_default: a new collection gets it. used_by: ids of the collections that need it."""
+
+    entry: ModelEntry
+    is_default: bool
+    used_by: tuple[str, ...]
+
+    @property
+    def card(self) -> ModelCard:
+        """Its card."""
+        return self.entry.card
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A model that was imported. is_new: False if the very same bundle was there already."""
+
+    model: ModelInfo
+    is_new: bool
+
+
+class ModelService:
+    """Models by id.
+
+    uses: says who needs a model. max_bytes: what an imported zip may unpack to.
+    """
+
+    def __init__(self, provider: ModelProvider, uses: Uses, max_bytes: int, locks: Locks) -> None:
+        self._provider = provider
+        self._uses = uses
+        self._max_bytes = max_bytes
+        self._locks = locks
+
+    def cards(self) -> list[ModelCard]:
+        """Cards of all models, the default first."""
+        return self._provider.cards()
+
+    def all(self) -> list[ModelInfo]:
+        """All models, the default first."""
+        uses = self._uses()
+        entries = self._provider.entries()
+        return [ModelInfo(entry, entry is entries[0], tuple(uses.get(entry.card.id, ()))) for entry in entries]
+
+    def info(self, model_id: str) -> ModelInfo:
+        """One model.
+
+        Raises:
+            NotFound: no such model.
+        """
+        found = next((info for info in self.all() if info.card.id == model_id), None)
+        if found is None:
+            raise self._missing(model_id)
+        return found
+
+    def default(self) -> ModelCard:
+        """The card of the model that a new collection gets."""
+        return self._provider.cards()[0]
+
+    def card(self, model_id: str) -> ModelCard:
+        """The card of one model.
+
+        Raises:
+            NotFound: no such model.
+        """
+        found = next((card for card in self._provider.cards() if card.id == model_id), None)
+        if found is None:
+            raise self._missing(model_id)
+        return found
+
+    def load(self, model_id: str) -> Inference:
+        """The model, ready to embed.
+
+        Raises:
+            NotFound: no such model. InvalidBundle: its bundle does not fit.
+        """
+        return self._provider.load(model_id)
+
+    def check_fit(self, model_id: str, bands: Sequence[Band] | None) -> ModelCard:
+        """The card of a model that takes as many bands as the collection selects.
+
+        Raises:
+            ModelMismatch: it takes another number of bands. NotFound: no such model.
+        """
+        card = self.card(model_id)
+        if bands is not None and len(bands) != len(card.bands):
+            raise ModelMismatch(
+                f"model {card.id!r} looks at {len(card.bands)} bands ({', '.join(card.bands)}), `bands` selects {len(bands)}; "
+                f"select {len(card.bands)}, in that order (one may be named several times)"
+            )
+        return card
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """No model is deleted during this block: for whoever makes an index of one, from the look at it to the index."""
+        with self._locks.hold(MODELS_LOCK):
+            yield
+
+    def install(self, folder: Path) -> ModelCard:
+        """Take over a finished bundle, all of it or nothing; it is listed at once.
+
+        The folder is moved, or left where it is if the very same bundle is there.
+
+        Raises:
+            InvalidBundle: it does not fit. Conflict: another model has its id. OutOfSpace: the disk is full.
+        """
+        card, _ = self._provider.add(folder)
+        return card
+
+    def import_zip(self, archive: Path) -> Import:
+        """Take over the bundle in a zip, from whomever it comes.
+
+        Raises:
+            InvalidBundle, Conflict, OutOfSpace: as `install`. TooLarge: it unpacks to too much. Nothing is left behind.
+        """
+        card, is_new = self._provider.add_zip(archive, self._max_bytes)
+        return Import(self.info(card.id), is_new)
+
+    def stream_zip(self, model_id: str) -> Iterator[bytes]:
+        """The bundle of a model as a zip, in pieces; the same bytes every time.
+
+        Raises:
+            NotFound: no such model, or one without a bundle.
+        """
+        return self._provider.zipped(model_id)
+
+    def export_zip(self, model_id: str, target: Path) -> None:
+        """Write the bundle of a model to the new file `target`, all of it or nothing.
+
+        Raises:
+            NotFound: no such model, or one without a bundle. OSError: the file exists, or cannot be written.
+        """
+        pieces = self._provider.zipped(model_id)
+        with new_file(target) as file:
+            file.writelines(pieces)
+
+    def copy_bundle(self, model_id: str, target: Path) -> Path:
+        """Copy the bundle of a model into the folder `target`, made anew; the copy, named after the model.
+
+        Raises:
+            NotFound: no such model, or one without a bundle. OutOfSpace: the disk is full.
+        """
+        shutil.rmtree(target, ignore_errors=True)
+        return self._provider.copy(model_id, target)
+
+    def activate(self, model_id: str) -> ModelInfo:
+        """Make a model the default: of new collections, and of those that follow the active one.
+
+        Raises:
+            NotFound: no such model. InvalidBundle: it does not run.
+        """
+        with self._locks.hold(MODELS_LOCK):
+            model = self.load(model_id)
+            card = model.card
+            model.embed(np.zeros((1, card.input_size, card.input_size, len(card.bands)), np.uint8))
+            self._provider.set_default(model_id)
+            return self.info(model_id)
+
+    def delete(self, model_id: str) -> None:
+        """Delete an added bundle, one that does not fit included, and release the model.
+
+        Raises:
+            NotFound: no such model. Forbidden: it comes with Dyad. Conflict: it is the default, or a collection needs it.
+        """
+        with self._locks.hold(MODELS_LOCK):
+            entry = next((entry for entry in self._provider.entries() if entry.card.id == model_id), None)
+            if entry is None or entry.origin == "added":
+                self._check_unused(model_id)
+            self._provider.remove(model_id)
+
+    def _check_unused(self, model_id: str) -> None:
+        users = self._uses().get(model_id, ())
+        if users:
+            names = ", ".join(users[:MAX_NAMED]) + (", ..." if len(users) > MAX_NAMED else "")
+            raise Conflict(
+                f"model {model_id!r} is in use by {'collection' if len(users) == 1 else 'collections'} {names}; "
+                "re-index with another model or delete what uses it first"
+            )
+        if model_id == self.default().id:
+            raise Conflict(f"model {model_id!r} is the active one; activate another one first")
+
+    def _missing(self, model_id: str) -> NotFound:
+        return NotFound(f"no model {model_id!r}; there are {', '.join(card.id for card in self.cards())}")

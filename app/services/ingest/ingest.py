@@ -1,0 +1,300 @@
+"""Ingest: takes files in as a job, and runs it. Doing any ingest twice is harmless (UUIDv5 ids, content hashes)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from app.domain.jobs import Job
+from app.domain.metadata import FileMetadata, parse_metadata
+from app.domain.urls import is_url
+from app.errors import Cancelled, DyadError, InvalidInput, NotFound, Unavailable
+from app.imagery.demo_scene.scene import draw_sample_scene
+from app.imagery.sources.archives import count_members
+from app.ports import Blobs, JobContext, JobQueue, VectorStore
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.images import images_prefix
+from app.services.catalogue.models import ModelService
+from app.services.catalogue.tile_settings import cut_spec
+from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, slices
+from app.services.ingest.file_reader import FileReader
+from app.services.ingest.pipeline import Readers, Writer
+from app.services.ingest.read_policy import Roots
+from app.services.ingest.run import IngestRun
+from app.services.ingest.sources import (
+    Rejection,
+    SourceFile,
+    label_from_folder,
+    list_files,
+    read_manifest,
+    unpack,
+    with_metadata,
+    write_manifest,
+)
+from app.services.jobs.folders import JobFolders
+from app.services.maintenance.orphans import remove_orphans
+
+KIND = "ingest"
+MANIFEST = "manifest.jsonl"
+METADATA = "metadata.json"
+SAMPLE = "sample_scene.tif"
+SAMPLE_SEED = 0
+SAMPLE_SIZE = 1536
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLimits:
+    """max_bytes: what a zip may unpack to. max_pixels: of an image that is decoded whole. threads: readers."""
+
+    max_bytes: int
+    max_pixels: int
+    threads: int
+
+
+class IngestService:
+    """Takes files in and indexes them."""
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        models: ModelService,
+        vectors: VectorStore,
+        blobs: Blobs,
+        queue: JobQueue,
+        folders: JobFolders,
+        roots: Roots,
+        limits: IngestLimits,
+        helpers: Helpers | None = None,
+    ) -> None:
+        self._collections = collections
+        self._models = models
+        self._vectors = vectors
+        self._blobs = blobs
+        self._queue = queue
+        self._folders = folders
+        self._roots = roots
+        self._limits = limits
+        self._chunk_files = 0 if helpers is None else helpers.files
+        self._chunked = None if helpers is None else ChunkedIngest(blobs, helpers, self._index_chunk)
+
+    def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
+        """Index files that lie in `folder` (from `JobFolders.new`), which the job owns from now on.
+
+        files: the name that the client gave, and where it was staged. metadata: the JSON of the form field.
+
+        Raises:
+            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: no place to keep them.
+        """
+        self._collections.get(collection_id)
+        if not files:
+            raise InvalidInput("no files: send at least one in the multipart field `files`")
+        if metadata is not None:
+            parse_metadata(metadata)
+            (folder / METADATA).write_bytes(metadata)
+        write_manifest(folder / MANIFEST, files)
+        self._folders.share(folder)
+        return self._submit(collection_id, {"files": len(files)}, folder.name)
+
+    def submit_href(self, collection_id: str, href: str) -> Job:
+        """Index a path on the server: an image, a scene, a zip, a STAC item or a folder of those; or a file on the web.
+
+        Raises:
+            NotFound: the collection. Forbidden: outside DYAD_READ_ROOTS. InvalidInput: an address that is not read, or no such
+                file.
+        """
+        self._collections.get(collection_id)
+        if is_url(href):
+            return self._submit(collection_id, {"urls": [self._roots.web().check(href)]})
+        if "://" in href and not href.startswith("file://"):
+            raise InvalidInput(f"{href}: only paths, http(s) and s3 addresses are read; name one under DYAD_READ_ROOTS")
+        path = self._roots.resolve(Path(href.removeprefix("file://")))
+        return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
+
+    def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
+        """Index local paths that the user of this machine names (the command line).
+
+        Raises:
+            NotFound: the collection. InvalidInput: no such file, or two paths of one name.
+        """
+        self._collections.get(collection_id)
+        real = [Roots(anywhere=True).resolve(path) for path in paths]
+        names = [path.name for path in real]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InvalidInput(f"two paths are named {twice[0]!r}: their tiles would replace each other; index them one by one")
+        named = [[str(path), path.name] for path in real]
+        return self._submit(collection_id, {"paths": named, "trusted": True, "labels_from_folders": labels_from_folders})
+
+    def submit_sample(self, collection_id: str) -> Job:
+        """Index a scene drawn by code, for a service that has no data yet.
+
+        Raises:
+            NotFound: the collection.
+        """
+        self._collections.get(collection_id)
+        return self._submit(collection_id, {"sample": SAMPLE_SEED})
+
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Handle the job.
+
+        Raises:
+            Cancelled, Interrupted: it was told to stop; everything reported so far stays.
+        """
+        with self.workplace(context) as folder:
+            return self._ingest(context, folder)
+
+    def help(self, context: JobContext, chunk: int) -> None:
+        """Do a chunk of a job that another worker has; see `ChunkedIngest.help`."""
+        if self._chunked is not None:
+            self._chunked.help(context, chunk)
+
+    @contextmanager
+    def workplace(self, context: JobContext) -> Iterator[Path]:
+        """The staging folder of a job that indexes, for the block in which it does.
+
+        First removes images that an earlier attempt stored without their points. The folder stays only for a job that is
+        interrupted, which goes on at the next start.
+        """
+        job = context.job
+        with self._folders.working(job.id) as folder:
+            try:
+                if job.attempts > 1 and self._chunked is None:
+                    self._remove_orphans(str(job.collection))
+                yield folder
+            except Cancelled:
+                if self._chunked is None:  # else other workers may be about to write the points of new images
+                    self._remove_orphans(str(job.collection))
+                raise
+
+    def index(
+        self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: float, list_unchanged: bool = True
+    ) -> dict[str, Any]:
+        """Index files into the collection of a job: new and changed ones; what is indexed as it is stays.
+
+        sources: unpacked, see `expand`. The rest, and what is returned: see `IngestRun`.
+
+        Raises:
+            Cancelled, Interrupted: the job was told to stop.
+        """
+        collection = self._collections.get(str(context.job.collection))
+        live = self._collections.live(collection.id)
+        model = self._models.load(live.model)
+        spec = cut_spec(collection, model.card, self._limits.max_pixels)
+        reader = FileReader(collection, spec, live.index, self._vectors, self._blobs)
+        readers = Readers(reader.read, self._limits.threads)
+        writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
+        return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
+
+    def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
+        """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
+        try:
+            is_copy = self._folders.bring(source.path)
+        except NotFound as error:
+            yield Rejection(source.name, str(error), source.weight)
+            return
+        for found in unpack(source, folder, self._limits.max_bytes, roots):
+            yield replace(source, temporary=True) if is_copy and found is source else found
+
+    def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
+        now = datetime.now(UTC)
+        job = Job(id=job_id or str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        self._queue.submit(job)
+        return job
+
+    def _ingest(self, context: JobContext, folder: Path) -> dict[str, Any]:
+        job = context.job
+        if self._chunked is not None and "sample" not in job.inputs:
+            return self._chunked.run(context, lambda: self._plan(job, folder))
+        if "sample" in job.inputs:
+            context.progress(0, "drawing the sample scene")
+            draw_sample_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
+        context.progress(0, "counting files")
+        total = sum(1 for _ in self._listed(job, folder))
+        return self.index(context, self._sources(context, folder, self._listed(job, folder)), total)
+
+    def _listed(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
+        """The top-level files of a job."""
+        if "sample" in job.inputs:
+            return iter([SourceFile(SAMPLE, folder / SAMPLE)])
+        if "urls" in job.inputs:
+            return iter([SourceFile(url, folder / f"fetched-{n}", url=url) for n, url in enumerate(job.inputs["urls"])])
+        if "paths" not in job.inputs:
+            self._folders.bring(folder / MANIFEST)
+            return read_manifest(folder / MANIFEST)
+        roots = self._job_roots(job)
+        return chain.from_iterable(list_files(roots.resolve(Path(path)), name, roots) for path, name in job.inputs["paths"])
+
+    def _sources(
+        self, context: JobContext, folder: Path, listed: Iterator[SourceFile | Rejection]
+    ) -> Iterator[SourceFile | Rejection]:
+        """All files that the listed ones stand for, zips and STAC items unpacked, with their metadata."""
+        entries, inputs = self._metadata(folder), context.job.inputs
+        roots = replace(self._job_roots(context.job), check=context.check)
+        for each in listed:
+            if isinstance(each, Rejection):
+                yield each
+                continue
+            for source in self.expand(each, folder, roots):
+                if isinstance(source, Rejection):
+                    yield source
+                else:
+                    labelled = label_from_folder(source) if inputs.get("labels_from_folders") else source
+                    yield with_metadata(labelled, entries)
+
+    def _metadata(self, folder: Path) -> dict[str, FileMetadata]:
+        """What the client said of its files, by their names."""
+        path = folder / METADATA
+        with suppress(NotFound):
+            self._folders.bring(path)
+        return parse_metadata(path.read_bytes()) if path.exists() else {}
+
+    def _plan(self, job: Job, folder: Path) -> Iterator[Entry]:
+        """The files of a job for its chunks; large zips in parts."""
+        for listed in self._listed(job, folder):
+            if isinstance(listed, Rejection):
+                yield Entry(name=listed.file_name, reason=listed.reason)
+                continue
+            is_staged = listed.path.is_relative_to(folder)
+            path = listed.path.relative_to(folder) if is_staged else listed.path
+            entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url)
+            is_zip = listed.name.lower().endswith(".zip")
+            if listed.url is not None or (is_staged and not is_zip):
+                yield entry  # it need not be fetched here
+            else:
+                yield from self._in_parts(entry, listed.path, is_zip=is_zip)
+
+    def _in_parts(self, entry: Entry, path: Path, *, is_zip: bool) -> Iterable[Entry]:
+        """A file with its size, a zip in slices."""
+        try:
+            self._folders.bring(path)
+            sized = entry.model_copy(update={"size": path.stat().st_size})
+            members = count_members(path) if is_zip else 0
+        except Unavailable:
+            raise
+        except (DyadError, OSError):  # whoever reads it will say what is wrong with it
+            return [entry]
+        return slices(sized, members, self._chunk_files) if members else [sized]
+
+    def _index_chunk(self, context: JobContext, entries: Sequence[Entry]) -> dict[str, Any]:
+        folder = self._folders.of(context.job.id)
+        listed = (
+            Rejection(entry.name, entry.reason)
+            if entry.reason is not None
+            else SourceFile(entry.name, folder / entry.path, url=entry.url, members=entry.members)
+            for entry in entries
+        )
+        return self.index(context, self._sources(context, folder, listed), len(entries))
+
+    def _job_roots(self, job: Job) -> Roots:
+        return Roots(anywhere=True) if job.inputs.get("trusted") else self._roots
+
+    def _remove_orphans(self, collection_id: str) -> None:
+        """Delete images whose point was never written."""
+        index = self._collections.live(collection_id).index
+        remove_orphans(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))

@@ -1,0 +1,115 @@
+"""One run of an ingest job: sources in, tiles stored, progress and the result out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+from app.ports import JobContext
+from app.services.ingest.pipeline import Event, FileDone, Progress, Readers, ReadTile, Unchanged, Writer
+from app.services.ingest.sources import Rejection, SourceFile
+from app.telemetry.metrics import FILES_REJECTED, TILES_INDEXED
+
+MAX_LISTED_REJECTIONS = 10_000
+
+
+class IngestRun:
+    """Consumes what the readers emit.
+
+    total: number of top-level files, the whole of the progress. list_unchanged: whether the job's items are to have also the
+    tiles that it found as they are.
+    """
+
+    def __init__(
+        self, context: JobContext, readers: Readers, writer: Writer, total: float, list_unchanged: bool = True
+    ) -> None:
+        self._context = context
+        self._readers = readers
+        self._writer = writer
+        self._total = max(total, 1)
+        self._done = 0.0
+        self._list_unchanged = list_unchanged
+        names = ("indexed", "changed", "unchanged", "returned", "rejected", "skipped_nodata", "files")
+        self._counts = dict.fromkeys(names, 0)
+        self._rejected: list[dict[str, str]] = []
+        self._stale: list[tuple[str, str]] = []
+        self._returned: list[str] = []
+
+    def run(self, sources: Iterator[SourceFile | Rejection]) -> dict[str, Any]:
+        """Index everything; the result without the item ids, which the job store keeps.
+
+        It counts tiles: `indexed`, of them `changed` (an earlier version was indexed), `unchanged`, of them `returned` (they
+        were marked as vanished); and files: `files`, `rejected_count`. The first `MAX_LISTED_REJECTIONS` of the latter are
+        named under `rejected`, with the reasons.
+
+        Raises:
+            Cancelled, Interrupted: told to stop. What was read up to then is stored and reported first.
+        """
+        try:
+            with closing(self._readers.events(sources)) as events:
+                for event in events:
+                    self._context.check()
+                    if event is not None:
+                        self._take(event)
+                    if self._writer.is_due or event is None:
+                        self._settle()
+        finally:
+            self._settle()
+        return {**self._counts, "rejected_count": self._counts["rejected"], "rejected": self._rejected}
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case ReadTile():
+                self._counts["changed"] += event.is_change
+                self._writer.add(event)
+            case Unchanged(ids, returned):
+                self._counts["unchanged"] += len(ids)
+                self._returned += returned
+                if self._list_unchanged:
+                    self._context.add_items(ids)
+            case Progress(share):
+                self._done += share
+            case FileDone():
+                self._finish(event)
+        self._publish()
+
+    def _finish(self, file: FileDone) -> None:
+        self._done += file.share
+        self._counts["skipped_nodata"] += file.skipped_nodata
+        if isinstance(file.source, Rejection):
+            self._counts["rejected"] += 1
+            FILES_REJECTED.inc()
+            if len(self._rejected) < MAX_LISTED_REJECTIONS:
+                self._rejected.append({"file_name": file.source.file_name, "reason": file.source.reason})
+        else:
+            self._counts["files"] += 1
+            if file.replaces is not None:
+                self._stale.append((file.source.name, file.replaces))
+
+    def _settle(self) -> None:
+        """Make what was read durable, report it, and only then remove what it replaced."""
+        ids = self._writer.flush()
+        if ids:
+            self._counts["indexed"] += len(ids)
+            self._context.add_items(ids)
+            TILES_INDEXED.inc(len(ids))
+        for name, content_hash in self._stale:
+            self._writer.remove_stale(name, content_hash)
+        self._stale = []
+        if self._returned:
+            self._writer.unmark(self._returned)
+            self._counts["returned"] += len(self._returned)
+            self._returned = []
+        self._publish()
+
+    def _publish(self) -> None:
+        waiting = self._counts["indexed"] + self._writer.waiting
+        counts = {**self._counts, "indexed": waiting}
+        self._context.progress(min(99.0, 100 * self._done / self._total), told(counts), counts)
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """A line for a person on how far an ingest is."""
+    indexed, unchanged, rejected = (counts.get(name, 0) for name in ("indexed", "unchanged", "rejected"))
+    return f"{indexed} tiles indexed, {unchanged} unchanged, {rejected} rejected"

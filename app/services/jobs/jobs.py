@@ -1,0 +1,96 @@
+"""Jobs as clients see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from app.domain.jobs import ACTIVE, Job, JobStatus
+from app.errors import Conflict, InvalidInput, NotFound
+from app.ports import JobQueue, JobStore
+from app.services.jobs.folders import JobFolders
+
+
+class JobService:
+    """List, follow, cancel and forget jobs."""
+
+    def __init__(self, store: JobStore, queue: JobQueue, folders: JobFolders) -> None:
+        self._store = store
+        self._queue = queue
+        self._folders = folders
+
+    def list(
+        self, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
+    ) -> Sequence[Job]:
+        """Jobs, newest first."""
+        return self._store.list(collection=collection, status=status, limit=limit, after=after)
+
+    def get(self, job_id: str) -> Job:
+        """One job.
+
+        Raises:
+            NotFound: no such job.
+        """
+        return self._store.get(job_id)
+
+    def is_waiting(self, job_id: str) -> bool:
+        """Whether there is such a job and it has not ended."""
+        try:
+            return not self._store.get(job_id).status.ended
+        except NotFound:
+            return False
+
+    def dismiss(self, job_id: str) -> Job:
+        """Cancel a job; what it has indexed stays. One that has ended is returned as it is.
+
+        Raises:
+            NotFound: no such job.
+        """
+        job = self._queue.cancel(job_id)
+        self._discard_if_idle(job_id, 0)
+        return job
+
+    def stop_all(self, collection: str, seconds: float) -> None:
+        """Dismiss the jobs of a collection, and wait until nobody works on them.
+
+        Raises:
+            Conflict: one goes on for longer than `seconds`.
+        """
+        for job in self._store.list(collection=collection, status=ACTIVE, limit=1000):
+            self._queue.cancel(job.id)
+            if not self._discard_if_idle(job.id, seconds):
+                raise Conflict(f"job {job.id} of collection {collection!r} does not stop; try again when it has ended")
+
+    def forget_all(self, collection: str) -> None:
+        """Delete the records of a collection's jobs, and what lies staged for those that never ran to their end."""
+        while jobs := self._store.list(collection=collection):
+            for job in jobs:
+                self._store.delete(job.id)
+                if job.status not in (JobStatus.SUCCESSFUL, JobStatus.FAILED):
+                    self._folders.discard(job.id)
+
+    def results(self, job_id: str) -> tuple[dict[str, object], Iterator[str]]:
+        """A successful job's result, and the ids of its tiles, streamed.
+
+        Raises:
+            NotFound: no such job. Conflict: it has not ended. InvalidInput: it did not succeed.
+        """
+        job = self._store.get(job_id)
+        if not job.status.ended:
+            raise Conflict(f"job {job_id} is {job.status}; its results are there when it has ended")
+        if job.result is None:
+            raise InvalidInput(f"job {job_id} has no results: {job.error or job.status}")
+        return job.result, self._store.items(job_id)
+
+    def sweep(self) -> None:
+        """Delete the folders of jobs that are gone or have ended."""
+        waiting = {job.id for job in self._store.list(status=ACTIVE, limit=100_000)}
+        for job_id in self._folders.ids():
+            if job_id not in waiting:
+                self._folders.discard(job_id)
+
+    def _discard_if_idle(self, job_id: str, seconds: float) -> bool:
+        """Delete the folder of a dismissed job, unless somebody works on it for so long yet (who then deletes it)."""
+        is_idle = self._queue.wait(job_id, seconds)
+        if is_idle:
+            self._folders.discard(job_id)
+        return is_idle

@@ -1,0 +1,162 @@
+"""From the rows of a file of labels to the tiles that they mean."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import GeometryType, Point, STRtree
+
+from app.domain.geometry import Region, footprint_centre, parse_bbox
+from app.domain.search import TileFilter
+from app.domain.tiles import Tile
+from app.ports import VectorStore
+from app.services.labels.rows import LabelRow, RowNote
+
+BATCH = 500
+"""Names in one query."""
+PAGE = 250
+"""Tiles in one read: the vector store holds the interpreter while it works, and searches go on meanwhile."""
+CELLS = 8
+"""Columns and rows of the grid by whose cells places are looked up, so that few tiles are read for places far apart."""
+_MARGIN = 1e-7
+
+Geometries = NDArray[Any]
+"""(N,) shapely geometries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A row and the ids of the tiles that it means; maybe none."""
+
+    row: LabelRow
+    ids: Sequence[str]
+
+
+class Targets:
+    """The tiles of one index, by name and by place."""
+
+    def __init__(self, vectors: VectorStore, index: str) -> None:
+        self._vectors = vectors
+        self._index = index
+
+    def by_name(self, rows: Sequence[LabelRow]) -> Iterator[Match | RowNote]:
+        """The tiles of a source; where none has the row's name, of the one whose last part it is.
+
+        A name that is the last part of several sources is noted.
+        """
+        names = {row.name for row in rows if row.name is not None}
+        found = self._of_sources(sorted(names))
+        ends = self._of_last_parts(names - found.keys())
+        for row in rows:
+            name = row.name or ""
+            sources = ends.get(name, {})
+            if len(sources) > 1:
+                first, second, *_ = sorted(sources)
+                reason = f"{len(sources)} files have this name, such as {first} and {second}: give the whole `source`"
+                yield RowNote(row.line, row.target, reason)
+            else:
+                yield Match(row, found.get(name) or next(iter(sources.values()), ()))
+
+    def by_place(self, rows: Sequence[LabelRow]) -> Iterator[Match]:
+        """The tiles whose footprint holds a point of the row's place, or whose centre lies in its area."""
+        places: Geometries = np.array([row.place for row in rows], dtype=object)
+        ids: defaultdict[int, list[str]] = defaultdict(list)
+        for cell in _cells(places):
+            matcher = _Matcher(places[cell])
+            for tiles in self._pages(TileFilter(region=_around(places[cell]))):
+                for tile, place in matcher.pairs(tiles):
+                    ids[int(cell[place])].append(tiles[tile].id)
+        for number, row in enumerate(rows):
+            yield Match(row, ids.get(number, ()))
+
+    def _of_sources(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Ids of the tiles of each source that there is."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for at in range(0, len(names), BATCH):
+            for tiles in self._pages(TileFilter(sources=tuple(names[at : at + BATCH]))):
+                for tile in tiles:
+                    found[tile.source].append(tile.id)
+        return dict(found)
+
+    def _of_last_parts(self, names: Set[str]) -> dict[str, dict[str, list[str]]]:
+        """Ids of the tiles of each source that ends with one of these names, by name and source."""
+        found: dict[str, dict[str, list[str]]] = {}
+        after, is_last = None, not names
+        while not is_last:
+            page = self._vectors.sources(self._index, limit=PAGE, after=after)
+            for item, source in page.sources:
+                name = source.rsplit("/", 1)[-1]
+                if name in names:
+                    found.setdefault(name, {}).setdefault(source, []).append(item)
+            after, is_last = page.after, page.after is None
+        return found
+
+    def _pages(self, filter: TileFilter) -> Iterator[list[Tile]]:
+        after, is_last = None, False
+        while not is_last:
+            page = self._vectors.scroll(self._index, limit=PAGE, filter=filter, after=after)
+            if page.tiles:
+                yield page.tiles
+            after, is_last = page.after, page.after is None
+
+
+class _Matcher:
+    """Tells which of some places mean which tiles."""
+
+    def __init__(self, places: Geometries) -> None:
+        is_area = shapely.get_dimensions(places) == 2
+        self._points, self._areas = np.flatnonzero(~is_area), np.flatnonzero(is_area)
+        self._point_tree, self._area_tree = STRtree(places[~is_area]), STRtree(places[is_area])
+
+    def pairs(self, tiles: Sequence[Tile]) -> Iterator[tuple[int, int]]:
+        """Indexes of tiles, which all have a place, and of the places that mean them."""
+        footprints: Geometries = shapely.from_geojson([json.dumps(tile.geometry) for tile in tiles])
+        if self._points.size:
+            tile, point = self._point_tree.query(footprints, predicate="intersects")
+            yield from zip(tile.tolist(), self._points[point].tolist(), strict=True)
+        if self._areas.size:
+            tile, area = self._area_tree.query(_centres(tiles, footprints), predicate="intersects")
+            yield from zip(tile.tolist(), self._areas[area].tolist(), strict=True)
+
+
+def _centres(tiles: Sequence[Tile], footprints: Geometries) -> Geometries:
+    """Centres of footprints; those in parts, which may lie on both sides of the antimeridian, with care."""
+    centres: Geometries = shapely.centroid(footprints)
+    for at in np.flatnonzero(shapely.get_type_id(footprints) == GeometryType.MULTIPOLYGON).tolist():
+        centres[at] = Point(footprint_centre(tiles[at].geometry or {}))
+    return centres
+
+
+def _cells(places: Geometries) -> Iterator[NDArray[np.intp]]:
+    """Indexes of the places that lie together."""
+    west, south, east, north = shapely.bounds(places).T
+    columns, rows = (_steps((low + high) / 2) for low, high in ((west, east), (south, north)))
+    number = rows * CELLS + columns
+    for cell in np.unique(number):
+        yield np.flatnonzero(number == cell)
+
+
+def _steps(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """(N,) numbers from 0 to `CELLS` - 1: where each value lies between the least and the greatest."""
+    low, span = values.min(), np.ptp(values)
+    steps: NDArray[np.intp] = np.minimum((values - low) / (span or 1.0) * CELLS, CELLS - 1).astype(np.intp)
+    return steps
+
+
+def _around(places: Geometries) -> Region:
+    west, south, east, north = shapely.total_bounds(places)
+    return parse_bbox(
+        (
+            max(west - _MARGIN, -180.0),
+            max(south - _MARGIN, -90.0),
+            min(east + _MARGIN, 180.0),
+            min(north + _MARGIN, 90.0),
+        )
+    )

@@ -1,0 +1,4 @@
+"""Garbage collection: what crashed processes left in the stores. Face: `garbage.Leftovers`.
+
+Called by the workers of a cluster every hour, and by `ingest` for images of its own collection.
+"""

@@ -1,0 +1,188 @@
+"""The gate: the same queries on the old index and on the new one; only one that is not worse takes the old one's place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.search import TileFilter
+from app.errors import InvalidInput, ModelMismatch
+from app.imagery.raster.resize import to_square
+from app.ports import Inference, VectorStore
+from app.services.reindex.evaluation_queries import Golden, Rows, draw_golden, mean_average_precision, read_rows
+from app.services.search.recent_queries import RecentQueries, RecentQuery
+from app.services.search.rocchio import direction
+from app.telemetry.metrics import GATE_VERDICTS
+
+TOP = 10
+MIN_GOLDEN = 10
+"""Golden queries below which their mean average precision says too little."""
+MAX_REPLAYED = 100
+"""Queries of each kind that are really searched for."""
+SLOWER, SLOWER_MS = 2.0, 5.0
+"""A new index may take so many times as long, and so many milliseconds more."""
+ROUNDS = 3
+"""So often it must be that slow, one time after another: a machine that is busy for a moment is no slow index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two: an index and its model."""
+
+    index: str
+    model: Inference
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the new index may take the old one's place, why, and all numbers, as JSON types."""
+
+    passed: bool
+    reason: str
+    numbers: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Replay:
+    """What a number of searches gave: milliseconds on the old and on the new index, shares of the first `TOP` in common."""
+
+    old_ms: list[float] = field(default_factory=list)
+    new_ms: list[float] = field(default_factory=list)
+    overlaps: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One query as both sides see it. old, new: (D,) directions. exclude: tiles that are no results."""
+
+    old: NDArray[np.float32]
+    new: NDArray[np.float32]
+    exclude: tuple[str, ...]
+
+
+class Gate:
+    """Compares indexes of one collection."""
+
+    def __init__(self, vectors: VectorStore, recent: RecentQueries) -> None:
+        self._vectors = vectors
+        self._recent = recent
+
+    def judge(self, collection_id: str, old: Side, new: Side, margin: float) -> Verdict:
+        """Replay golden and recent queries on both. margin: mean average precision that the new index may lose."""
+        golden, rows = self._golden(old.index, new.index)
+        chosen = golden.ids[: min(golden.queries, MAX_REPLAYED)] or self._some(old.index)
+        kinds = self._items(chosen, old, new), self._asked(collection_id, old, new)
+        for _ in range(ROUNDS):
+            measured, recent = (self._replay(old, new, pairs) for pairs in kinds)
+            latency = _latency(measured, recent)
+            if not _is_slow(latency):
+                break
+        numbers: dict[str, Any] = {
+            "golden_queries": golden.queries,
+            "map": _quality(golden, *rows) if golden.queries >= MIN_GOLDEN else None,
+            "margin": margin,
+            "overlap_at_10": _mean(measured.overlaps),
+            "recent_queries": len(recent.overlaps),
+            "recent_overlap_at_10": _mean(recent.overlaps),
+            "latency_ms": latency,
+        }
+        verdict = _verdict(numbers)
+        GATE_VERDICTS.labels("passed" if verdict.passed else "refused").inc()
+        return verdict
+
+    def _golden(self, old: str, new: str) -> tuple[Golden, tuple[Rows, Rows]]:
+        """Golden queries of the old index, of tiles that both have, with the embeddings of both."""
+        golden = draw_golden(self._vectors, old)
+        rows = read_rows(self._vectors, old, golden.ids), read_rows(self._vectors, new, golden.ids)
+        return golden.only(frozenset(rows[0]) & frozenset(rows[1])), rows
+
+    def _some(self, index: str) -> tuple[str, ...]:
+        """Any tiles, to measure with where none has a label."""
+        return tuple(tile.id for tile in self._vectors.scroll(index, limit=MAX_REPLAYED // 2, filter=TileFilter()).tiles)
+
+    def _items(self, ids: Sequence[str], old: Side, new: Side) -> list[_Pair]:
+        ours, theirs = (read_rows(self._vectors, side.index, ids) for side in (old, new))
+        return [_Pair(ours[item], theirs[item], (item,)) for item in ids if item in ours and item in theirs]
+
+    def _asked(self, collection_id: str, old: Side, new: Side) -> list[_Pair]:
+        """Recent queries that both sides can answer."""
+        pairs: list[_Pair] = []
+        for query in self._recent.of(collection_id)[:MAX_REPLAYED]:
+            ours, theirs = self._direction(query, old), self._direction(query, new)
+            if ours is not None and theirs is not None:
+                pairs.append(_Pair(ours, theirs, (*query.positives, *query.negatives)))
+        return pairs
+
+    def _direction(self, query: RecentQuery, side: Side) -> NDArray[np.float32] | None:
+        """Where a query points on one side; None where its tiles are gone, or its image does not fit the model."""
+        ids = (*query.positives, *query.negatives)
+        rows = read_rows(self._vectors, side.index, ids)
+        if len(rows) < len(set(ids)):
+            return None
+        positives = [rows[item] for item in query.positives]
+        try:
+            if query.pixels is not None:
+                tile = to_square(query.pixels, side.model.card.input_size)
+                positives.append(side.model.embed(tile[np.newaxis]).embedding[0])
+            negatives = np.array([rows[item] for item in query.negatives], np.float32).reshape(-1, side.model.card.dimension)
+            return direction(np.stack(positives), negatives)
+        except (InvalidInput, ModelMismatch):  # they cancel out, or the model looks at other bands
+            return None
+
+    def _replay(self, old: Side, new: Side, pairs: Sequence[_Pair]) -> _Replay:
+        """Search for each on both sides in changing order; the first search of each side is not timed."""
+        into = _Replay()
+        for number, pair in enumerate([*pairs[:1], *pairs]):
+            order = [(old.index, pair.old, into.old_ms), (new.index, pair.new, into.new_ms)]
+            found: list[set[str]] = []
+            for index, vector, spent in order if number % 2 else reversed(order):
+                start = time.perf_counter()
+                hits = self._vectors.search(index, vector, limit=TOP, filter=TileFilter(exclude_ids=pair.exclude))
+                if number:
+                    spent.append(1000 * (time.perf_counter() - start))
+                found.append({hit.tile.id for hit in hits})
+            if number and any(found):
+                into.overlaps.append(len(found[0] & found[1]) / max(map(len, found)))
+        return into
+
+
+def _verdict(numbers: dict[str, Any]) -> Verdict:
+    quality, latency = numbers["map"], numbers["latency_ms"]
+    if _is_slow(latency):
+        slow = f"searches take {latency['new']:.1f} ms on the new index and {latency['old']:.1f} ms on the old one"
+        return Verdict(False, f"{slow}; at most {SLOWER:g} times as long and {SLOWER_MS:g} ms more is allowed", numbers)
+    if quality is None:
+        few = numbers["golden_queries"]
+        known = f"only {few} of the {MIN_GOLDEN} golden queries that are needed" if few else "no golden queries"
+        return Verdict(True, f"quality could not be judged: {known} (labelled tiles that no training sees)", numbers)
+    change = f"mean average precision {quality['old']:.4f} before, {quality['new']:.4f} now"
+    if quality["new"] < quality["old"] - numbers["margin"]:
+        return Verdict(False, f"{change}: it would lose more than the margin of {numbers['margin']:g}", numbers)
+    return Verdict(True, change, numbers)
+
+
+def _quality(golden: Golden, old: Rows, new: Rows) -> dict[str, float]:
+    return _both(mean_average_precision(golden, old), mean_average_precision(golden, new))
+
+
+def _latency(*replays: _Replay) -> dict[str, float] | None:
+    old = [ms for replay in replays for ms in replay.old_ms]
+    new = [ms for replay in replays for ms in replay.new_ms]
+    return _both(float(np.median(old)), float(np.median(new)), 3) if old else None
+
+
+def _is_slow(latency: dict[str, float] | None) -> TypeGuard[dict[str, float]]:
+    return latency is not None and latency["new"] > SLOWER * latency["old"] + SLOWER_MS
+
+
+def _both(old: float, new: float, digits: int = 4) -> dict[str, float]:
+    return {"old": round(old, digits), "new": round(new, digits)}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None

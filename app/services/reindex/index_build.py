@@ -1,0 +1,239 @@
+"""One index made equal to another, tile by tile, with the vectors of another model.
+
+Every call is small, because the vector store holds the interpreter while it works and searches go on meanwhile. What is there
+already is left alone, so a build that was interrupted goes on, and one that is done is brought up to date by the same means.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from app.domain.search import TileFilter
+from app.domain.tiles import Embeddings, Tile
+from app.errors import DyadError, NotFound
+from app.ports import VectorStore
+from app.services.reindex.vector_sources import Failure, Remade, Remaker
+
+PAGE = 500
+AHEAD = 2
+"""Batches whose images are read while the one before them is embedded."""
+FLUSH_EVERY = 20_000
+"""Each stops the interpreter for as long as the disk takes; what a killed process has written is there without."""
+SAMPLE = 4
+PASSES = 5
+MAX_FAILURES = 1000
+PAUSE = 0.001
+
+
+class IndexBuild:
+    """Makes `target` equal to `source`.
+
+    remaker: how vectors are made. check: called between batches; it raises where the build should stop. saved: called when
+    something is done that a restart will find. is_forced: tiles that cannot be embedded are left out and fail nothing.
+    """
+
+    def __init__(
+        self,
+        vectors: VectorStore,
+        source: str,
+        target: str,
+        remaker: Remaker,
+        *,
+        check: Callable[[], None],
+        saved: Callable[[], None],
+        is_forced: bool,
+    ) -> None:
+        self._vectors = vectors
+        self._source = source
+        self._target = target
+        self._remaker = remaker
+        self._check = check
+        self._saved = saved
+        self._is_forced = is_forced
+        self._seen: int | None = None
+        self._unflushed = 0
+        self.made = {"copied": 0, "projected": 0, "embedded": 0}
+        self.left_out: dict[str, Failure] = {}
+
+    def fill(self, dimension: int, report: Callable[[int], None]) -> None:
+        """The first pass, over all tiles. dimension: of the target, if it is still to be made. report: told how many are done.
+
+        Raises:
+            DyadError: tiles cannot be embedded, and the build is not forced; it names them.
+        """
+        generation = self._vectors.stats(self._source).generation
+        is_new = self._target not in self._vectors.indexes()
+        if not is_new or not self._recast(report):
+            self._fill(dimension, report)
+        self._flush()
+        self._refuse_failures()
+        self._seen = generation if is_new else None
+
+    def _fill(self, dimension: int, report: Callable[[int], None]) -> None:
+        """Tile by tile, those left alone that are there already."""
+        if self._target not in self._vectors.indexes():
+            self._vectors.create_index(self._target, dimension)
+        is_empty = self._vectors.stats(self._target).size == 0
+        waiting: deque[Callable[[], Remade]] = deque()
+        after, done, is_last = None, 0, False
+        while not is_last:
+            self._check()
+            page = self._vectors.scan(
+                self._source, limit=self._remaker.batch, after=after, features=self._remaker.features, pairs=self._remaker.pairs
+            )
+            known = {} if is_empty else self._vectors.get(self._target, [tile.id for tile in page.tiles])
+            self._begin(page.tiles, page.embeddings, known, waiting)
+            while len(waiting) > AHEAD:
+                self._write(waiting.popleft()())
+            after, is_last = page.after, page.after is None
+            done += len(page.tiles)
+            report(done)
+            time.sleep(PAUSE)
+        while waiting:
+            self._write(waiting.popleft()())
+
+    def settle(self) -> None:
+        """Bring the target up to what was written to the source since; under the collection's write lock both are equal then.
+
+        Raises:
+            DyadError: as `fill`.
+        """
+        self._check()
+        for _ in range(PASSES):
+            generation = self._vectors.stats(self._source).generation
+            if generation == self._seen or not self._catch_up():
+                break
+            self._seen = generation
+        self._flush()
+        self._refuse_failures()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the target has as many tiles as the source, but for those left out; ask under the write lock."""
+        sizes = [self._vectors.stats(index).size for index in (self._source, self._target)]
+        return sizes[1] == sizes[0] - len(self.left_out)
+
+    def _recast(self, report: Callable[[int], None]) -> bool:
+        """Make the target in one go, where no image is needed; whether that was so."""
+        sample = self._vectors.scan(self._source, limit=SAMPLE, features=self._remaker.features, pairs=self._remaker.pairs)
+        if not sample.tiles or not self._remaker.carries(sample.tiles, sample.embeddings):
+            return False
+
+        def step(done: int, is_kept: bool) -> None:
+            self._check()
+            self.made[self._remaker.way] = done
+            if is_kept:
+                self._saved()
+            report(done)
+            time.sleep(PAUSE)
+
+        return self._vectors.recast(self._source, self._target, self._remaker.carry, step=step, pairs=self._remaker.pairs)
+
+    def _catch_up(self) -> bool:
+        """One pass over the records of both; whether it found anything to do."""
+        is_behind = False
+        self.left_out = {item: failure for item, failure in self.left_out.items() if self._find(item) is not None}
+        for tiles in self._pages(self._source):
+            known = self._vectors.get(self._target, [tile.id for tile in tiles])
+            waiting: deque[Callable[[], Remade]] = deque()
+            fresh = [tile for tile in tiles if tile != known.get(tile.id) and not self._is_left_out(tile)]
+            is_behind = is_behind or bool(fresh)
+            for start in range(0, len(fresh), self._remaker.batch):
+                self._bring(fresh[start : start + self._remaker.batch], known, waiting)
+                while waiting:
+                    self._write(waiting.popleft()())
+        if not self.is_whole:
+            self._remove_stale()
+            is_behind = True
+        return is_behind
+
+    def _bring(self, tiles: Sequence[Tile], known: Mapping[str, Tile], waiting: deque[Callable[[], Remade]]) -> None:
+        try:
+            old = self._vectors.vectors(self._source, [tile.id for tile in tiles])
+        except NotFound:  # one was deleted a moment ago; the generation has moved, so another pass follows
+            return
+        self._begin(tiles, old, known, waiting)
+
+    def _remove_stale(self) -> None:
+        for tiles in self._pages(self._target):
+            there = self._vectors.get(self._source, [tile.id for tile in tiles])
+            stale = [tile.id for tile in tiles if tile.id not in there]
+            if stale:
+                self._vectors.delete(self._target, stale)
+                self._unflushed += len(stale)
+
+    def _begin(
+        self, tiles: Sequence[Tile], old: Embeddings, known: Mapping[str, Tile], waiting: deque[Callable[[], Remade]]
+    ) -> None:
+        """Write records that alone have changed; begin with new and changed tiles."""
+        changed = [tile for tile in tiles if tile.id in known and tile != known[tile.id]]
+        relabelled = [tile for tile in changed if _looks_like(tile, known[tile.id])]
+        self._vectors.update(self._target, relabelled)
+        self._unflushed += len(relabelled)
+        rows = [row for row, tile in enumerate(tiles) if tile.id not in known or not _looks_like(tile, known[tile.id])]
+        if rows:
+            vectors = old if len(rows) == len(tiles) else old.rows(np.asarray(rows, np.intp))
+            waiting.append(self._remaker.begin([tiles[row] for row in rows], vectors))
+
+    def _write(self, remade: Remade) -> None:
+        self._check()
+        self._vectors.upsert(self._target, remade.tiles, remade.vectors)
+        self._note(remade.way, len(remade.tiles))
+        for failure in remade.failures:
+            if self._find(failure.tile.id) is not None:
+                self.left_out[failure.tile.id] = failure
+        if len(self.left_out) > MAX_FAILURES:
+            self._refuse_failures()
+
+    def _note(self, way: str, count: int) -> None:
+        """Count tiles that were written."""
+        self.made[way] += count
+        self._saved()
+        self._unflushed += count
+        if self._unflushed >= FLUSH_EVERY:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._unflushed:
+            self._vectors.flush(self._target)
+        self._unflushed = 0
+
+    def _find(self, item_id: str) -> Tile | None:
+        return self._vectors.get(self._source, [item_id]).get(item_id)
+
+    def _is_left_out(self, tile: Tile) -> bool:
+        failure = self.left_out.get(tile.id)
+        return failure is not None and _looks_like(failure.tile, tile)
+
+    def _refuse_failures(self) -> None:
+        if self._is_forced or not self.left_out:
+            return
+        named = [f"{failure.tile.source} ({failure.reason})" for failure in list(self.left_out.values())[:3]]
+        more = len(self.left_out) - len(named)
+        raise DyadError(
+            f"{len(self.left_out)} tiles cannot be embedded from their stored images: {'; '.join(named)}"
+            f"{f' and {more} more' if more else ''}; delete them or index them again, or leave them out with `force`"
+        )
+
+    def _pages(self, index: str) -> Iterator[list[Tile]]:
+        """All tiles by id, in lists."""
+        after, is_last = None, False
+        while not is_last:
+            self._check()
+            page = self._vectors.scroll(index, limit=PAGE, filter=TileFilter(), after=after)
+            yield page.tiles
+            after, is_last = page.after, page.after is None
+            time.sleep(PAUSE)
+
+
+def _looks_like(tile: Tile, other: Tile) -> bool:
+    """Whether the pixels of both are the same, whatever else is said of them."""
+    return _shape(tile) == _shape(other)
+
+
+def _shape(tile: Tile) -> tuple[object, ...]:
+    return tile.content_hash, tile.image, tile.stretch, tile.window

@@ -1,0 +1,204 @@
+"""Re-indexing: a new index beside the live one, a comparison of both, and only then the switch. A kill at any moment leaves the
+live index as it is; the job goes on with what it had built.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from app.domain.indexes import Live
+from app.domain.jobs import Job
+from app.errors import Conflict, DyadError
+from app.ports import Inference, Interrupted, JobContext, JobQueue, VectorStore
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.models import ModelService
+from app.services.jobs.processes import Inputs, Process
+from app.services.reindex.gate import Gate, Side, Verdict
+from app.services.reindex.index_build import IndexBuild
+from app.services.reindex.source_choice import Remakers
+
+log = logging.getLogger(__name__)
+
+KIND = "reindex"
+MARGIN = 0.01
+BUILT_PERCENT = 92.0
+
+
+class ReindexInputs(Inputs):
+    """Inputs of the process `reindex`."""
+
+    collection: str = Field(description="id of the collection")
+    model: str | None = Field(default=None, description="id of the model; the one that the collection is to have, if not given")
+    margin: float = Field(default=MARGIN, ge=0, le=1, description="mean average precision that the new index may lose, at most")
+    force: bool = Field(
+        default=False, description="switch whatever the comparison says, and leave out tiles whose images cannot be read"
+    )
+
+
+class ReindexService:
+    """Builds new indexes and puts them in place of old ones."""
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        indexes: Indexes,
+        models: ModelService,
+        vectors: VectorStore,
+        queue: JobQueue,
+        gate: Gate,
+        remakers: Remakers,
+    ) -> None:
+        self._collections = collections
+        self._indexes = indexes
+        self._models = models
+        self._vectors = vectors
+        self._queue = queue
+        self._gate = gate
+        self._remakers = remakers
+
+    def submit(self, collection_id: str, model: str | None = None, *, margin: float = MARGIN, force: bool = False) -> Job:
+        """Re-index a collection as a job, with the model that is named or else with the one it is to have.
+
+        With the model that it has, everything is embedded again from the images. margin: mean average precision that the new
+        index may lose. force: switch whatever the comparison says.
+
+        Raises:
+            NotFound: the collection or the model. ModelMismatch: they do not fit.
+        """
+        collection = self._collections.get(collection_id)
+        wanted = model or self._collections.wanted_model(collection)
+        self._models.check_fit(wanted, collection.bands)
+        inputs = {"model": wanted, "margin": margin, "force": force}
+        now = datetime.now(UTC)
+        job = Job(id=str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        self._queue.submit(job)
+        return job
+
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Handle the job: `{"switched", "reason", "gate", "index_version", "previous_version", ...counts}`.
+
+        Raises:
+            Cancelled, Interrupted: it was told to stop. DyadError: tiles cannot be embedded, and it is not forced.
+        """
+        job = context.job
+        collection_id = str(job.collection)
+        with self._models.keeping():
+            model = self._models.load(job.inputs["model"])
+            target = self._indexes.begin(collection_id, model.card.id, job.id)
+        live = self._collections.live(collection_id)
+        if live.index == target:  # killed behind the switch
+            record = self._indexes.record(target)
+            self._collections.switch(collection_id, target)
+            result = record.outcome if record is not None and record.outcome is not None else {}
+        else:
+            result = self._build_or_drop(context, live, target, model)
+        self._indexes.prune(collection_id, self._collections.live(collection_id).index)
+        return result
+
+    def _build_or_drop(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:
+        is_over = True
+        try:
+            return self._build_and_judge(context, live, target, model)
+        except Interrupted:
+            is_over = False
+            raise
+        finally:
+            if is_over and self._collections.live(str(context.job.collection)).index != target:
+                self._indexes.drop(target)
+
+    def _build_and_judge(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:
+        collection_id, inputs = str(context.job.collection), context.job.inputs
+        total = max(1, self._vectors.stats(live.index).size)
+
+        def report(done: int) -> None:
+            percent = BUILT_PERCENT * min(1.0, done / total)
+            context.progress(percent, f"{done} of {total} tiles", {"tiles": done, **build.made})
+
+        with closing(self._remakers.open(collection_id, live, model)) as remaker:
+            build = IndexBuild(
+                self._vectors,
+                live.index,
+                target,
+                remaker,
+                check=context.check,
+                saved=context.gets_on,
+                is_forced=inputs["force"],
+            )
+            build.fill(model.card.dimension, report)
+            build.settle()
+            context.progress(BUILT_PERCENT, "comparing both indexes", {"tiles": total, **build.made})
+            verdict = self._judge(collection_id, live, target, model, inputs["margin"])
+            build.settle()
+            with self._collections.writing(collection_id) as still:
+                if still != live:
+                    raise Conflict(f"collection {collection_id!r} was switched to {still.version} meanwhile; re-index it again")
+                build.settle()
+                return self._decide(collection_id, live, target, build, verdict, is_forced=inputs["force"])
+
+    def _judge(self, collection_id: str, live: Live, target: str, model: Inference, margin: float) -> Verdict:
+        try:
+            old = self._models.load(live.model)
+        except DyadError as error:
+            return Verdict(True, f"nothing to compare with: {error}", {})
+        return self._gate.judge(collection_id, Side(live.index, old), Side(target, model), margin)
+
+    def _decide(
+        self, collection_id: str, live: Live, target: str, build: IndexBuild, verdict: Verdict, *, is_forced: bool
+    ) -> dict[str, Any]:
+        """Under the write lock, with both indexes equal: switch, or say why not."""
+        is_whole, reason = build.is_whole, verdict.reason
+        if not is_whole:
+            reason = "the new index does not have all tiles of the old one"
+        is_good = verdict.passed and is_whole
+        if is_forced and not is_good:
+            reason = f"forced, although {reason}"
+        switched = is_good or is_forced
+        left_out = [{"id": item, "source": each.tile.source, "reason": each.reason} for item, each in build.left_out.items()]
+        outcome = {
+            "switched": switched,
+            "reason": reason,
+            "gate": verdict.numbers,
+            "index_version": Live.of(target).version if switched else live.version,
+            "previous_version": live.version,
+            "tiles": self._vectors.stats(target).size,
+            **build.made,
+            "left_out": left_out,
+        }
+        if not switched:
+            log.info("collection %s keeps index %s: %s", collection_id, live.version, reason)
+            self._collections.want(collection_id, live.model)
+            return outcome
+        self._indexes.finish(target, outcome)
+        self._indexes.retire(live.index, self._collections.get(collection_id).created)
+        self._collections.switch(collection_id, target)
+        return outcome
+
+
+def reindex_process(service: ReindexService) -> Process:
+    """The process `reindex`."""
+
+    def submit(inputs: ReindexInputs) -> Job:
+        return service.submit(inputs.collection, inputs.model, margin=inputs.margin, force=inputs.force)
+
+    return Process(
+        KIND,
+        "Re-index a collection",
+        "Builds a new index beside the live one, compares both by golden and recent queries, and switches if it is not worse.",
+        ReindexInputs,
+        submit,
+        {
+            "switched": "whether the new index answers now",
+            "reason": "why, in one line",
+            "gate": "what the comparison gave: mean average precision, overlap and latency of both",
+            "index_version": "the index that answers now",
+            "previous_version": "the index that answered before",
+            "left_out": "tiles whose images could not be read, where that was allowed",
+        },
+    )

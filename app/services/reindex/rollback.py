@@ -1,0 +1,122 @@
+"""Older indexes that are kept, and the way back to one of them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.indexes import Live
+from app.domain.jobs import JobStatus
+from app.errors import Conflict
+from app.ports import JobStore, VectorStore
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.models import ModelService
+from app.services.reindex.index_build import IndexBuild
+from app.services.reindex.source_choice import Remakers
+
+ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
+WRITING = ("ingest", "reindex", "sync")
+"""Kinds of jobs that write the points of a collection."""
+MAX_CARRIED = 2000
+"""Tiles that a rollback embeds while its caller waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptIndex:
+    """An index that can be asked. size: number of tiles when it was last live."""
+
+    name: Live
+    size: int
+    built_at: datetime
+    is_live: bool
+
+
+class RollbackService:
+    """Goes back to older indexes."""
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        indexes: Indexes,
+        models: ModelService,
+        vectors: VectorStore,
+        jobs: JobStore,
+        remakers: Remakers,
+    ) -> None:
+        self._collections = collections
+        self._indexes = indexes
+        self._models = models
+        self._vectors = vectors
+        self._jobs = jobs
+        self._remakers = remakers
+
+    def kept(self, collection_id: str) -> list[KeptIndex]:
+        """The indexes of a collection that can be asked, the newest first.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        live = self._collections.live(collection_id)
+        size = self._vectors.stats(live.index).size
+        records = {record.index: record for record in self._indexes.whole(collection_id)}
+        built_at = self._built_at(collection_id, live)
+        found = [KeptIndex(live, size, built_at, is_live=True)]
+        for record in records.values():
+            if record.index != live.index and record.built_at is not None:
+                found.append(KeptIndex(record.name, record.size, record.built_at, is_live=False))
+        return sorted(found, key=lambda kept: kept.built_at, reverse=True)
+
+    def rollback(self, collection_id: str, version: str | None = None, *, force: bool = False) -> Live:
+        """Make a kept index the live one again: the newest that is older than the live one, or the one that is named.
+
+        Labels, properties and deletions since then are carried over, and tiles indexed since then embedded by its model.
+        force: leave out tiles whose images cannot be read.
+
+        Raises:
+            NotFound: the collection, or the version. Conflict: there is no older index, a job is writing, or so many tiles were
+                indexed since that a re-indexing is due. DyadError: images that cannot be read; it names them.
+        """
+        live = self._collections.live(collection_id)
+        back = self._older(collection_id, live) if version is None else self._collections.live(collection_id, version)
+        if back == live:
+            return live
+        self._refuse_while_writing(collection_id)
+
+        def check() -> None:
+            if build.made["embedded"] > MAX_CARRIED:
+                raise Conflict(
+                    f"more than {MAX_CARRIED} tiles were indexed since {back.version} was live: re-index collection "
+                    f"{collection_id!r} with model {back.model!r} instead"
+                )
+
+        with closing(self._remakers.open(collection_id, live, self._models.load(back.model))) as remaker:
+            build = IndexBuild(self._vectors, live.index, back.index, remaker, check=check, saved=lambda: None, is_forced=force)
+            build.settle()
+            with self._collections.writing(collection_id) as still:
+                self._refuse_while_writing(collection_id)
+                if still != live:
+                    raise Conflict(f"collection {collection_id!r} was switched to {still.version} meanwhile; look again")
+                build.settle()
+                self._indexes.retire(live.index, self._collections.get(collection_id).created)
+                return self._collections.switch(collection_id, back.index)
+
+    def _older(self, collection_id: str, live: Live) -> Live:
+        kept = self.kept(collection_id)
+        place = next(number for number, index in enumerate(kept) if index.is_live)
+        if place + 1 == len(kept):
+            newer = ", ".join(index.name.version for index in kept[:place]) or "none"
+            raise Conflict(f"collection {collection_id!r} has no index older than {live.version}; newer ones to name: {newer}")
+        return kept[place + 1].name
+
+    def _built_at(self, collection_id: str, live: Live) -> datetime:
+        record = self._indexes.record(live.index)
+        known = None if record is None else record.built_at
+        return known or self._collections.get(collection_id).created
+
+    def _refuse_while_writing(self, collection_id: str) -> None:
+        active = self._jobs.list(collection=collection_id, status=ACTIVE, limit=1000)
+        busy = next((job for job in active if job.kind in WRITING), None)
+        if busy is not None:
+            raise Conflict(f"job {busy.id} ({busy.kind}) of collection {collection_id!r} goes first: wait for it or dismiss it")

@@ -1,0 +1,37 @@
+"""Which way leads from the vectors of a collection's index to those of another model."""
+
+from __future__ import annotations
+
+from app.domain.indexes import Live
+from app.errors import NotFound
+from app.ports import Blobs, Inference
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.models import ModelService
+from app.services.catalogue.tile_settings import cut_spec
+from app.services.reindex.vector_sources import Embedding, Remaker, choose_remaker
+
+
+class Remakers:
+    """Opens remakers. max_pixels: DYAD_MAX_PIXELS. threads: that read images."""
+
+    def __init__(
+        self, collections: CollectionService, models: ModelService, blobs: Blobs, max_pixels: int, threads: int
+    ) -> None:
+        self._collections = collections
+        self._models = models
+        self._blobs = blobs
+        self._max_pixels = max_pixels
+        self._threads = threads
+
+    def open(self, collection_id: str, live: Live, model: Inference) -> Remaker:
+        """How a model's vectors are made of the tiles of an index; the caller closes it.
+
+        For the index's own model everything is embedded again: that is what it is asked for.
+        """
+        spec = cut_spec(self._collections.get(collection_id), model.card, self._max_pixels)
+        images = Embedding(model, spec, self._blobs, self._threads)
+        try:
+            old = None if live.model == model.card.id else self._models.card(live.model)
+        except NotFound:
+            old = None
+        return choose_remaker(old, model, images)

@@ -1,0 +1,222 @@
+"""New vectors for indexed tiles, by the cheapest way that gives what the new model would: carried over, projected from their
+stored features by one matrix product, or embedded from their images.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.cards import ModelCard
+from app.domain.tiles import Embeddings, Tile
+from app.errors import DyadError, Unavailable
+from app.imagery.tiling.tiler import CutSpec, read_tile
+from app.ports import Blobs, Inference
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+"""The vector store holds the interpreter for a few milliseconds a batch."""
+IMAGES = 32
+MAX_BATCH_BYTES = 32 << 20
+SAMPLE = 4
+LIKE = 0.99
+"""Cosine between what a head file and the encoder's graph make of a tile, at least; float16 features and int8 cost 0.001."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A tile whose image cannot be embedded, and why."""
+
+    tile: Tile
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """Tiles with their new vectors, how they were made (`copied`, `projected`, `embedded`), and tiles that could not be."""
+
+    way: str
+    tiles: Sequence[Tile]
+    vectors: Embeddings
+    failures: Sequence[Failure] = field(default=())
+
+
+class Remaker(Protocol):
+    """A way to new vectors.
+
+    way: its name. batch: how many tiles at a time. features, pairs: whether it wants those of the old index.
+    """
+
+    way: str
+    batch: int
+    features: bool
+    pairs: bool
+
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """Whether `carry` does for all tiles; a few of them, with their old vectors, may be looked at."""
+
+    def carry(self, old: Embeddings) -> NDArray[np.float32] | None:
+        """New embeddings (N, D) of the old ones and their features alone; None where images are needed."""
+
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+        """Begin with N >= 1 tiles, whose old vectors are given; calling the answer finishes them."""
+
+    def close(self) -> None:
+        """Release its threads."""
+
+
+class Copying(Remaker):
+    """Where both models have one encoder file: all stays as it is."""
+
+    way = "copied"
+    batch = BATCH
+    features = pairs = True
+
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `Remaker`."""
+        return True
+
+    def carry(self, old: Embeddings) -> NDArray[np.float32]:
+        """See `Remaker`."""
+        return old.embedding
+
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+        """See `Remaker`."""
+        return lambda: Remade(self.way, tiles, old)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Embedding(Remaker):
+    """From the stored images: `threads` read and decode, the caller's thread embeds."""
+
+    way = "embedded"
+    features = pairs = False
+
+    def __init__(self, model: Inference, spec: CutSpec, blobs: Blobs, threads: int) -> None:
+        self._model = model
+        self._spec = spec
+        self._blobs = blobs
+        tile_bytes = len(model.card.bands) * model.card.input_size**2
+        self.batch = max(1, min(IMAGES, MAX_BATCH_BYTES // tile_bytes))
+        self._pool = ThreadPoolExecutor(threads, "dyad-reindex")
+
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `Remaker`."""
+        return False
+
+    def carry(self, old: Embeddings) -> None:
+        """See `Remaker`."""
+
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+        """See `Remaker`."""
+        futures = [self._pool.submit(self._read, tile) for tile in tiles]
+        return lambda: self._finish(tiles, futures)
+
+    def close(self) -> None:
+        """Let the threads go; what they have not begun is dropped."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _read(self, tile: Tile) -> NDArray[np.uint8] | str:
+        """The pixels, or why there are none."""
+        try:
+            return read_tile(self._blobs.get(tile.image), self._spec, tile.stretch, window=tile.window)
+        except Unavailable:
+            raise  # the store is down: no fault of the tile's
+        except DyadError as error:
+            return str(error)
+
+    def _finish(self, tiles: Sequence[Tile], futures: Sequence[Future[NDArray[np.uint8] | str]]) -> Remade:
+        good: list[Tile] = []
+        pixels: list[NDArray[np.uint8]] = []
+        failures: list[Failure] = []
+        for tile, future in zip(tiles, futures, strict=True):
+            found = future.result()
+            if isinstance(found, str):
+                failures.append(Failure(tile, found))
+            else:
+                good.append(tile)
+                pixels.append(found)
+        made = self._model.embed(np.stack(pixels)) if pixels else _nothing(self._model.card)
+        return Remade(self.way, good, made, failures)
+
+
+class Projecting(Remaker):
+    """Where both models make the same features: by the new head, unless a look at a few images shows that it lies."""
+
+    way = "projected"
+    batch = BATCH
+    features = True
+
+    def __init__(self, model: Inference, images: Remaker, *, pairs: bool) -> None:
+        """images: for tiles without a stored feature. pairs: the model has pair halves, the same as the old one's."""
+        self._model = model
+        self._images = images
+        self.pairs = pairs
+        self._is_right: bool | None = None
+
+    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `Remaker`."""
+        if self._is_right is None:
+            self._is_right = self._check(tiles[:SAMPLE], old)
+        return self._is_right
+
+    def carry(self, old: Embeddings) -> NDArray[np.float32] | None:
+        """See `Remaker`."""
+        return None if old.feature is None else self._model.project(old.feature)
+
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+        """See `Remaker`."""
+        is_whole = old.feature is not None and (old.pair is not None or not self.pairs)
+        can = self.carries(tiles, old) and is_whole
+        return (lambda: self._project(tiles, old)) if can else self._images.begin(tiles, old)
+
+    def close(self) -> None:
+        """Release the threads of the other way."""
+        self._images.close()
+
+    def _project(self, tiles: Sequence[Tile], old: Embeddings) -> Remade:
+        made = self.carry(old)
+        if made is None:
+            return self._images.begin(tiles, old)()
+        return Remade(self.way, tiles, Embeddings(made, old.feature, old.pair if self.pairs else None))
+
+    def _check(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """Whether the head gives what the graph gives for these tiles, as far as they have features and images."""
+        if old.feature is None:
+            return True
+        seen = self._images.begin(tiles, old)()
+        rows = [tiles.index(tile) for tile in seen.tiles]
+        projected = self._model.project(old.feature[rows])
+        if projected is None or not rows:
+            return projected is not None
+        cosine = float((projected * seen.vectors.embedding).sum(axis=1).min())
+        if cosine < LIKE:
+            log.warning("model %s: its head file disagrees with its graph (cosine %.4f)", self._model.card.id, cosine)
+        return cosine >= LIKE
+
+
+def choose_remaker(old: ModelCard | None, model: Inference, images: Embedding) -> Remaker:
+    """The cheapest way from the vectors of the old model (None: it is gone, or it is the same one) to the new one's."""
+    new = model.card
+    if old is None:
+        return images
+    if new.has_encoder_of(old):
+        return Copying()
+    has_pairs = new.pair_dimension > 0
+    has_head = model.project(np.zeros((0, new.feature_dimension), np.float16)) is not None
+    if has_head and new.has_features_of(old) and (new.has_pairs_of(old) or not has_pairs):
+        return Projecting(model, images, pairs=has_pairs)
+    return images
+
+
+def _nothing(card: ModelCard) -> Embeddings:
+    return Embeddings(np.empty((0, card.dimension), np.float32))

@@ -1,0 +1,49 @@
+"""What a schedule's sources name on the web, fetched for one run."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from app.domain.urls import Url
+from app.services.ingest.read_policy import Roots
+from app.services.ingest.sources import SourceFile
+
+
+class Downloads:
+    """Fetches into a folder of its own in `folder`, which the run's job removes, by the rules of `roots`.
+
+    max_bytes: of one file.
+    """
+
+    def __init__(self, roots: Roots, folder: Path, max_bytes: int) -> None:
+        self._roots = roots
+        self._folder = folder / f"web-{uuid.uuid4().hex}"
+        self._max_bytes = max_bytes
+
+    def document(self, url: Url) -> Path:
+        """A catalogue or an Item; the first time it is fetched, and stays.
+
+        Raises:
+            Forbidden, InvalidInput, TooLarge, OutOfSpace: see `RemoteFiles.fetch`.
+        """
+        path = self._folder / hashlib.sha256(str(url).encode()).hexdigest()
+        if not path.exists():
+            self._fetch(str(url), path, allow_query=True)
+        return path
+
+    def file(self, source: SourceFile) -> SourceFile:
+        """A file with an address, fetched; it goes when it has been read.
+
+        Raises:
+            Forbidden, InvalidInput, TooLarge, OutOfSpace: see `RemoteFiles.fetch`.
+        """
+        path = self._folder / uuid.uuid4().hex
+        self._fetch(str(source.url), path)
+        return replace(source, path=path, temporary=True, is_fetched=True)
+
+    def _fetch(self, url: str, path: Path, *, allow_query: bool = False) -> None:
+        self._folder.mkdir(exist_ok=True)
+        self._roots.fetch(url, path, self._max_bytes, allow_query=allow_query)

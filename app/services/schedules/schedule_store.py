@@ -1,0 +1,57 @@
+"""Schedules in the blob store: what is wanted in one document, what the runs leave in another.
+
+People write the former, ticks the latter, so that neither can undo the other's work, in however many processes.
+"""
+
+from __future__ import annotations
+
+from app.domain.schedules import Schedule, ScheduleState
+from app.errors import NotFound
+from app.ports import Blobs
+
+SCHEDULES = "schedules/"
+STATES = "schedule-states/"
+
+
+class ScheduleStore:
+    """Reads and writes both."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def owners(self) -> list[str]:
+        """Ids of the collections that have a schedule, sorted."""
+        return sorted(key.removeprefix(SCHEDULES).removesuffix(".json") for key in self._blobs.keys(SCHEDULES))
+
+    def schedule(self, collection_id: str) -> Schedule | None:
+        """A collection's schedule, None without one."""
+        try:
+            return Schedule.model_validate_json(self._blobs.get(_key(SCHEDULES, collection_id)))
+        except NotFound:
+            return None
+
+    def put_schedule(self, schedule: Schedule) -> None:
+        """Write a schedule, atomically."""
+        self._blobs.put(_key(SCHEDULES, schedule.collection), schedule.model_dump_json(exclude_none=True).encode())
+
+    def state(self, schedule: Schedule) -> ScheduleState:
+        """What the runs left. Due times count anew from the moment in which the schedule was changed."""
+        try:
+            state = ScheduleState.model_validate_json(self._blobs.get(_key(STATES, schedule.collection)))
+        except NotFound:
+            return ScheduleState(revision=schedule.updated, since=schedule.updated)
+        if state.revision == schedule.updated:
+            return state
+        return state.model_copy(update={"revision": schedule.updated, "since": schedule.updated, "skipped": None})
+
+    def put_state(self, collection_id: str, state: ScheduleState) -> None:
+        """Write what a run left, atomically."""
+        self._blobs.put(_key(STATES, collection_id), state.model_dump_json().encode())
+
+    def forget(self, collection_id: str) -> None:
+        """Remove both; nothing happens if there is none."""
+        self._blobs.delete([_key(SCHEDULES, collection_id), _key(STATES, collection_id)])
+
+
+def _key(folder: str, collection_id: str) -> str:
+    return f"{folder}{collection_id}.json"

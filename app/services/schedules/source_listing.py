@@ -1,0 +1,209 @@
+"""What a schedule's source means now: its files one after another, and which of the indexed names are its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.domain.globs import Glob, has_magic
+from app.domain.schedules import Source
+from app.domain.urls import Url, is_url
+from app.errors import Cancelled, DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
+from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
+from app.services.ingest.read_policy import Roots
+from app.services.ingest.sources import (
+    Rejection,
+    SourceFile,
+    asset_files,
+    asset_urls,
+    label_from_folder,
+    list_files,
+    what_is_wrong_with_text,
+)
+from app.services.schedules.downloads import Downloads
+
+Expand = Callable[[SourceFile], Iterator[SourceFile | Rejection]]
+"""Gives what a file stands for: itself, or what is in it."""
+
+
+class SourceListing:
+    """One source in one run.
+
+    Files are named by the absolute path under which the source finds them, links not followed, or by their address; what is in
+    a zip or an item `path/inner` or `path#asset`, the Items of a catalogue `catalogue/collection/id#asset`.
+
+    downloads: fetches what lies on the web; without it a source can be checked, not listed.
+    seen: names of all that the source means, unpacked. unreadable: names that could not be read; whatever is in them counts
+    as still there. trouble: why nothing can be said of what is gone, None if it can. is_missing: the trouble is only that
+    nothing is there. is_partial: a part of a catalogue could not be read, which is a rejection, too.
+    """
+
+    def __init__(self, source: Source, roots: Roots, downloads: Downloads | None = None) -> None:
+        self.source = source
+        self._url = Url.parse(source.where) if is_url(source.where) else None
+        self.name = str(self._url or "/" + os.path.normpath(source.where).lstrip("/"))
+        self.seen: set[str] = set()
+        self.unreadable: set[str] = set()
+        self.trouble: str | None = None
+        self.is_missing = False
+        self.is_partial = False
+        self._roots = roots
+        self._downloads = downloads
+        self._glob = None if source.glob is None else Glob.parse(self.name)
+        self._is_catalogue = False
+
+    def check(self) -> None:
+        """See that the source is there and may be read; of one on the web, that it may be: nothing is asked of its server.
+
+        Raises:
+            Forbidden: it lies outside the roots. InvalidInput: nothing is there, or something of another kind.
+        """
+        if self._url is not None:
+            self._roots.web().check(self.name)
+        else:
+            self._open()
+
+    def entries(self) -> Iterator[SourceFile | Rejection]:
+        """The files, before they are unpacked, or the images of a catalogue. Never raises: see `trouble`."""
+        self.trouble, self.is_missing, self.is_partial = None, False, False
+        try:
+            yield from self._entries(*self._open())
+        except (Cancelled, Unavailable):
+            raise  # a full disk says nothing of the source
+        except (DyadError, OSError) as error:
+            self._note_trouble(error)
+
+    def files(self, expand: Expand) -> Iterator[SourceFile | Rejection]:
+        """The same, unpacked and labelled as the source says; notes what was seen."""
+        for entry in self.entries():
+            for source in self._unpacked(entry, expand):
+                if isinstance(source, Rejection):
+                    self.unreadable.add(source.file_name)
+                    yield source
+                else:
+                    self.seen.add(source.name)
+                    yield label_from_folder(source) if self.source.labels_from_folders else source
+
+    def _unpacked(self, entry: SourceFile | Rejection, expand: Expand) -> Iterator[SourceFile | Rejection]:
+        if isinstance(entry, SourceFile) and entry.url is not None:
+            try:
+                entry = self._web().file(entry)
+            except (Cancelled, Unavailable):
+                raise
+            except DyadError as error:
+                if not self._is_catalogue:  # it is the source itself
+                    self._note_trouble(error)
+                    return
+                entry = Rejection(entry.name, str(error), entry.weight)
+        if isinstance(entry, Rejection) or self._is_catalogue:
+            yield entry
+        else:
+            yield from expand(entry)
+
+    def _note_trouble(self, error: DyadError | OSError) -> None:
+        self.trouble = f"{self.name}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        here = self.name if self._glob is None else self._glob.base
+        self.is_missing = isinstance(error, NotThere) if self._url is not None else not os.path.lexists(here)
+
+    def _web(self) -> Downloads:
+        if self._downloads is None:
+            raise RuntimeError("a source on the web is listed by a run only")
+        return self._downloads
+
+    def owns(self, name: str) -> bool:
+        """Whether the source would have found the file of this name, if it were there."""
+        if self._glob is None:
+            return name == self.name or name.startswith((self.name.rstrip("/") + "/", self.name + "#"))
+        return any(self._glob.matches(container) for container in (name, *_containers(name, zips_only=True)))
+
+    def is_there(self, name: str) -> bool:
+        """Whether it was seen, or lies in something that could not be read."""
+        return name in self.seen or name in self.unreadable or not self.unreadable.isdisjoint(_containers(name))
+
+    def _open(self) -> tuple[Place, dict[str, Any] | None]:
+        """The real path of the source, of a glob that of its base, or its address; and the JSON of a catalogue."""
+        if self._url is not None:
+            return self._url, None if self.source.stac is None else self._catalogue(self._web().document(self._url))
+        if self._glob is not None:
+            base = self._roots.resolve(self._glob.base)
+            if not base.is_dir():
+                raise InvalidInput(f"{self._glob.base}: no folder, so nothing in it can match")
+            return base, None
+        root = self._roots.resolve(Path(self.name))
+        return root, self._catalogue(root)
+
+    def _catalogue(self, path: Path) -> dict[str, Any] | None:
+        catalogue = read_stac_catalogue(path) if path.is_file() else None
+        if self.source.stac is not None and catalogue is None:
+            raise InvalidInput(f"{self.name}: no STAC catalogue, collection or item collection; name its JSON file")
+        return catalogue
+
+    def _entries(self, root: Place, catalogue: dict[str, Any] | None) -> Iterator[SourceFile | Rejection]:
+        self._is_catalogue = catalogue is not None
+        if catalogue is not None:
+            yield from self._items(root, catalogue)
+        elif isinstance(root, Url):
+            yield SourceFile(self.name, Path(), url=self.name)
+        else:
+            name = self.name if self._glob is None else self._glob.base.as_posix()
+            yield from list_files(root, name.rstrip("/"), self._roots, self._glob)
+
+    def _items(self, root: Place, catalogue: dict[str, Any]) -> Iterator[SourceFile | Rejection]:
+        for found in list_stac_items(root, catalogue, self._read, web=self._roots.remote is not None):
+            name = f"{self.name}/{found.name}"
+            wrong = str(found.item) if isinstance(found.item, DyadError) else what_is_wrong_with_text(name)
+            if wrong is not None:
+                self.is_partial = True
+                yield Rejection(name, wrong)
+            elif not isinstance(found.item, DyadError):
+                yield from asset_files(found.item, name, self._roots)
+                yield from asset_urls(found.item, name)
+
+    def _read(self, place: Place) -> tuple[Place, Path]:
+        """See `Open`."""
+        if isinstance(place, Url):
+            return place, self._web().document(place)
+        real = self._roots.resolve(place)
+        return real, real
+
+
+def check_sources(given: Sequence[str | Source], roots: Roots) -> None:
+    """See that every source can be read now.
+
+    Raises:
+        Unprocessable: one is no absolute path or address, or not such a source; names it. Forbidden: one lies outside the
+        roots. InvalidInput: at one nothing is there.
+    """
+    for number, each in enumerate(given):
+        source = Source.of(each)
+        wrong = _what_is_wrong(source)
+        if wrong is not None:
+            raise Unprocessable(f"sources.{number}: {wrong}", [FieldError(f"sources.{number}", wrong)])
+        try:
+            SourceListing(source, roots).check()
+        except OSError as error:
+            raise InvalidInput(f"{source.where} cannot be read: {error.strerror}") from None
+
+
+def _what_is_wrong(source: Source) -> str | None:
+    """Why a source can be none, wherever it lies."""
+    if not is_url(source.where):
+        is_whole = source.where.startswith("/")
+        return None if is_whole else f"{source.where!r} is no whole path on the server; write it from the / on"
+    is_pattern = source.glob is not None or any(map(has_magic, source.where.split("/", 3)[3:]))
+    if is_pattern:
+        return f'{source.where!r}: a web server lists no files; name each, or a STAC catalogue as {{"stac": address}}'
+    return None
+
+
+def _containers(name: str, zips_only: bool = False) -> Iterator[str]:
+    """The names of all that a source may lie in: the STAC item that it is an asset of, folders, zips."""
+    if "#" in name:
+        yield name.rsplit("#", 1)[0]
+    end = name.rfind("/")
+    while end > 0:
+        if not zips_only or name[:end].lower().endswith(".zip"):
+            yield name[:end]
+        end = name.rfind("/", 0, end)

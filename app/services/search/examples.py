@@ -1,0 +1,139 @@
+"""The examples of a search: an uploaded image, indexed tiles that are right, indexed tiles that are wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.cards import ENCODER_FILE, QUERY_HALF_FILE
+from app.domain.collections import Collection
+from app.domain.indexes import Live
+from app.domain.search import SearchQuery
+from app.domain.tiles import Tile
+from app.errors import InvalidInput
+from app.imagery.tiling.tiler import read_query, read_tile
+from app.ports import Blobs, Inference, VectorStore
+from app.services.catalogue.models import ModelService
+from app.services.catalogue.tile_settings import cut_spec
+from app.services.search.rocchio import direction
+from app.services.search.timer import Timer
+
+MAX_EXAMINED = 8
+"""Positives that the matcher compares the candidates with, at most; the embedding takes all."""
+MAX_HALVES = 1024
+"""Query halves of indexed tiles that are remembered; one has some kilobytes."""
+
+
+_Key = tuple[str, str, str, str]
+"""Digests of the two graphs that make a half, the tile's id, its content hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """positives: (E, D) float32 embeddings, L2-normalised, the upload first; negatives: (N, D). ids: of the positives that are
+    indexed, each once. pixels: (S, S, B) uint8, the upload as the model sees it. uploaded: (P,) float32 its query half. None
+    without an upload, and without a matcher."""
+
+    positives: NDArray[np.float32]
+    negatives: NDArray[np.float32]
+    ids: tuple[str, ...]
+    uploaded: NDArray[np.float32] | None = None
+    pixels: NDArray[np.uint8] | None = None
+
+    def direction(self) -> NDArray[np.float32]:
+        """(D,) where they point, L2-normalised. Raises `InvalidInput` if they cancel out."""
+        return direction(self.positives, self.negatives)
+
+
+class ExampleReader:
+    """Reads examples. Thread-safe."""
+
+    def __init__(self, models: ModelService, vectors: VectorStore, blobs: Blobs, max_pixels: int) -> None:
+        self._models = models
+        self._vectors = vectors
+        self._blobs = blobs
+        self._max_pixels = max_pixels
+        self._lock = threading.Lock()
+        self._halves: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
+
+    def read(
+        self, collection: Collection, live: Live, query: SearchQuery, image: Path | bytes | None, timer: Timer, *, halves: bool
+    ) -> Examples:
+        """Embeddings of all examples. halves: whether the upload's query half is wanted as well.
+
+        Raises:
+            InvalidInput: no positive. NotFound: a tile. UnreadableImage, TooLarge: the image.
+        """
+        positives, negatives = (tuple(dict.fromkeys(ids)) for ids in (query.positives, query.negatives))
+        if image is None and not positives:
+            raise InvalidInput("nothing to search for: upload an image, or name at least one tile in `positives`")
+        parts: list[NDArray[np.float32]] = []
+        half, pixels = None, None
+        if image is not None:
+            model = self._models.load(live.model)
+            with timer.stage("decode"):
+                pixels = read_query(image, cut_spec(collection, model.card, self._max_pixels))
+            with timer.stage("embed"):
+                batch = pixels[np.newaxis]
+                made, found = model.examine(batch) if halves else (model.embed(batch), None)
+            parts.append(made.embedding)
+            half = None if found is None else found[0]
+        with timer.stage("search"):
+            if positives:
+                parts.append(self._vectors.vectors(live.index, positives).embedding)
+            wrong = self._vectors.vectors(live.index, negatives).embedding if negatives else parts[0][:0]
+        return Examples(np.concatenate(parts), wrong, positives, half, pixels)
+
+    def halves(
+        self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer
+    ) -> NDArray[np.float32]:
+        """(H, P) float32 query halves of the first positives, at most 8; those of indexed tiles are made of their images.
+
+        Raises:
+            NotFound: a tile or its image is gone. UnreadableImage: its image is damaged.
+        """
+        first = [] if examples.uploaded is None else [examples.uploaded]
+        ids = examples.ids[: MAX_EXAMINED - len(first)]
+        return np.stack([*first, *self._of_tiles(collection, live, model, ids, timer)])
+
+    def _of_tiles(
+        self, collection: Collection, live: Live, model: Inference, ids: Sequence[str], timer: Timer
+    ) -> list[NDArray[np.float32]]:
+        if not ids:
+            return []
+        with timer.stage("search"):
+            tiles = self._vectors.get(live.index, ids)
+        made_by = model.card.files.get(ENCODER_FILE, ""), model.card.files.get(QUERY_HALF_FILE, "")
+        keys = [(*made_by, point, tiles[point].content_hash) for point in ids]
+        with self._lock:
+            known = {key: self._halves[key] for key in keys if key in self._halves}
+        missing = [key for key in keys if key not in known]
+        if missing:
+            with timer.stage("decode"):
+                pixels = np.stack([self._pixels(collection, model, tiles[point]) for *_, point, _ in missing])
+            with timer.stage("embed"):
+                made = model.examine(pixels)[1]
+            if made is None:
+                raise InvalidInput(f"model {live.model!r} has no matcher")
+            known.update(zip(missing, made, strict=True))
+        self._remember({key: known[key] for key in keys})
+        return [known[key] for key in keys]
+
+    def _pixels(self, collection: Collection, model: Inference, tile: Tile) -> NDArray[np.uint8]:
+        spec = cut_spec(collection, model.card, self._max_pixels)
+        return read_tile(self._blobs.get(tile.image), spec, tile.stretch, window=tile.window)
+
+    def _remember(self, used: dict[_Key, NDArray[np.float32]]) -> None:
+        """Keep the halves that were used last."""
+        with self._lock:
+            for key, half in used.items():
+                self._halves[key] = half
+                self._halves.move_to_end(key)
+            while len(self._halves) > MAX_HALVES:
+                self._halves.popitem(last=False)

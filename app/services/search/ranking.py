@@ -1,0 +1,208 @@
+"""A ranking by similarity, worked through in blocks and shown in pages.
+
+The first block is what the matcher re-orders; with `diversify` every block is folded. What lies behind keeps the order of the
+similarities. A page's bookmark says in which block it ended, and where that block ends, so that tiles that come or go meanwhile
+move no other tile from one page to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.search import Bookmark, Cursor, Match, Shortlist, TileFilter
+from app.ports import VectorStore
+from app.services.search.near_copies import fold
+from app.services.search.rerank import Judgement, matches_end
+from app.services.search.timer import Timer
+
+MIN_FOLDED, MAX_FOLDED = 200, 1000
+"""How many places are folded at once: as many as `FOLDED_PER_RESULT` times the page, within these."""
+FOLDED_PER_RESULT = 25
+MOST_GROWN = 8
+"""A block to which this many times its size was added meanwhile is cut there."""
+STEP = 1e-6
+"""The least difference of two scores, which have 6 decimals."""
+
+Judge = Callable[[Shortlist], Judgement | None]
+"""What the matcher says of the first places; None where it has nothing to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is ranked. depth: places that `judge` looks at, 0 for none. vector: (D,) float32."""
+
+    index: str
+    vector: NDArray[np.float32]
+    filter: TileFilter
+    depth: int = 0
+    judge: Judge | None = None
+    diversify: bool = False
+    min_probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """matches, and where the next page begins, None behind the last. depth: places that the matcher looked at, of all pages.
+    matches_end_at: as in `SearchResult`. kept: how many tiles a least probability leaves in all, None without one."""
+
+    matches: list[Match]
+    after: Bookmark | None
+    depth: int
+    matches_end_at: int | None
+    kept: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A result to be: rows of the block, the shown one first, then the near-copies folded into it."""
+
+    score: float
+    id: str
+    probability: float | None
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """found: the tiles by similarity. places: the results in their order. mark: the bookmark of its beginning, with its ends.
+    kept: as in `Page`."""
+
+    found: Shortlist
+    places: list[_Place]
+    is_last: bool
+    mark: Bookmark
+    kept: int | None = None
+
+    def match(self, place: _Place) -> Match:
+        row, *copies = place.rows
+        ids = tuple(self.found.ids[copy] for copy in copies)
+        return Match(self.found.read(row), place.score, float(self.found.similarities[row]), place.probability, ids)
+
+
+class Pages:
+    """Pages of rankings over a vector store."""
+
+    def __init__(self, vectors: VectorStore) -> None:
+        self._vectors = vectors
+
+    def page(self, asked: Asked, limit: int, mark: Bookmark, timer: Timer) -> Page:
+        """Up to `limit` matches behind a bookmark; a new one stands before the first."""
+        matches: list[Match] = []
+        while True:
+            block = self._block(asked, mark, limit - len(matches), timer)
+            shown = block.places if mark.last is None else [place for place in block.places if _is_behind(place, mark.last)]
+            taken = shown[: limit - len(matches)]
+            with timer.stage("search"):
+                matches += [block.match(place) for place in taken]
+            mark = replace(block.mark, seen=mark.seen + len(taken))
+            after: Bookmark | None = mark
+            if len(taken) < len(shown):
+                after = replace(mark, last=(taken[-1].score, taken[-1].id))
+            elif block.is_last:
+                after = None
+            else:
+                mark = after = replace(mark, start=mark.end, last=None, judged=None, end=None)
+            if after is None or after.last is not None or len(matches) == limit:
+                return Page(matches, after, mark.depth, mark.matches_end_at, block.kept)
+
+    def _block(self, asked: Asked, mark: Bookmark, wanted: int, timer: Timer) -> _Block:
+        judge = asked.judge if mark.start is None else None
+        folded = min(max(FOLDED_PER_RESULT * wanted, MIN_FOLDED), MAX_FOLDED) if asked.diversify else 0
+        size = max(asked.depth if judge else 0, folded) or wanted
+        with timer.stage("search"):
+            found, is_last = self._gather(asked, mark, size, has_pairs=judge is not None)
+        with timer.stage("rerank"):
+            return _arranged(asked, mark, found, is_last, judge)
+
+    def _gather(self, asked: Asked, mark: Bookmark, size: int, *, has_pairs: bool) -> tuple[Shortlist, bool]:
+        """The places of the block, and whether nothing lies behind: `size` of them, or all up to the end that it has."""
+        limit = size + 1
+        while True:
+            found = self._first(asked, limit, mark.start, has_pairs=has_pairs)
+            if mark.end is None:
+                return found.head(size), len(found) <= size
+            inside = _count_until(found, mark.end)
+            if inside < limit or limit > MOST_GROWN * size:
+                return found.head(inside), inside == len(found) < limit
+            limit *= 2
+
+    def _first(self, asked: Asked, limit: int, after: Cursor | None, *, has_pairs: bool) -> Shortlist:
+        if has_pairs:
+            return self._vectors.shortlist(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after)
+        return Shortlist.of(self._vectors.search(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after))
+
+
+def _arranged(asked: Asked, mark: Bookmark, found: Shortlist, is_last: bool, judge: Judge | None) -> _Block:
+    """The block of what was found: judged, cut, folded, as it was asked for."""
+    judged, kept = None, None
+    if judge is not None:
+        count = min(asked.depth, len(found)) if mark.judged is None else _count_until(found, mark.judged)
+        verdict = judge(found.head(count))
+        judged = None if verdict is None else _by_judgement(found, verdict, is_all=is_last and count == len(found))
+        ended = _cursor(mark, found, count)
+        mark = replace(mark, depth=0) if judged is None else replace(mark, judged=ended, shift=judged.shift)
+    places = _by_similarity(found, 0, mark.shift) if judged is None else judged.places
+    if asked.min_probability is not None:
+        places = [each for each in places if each.probability is not None and each.probability >= asked.min_probability]
+        is_last, kept = True, len(places)
+    if asked.diversify:
+        places = _folded(found, places)
+    if judged is not None:
+        believed = judged.believed
+        mark = replace(mark, matches_end_at=None if believed is None else sum(each.rows[0] in believed for each in places))
+    return _Block(found, places, is_last, replace(mark, end=_cursor(mark, found, len(found))), kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """places: of the block, the judged ones in their new order, then the rest. believed: rows before the end of the matches,
+    None if there is no end in sight. shift: as in `Bookmark`."""
+
+    places: list[_Place]
+    believed: frozenset[int] | None
+    shift: float
+
+
+def _by_judgement(found: Shortlist, verdict: Judgement, *, is_all: bool) -> _Judged:
+    """The first places of `found`, all that the verdict is about, by its scores; the others behind them."""
+    scores = verdict.scores.tolist()
+    order = sorted(range(len(scores)), key=lambda row: (-scores[row], found.ids[row]))
+    believed, chances = None, [None] * len(scores)
+    if verdict.probabilities is not None:
+        end, chances = matches_end(verdict.probabilities[order], is_all), verdict.probabilities.tolist()
+        believed = None if end is None else frozenset(order[:end])
+    places = [_Place(scores[row], found.ids[row], chances[row], [row]) for row in order]
+    shift = max(0.0, float(found.similarities[len(scores) - 1]) - min(scores) + STEP) if scores else 0.0
+    return _Judged(places + _by_similarity(found, len(scores), shift), believed, round(shift, 6))
+
+
+def _by_similarity(found: Shortlist, start: int, shift: float) -> list[_Place]:
+    """The places from row `start` on, in the order in which they were found."""
+    scores = np.round(found.similarities[start:] - shift, 6).tolist()
+    return [_Place(score, found.ids[row], None, [row]) for row, score in enumerate(scores, start)]
+
+
+def _folded(found: Shortlist, places: list[_Place]) -> list[_Place]:
+    groups = fold([found.read(place.rows[0]) for place in places])
+    return [replace(places[group[0]], rows=[places[row].rows[0] for row in group]) for group in groups]
+
+
+def _cursor(mark: Bookmark, found: Shortlist, count: int) -> Cursor | None:
+    """The place of the ranking at the end of the first `count` that were found."""
+    if count == 0:
+        return mark.start
+    before = 0 if mark.start is None else mark.start.seen
+    return Cursor(float(found.similarities[count - 1]), found.ids[count - 1], before + count)
+
+
+def _count_until(found: Shortlist, end: Cursor) -> int:
+    """How many of the places lie before `end` or at it."""
+    return sum(end.reaches(score, point) for score, point in zip(found.similarities.tolist(), found.ids, strict=True))
+
+
+def _is_behind(place: _Place, last: tuple[float, str]) -> bool:
+    return (-place.score, place.id) > (-last[0], last[1])

@@ -1,0 +1,184 @@
+"""The last queries of each collection, kept so that a new index can be tried on what people really ask for.
+
+A search only appends to a list in memory. A thread of its own writes what is new behind, one archive of arrays a collection, so
+that a restart keeps it. Processes that share the archives take turns: each adds its own to what it finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import threading
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import DyadError, NotFound
+from app.ports import Blobs, Locks
+
+log = logging.getLogger(__name__)
+
+PREFIX = "queries/"
+WRITE_SECONDS = 30.0
+MAX_BYTES = 16 << 20
+"""Of the uploaded images of one collection."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecentQuery:
+    """One search. positives, negatives: tile ids. pixels: (S, S, B) uint8, the uploaded image as the model saw it, or None."""
+
+    positives: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
+    pixels: NDArray[np.uint8] | None = None
+
+    @property
+    def key(self) -> bytes:
+        """Equal for equal queries."""
+        digest = hashlib.blake2b(json.dumps([self.positives, self.negatives]).encode(), digest_size=16)
+        digest.update(b"" if self.pixels is None else np.ascontiguousarray(self.pixels).data)
+        return digest.digest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of its image."""
+        return 0 if self.pixels is None else self.pixels.nbytes
+
+
+_Queries = OrderedDict[bytes, RecentQuery]
+
+
+class RecentQueries:
+    """The last `limit` different queries a collection, of all processes; none is kept where that is 0. Thread-safe."""
+
+    def __init__(self, blobs: Blobs, limit: int, locks: Locks) -> None:
+        self._blobs = blobs
+        self._limit = limit
+        self._locks = locks
+        self._guard = threading.Lock()
+        self._new: dict[str, _Queries] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to write behind."""
+        if self._limit and self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="dyad-queries", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._write_all()
+
+    def note(self, collection_id: str, query: RecentQuery) -> None:
+        """Remember a query as the latest."""
+        if not self._limit:
+            return
+        with self._guard:
+            self._add(self._new.setdefault(collection_id, OrderedDict()), [query])
+
+    def of(self, collection_id: str) -> list[RecentQuery]:
+        """The queries of a collection, the latest first."""
+        known = self._stored(collection_id)
+        with self._guard:
+            self._add(known, self._new.get(collection_id, {}).values())
+        return list(reversed(known.values()))
+
+    def owners(self) -> list[str]:
+        """Ids of the collections that have stored queries."""
+        return [key.removeprefix(PREFIX).rsplit(".", 1)[0] for key in self._blobs.keys(PREFIX)]
+
+    def forget(self, collection_id: str) -> None:
+        """Remove all of a collection's.
+
+        Raises:
+            Busy, Unavailable: they are being written all the while, or cannot be reached.
+        """
+        with self._locks.hold(_lock(collection_id)):
+            with self._guard:
+                self._new.pop(collection_id, None)
+            self._blobs.delete([_key(collection_id)])
+
+    def _add(self, known: _Queries, queries: Iterable[RecentQuery]) -> None:
+        """Put the latest behind, and let the oldest make room."""
+        for query in queries:
+            key = query.key
+            known[key] = query
+            known.move_to_end(key)
+        size = sum(query.size for query in known.values())
+        while len(known) > self._limit or size > MAX_BYTES:
+            size -= known.popitem(last=False)[1].size
+
+    def _stored(self, collection_id: str) -> _Queries:
+        """What any process wrote, the oldest first."""
+        try:
+            queries = _unpacked(self._blobs.get(_key(collection_id)))
+        except NotFound:
+            queries = []
+        return OrderedDict((query.key, query) for query in queries)
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(WRITE_SECONDS):
+            self._write_all()
+
+    def _write_all(self) -> None:
+        for collection_id in list(self._new):
+            try:
+                self._write(collection_id)
+            except DyadError as error:
+                log.warning("recent queries of %s are not kept yet: %s", collection_id, error)
+
+    def _write(self, collection_id: str) -> None:
+        """Put what is new behind what others have written meanwhile. If that fails it is as new as before."""
+        with self._locks.hold(_lock(collection_id)):
+            known = self._stored(collection_id)
+            with self._guard:
+                new = self._new.pop(collection_id, OrderedDict())
+            if not new:
+                return
+            try:
+                self._add(known, new.values())
+                self._blobs.put(_key(collection_id), _packed(list(known.values())))
+            except BaseException:
+                with self._guard:
+                    self._add(new, self._new.get(collection_id, {}).values())
+                    self._new[collection_id] = new
+                raise
+
+
+def _lock(collection_id: str) -> str:
+    return f"queries:{collection_id}"
+
+
+def _key(collection_id: str) -> str:
+    return f"{PREFIX}{collection_id}.npz"
+
+
+def _packed(queries: Sequence[RecentQuery]) -> bytes:
+    """The oldest first: `queries`, JSON of the ids, and an array `image-N` for each that has one."""
+    ids = json.dumps([[query.positives, query.negatives] for query in queries])
+    arrays = {f"image-{number}": query.pixels for number, query in enumerate(queries) if query.pixels is not None}
+    file = io.BytesIO()
+    np.savez(file, queries=np.frombuffer(ids.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def _unpacked(data: bytes) -> list[RecentQuery]:
+    """The inverse of `_packed`; none where it cannot be read."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            ids = json.loads(arrays["queries"].tobytes())
+            images = {name: arrays[name] for name in arrays.files}
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("recent queries cannot be read (%s); they are forgotten", error)
+        return []
+    return [RecentQuery(tuple(good), tuple(bad), images.get(f"image-{number}")) for number, (good, bad) in enumerate(ids)]

@@ -1,0 +1,144 @@
+"""Search by examples: an uploaded image, indexed tiles, tiles that are wrong. The strategy is explained in docs/search.md."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.collections import Collection
+from app.domain.indexes import Live
+from app.domain.search import Bookmark, SearchQuery, SearchResult, Shortlist, TileFilter
+from app.errors import InvalidInput, NotFound, UnreadableImage
+from app.ports import Blobs, VectorStore
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.models import ModelService
+from app.services.search.examples import MAX_EXAMINED, ExampleReader, Examples
+from app.services.search.ranking import Asked, Pages
+from app.services.search.recent_queries import RecentQueries, RecentQuery
+from app.services.search.rerank import Judgement, Plan, Reranker
+from app.services.search.timer import Timer
+
+log = logging.getLogger(__name__)
+
+
+class SearchService:
+    """Answers searches on an index of a collection."""
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        models: ModelService,
+        vectors: VectorStore,
+        blobs: Blobs,
+        recent: RecentQueries,
+        max_pixels: int,
+    ) -> None:
+        self._collections = collections
+        self._recent = recent
+        self._vectors = vectors
+        self._examples = ExampleReader(models, vectors, blobs, max_pixels)
+        self._reranker = Reranker(models)
+        self._pages = Pages(vectors)
+
+    def search(self, collection_id: str, query: SearchQuery, image: Path | bytes | None = None) -> SearchResult:
+        """The tiles most similar to the examples of the query and the uploaded image (a file or its content).
+
+        Raises:
+            NotFound: the collection, the version of its index, or an example. InvalidInput: no example, examples that cancel
+                out, or a probability where there is none. UnreadableImage, TooLarge: the image.
+        """
+        timer = Timer()
+        collection = self._collections.get(collection_id)
+        live = self._collections.live(collection_id, _version(query))
+        plan = self._reranker.plan(collection, live.model, query, _count_examined(query, image))
+        is_judging = plan is not None and (query.after is None or query.after.start is None)
+        examples = self._examples.read(collection, live, query, image, timer, halves=is_judging)
+        asked = self._asked(live, query, examples)
+        if query.after is None:
+            self._recent.note(collection_id, RecentQuery(examples.ids, query.negatives, examples.pixels))
+        if plan is not None and is_judging:
+            asked = self._with_matcher(asked, plan, collection, live, examples, timer)
+        begun = query.after or Bookmark(0, live.version, depth=asked.depth)
+        page = self._pages.page(asked, query.limit, begun, timer)
+        with timer.stage("search"):
+            matched = self._matched(live.index, asked.filter) if page.kept is None else page.kept
+        timer.publish()
+        return SearchResult(
+            hits=page.matches,
+            matched=matched,
+            rank_offset=begun.seen,
+            after=page.after,
+            model=live.model,
+            index_version=live.version,
+            timings_ms=timer.totals(),
+            reranking=None if plan is None or page.depth == 0 else plan.summary,
+            matches_end_at=page.matches_end_at,
+        )
+
+    def _asked(self, live: Live, query: SearchQuery, examples: Examples) -> Asked:
+        named = tuple(dict.fromkeys((*query.positives, *query.negatives)))
+        return Asked(
+            index=live.index,
+            vector=examples.direction(),
+            filter=replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *named)),
+            diversify=query.diversify,
+            min_probability=query.min_probability,
+        )
+
+    def _with_matcher(
+        self, asked: Asked, plan: Plan, collection: Collection, live: Live, examples: Examples, timer: Timer
+    ) -> Asked:
+        """The search with the matcher's say. Where that cannot be had and nobody asked for it, the search without."""
+        must = plan.is_wish or asked.min_probability is not None
+        try:
+            halves = self._examples.halves(collection, live, plan.model, examples, timer)
+        except (NotFound, UnreadableImage) as error:
+            if must:
+                raise
+            log.warning("not re-ranked: the image of an example cannot be had: %s", error)
+            return asked
+
+        def judge(head: Shortlist) -> Judgement | None:
+            pairs = head.pairs if len(head) else halves[:0].astype(np.uint8)
+            if pairs is None:
+                if must:
+                    raise InvalidInput(
+                        f"rerank: index {live.version!r} of collection {collection.id!r} holds tiles without what the matcher "
+                        "compares; re-index the collection, or leave `rerank` out"
+                    )
+                return None
+            cosines = self._cosines(live.index, examples, len(halves), head)
+            return self._reranker.judge(plan, halves, pairs, head.similarities, cosines)
+
+        return replace(asked, depth=plan.depth, judge=judge)
+
+    def _cosines(self, index: str, examples: Examples, examined: int, head: Shortlist) -> NDArray[np.float64]:
+        """(M,) mean cosine of each candidate to the examined positives."""
+        mean = examples.positives[:examined].mean(axis=0, dtype=np.float64)
+        if examined == len(examples.positives) and len(examples.negatives) == 0:
+            return head.similarities * np.linalg.norm(mean)  # the direction is that of the mean
+        return np.asarray(self._vectors.vectors(index, head.ids).embedding @ mean, np.float64)
+
+    def _matched(self, index: str, filter: TileFilter) -> int:
+        """How many tiles qualify. The excluded ones are counted apart, so that the store sees the same filter again."""
+        base = replace(filter, exclude_ids=())
+        total = self._vectors.stats(index).size if base.is_empty else self._vectors.count(index, base)
+        excluded = tuple(item for item in filter.exclude_ids if base.ids is None or item in base.ids)
+        return total - self._vectors.count(index, replace(base, ids=excluded)) if excluded else total
+
+
+def _version(query: SearchQuery) -> str | None:
+    """The index that is asked, or on which the pages before were made."""
+    if query.after is None:
+        return query.index_version
+    if query.index_version not in (None, query.after.version):
+        raise InvalidInput(f"token: it is of index version {query.after.version!r}, not {query.index_version!r}")
+    return query.after.version
+
+
+def _count_examined(query: SearchQuery, image: Path | bytes | None) -> int:
+    return min(len(set(query.positives)) + (image is not None), MAX_EXAMINED)

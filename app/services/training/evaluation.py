@@ -1,0 +1,143 @@
+"""The process `evaluate`: how well a collection's model finds its labelled tiles, as numbers and as a page."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from app.domain.jobs import Job
+from app.errors import NotFound
+from app.ports import Blobs, JobContext, JobQueue, JobStore, RunChild
+from app.services.catalogue.collection_store import reports_prefix
+from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.models import ModelService
+from app.services.jobs.folders import JobFolders
+from app.services.jobs.processes import Inputs, Process
+from app.services.jobs.sub_progress import PartContext
+from app.services.training.subject import Subject, Subjects
+from app.services.training.training_files import Manifest
+
+KIND = "evaluate"
+PROGRAM = "models.heads.evaluate"
+REPORT = "report.html"
+FILES_SHARE = 30
+FEWEST_QUERIES = 20
+"""Tiles asked for, below which nothing is decided."""
+
+
+class EvaluateInputs(Inputs):
+    """What an evaluation is begun with."""
+
+    collection: str = Field(description="Id of the collection whose labelled tiles are the questions.")
+
+
+class EvaluationService:
+    """Measures the live models of collections."""
+
+    def __init__(
+        self,
+        collections: CollectionService,
+        subjects: Subjects,
+        models: ModelService,
+        blobs: Blobs,
+        jobs: JobStore,
+        queue: JobQueue,
+        folders: JobFolders,
+        run_child: RunChild,
+    ) -> None:
+        self._collections = collections
+        self._subjects = subjects
+        self._models = models
+        self._blobs = blobs
+        self._jobs = jobs
+        self._queue = queue
+        self._folders = folders
+        self._run_child = run_child
+
+    @property
+    def process(self) -> Process:
+        """How clients begin it."""
+        return Process(
+            KIND,
+            "Evaluate a collection",
+            "Ask the collection for each of its labelled tiles and see what comes first. The report is a page for people.",
+            EvaluateInputs,
+            self.submit,
+            {
+                "model": "Id of the model that was measured.",
+                "index_version": "Which index was.",
+                "metrics": "Figures by their names.",
+                "rerank": "What re-ranking is worth here; `default`: whether the collection is re-ranked from now on.",
+            },
+        )
+
+    def submit(self, inputs: EvaluateInputs) -> Job:
+        """Begin an evaluation.
+
+        Raises:
+            NotFound: the collection. InvalidInput: too few labels. OutOfSpace: the files do not fit on the disk.
+        """
+        subject = self._subjects.of(inputs.collection)
+        self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=False))
+        now = datetime.now(UTC)
+        fields = inputs.model_dump()
+        job = Job(id=str(uuid.uuid4()), kind=KIND, collection=inputs.collection, inputs=fields, created=now, updated=now)
+        self._queue.submit(job)
+        return job
+
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Handle the job.
+
+        Raises:
+            Cancelled, Interrupted: it was told to stop. DyadError: why there are no figures.
+        """
+        with self._folders.working(context.job.id) as folder:
+            subject = self._subjects.of(str(context.job.collection))
+            result = self._measure(subject, folder, context)
+            page = (folder / REPORT).read_bytes()
+            self._blobs.put(_report_key(context.job), page)
+        rerank = self._decide(subject, result)
+        return {**result, "model": subject.live.model, "index_version": subject.live.version, "rerank": rerank}
+
+    def report(self, job_id: str) -> bytes:
+        """The page of an evaluation.
+
+        Raises:
+            NotFound: no such job, or one that made none.
+        """
+        job = self._jobs.get(job_id)
+        try:
+            return self._blobs.get(_report_key(job))
+        except NotFound:
+            raise NotFound(f"job {job_id} has no report: only an evaluation that was successful has one") from None
+
+    def _measure(self, subject: Subject, folder: Path, context: JobContext) -> dict[str, Any]:
+        classes = subject.classes.kept
+        base = self._models.copy_bundle(subject.live.model, folder / "base")
+        counts = self._subjects.files(subject).write(folder, classes, PartContext(context, 0, FILES_SHARE), features=False)
+        title = subject.collection.title or subject.collection.id
+        Manifest(subject.live.model, title, subject.collection.id, base, classes, seed=0).write(folder)
+        result = self._run_child(PartContext(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
+        return {**result, **counts}
+
+    def _decide(self, subject: Subject, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Re-rank this collection by default unless that makes its own labelled tiles harder to find; what was found, with
+        `default`: what was decided, None where too few tiles were asked for to tell.
+
+        None where there is no matcher, or no two tiles for it share a label.
+        """
+        found = result.get("rerank")
+        if found is None:
+            return None
+        if found["queries"] < FEWEST_QUERIES:
+            return {**found, "default": None}
+        self._collections.patch(subject.collection.id, rerank=None if found["helps"] else False)
+        return {**found, "default": found["helps"]}
+
+
+def _report_key(job: Job) -> str:
+    return f"{reports_prefix(str(job.collection))}{job.id}.html"

@@ -1,0 +1,78 @@
+"""The recipe `head`: a new head on stored features and a recalibrated matcher, in seconds, without a look at most images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidInput
+from app.ports import AskChild, JobContext, RunChild, VectorStore
+from app.services.catalogue.models import ModelService
+from app.services.jobs.folders import JobFolders
+from app.services.jobs.sub_progress import PartContext
+from app.services.training.subject import Subject, Subjects
+from app.services.training.training import TrainInputs
+from app.services.training.training_files import Manifest
+
+PROGRAM, DESCRIBE = "models.heads.train", "models.heads.describe"
+FILES_SHARE = 45
+"""Percent of the work that goes into reading the collection."""
+
+
+class HeadTraining:
+    """Trains heads."""
+
+    def __init__(
+        self,
+        subjects: Subjects,
+        models: ModelService,
+        vectors: VectorStore,
+        folders: JobFolders,
+        run_child: RunChild,
+        ask_child: AskChild,
+    ) -> None:
+        self._subjects = subjects
+        self._models = models
+        self._vectors = vectors
+        self._folders = folders
+        self._run_child = run_child
+        self._ask_child = ask_child
+
+    def check(self, subject: Subject, inputs: TrainInputs) -> None:
+        """See that the index has features, and that there are such settings.
+
+        Raises:
+            InvalidInput: one is not so. OutOfSpace: the files do not fit on the disk.
+        """
+        if inputs.from_scratch:
+            raise InvalidInput("from_scratch: the recipe 'head' goes on from the live model; leave it out")
+        advice = "re-index it with a model that does, such as the default one, or train another recipe"
+        if not subject.card.feature_dimension:
+            raise InvalidInput(f"the recipe 'head' needs features, and model {subject.card.id!r} gives none; {advice}")
+        if self._vectors.scan(subject.live.index, limit=1, features=True).embeddings.feature is None:
+            raise InvalidInput(f"the index of {subject.collection.id!r} holds no features; {advice}")
+        if inputs.settings:
+            self._ask_child(DESCRIBE, [json.dumps(dict(inputs.settings))])
+        self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=True))
+
+    def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
+        """Write the files, run the program; its result and how many tiles there were. It is quick, so it always begins anew."""
+        bundle = folder / "bundle" / model_id
+        shutil.rmtree(bundle, ignore_errors=True)
+        base = self._models.copy_bundle(subject.live.model, folder / "base")
+        files = self._subjects.files(subject)
+        counts = files.write(folder, subject.classes.kept, PartContext(context, 0, FILES_SHARE), features=True)
+        title = inputs.title or f"{subject.collection.title or subject.collection.id}, head"
+        Manifest(
+            id=model_id,
+            title=title,
+            collection=subject.collection.id,
+            bundle=base,
+            classes=subject.classes.kept,
+            seed=inputs.seed,
+            recipe=dict(inputs.settings),
+        ).write(folder)
+        result = self._run_child(PartContext(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
+        return {**result, **counts}

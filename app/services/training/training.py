@@ -1,0 +1,192 @@
+"""The process `train`: a collection's labels to a model that answers for it.
+
+files out of the collection -> a program that learns from them, in a process of its own -> its bundle installed -> re-index
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field, StringConstraints
+
+from app.atomic_files import replace_file
+from app.domain.jobs import ACTIVE, Job
+from app.errors import Conflict, DyadError
+from app.ports import JobContext, JobQueue, JobStore, Locks
+from app.services.catalogue.models import ModelService
+from app.services.jobs.folders import JobFolders
+from app.services.jobs.processes import Inputs, Process
+from app.services.jobs.sub_progress import PartContext
+from app.services.training.subject import Subject, Subjects
+
+KIND = "train"
+HEAD = "head"
+TRAINED = "trained.json"
+SUBMITTING = "train"
+"""The lock under which trainings are accepted, one after another."""
+SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+Reindex = Callable[[str, str], Job]
+"""Begins to re-index a collection with a model."""
+
+
+class TrainInputs(Inputs):
+    """What a training is begun with."""
+
+    collection: str = Field(description="Id of the collection whose labels are learned.")
+    recipe: str = Field(
+        default=HEAD,
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="`head`: a new head on stored features, in seconds. Or a recipe of `dyad train --list`: a whole network.",
+        examples=[HEAD, "hr-s2dml", "nsl-margin", "proxy-anchor", "default"],
+    )
+    model_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="Id of the new model; one made of the collection's and the recipe's names if not given.",
+    )
+    title: str | None = Field(default=None, max_length=256, description="One line for people.")
+    settings: dict[SettingName, str | int | float | bool | None] = Field(
+        default_factory=dict, max_length=64, description="Fields of the recipe that are not to be as usual."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything random.")
+    from_scratch: bool = Field(
+        default=False, description="A whole network begins anew instead of with the live model's; `head` knows no such thing."
+    )
+    reindex: bool = Field(default=True, description="Re-index the collection with the new model afterwards.")
+
+
+class Training(Protocol):
+    """A way to train."""
+
+    def check(self, subject: Subject, inputs: TrainInputs) -> None:
+        """See that the training can begin; raises a `DyadError` that says what is missing."""
+
+    def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
+        """Make `folder/bundle/MODEL_ID`; what there is to say about it.
+
+        After a kill it is called again with what it left in the folder.
+        """
+
+
+class TrainingService:
+    """Trains models on collections, one a collection at a time."""
+
+    def __init__(
+        self,
+        subjects: Subjects,
+        models: ModelService,
+        jobs: JobStore,
+        queue: JobQueue,
+        folders: JobFolders,
+        head: Training,
+        full: Training,
+        reindex: Reindex,
+        locks: Locks,
+    ) -> None:
+        self._subjects = subjects
+        self._models = models
+        self._jobs = jobs
+        self._queue = queue
+        self._folders = folders
+        self._head = head
+        self._full = full
+        self._reindex = reindex
+        self._locks = locks
+
+    @property
+    def process(self) -> Process:
+        """How clients begin it."""
+        return Process(
+            KIND,
+            "Train a model",
+            "Learn from the labels of a collection, and re-index it with the new model. One tile in five is held out.",
+            TrainInputs,
+            self.submit,
+            {
+                "model": "Id of the new model.",
+                "metrics": "Figures on held-out tiles, before and after.",
+                "classes": "Labels that were learned.",
+                "left_out": "Labels that too few tiles have.",
+                "reindex_job": "Id of the job that re-indexes the collection, null without one.",
+            },
+        )
+
+    def submit(self, inputs: TrainInputs) -> Job:
+        """Begin a training.
+
+        Raises:
+            NotFound: the collection. Conflict: it is being trained on already, or the model's id is taken. InvalidInput: an
+                unknown recipe or setting, too few labels, or features, images or programs that are missing. OutOfSpace.
+        """
+        subject = self._subjects.of(inputs.collection)
+        self._training(inputs).check(subject, inputs)
+        with self._locks.hold(SUBMITTING):
+            active = [job for job in self._jobs.list(status=ACTIVE, limit=10_000) if job.kind == KIND]
+            running = next((job for job in active if job.collection == inputs.collection), None)
+            if running is not None:
+                raise Conflict(
+                    f"collection {inputs.collection!r} is being trained on by job {running.id}; wait, or dismiss that"
+                )
+            taken = {card.id for card in self._models.cards()} | {str(job.inputs["model_id"]) for job in active}
+            fields = {**inputs.model_dump(), "model_id": _model_id(inputs, taken)}
+            now = datetime.now(UTC)
+            job = Job(id=str(uuid.uuid4()), kind=KIND, collection=inputs.collection, inputs=fields, created=now, updated=now)
+            self._queue.submit(job)
+        return job
+
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Handle the job.
+
+        Raises:
+            Cancelled, Interrupted: it was told to stop. DyadError: why there is no new model.
+        """
+        inputs = TrainInputs.model_validate(context.job.inputs)
+        model_id = str(inputs.model_id)
+        context.progress(context.job.progress, "beginning")
+        with self._folders.working(context.job.id) as folder:
+            result = self._train(inputs, model_id, folder, context)
+            bundle = folder / "bundle" / model_id
+            if bundle.exists():  # else an earlier attempt got as far as this
+                context.progress(98, "installing the model")
+                self._models.install(bundle)
+            context.check()
+            return {**result, "model": model_id, **self._begin_reindex(inputs, model_id)}
+
+    def _train(self, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
+        done = folder / TRAINED
+        if done.exists():
+            result: dict[str, Any] = json.loads(done.read_bytes())
+            return result
+        subject = self._subjects.of(inputs.collection)
+        training = self._training(inputs)
+        made = training.train(subject, inputs, model_id, folder, PartContext(context, 0, 98))
+        result = {**made, "classes": subject.classes.kept, "left_out": subject.classes.left_out}
+        replace_file(done, json.dumps(result).encode())
+        return result
+
+    def _begin_reindex(self, inputs: TrainInputs, model_id: str) -> dict[str, Any]:
+        """The model is there by now: a re-index that cannot begin is told, and fails nothing."""
+        if not inputs.reindex:
+            return {"reindex_job": None}
+        try:
+            return {"reindex_job": self._reindex(inputs.collection, model_id).id}
+        except DyadError as error:
+            return {"reindex_job": None, "reindex_error": str(error)}
+
+    def _training(self, inputs: TrainInputs) -> Training:
+        return self._head if inputs.recipe == HEAD else self._full
+
+
+def _model_id(inputs: TrainInputs, taken: set[str]) -> str:
+    if inputs.model_id is not None:
+        if inputs.model_id in taken:
+            raise Conflict(f"there is a model {inputs.model_id!r} already, or one in training; choose another model_id")
+        return inputs.model_id
+    stem = f"{inputs.collection.lstrip('_-')[:40] or 'model'}-{inputs.recipe}"[:58]
+    numbers = range(1, len(taken) + 2)
+    return next(name for name in (f"{stem}-{number}" for number in numbers) if name not in taken)

@@ -1,0 +1,216 @@
+"""A collection as files, for a program that learns from it and never opens the vector store.
+
+Of all N tiles, in the order of their ids:
+
+    features.npy    (N, F) float16, only where they were asked for
+    embeddings.npy  (N, D) float32
+    labels.npy      (N, C) bool, which of the manifest's classes a tile has; none: without a label
+    held_out.npy    (N,) bool, which tiles no training may look at
+
+Of L labelled tiles, held-out ones among them, as evenly over the classes as they are there, for a model with a matcher:
+
+    rows.npy        (L,) int64, their places among the N, ascending
+    pairs.npy       (L, P) uint8, their halves of the matcher's first layer
+    pixels.npy      (L, S, S, B) uint8, as the model sees them
+
+manifest.json is written last: {"id", "title", "collection", "bundle", "classes", "seed", "recipe"}.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.atomic_files import telling_full_disk
+from app.domain.cards import ModelCard
+from app.domain.held_out import is_held_out
+from app.domain.tiles import Tile
+from app.errors import InvalidInput, NotFound
+from app.ports import JobContext, VectorStore
+from app.services.training.npy_writer import NpyWriter
+from app.services.training.stored_pixels import StoredPixels
+
+MANIFEST = "manifest.json"
+MAX_PAIRS = 2000
+SCANNED = 64
+"""Tiles a read: the store answers searches in between."""
+PICTURED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the program is to make, of which collection's tiles.
+
+    bundle: of the model that the vectors are of. recipe: fields that are not as usual.
+    """
+
+    id: str
+    title: str
+    collection: str
+    bundle: Path
+    classes: tuple[str, ...]
+    seed: int
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write manifest.json."""
+        fields = {name: getattr(self, name) for name in ("id", "title", "collection", "classes", "seed", "recipe")}
+        document = {**fields, "bundle": str(self.bundle)}
+        (folder / MANIFEST).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+
+
+class TrainingFiles:
+    """Writes the arrays of one index into a folder.
+
+    card: of the index's model. pixels: reads its tiles.
+    """
+
+    def __init__(self, vectors: VectorStore, index: str, card: ModelCard, pixels: StoredPixels) -> None:
+        self._vectors = vectors
+        self._index = index
+        self._card = card
+        self._pixels = pixels
+
+    def size(self, classes: int, *, features: bool) -> int:
+        """About how many bytes `write` would write now."""
+        row = 4 * self._card.dimension + classes + 1 + (2 * self._card.feature_dimension if features else 0)
+        picture = self._card.pair_dimension + int(np.prod(self._pixels.shape)) if self._has_pairs else 0
+        stats = self._vectors.stats(self._index)
+        return stats.size * row + min(stats.size, MAX_PAIRS) * picture
+
+    def write(self, folder: Path, classes: tuple[str, ...], context: JobContext, *, features: bool) -> dict[str, int]:
+        """Write all arrays; how many `tiles` there are, `labelled` ones, and `held_out` ones among those.
+
+        Memory holds a few bytes a tile and one read.
+
+        Raises:
+            Cancelled, Interrupted: told to stop. NotFound: the index is gone. OutOfSpace: the disk is full.
+            InvalidInput: tiles have no feature.
+        """
+        labels = _Labels(classes)
+        with telling_full_disk(folder):
+            self._scan(folder, labels, context, features=features)
+            labels.write(folder)
+            if self._has_pairs:
+                self._write_pairs(folder, labels, context)
+        return labels.counts
+
+    @property
+    def _has_pairs(self) -> bool:
+        return self._card.matcher is not None and self._card.pair_dimension > 0
+
+    def _scan(self, folder: Path, labels: _Labels, context: JobContext, *, features: bool) -> None:
+        total = max(1, self._vectors.stats(self._index).size)
+        with ExitStack() as stack:
+            made = stack.enter_context(NpyWriter(folder / "embeddings.npy", np.float32, (self._card.dimension,)))
+            deep = None
+            if features:
+                deep = stack.enter_context(NpyWriter(folder / "features.npy", np.float16, (self._card.feature_dimension,)))
+            after: str | None = None
+            while True:
+                context.check()
+                page = self._vectors.scan(self._index, limit=SCANNED, after=after, features=features)
+                made.append(page.embeddings.embedding)
+                if deep is not None and page.tiles:
+                    if page.embeddings.feature is None:
+                        raise InvalidInput("some tiles have no feature: they were indexed by an older version; re-index first")
+                    deep.append(page.embeddings.feature)
+                labels.add(page.tiles)
+                context.progress(80 * made.rows / total, f"reading {made.rows} of {total} tiles")
+                after = page.after
+                if after is None:
+                    return
+
+    def _write_pairs(self, folder: Path, labels: _Labels, context: JobContext) -> None:
+        chosen = labels.choose(MAX_PAIRS)
+        with (
+            NpyWriter(folder / "rows.npy", np.int64, ()) as rows,
+            NpyWriter(folder / "pairs.npy", np.uint8, (self._card.pair_dimension,)) as pairs,
+            NpyWriter(folder / "pixels.npy", np.uint8, self._pixels.shape) as pixels,
+        ):
+            for start in range(0, len(chosen), PICTURED):
+                context.check()
+                for row, pair, picture in self._pictures(chosen[start : start + PICTURED], labels):
+                    rows.append(np.array([row], np.int64))
+                    pairs.append(pair[None])
+                    pixels.append(picture[None])
+                context.progress(80 + 20 * start / len(chosen), f"reading {start} of {len(chosen)} labelled images")
+
+    def _pictures(self, rows: list[int], labels: _Labels) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Row, pair half and pixels of those tiles that are still there and can be read."""
+        row_of = {labels.tile_id(row): row for row in rows}
+        tiles = self._vectors.get(self._index, list(row_of))
+        try:
+            halves = self._vectors.vectors(self._index, list(tiles)).pair
+        except NotFound:  # one was deleted between the two reads: not worth another
+            return
+        if halves is None:
+            return
+        half_of = dict(zip(tiles, halves, strict=True))
+        for tile, picture in self._pixels.read_all(tiles.values()):
+            yield row_of[tile.id], half_of[tile.id], picture
+
+
+class _Labels:
+    """Which tiles have which classes: a few bytes a tile."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self._number = {name: number for number, name in enumerate(classes)}
+        self._held_out = array("B")
+        self._rows, self._columns = array("q"), array("q")
+        self._labelled, self._ids = array("q"), bytearray()
+
+    def add(self, tiles: list[Tile]) -> None:
+        """The next tiles."""
+        for tile in tiles:
+            row = len(self._held_out)
+            self._held_out.append(is_held_out(tile.id))
+            numbers = [self._number[label] for label in tile.labels if label in self._number]
+            self._rows.extend([row] * len(numbers))
+            self._columns.extend(numbers)
+            if numbers:
+                self._labelled.append(row)
+                self._ids += uuid.UUID(tile.id).bytes
+
+    def tile_id(self, row: int) -> str:
+        """Of a labelled tile."""
+        place = 16 * bisect_left(self._labelled, row)
+        return str(uuid.UUID(bytes=bytes(self._ids[place : place + 16])))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """tiles, labelled, held_out (of the labelled)."""
+        held_out = sum(self._held_out[row] for row in self._labelled)
+        return {"tiles": len(self._held_out), "labelled": len(self._labelled), "held_out": held_out}
+
+    def write(self, folder: Path) -> None:
+        """labels.npy and held_out.npy."""
+        rows, columns = np.array(self._rows, np.int64), np.array(self._columns, np.int64)
+        with NpyWriter(folder / "labels.npy", np.bool_, (len(self._number),)) as writer:
+            for start in range(0, len(self._held_out), SCANNED):
+                part = np.zeros((min(SCANNED, len(self._held_out) - start), len(self._number)), np.bool_)
+                first, last = np.searchsorted(rows, (start, start + len(part)))
+                part[rows[first:last] - start, columns[first:last]] = True
+                writer.append(part)
+        with NpyWriter(folder / "held_out.npy", np.bool_, ()) as writer:
+            writer.append(np.array(self._held_out, np.bool_))
+
+    def choose(self, most: int) -> list[int]:
+        """At most so many labelled rows, ascending: the first of every class, then the second, and so on."""
+        rows, columns = np.array(self._rows, np.int64), np.array(self._columns, np.int64)
+        order = np.argsort(columns, kind="stable")
+        starts = np.searchsorted(columns[order], columns[order])
+        rank = np.empty(len(rows), np.int64)
+        rank[order] = np.arange(len(rows)) - starts
+        taken = dict.fromkeys(rows[np.argsort(rank, kind="stable")].tolist())
+        return sorted(list(taken)[:most])

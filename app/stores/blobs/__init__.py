@@ -1,0 +1,1 @@
+"""Bytes by key in a local folder or an object store."""

@@ -1,0 +1,170 @@
+"""Bytes by key in a local folder or an object store (S3, GCS, Azure), through one library."""
+
+from __future__ import annotations
+
+import itertools
+import mimetypes
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.store import AzureStore, GCSStore, S3Store
+from typing_extensions import override
+
+from app.atomic_files import new_file, telling_full_disk
+from app.errors import InvalidInput, NotFound, Unavailable
+from app.ports import Blobs
+from app.stores.blobs.object_store import open_store, translated
+
+if TYPE_CHECKING:
+    from obstore import Attributes
+
+_DELETE_BATCH = 1000
+_CHUNK = 8 << 20
+_PART = re.compile(r"#\d+$")
+"""What the library names the file that it writes to before it is renamed; no key of Dyad's ends so."""
+
+
+class ObjectBlobs(Blobs):
+    """`Blobs` in a folder, which is made if missing, or under a URL such as `s3://bucket/prefix`.
+
+    Credentials and endpoints of object stores come from the environment variables their own tools use.
+
+    public_url: under which others reach an object store, for the addresses that `sign` makes; empty: it makes none.
+
+    Raises:
+        InvalidInput: the URL names no kind of store that is known.
+    """
+
+    def __init__(self, location: str | Path, public_url: str = "") -> None:
+        self._name = str(location)
+        self._store, self._folder = open_store(location)
+        self._public = open_store(location, public_url)[0] if public_url and self._folder is None else None
+
+    @override
+    def put(self, key: str, data: bytes | Path) -> None:
+        _check(key)
+        try:
+            with self._translated(key):
+                obstore.put(self._store, key, data, attributes=self._attributes(key))
+        except NotFound:
+            raise Unavailable(f"blob store {self._name}: {key!r} cannot be stored there") from None
+
+    @override
+    def get(self, key: str) -> bytes:
+        _check(key)
+        with self._translated(key):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    @override
+    def fetch(self, key: str, target: Path) -> None:
+        _check(key)
+        with self._translated(key):
+            found = obstore.get(self._store, key)
+        with telling_full_disk(target.parent), new_file(target) as file:
+            pieces = iter(found.stream(min_chunk_size=_CHUNK))
+            while True:
+                with self._translated(key):
+                    piece = next(pieces, None)
+                if piece is None:
+                    return
+                file.write(piece)
+
+    @override
+    def size(self, key: str) -> int:
+        _check(key)
+        try:
+            with self._translated(key):
+                return obstore.head(self._store, key)["size"]
+        except NotFound:
+            if self._folder is not None:
+                raise
+        with self._translated(key):  # its answer tells a key that is not there from a bucket that is not there
+            return obstore.get(self._store, key).meta["size"]
+
+    @override
+    def exists(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except NotFound:
+            return False
+        return True
+
+    @override
+    def keys(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
+        _check_prefix(prefix)
+        with self._translated(prefix):
+            for batch in obstore.list(self._store, prefix=prefix):
+                yield from (entry["path"] for entry in batch if before is None or entry["last_modified"] < before)
+
+    @override
+    def delete(self, keys: Iterable[str]) -> None:
+        remaining = iter(keys)
+        while batch := list(itertools.islice(remaining, _DELETE_BATCH)):
+            for key in batch:
+                _check(key)
+            try:
+                with self._translated(batch[0]):
+                    obstore.delete(self._store, batch)
+            except NotFound:
+                self._delete_each(batch)
+
+    @override
+    def delete_prefix(self, prefix: str) -> None:
+        _check_prefix(prefix)
+        self.delete(self.keys(prefix))
+        if self._folder is not None:
+            # Folders are no keys, nor is what a crash in the middle of a put left.
+            shutil.rmtree(self._folder / prefix, ignore_errors=True)
+
+    @override
+    def tidy(self, before: datetime) -> None:
+        if self._folder is None:
+            return  # parts of uploads are the store's to forget, by a rule of its own
+        for path in self._folder.rglob("*#*"):
+            with suppress(FileNotFoundError):
+                if _PART.search(path.name) and path.is_file() and path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+
+    @override
+    def sign(self, key: str, seconds: int) -> str | None:
+        _check(key)
+        if not isinstance(self._public, S3Store | GCSStore | AzureStore):
+            return None
+        with self._translated(key):
+            return obstore.sign(self._public, "GET", key, timedelta(seconds=seconds))
+
+    @override
+    def ping(self) -> None:
+        self.exists("ping")
+
+    def _attributes(self, key: str) -> Attributes | None:
+        """What a browser needs to show what it gets straight from the store; files have no such thing."""
+        kind = mimetypes.guess_type(key)[0]
+        return None if self._folder is not None or kind is None else {"Content-Type": kind}
+
+    def _delete_each(self, keys: list[str]) -> None:
+        """Some stores stop at the first unknown key."""
+        for key in keys:
+            with suppress(NotFound), self._translated(key):
+                obstore.delete(self._store, key)
+
+    def _translated(self, key: str) -> AbstractContextManager[None]:
+        return translated(self._name, key, self._folder)
+
+
+def _check(key: str) -> None:
+    parts = key.split("/")
+    if not key or "\x00" in key or "\\" in key or any(part in ("", ".", "..") for part in parts):
+        raise InvalidInput(f"blob key {key!r}: parts between '/' may not be empty, '.' or '..'")
+
+
+def _check_prefix(prefix: str) -> None:
+    if not prefix.endswith("/"):
+        raise InvalidInput(f"blob prefix {prefix!r} must end with '/'")
+    _check(prefix[:-1])

@@ -1,0 +1,1 @@
+"""Vector stores: what both engines share, and an adapter for each."""

@@ -1,0 +1,1 @@
+"""Vectors in this process: one Qdrant Edge shard per index."""

@@ -1,0 +1,53 @@
+"""A shard made of another one: its files copied, which takes a second where its points would take a minute, and new vectors
+written into the copy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.atomic_files import sync_tree
+from app.errors import ModelMismatch
+from app.stores.vectors.edge.edge_index import EdgeIndex
+from app.stores.vectors.open_index import parts_of
+from app.stores.vectors.store_base import Remake, Step, remade
+
+_BATCH = 50
+"""So few that a search waits for a millisecond at most."""
+
+
+def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserve: int) -> EdgeIndex | None:
+    """Copy `source` into the new folder `shard`, under the embeddings that `remake` makes: the copy, open and durable, or None
+    if there are some that it cannot make.
+
+    step: called after each few tiles with how many are done. reserve: as for `EdgeIndex`.
+
+    Raises:
+        ModelMismatch: the new embeddings are of another dimension.
+    """
+    source.copy_to(shard)
+    copy = EdgeIndex(shard, source.dimension, reserve=reserve)
+    is_whole = False
+    try:
+        is_whole = _embed_anew(copy, remake, step)
+        if is_whole:
+            sync_tree(shard)  # the engine's own flush would hold the interpreter while it waits for the disk
+            copy.flush()
+    finally:
+        if not is_whole:
+            copy.close()
+    return copy if is_whole else None
+
+
+def _embed_anew(index: EdgeIndex, remake: Remake, step: Step) -> bool:
+    done = 0
+    for points in parts_of(index, _BATCH, ["feature"]):
+        made = remade(points, index.dimension, remake)
+        if made is None:
+            return False
+        if made.shape[1] != index.dimension:
+            raise ModelMismatch(f"{made.shape[1]}-d vectors for an index of {index.dimension}-d ones")
+        index.set_vectors([(point, row) for (point, _, _), row in zip(points, made.tolist(), strict=True)])
+        done += len(points)
+        step(done, False)
+    return True

@@ -1,0 +1,254 @@
+"""Answers from an engine that ranks, pages and counts by conditions, as exact as the engine: order of ties, cursors, regions.
+
+Ranking: scores are rounded to 6 decimals, which is what float32 carries, so that equal tiles are equal in every engine; equal
+scores are ordered by id. An engine cuts a run of equal scores anywhere, so hits as bad as the last one are not believed before
+more have been fetched. Ids are ranked first; records are fetched for the page only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.geometry import Bounds, Region
+from app.domain.search import Cursor, Hit, Shortlist, TileFilter
+from app.domain.temporal import Interval, parse_instant
+from app.ports import Extent, Page
+from app.stores.vectors.batched_reads import chunks
+from app.stores.vectors.conditions import Where, without_region
+from app.stores.vectors.payload import BOUNDS_FIELDS, DATETIME_INDEX, PAIR_FIELD, RECORD_FIELDS, Payload, pairs_of, to_tile
+from app.stores.vectors.regions import Reach, inside_and_edge, meets, near, overlapping
+
+MAX_REFINED = 10_000
+_CHUNK = 1000
+# Ranked beyond what is needed, to see where a run of equal scores ends.
+_SLACK = 16
+_FEW = 100
+# Fetching a record and looking at its footprint costs as much as letting the engine filter this many points.
+_LOOK_COST = 300
+
+
+class Engine(Protocol):
+    """What is asked of one index. Ids are canonical UUID strings."""
+
+    def size(self) -> int:
+        """Number of points."""
+
+    def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+        """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order."""
+
+    def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+        """Up to `limit` points by id ascending, from the id `start` on."""
+
+    def fetch(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+        """Payload fields by id; unknown ids are absent."""
+
+    def count(self, where: Where) -> int:
+        """Exact number of points."""
+
+    def estimate(self, where: Where) -> int:
+        """About how many points, quickly."""
+
+    def facet(self, key: str, where: Where) -> dict[str, int]:
+        """Exact counts of all values of a keyword field."""
+
+    def extreme(self, key: str, *, largest: bool) -> Any | None:
+        """The largest or smallest value of an indexed number or time field; None without any."""
+
+
+def search(
+    engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
+) -> list[Hit]:
+    """See `VectorStore.search`."""
+    found = _search(engine, vector, limit, tile_filter, after, RECORD_FIELDS)
+    return [Hit(to_tile(point, payload), score) for score, point, payload in found]
+
+
+def shortlist(
+    engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
+) -> Shortlist:
+    """See `VectorStore.shortlist`."""
+    found = _search(engine, vector, limit, tile_filter, after, [*RECORD_FIELDS, PAIR_FIELD])
+    return Shortlist(
+        ids=[point for _, point, _ in found],
+        similarities=np.array([score for score, _, _ in found], np.float64),
+        pairs=pairs_of([payload for _, _, payload in found]),
+        read=lambda row: to_tile(*found[row][1:]),
+    )
+
+
+_Found = tuple[float, str, Payload]
+"""Score, id, payload."""
+
+
+def _search(
+    engine: Engine,
+    vector: NDArray[np.float32],
+    limit: int,
+    tile_filter: TileFilter,
+    after: Cursor | None,
+    fields: Sequence[str],
+) -> list[_Found]:
+    # To leave a few hits out is quicker than to have the engine ask every point whether it is one of them.
+    excluded = frozenset(tile_filter.exclude_ids if len(tile_filter.exclude_ids) <= _FEW else ())
+    rest, region = without_region(replace(tile_filter, exclude_ids=()) if excluded else tile_filter), tile_filter.region
+    needed = limit + len(excluded) + (after.seen if after else 0)
+    plan = _Plan(rest, needed + _SLACK)
+    if region is not None:
+        plan = _plan(engine, rest, near(region, reach(engine)) & rest, needed)
+    known: dict[str, Payload | None] = {}
+    while True:
+        wanted = plan.wanted if plan.wanted <= _CHUNK else min(plan.wanted, engine.size() + 1)
+        ranked = engine.rank(vector, wanted, plan.where)
+        is_all = len(ranked) < wanted
+        behind = _behind([hit for hit in _ordered(ranked, is_all=is_all) if hit[1] not in excluded], after)
+        found = _first_accepted(engine, behind, limit, region, known, fields)
+        if len(found) == limit or is_all:
+            return found
+        plan = plan.next or _Plan(plan.where, wanted * 2 + 64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Rank `wanted` of the points where `where` holds; if too few of them qualify, go on with `next`, or with more."""
+
+    where: Where
+    wanted: int
+    next: _Plan | None = None
+
+
+def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
+    """Whether to filter by the region first, or, where that leaves many tiles, to rank all and look at the best.
+
+    narrowed: `rest` and what the engine can tell of the region. needed: number of qualifying hits.
+    """
+    first = _Plan(narrowed, needed + _SLACK)
+    left = engine.estimate(narrowed)
+    share = left / max(1, engine.estimate(rest))
+    likely = int(needed / max(share, 1e-3) * 1.5)
+    # The engine's estimate may be far too high; then the first look finds too few, and filtering is quick.
+    return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * _LOOK_COST < left else first
+
+
+def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:
+    """See `VectorStore.scroll`."""
+    where = _necessary(engine, tile_filter)
+    chunk = limit + 2 if tile_filter.region is None else max(limit + 2, 64)
+    found: list[tuple[str, Payload]] = []
+    for rows in _chunks(engine, where, chunk, after, RECORD_FIELDS):
+        kept = _kept(tile_filter.region, [payload for _, payload in rows])
+        found += [row for row, keep in zip(rows, kept, strict=True) if keep]
+        if len(found) > limit:
+            break
+    tiles = [to_tile(*row) for row in found[:limit]]
+    return Page(tiles, tiles[-1].id if len(found) > limit and tiles else None)
+
+
+def count(engine: Engine, tile_filter: TileFilter) -> int:
+    """See `VectorStore.count`."""
+    rest = without_region(tile_filter)
+    if tile_filter.region is None:
+        return engine.count(rest)
+    inside, edge = inside_and_edge(tile_filter.region, reach(engine))
+    total = 0 if inside is None else engine.count(inside & rest)
+    on_edge = _refined(engine, tile_filter.region, edge & rest, RECORD_FIELDS)
+    if on_edge is None:
+        return total + engine.count(overlapping(tile_filter.region.bounds) & edge & rest)
+    return total + len(on_edge)
+
+
+def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> list[tuple[str, int]]:
+    """See `VectorStore.facet`."""
+    rest = without_region(tile_filter)
+    counts: Counter[str] = Counter()
+    if tile_filter.region is None:
+        counts.update(engine.facet(key, rest))
+    else:
+        inside, edge = inside_and_edge(tile_filter.region, reach(engine))
+        if inside is not None:
+            counts.update(engine.facet(key, inside & rest))
+        on_edge = _refined(engine, tile_filter.region, edge & rest, [*RECORD_FIELDS, key])
+        if on_edge is None:
+            counts.update(engine.facet(key, overlapping(tile_filter.region.bounds) & edge & rest))
+        for payload in on_edge or ():
+            values = payload.get(key) or []
+            counts.update([values] if isinstance(values, str) else values)
+    # +: engines remember values that no point has any more
+    return sorted((+counts).items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def extent(engine: Engine) -> Extent:
+    """See `VectorStore.extent`; four look-ups at the ends of sorted indexes."""
+    ends = [engine.extreme(key, largest=key in ("east", "north")) for key in BOUNDS_FIELDS]
+    first, last = (engine.extreme(DATETIME_INDEX, largest=largest) for largest in (False, True))
+    interval = None if first is None or last is None else Interval(parse_instant(first), parse_instant(last))
+    return Extent(None if None in ends else Bounds(*map(float, ends)), interval)  # type: ignore[arg-type]
+
+
+def reach(engine: Engine) -> Reach | None:
+    """How far tiles stretch; None if none has a place."""
+    lon, lat = (engine.extreme(key, largest=True) for key in ("half_width", "half_height"))
+    return None if lon is None or lat is None else Reach(float(lon), float(lat))
+
+
+def _necessary(engine: Engine, tile_filter: TileFilter) -> Where:
+    rest = without_region(tile_filter)
+    return rest if tile_filter.region is None else near(tile_filter.region, reach(engine)) & rest
+
+
+def _ordered(ranked: Sequence[tuple[str, float]], *, is_all: bool) -> list[tuple[float, str]]:
+    hits = sorted((-round(score, 6), point) for point, score in ranked)
+    return hits if is_all or not hits else [hit for hit in hits if hit[0] < hits[-1][0]]
+
+
+def _behind(hits: list[tuple[float, str]], after: Cursor | None) -> list[tuple[float, str]]:
+    return hits if after is None else [hit for hit in hits if hit > (-after.score, after.id)]
+
+
+def _first_accepted(
+    engine: Engine,
+    ranked: list[tuple[float, str]],
+    limit: int,
+    region: Region | None,
+    known: dict[str, Payload | None],
+    fields: Sequence[str],
+) -> list[_Found]:
+    """The first `limit` hits that meet the region. known: records met in earlier rounds (None: refused), added to."""
+    found: list[_Found] = []
+    start = 0
+    while start < len(ranked) and len(found) < limit:
+        chunk = ranked[start : start + max(limit - len(found), 1 if region is None else 32)]
+        start += len(chunk)
+        new = engine.fetch([point for _, point in chunk if point not in known], fields)
+        kept = _kept(region, list(new.values()))
+        known.update({point: payload if keep else None for (point, payload), keep in zip(new.items(), kept, strict=True)})
+        records = ((score, point, known.get(point)) for score, point in chunk)
+        found += [(0.0 - score, point, payload) for score, point, payload in records if payload is not None]
+    return found[:limit]
+
+
+def _kept(region: Region | None, payloads: Sequence[Payload]) -> Sequence[bool]:
+    return [True] * len(payloads) if region is None else meets(region, payloads).tolist()
+
+
+def _chunks(
+    engine: Engine, where: Where, size: int, after: str | None, fields: Sequence[str]
+) -> Iterator[list[tuple[str, Payload]]]:
+    """All points by id, behind `after`, in lists of about `size`."""
+    return chunks(lambda start: engine.page(size, start, where, fields), size, after)
+
+
+def _refined(engine: Engine, region: Region, where: Where, fields: Sequence[str]) -> list[Payload] | None:
+    """Payloads of the tiles that meet the region; None if more than `MAX_REFINED` would have to be looked at."""
+    found: list[Payload] = []
+    for number, rows in enumerate(_chunks(engine, where, _CHUNK, None, fields)):
+        if number == 0 and len(rows) == _CHUNK and engine.count(where) > MAX_REFINED:
+            return None
+        payloads = [payload for _, payload in rows]
+        found += [payload for payload, keep in zip(payloads, meets(region, payloads), strict=True) if keep]
+    return found

@@ -1,0 +1,49 @@
+"""One open index, as each engine gives it to the store over it, and a walk over all that is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from app.stores.vectors import exact_answers
+from app.stores.vectors.batched_reads import chunks
+from app.stores.vectors.payload import Payload
+
+Point = tuple[str, list[float], Payload]
+"""Id, vector, whole payload."""
+
+
+class Index(exact_answers.Engine, Protocol):
+    """One open index."""
+
+    dimension: int
+    """D of the vectors."""
+
+    def generation(self) -> int:
+        """A number that changes with every write."""
+
+    def put(self, points: Sequence[Point]) -> None:
+        """Write whole points."""
+
+    def set_payloads(self, payloads: dict[str, Payload]) -> None:
+        """Replace the named payload fields of points; unknown ids are ignored. A null removes the field."""
+
+    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+        """Set payload fields to the same values in all these points; unknown ids are ignored."""
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Delete points; unknown ids are ignored."""
+
+    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
+        """Vectors with `feature` and `pair`; unknown ids are absent."""
+
+    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+        """Up to `limit` points by id ascending, from the id `start` on, with these payload fields (None: all)."""
+
+    def flush(self) -> None:
+        """Make all writes durable."""
+
+
+def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
+    """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
+    return chunks(lambda start: index.walk(size, start, fields), size)

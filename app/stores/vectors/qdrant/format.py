@@ -1,0 +1,73 @@
+"""What makes a collection of a Qdrant server one of Dyad's indexes, and which version of Dyad wrote it.
+
+The format is in the collection's metadata, `{"dyad": {"format": n}}`. Format 1 had no metadata; else it is like 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qdrant_client import QdrantClient, models
+
+from app.errors import IndexTooNew, NotFound, Unavailable
+from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES
+from app.stores.vectors.qdrant.calls import Calls
+
+FORMAT = 2
+OLDEST_SERVER = (1, 16)
+_LONG = 120
+"""Seconds to wait for a payload index over tiles that are there already."""
+
+FIELDS: dict[str, models.PayloadSchemaType] = {
+    **dict.fromkeys(KEYWORD_INDEXES, models.PayloadSchemaType.KEYWORD),
+    **dict.fromkeys(FLOAT_INDEXES, models.PayloadSchemaType.FLOAT),
+    DATETIME_INDEX: models.PayloadSchemaType.DATETIME,
+    GEO_INDEX: models.PayloadSchemaType.GEO,
+}
+
+
+def metadata() -> dict[str, Any]:
+    """Of a new collection."""
+    return {"dyad": {"format": FORMAT}}
+
+
+def check_server(version: str) -> None:
+    """Raise `Unavailable` for a server that knows neither ACORN nor metadata."""
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if len(numbers) == 2 and numbers < OLDEST_SERVER:
+        wanted = ".".join(map(str, OLDEST_SERVER))
+        raise Unavailable(f"vector store: the Qdrant server at DYAD_VECTORS_URL is {version}; upgrade it to {wanted} or newer")
+
+
+def open_collection(client: QdrantClient, calls: Calls, name: str) -> int:
+    """The dimension of a collection, which is brought to this version's format first.
+
+    Raises:
+        IndexTooNew: a newer version wrote it. NotFound: it is none of Dyad's.
+    """
+    info = calls(client.get_collection, name)
+    vectors = info.config.params.vectors
+    if not isinstance(vectors, models.VectorParams) or vectors.distance != models.Distance.COSINE:
+        raise NotFound(f"collection {name} on the server is not one of this service's indexes; rename or delete it there")
+    found = _format_of(info.config.metadata)
+    if found > FORMAT:
+        raise IndexTooNew(
+            f"collection {name} on the server has format {found}, written by a newer version of Dyad; this one reads up to "
+            f"{FORMAT}: upgrade it, or index the images again under another DYAD_QDRANT_PREFIX"
+        )
+    add_fields(client, calls, name, set(info.payload_schema))
+    if found < FORMAT:
+        calls(client.update_collection, name, metadata=metadata())
+    return vectors.size
+
+
+def add_fields(client: QdrantClient, calls: Calls, name: str, known: set[str]) -> None:
+    """Make the payload indexes that are missing: all of a new collection's, before its data."""
+    for field, kind in FIELDS.items():
+        if field not in known:
+            calls(client.create_payload_index, name, field, kind, wait=True, timeout=_LONG)
+
+
+def _format_of(found: dict[str, Any] | None) -> int:
+    ours = (found or {}).get("dyad")
+    return int(ours.get("format", 1)) if isinstance(ours, dict) else 1

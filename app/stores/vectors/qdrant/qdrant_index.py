@@ -1,0 +1,173 @@
+"""One collection of a Qdrant server as an `Index`.
+
+A search looks at every qualifying tile where these are few, and goes by the graph where they are many. Then it may miss some,
+and ACORN helps its filter, without which filters on a graph lose tiles silently.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import QdrantClient, models
+from typing_extensions import override
+
+from app.stores.vectors.conditions import EVERYTHING, Where
+from app.stores.vectors.open_index import Index, Point
+from app.stores.vectors.payload import VECTOR_FIELDS, Payload
+from app.stores.vectors.qdrant.calls import Calls
+from app.stores.vectors.qdrant.filters import to_filter
+from app.stores.vectors.qdrant.options import EXACT, QdrantOptions
+
+_ALL_VALUES = 1_000_000
+_COUNTED_EXACTLY = 1_000_000
+_SIZE_SECONDS = 10.0
+_LONG_PAGE = 10_000
+"""An answer so long costs the graph more than a look at everything."""
+
+
+class QdrantIndex(Index):
+    """A collection. Its `generation` is another one at each look, because other processes write, too."""
+
+    def __init__(self, client: QdrantClient, calls: Calls, collection: str, dimension: int, options: QdrantOptions) -> None:
+        self.dimension = dimension
+        self._client = client
+        self._calls = calls
+        self._name = collection
+        self._options = options
+        self._about = (0, 0.0)
+
+    @override
+    def generation(self) -> int:
+        return time.time_ns()
+
+    @override
+    def size(self) -> int:
+        return self.count(EVERYTHING)
+
+    @override
+    def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+        if limit > _LONG_PAGE or self._are_few(where):
+            return self._rank(vector, limit, where, EXACT)
+        found = self._rank(vector, limit, where, self._options.by_graph(limit, is_filtered=where != EVERYTHING))
+        return found if len(found) == limit else self._rank(vector, limit, where, EXACT)
+
+    @override
+    def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+        records, _ = self._calls(
+            self._client.scroll,
+            self._name,
+            scroll_filter=to_filter(where),
+            limit=limit,
+            offset=start,
+            with_payload=list(fields),
+        )
+        return [(str(record.id), record.payload or {}) for record in records]
+
+    @override
+    def fetch(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+        if not ids:
+            return {}
+        records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=list(fields) or False)
+        return {str(record.id): record.payload or {} for record in records}
+
+    @override
+    def count(self, where: Where) -> int:
+        """Exact up to a million; a server would look at every one of more."""
+        if self._size() > _COUNTED_EXACTLY and (about := self.estimate(where)) > _COUNTED_EXACTLY:
+            return about
+        return self._calls(self._client.count, self._name, count_filter=to_filter(where), exact=True).count
+
+    @override
+    def estimate(self, where: Where) -> int:
+        return self._calls(self._client.count, self._name, count_filter=to_filter(where), exact=False).count
+
+    @override
+    def facet(self, key: str, where: Where) -> dict[str, int]:
+        answer = self._calls(self._client.facet, self._name, key, facet_filter=to_filter(where), limit=_ALL_VALUES, exact=True)
+        return {str(hit.value): hit.count for hit in answer.hits}
+
+    @override
+    def extreme(self, key: str, *, largest: bool) -> Any | None:
+        order = models.OrderBy(key=key, direction=models.Direction.DESC if largest else models.Direction.ASC)
+        records, _ = self._calls(self._client.scroll, self._name, limit=1, order_by=order, with_payload=[key])
+        return (records[0].payload or {}).get(key) if records else None
+
+    @override
+    def put(self, points: Sequence[Point]) -> None:
+        rows = [models.PointStruct(id=point, vector=vector, payload=payload) for point, vector, payload in points]
+        self._calls(self._client.upsert, self._name, rows, wait=True)
+
+    @override
+    def set_payloads(self, payloads: dict[str, Payload]) -> None:
+        operations = [
+            models.SetPayloadOperation(set_payload=models.SetPayload(payload=payloads[point], points=[point]))
+            for point in self.fetch(list(payloads), [])
+        ]
+        if operations:
+            self._calls(self._client.batch_update_points, self._name, operations, wait=True)
+
+    @override
+    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+        known = list(self.fetch(ids, []))
+        if known:
+            self._calls(self._client.set_payload, self._name, fields, models.PointIdsList(points=[*known]), wait=True)
+
+    @override
+    def remove(self, ids: Sequence[str]) -> None:
+        self._calls(self._client.delete, self._name, models.PointIdsList(points=list(ids)), wait=True)
+
+    @override
+    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
+        if not ids:
+            return {}
+        records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=VECTOR_FIELDS, with_vectors=True)
+        return {str(record.id): (_vector(record), record.payload or {}) for record in records}
+
+    @override
+    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+        payload = True if fields is None else list(fields)
+        records, _ = self._calls(
+            self._client.scroll, self._name, limit=limit, offset=start, with_payload=payload, with_vectors=True
+        )
+        return [(str(record.id), _vector(record), record.payload or {}) for record in records]
+
+    @override
+    def flush(self) -> None:
+        """Nothing to do: the server acknowledged every write, and syncs its own log."""
+
+    def _rank(
+        self, vector: NDArray[np.float32], limit: int, where: Where, params: models.SearchParams
+    ) -> list[tuple[str, float]]:
+        answer = self._calls(
+            self._client.query_points,
+            self._name,
+            query=vector.tolist(),
+            limit=limit,
+            query_filter=to_filter(where),
+            search_params=params,
+            with_payload=False,
+        )
+        return [(str(point.id), point.score) for point in answer.points]
+
+    def _are_few(self, where: Where) -> bool:
+        """Whether to look at all that qualify. The server's estimate decides; it is asked for it only where it matters."""
+        few = self._options.exact_below
+        return self._size() <= few or (where != EVERYTHING and self.estimate(where) <= few)
+
+    def _size(self) -> int:
+        """About how many points there are, as of a few seconds ago."""
+        size, asked = self._about
+        now = time.monotonic()
+        if not asked or now - asked > _SIZE_SECONDS:
+            size = self.estimate(EVERYTHING)
+            self._about = size, now
+        return size
+
+
+def _vector(record: models.Record) -> list[float]:
+    vector: list[float] = record.vector  # type: ignore[assignment]
+    return vector

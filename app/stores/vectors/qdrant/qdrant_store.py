@@ -1,0 +1,142 @@
+"""Vectors on a Qdrant server or cluster: a collection per index, the server's own aliases, shards and replicas."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import httpx
+from qdrant_client import QdrantClient, models
+from typing_extensions import override
+
+from app.errors import Conflict, NotFound
+from app.ports.wait_limit import hurried
+from app.stores.vectors.qdrant.calls import Calls
+from app.stores.vectors.qdrant.format import add_fields, check_server, metadata, open_collection
+from app.stores.vectors.qdrant.options import QdrantOptions
+from app.stores.vectors.qdrant.qdrant_index import QdrantIndex
+from app.stores.vectors.store_base import IndexedStore
+
+_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+
+
+def connect(url: str, *, api_key: str = "", grpc_port: int = 0, timeout: int = 10) -> QdrantClient:
+    """A client, which connects when it is first used. grpc_port: 0 for REST only. timeout: seconds for an answer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a key over plain HTTP: whoever runs both decides that
+        return QdrantClient(
+            url=url,
+            api_key=api_key or None,
+            prefer_grpc=grpc_port > 0,
+            grpc_port=grpc_port or 6334,
+            timeout=timeout,
+            check_compatibility=False,  # `check_server` does, and says what to do
+            limits=_CONNECTIONS,
+        )
+
+
+class QdrantVectorStore(IndexedStore):
+    """`VectorStore` over `qdrant-client`.
+
+    Collections and aliases share one space of names with whatever else the server keeps: `options.prefix` begins all of Dyad's.
+    """
+
+    def __init__(self, client: QdrantClient, options: QdrantOptions | None = None) -> None:
+        self._client = client
+        self._options = options or QdrantOptions()
+        self._calls = Calls(self._options.patience)
+        self._of_index = f"{self._options.prefix}.index."
+        self._of_alias = f"{self._options.prefix}.alias."
+        self._lock = threading.Lock()
+        self._known: dict[str, QdrantIndex] = {}
+        self._is_checked = False
+
+    @override
+    def create_index(self, index: str, dimension: int) -> None:
+        self._check_server()
+        name, options = self._of_index + index, self._options
+        if self._calls(self._client.collection_exists, name):
+            raise Conflict(f"index {index!r} exists already")
+        layout = options.layout()
+        self._calls(
+            self._client.create_collection,
+            name,
+            vectors_config=options.vectors(dimension),
+            shard_number=layout.shard_number,
+            replication_factor=layout.replication_factor,
+            write_consistency_factor=layout.write_consistency_factor,
+            hnsw_config=layout.hnsw_config,
+            quantization_config=layout.quantization_config,
+            on_disk_payload=layout.on_disk_payload,
+            metadata=metadata(),
+        )
+        add_fields(self._client, self._calls, name, set())
+
+    @override
+    def drop_index(self, index: str) -> None:
+        with self._lock:
+            self._known.pop(index, None)
+        pointing = [alias for alias, target in self.aliases().items() if target == index]
+        for alias in pointing:
+            self.drop_alias(alias)
+        self._calls(self._client.delete_collection, self._of_index + index)
+
+    @override
+    def indexes(self) -> list[str]:
+        names = [collection.name for collection in self._calls(self._client.get_collections).collections]
+        return sorted(name.removeprefix(self._of_index) for name in names if name.startswith(self._of_index))
+
+    @override
+    def set_alias(self, alias: str, index: str) -> None:
+        self._index(index)
+        create = models.CreateAlias(collection_name=self._of_index + index, alias_name=self._of_alias + alias)
+        changes: list[models.AliasOperations] = [models.CreateAliasOperation(create_alias=create)]
+        if alias in self.aliases():
+            changes.insert(0, self._deletion(alias))
+        self._calls(self._client.update_collection_aliases, changes)
+
+    @override
+    def drop_alias(self, alias: str) -> None:
+        if alias in self.aliases():
+            self._calls(self._client.update_collection_aliases, [self._deletion(alias)])
+
+    @override
+    def aliases(self) -> dict[str, str]:
+        return {
+            entry.alias_name.removeprefix(self._of_alias): entry.collection_name.removeprefix(self._of_index)
+            for entry in self._calls(self._client.get_aliases).aliases
+            if entry.alias_name.startswith(self._of_alias)
+        }
+
+    @override
+    def ping(self) -> None:
+        with hurried(0):
+            self._calls(self._client.get_collections)
+
+    @override
+    def close(self) -> None:
+        self._client.close()
+
+    @override
+    def _index(self, index: str) -> QdrantIndex:
+        with self._lock:
+            known = self._known.get(index)
+        if known is not None:
+            return known
+        self._check_server()
+        name = self._of_index + index
+        if not self._calls(self._client.collection_exists, name):
+            raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
+        dimension = open_collection(self._client, self._calls, name)
+        with self._lock:
+            opened = QdrantIndex(self._client, self._calls, name, dimension, self._options)
+            return self._known.setdefault(index, opened)
+
+    def _check_server(self) -> None:
+        """Once in this process."""
+        if not self._is_checked:
+            check_server(self._calls(self._client.info).version)
+            self._is_checked = True
+
+    def _deletion(self, alias: str) -> models.DeleteAliasOperation:
+        return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._of_alias + alias))

@@ -1,0 +1,92 @@
+"""Which addresses a name may lead to. A name is looked up once, and what was checked is what is connected to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import httpcore
+from typing_extensions import override
+
+from app.errors import Forbidden
+from app.stores.web.minimum_rate import SteadyStream
+
+Address = IPv4Address | IPv6Address
+Lookup = Callable[[str, int], Sequence[str]]
+_NAT64 = IPv6Network("64:ff9b::/96")
+_COMPATIBLE = IPv6Network("::/96")
+
+
+def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system knows them."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the open internet, and so is any IPv4 address that it stands for."""
+    if not address.is_global or address.is_multicast:
+        return False
+    return all(is_public(inner) for inner in _inner(address))
+
+
+def _inner(address: Address) -> Iterable[IPv4Address]:
+    """The IPv4 addresses that an IPv6 address leads to."""
+    if isinstance(address, IPv4Address):
+        return ()
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64 or address in _COMPATIBLE:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [inner for inner in found if inner is not None]
+
+
+class CheckedBackend(httpcore.NetworkBackend):
+    """Connects to public addresses, to those in `networks`, and to one that the host itself is written as."""
+
+    def __init__(self, networks: Iterable[str], lookup: Lookup = look_up) -> None:
+        self._networks = [ip_network(network) for network in networks]
+        self._lookup = lookup
+        self._inner = httpcore.SyncBackend()
+
+    @override
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError(f"{host} has no address")
+        for address in self._checked(host, port):
+            try:
+                return SteadyStream(self._inner.connect_tcp(address, port, timeout, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        self._inner.sleep(seconds)
+
+    def _checked(self, host: str, port: int) -> list[str]:
+        """The addresses of the host, all of them permitted; names that lead to any other are not trusted at all."""
+        try:
+            found = self._lookup(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"{host} is not known: {error}") from None
+        for text in found:
+            if not self._permits(host, text):
+                raise Forbidden(
+                    f"{host} leads to {text}, an address that is not public; DYAD_READ_NETWORKS names those that may be reached"
+                )
+        return list(found)
+
+    def _permits(self, host: str, text: str) -> bool:
+        try:
+            address = ip_address(text.partition("%")[0])
+        except ValueError:
+            return False
+        return text == host or is_public(address) or any(address in network for network in self._networks)

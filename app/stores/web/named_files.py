@@ -1,0 +1,95 @@
+"""Objects of S3 stores, for those addresses only that DYAD_READ_ROOTS names; and the choice between them and web servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import obstore
+from obstore.exceptions import BaseError
+from typing_extensions import override
+
+from app.domain.urls import OBJECTS, Url
+from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
+from app.ports import RemoteFiles, go_on
+from app.stores.blobs.object_store import open_store
+from app.stores.web.addresses import Lookup, look_up
+from app.stores.web.web_files import HttpFiles, receive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from obstore.store import ObjectStore
+
+_CHUNK = 1 << 20
+
+
+class ObjectFiles(RemoteFiles):
+    """Objects under `prefixes` such as `s3://bucket/scenes/`, in the store that the `AWS_` variables name."""
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        self._prefixes = [Url.parse(prefix) for prefix in prefixes]
+        self._stores: dict[str, ObjectStore] = {}
+
+    @override
+    def check(self, url: str) -> str:
+        return str(self._allowed(url))
+
+    @override
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
+        here = self._allowed(url)
+        with _telling(here):
+            found = obstore.get(self._store(here.host), unquote(here.path).removeprefix("/"))
+            if found.meta["size"] > max_bytes:
+                raise TooLarge(f"{here} is larger than {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
+            receive(found.stream(min_chunk_size=_CHUNK), target, check)
+
+    def _store(self, bucket: str) -> ObjectStore:
+        if bucket not in self._stores:
+            self._stores[bucket], _ = open_store(f"{OBJECTS}://{bucket}")
+        return self._stores[bucket]
+
+    def _allowed(self, text: str) -> Url:
+        url = Url.parse(text)
+        if not any(url.is_under(prefix) for prefix in self._prefixes):
+            raise Forbidden(f"{url}: the server may not read there; DYAD_READ_ROOTS names the addresses that it may read")
+        return url
+
+
+@contextmanager
+def _telling(url: Url) -> Iterator[None]:
+    """Make errors of the library those of Dyad."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotThere(f"{url}: its store has no such object, or no such bucket") from None
+    except (BaseError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise Unfetchable(f"{url}: its store does not give it ({reason})") from None
+
+
+class NamedFiles(RemoteFiles):
+    """Files under `prefixes`, each from where its scheme says: see `HttpFiles` and `ObjectFiles`."""
+
+    def __init__(self, prefixes: Iterable[str], networks: Iterable[str] = (), lookup: Lookup = look_up) -> None:
+        parsed = [Url.parse(prefix) for prefix in prefixes]
+        self._objects = ObjectFiles(str(url) for url in parsed if url.scheme == OBJECTS)
+        self._web = HttpFiles((str(url) for url in parsed if url.scheme != OBJECTS), networks, lookup)
+
+    @override
+    def check(self, url: str) -> str:
+        return self._of(url).check(url)
+
+    @override
+    def fetch(
+        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
+    ) -> None:
+        self._of(url).fetch(url, target, max_bytes, allow_query=allow_query, check=check)
+
+    def _of(self, url: str) -> RemoteFiles:
+        return self._objects if url.lower().startswith(f"{OBJECTS}:") else self._web

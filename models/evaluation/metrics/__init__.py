@@ -1,0 +1,1 @@
+"""Metrics of retrieval, classification, clustering and calibration."""

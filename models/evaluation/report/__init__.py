@@ -1,0 +1,1 @@
+"""Evaluation reports: plots, pictures and one HTML page."""

@@ -1,0 +1,1 @@
+"""The head that is trained in seconds on stored features: NumPy only, no torch."""

@@ -1,0 +1,128 @@
+"""Measure a collection's model on its labelled tiles: `python -m models.heads.evaluate FOLDER`. Files in, a report out.
+
+FOLDER holds what `models.heads.inputs` reads (no features are needed); `report.html` and `metrics.json` are written into it.
+Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.evaluate import Evaluation, evaluate
+from models.evaluation.report.pictures import PixelsOf
+from models.evaluation.report.projection import embedding_map
+from models.evaluation.report.report import evaluation_report, write_report
+from models.heads.evaluation.asked_tiles import Asked, choose_tiles
+from models.heads.evaluation.rerank_gain import RerankValue, measure_reranking
+from models.heads.inputs import Inputs, read_inputs
+from models.heads.program import run_program
+from models.heads.progress import Tell, part_of
+
+METRICS_FILE = "metrics.json"
+MOST_SHOWN, FEWEST_SHOWN = 1000, 5
+"""Points of the map: a thousand take a few seconds."""
+
+
+def main() -> int:
+    """The program; returns its exit status."""
+    return run_program("Measure a collection's model on its labelled tiles.", evaluate_collection)
+
+
+def evaluate_collection(folder: Path, tell: Tell) -> dict[str, Any]:
+    """Read, measure, write the report; returns what the last line says.
+
+    Raises:
+        HeadError: too few labels, or files that do not fit. BundleError: the bundle is none.
+    """
+    tell(0, "reading")
+    inputs = read_inputs(folder)
+    asked = choose_tiles(inputs)
+    tell(5, f"asking for {len(asked.rows)} labelled tiles")
+    everyone = np.arange(len(asked.rows))
+    evaluation = evaluate(
+        inputs.embeddings[asked.rows],
+        asked.primary,
+        asked.protocol,
+        everyone[:0],
+        everyone,
+        sets=asked.labels,
+        seed=inputs.manifest.seed,
+    )
+    value = measure_reranking(inputs, asked, part_of(tell, 15, 70))
+    tell(70, "drawing the report")
+    _write(inputs, asked, evaluation, value)
+    return {
+        "metrics": _figures(evaluation),
+        "queries": evaluation.retrieval.queries - evaluation.retrieval.without_match,
+        "protocol": asked.protocol.description,
+        "classes": evaluation.retrieval.class_average_precision,
+        "rerank": None if value is None else value.to_dict(),
+        "calibration": None if value is None else value.reliability(),
+        "warnings": list(asked.warnings),
+    }
+
+
+def _figures(evaluation: Evaluation) -> dict[str, float]:
+    found = evaluation.retrieval
+    figures = {
+        "map": found.mean_average_precision,
+        "map_at_20": found.map_at_20,
+        "anmrr": found.anmrr,
+        "knn_accuracy": found.knn_accuracy,
+        "nmi": evaluation.clustering.nmi,
+    }
+    return figures | {f"precision_at_{k}": value for k, value in found.precision_at.items()}
+
+
+def _write(inputs: Inputs, asked: Asked, evaluation: Evaluation, value: RerankValue | None) -> None:
+    embeddings = inputs.embeddings[asked.rows]
+    has_map = len(embeddings) >= FEWEST_SHOWN
+    report = evaluation_report(
+        evaluation,
+        asked.primary,
+        title=f"{inputs.card.title or inputs.card.id} on {inputs.manifest.title or inputs.manifest.collection}",
+        details=_details(inputs, asked),
+        embedding_map=embedding_map(embeddings, limit=MOST_SHOWN, seed=inputs.manifest.seed) if has_map else None,
+        pixels_of=_pixels_of(inputs, asked.rows),
+        extra=[] if value is None else value.sections("labelled tiles"),
+        extra_numbers={"warnings": list(asked.warnings)} | ({} if value is None else value.numbers()),
+    )
+    files = write_report(report, inputs.folder)
+    files.json.replace(inputs.folder / METRICS_FILE)
+
+
+def _details(inputs: Inputs, asked: Asked) -> dict[str, str]:
+    card, labelled = inputs.card, int(inputs.is_labelled.sum())
+    details = {
+        "model": f"{card.id}, version {card.version}, {card.precision}",
+        "trained on": card.training_data,
+        "collection": f"{inputs.manifest.collection}: {len(inputs.labels):,} tiles, {labelled:,} with labels",
+        "labels": ", ".join(f"{name} ({count:,})" for name, count in inputs.name_counts(asked.rows).items()),
+    }
+    if asked.several:
+        details["tiles of several labels"] = f"{asked.several:,}; clusters, confusions and frames take the rarest label of each"
+    return details | {f"warning {number}": text for number, text in enumerate(asked.warnings, 1)}
+
+
+def _pixels_of(inputs: Inputs, rows: NDArray[np.intp]) -> PixelsOf | None:
+    """Pictures of the tiles; grey ones for those whose pixels are not known. None where no tile's are."""
+    if inputs.matcher is None:
+        return None
+    pixels = inputs.matcher.pixels
+    place_of = {int(row): place for place, row in enumerate(inputs.matcher.rows)}
+    grey = np.full(pixels.shape[1:], 128, dtype=np.uint8)
+
+    def show(row: int) -> NDArray[np.uint8]:
+        place = place_of.get(int(rows[row]))
+        return grey if place is None else np.asarray(pixels[place])
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

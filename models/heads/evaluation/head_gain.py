@@ -1,0 +1,132 @@
+"""What a new head is worth on tiles that are held out: the base's rankings and its own, and what the matcher adds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.card import Measurement
+from models.evaluation.errors import EvaluationError
+from models.evaluation.learned_matcher import learned_fusion, learned_platt
+from models.evaluation.metrics.calibration import reliability
+from models.evaluation.metrics.rerank import Quality
+from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
+from models.heads.evaluation.pair_scores import PairScorer
+from models.heads.evaluation.recalibrate import Recalibration
+from models.heads.inputs import Inputs
+from models.heads.linear_head import Head
+from models.heads.progress import Tell
+from models.heads.write_bundle import learned_matcher
+
+PROTOCOL = "labelled tiles that are held out query each other; relevant is what shares a label"
+MOST_TILES, MOST_QUERIES = 3000, 120
+"""Held-out tiles that are ranked, and of those the ones that the matcher looks at, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """before, after: of the base's head and the new one. queries: held-out tiles to which another one is relevant.
+
+    rerank: of the new head alone and fused. ece: calibration errors of the base's probabilities and the new ones, over the same
+    pairs. None where there is nothing to measure on.
+    """
+
+    queries: int
+    before: Quality
+    after: Quality
+    rerank: tuple[Quality, Quality] | None = None
+    ece: tuple[float, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the last line."""
+        return {"protocol": PROTOCOL, **asdict(self)}
+
+    def measurements(self) -> dict[str, Measurement]:
+        """For the card."""
+        found = {"held-out tiles": _compared(PROTOCOL, self.before, self.after)}
+        if self.rerank is not None:
+            found["held-out tiles, re-ranked"] = _compared(f"{PROTOCOL}; before and after re-ranking", *self.rerank)
+        if self.ece is not None:
+            values = {"ece_before": self.ece[0], "ece": self.ece[1]}
+            found["held-out tiles, calibration"] = Measurement(protocol="pairs of held-out tiles", values=values)
+        return found
+
+
+def measure_heads(
+    inputs: Inputs,
+    features: NDArray[np.float16],
+    heads: tuple[Head, Head],
+    scorer: PairScorer | None,
+    learned: Recalibration,
+    tell: Tell,
+) -> Measured | None:
+    """Compare two heads, the base's first; None where no held-out tile shares a label with another.
+
+    features: (N, F) of all tiles.
+    """
+    rows = np.flatnonzero(inputs.is_labelled & inputs.held_out)
+    rows = np.sort(np.random.default_rng(inputs.manifest.seed).permutation(rows)[:MOST_TILES])
+    labels = inputs.label_sets(rows)
+    reports = []
+    depth = min(10, len(rows) - 1)
+    for head in heads:
+        embeddings = head.project(features, rows)
+        try:  # refuses fewer than two tiles, too
+            reports.append(retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True, ks=(depth,)))
+        except EvaluationError:
+            return None
+    before, after = (_quality(report, depth) for report in reports)
+    queries = reports[0].queries - reports[0].without_match
+    if scorer is None:
+        return Measured(queries, before, after)
+    return Measured(queries, before, after, *_with_matcher(inputs, features, heads[1], scorer, learned, tell))
+
+
+def _with_matcher(
+    inputs: Inputs,
+    features: NDArray[np.float16],
+    head: Head,
+    scorer: PairScorer,
+    learned: Recalibration,
+    tell: Tell,
+) -> tuple[tuple[Quality, Quality] | None, tuple[float, float] | None]:
+    base = inputs.card.matcher
+    if inputs.matcher is None or base is None:
+        return None, None
+    places = np.flatnonzero((inputs.is_labelled & inputs.held_out)[inputs.matcher.rows])
+    if len(places) < 2:
+        return None, None
+    rows = inputs.matcher.rows[places]
+    matcher = learned_matcher(base, learned.fusion, learned.calibration)
+    weight, depth = learned_fusion(matcher)
+    ranked = scorer.rank(
+        places,
+        head.project(features, rows),
+        inputs.label_sets(rows),
+        queries=MOST_QUERIES,
+        depth=depth,
+        seed=inputs.manifest.seed,
+        tell=tell,
+    )
+    report = ranked.reranked((weight,))
+    pairs = ranked.pairs()
+    errors = [
+        reliability(platt(pairs.logits, pairs.similarities), pairs.matches).error
+        for each in (base, matcher)
+        if (platt := learned_platt(each)) is not None
+    ]
+    ece = (errors[0], errors[-1]) if errors else None
+    return (None if report is None else (report.before, report.at(weight))), ece
+
+
+def _quality(report: RetrievalReport, depth: int) -> Quality:
+    """depth: of the precision, 10 where there are as many others."""
+    return Quality(report.mean_average_precision, report.anmrr, report.precision_at[depth])
+
+
+def _compared(protocol: str, before: Quality, after: Quality) -> Measurement:
+    values = {f"{name}_before": value for name, value in asdict(before).items()}
+    return Measurement(protocol=protocol, values=values | {f"{name}_after": value for name, value in asdict(after).items()})

@@ -1,0 +1,166 @@
+"""Train a head on a collection's labels: `python -m models.heads.train FOLDER`. Files in, a bundle out, JSON lines on stdout.
+
+FOLDER holds what `models.heads.inputs` reads; the bundle is written to `FOLDER/bundle/ID`. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.card import TrainingSet
+from models.heads.config import HeadRecipe
+from models.heads.cross_fit import CrossFit, cross_fit
+from models.heads.errors import HeadError
+from models.heads.evaluation.head_gain import Measured, measure_heads
+from models.heads.evaluation.pair_scores import PairScorer
+from models.heads.evaluation.recalibrate import Recalibration, recalibrate
+from models.heads.fit import Examples, fit_head
+from models.heads.inputs import Inputs, read_inputs
+from models.heads.linear_head import Head
+from models.heads.program import run_program
+from models.heads.progress import Tell, part_of
+from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
+
+FEWEST_CLASSES, FEWEST_TILES = 2, 2
+OUT = "bundle"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def main() -> int:
+    """The program; returns its exit status."""
+    return run_program("Train a head on a collection's labels.", train_head)
+
+
+def train_head(folder: Path, tell: Tell) -> dict[str, Any]:
+    """Read, train, calibrate, measure, write; returns what the last line says.
+
+    Raises:
+        HeadError: too few labels, no features, or files that do not fit. BundleError: the base is none, or the id is taken.
+    """
+    tell(0, "reading")
+    inputs = read_inputs(folder)
+    recipe = HeadRecipe.with_changes(inputs.manifest.recipe)
+    rows = _labelled_rows(inputs)
+    features, base = _features(inputs), read_head(inputs.manifest.bundle)
+    examples = _examples(inputs, features, rows, recipe)
+    cross = cross_fit(base, examples, recipe, inputs.manifest.seed, part_of(tell, 5, 50))
+    head = _fit(base, examples, recipe, inputs.manifest.seed, cross, tell)
+    scorer = None if inputs.matcher is None else PairScorer(inputs.manifest.bundle, inputs.card, inputs.matcher)
+    learned = _recalibrate(inputs, scorer, rows, cross, tell)
+    measured = measure_heads(inputs, features, (base, head), scorer, learned, part_of(tell, 85, 97))
+    tell(97, "writing the model")
+    training = {
+        "recipe": recipe.model_dump(mode="json"),
+        "labelled": len(rows),
+        "unlabelled": len(examples.unlabelled),
+        "classes": inputs.name_counts(rows),
+        "rounds": cross.rounds,
+        "pairs": learned.pairs,
+        "notes": _notes(cross, learned, measured),
+    }
+    pixels = None if inputs.matcher is None else np.asarray(inputs.matcher.pixels[:3])
+    facts = _facts(inputs, training, learned, measured)
+    card = write_head_bundle(folder / OUT, inputs.manifest.bundle, head, facts, pixels)
+    return {
+        "model": card.id,
+        "base": inputs.card.id,
+        "metrics": None if measured is None else measured.to_dict(),
+        "fusion": None if card.matcher is None else card.matcher.fusion,
+        "calibration": None if card.matcher is None else card.matcher.calibration,
+        **training,
+    }
+
+
+def _labelled_rows(inputs: Inputs) -> NDArray[np.intp]:
+    if not _ID.fullmatch(inputs.manifest.id):
+        raise HeadError(f"manifest.json: id: {inputs.manifest.id!r} cannot name a model; use letters, digits, '_', '-' and '.'")
+    rows = np.flatnonzero(inputs.is_labelled & ~inputs.held_out)
+    counts = inputs.name_counts(rows)
+    if sum(count >= FEWEST_TILES for count in counts.values()) < FEWEST_CLASSES:
+        found = ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"
+        raise HeadError(
+            f"too few labels to train on: {found}. A head needs {FEWEST_CLASSES} labels with {FEWEST_TILES} tiles each at "
+            "least; one labelled tile in five is held out to measure on and does not count"
+        )
+    return rows
+
+
+def _features(inputs: Inputs) -> NDArray[np.float16]:
+    if inputs.features is None:
+        advice = "index the collection anew" if inputs.card.feature_dimension else "its model makes none: choose another"
+        raise HeadError(f"no features were stored with these tiles, so that no head can be trained on them; {advice}")
+    return inputs.features
+
+
+def _examples(inputs: Inputs, features: NDArray[np.float16], rows: NDArray[np.intp], recipe: HeadRecipe) -> Examples:
+    """The labelled tiles, and a sample of those that are neither labelled nor held out, in the order of the file."""
+    others = np.flatnonzero(~inputs.is_labelled & ~inputs.held_out)
+    drawn = np.sort(np.random.default_rng(inputs.manifest.seed).permutation(others)[: recipe.unlabelled])
+    labelled, unlabelled = (np.asarray(features[each], dtype=np.float32) for each in (rows, drawn))
+    if not (np.isfinite(labelled).all() and np.isfinite(unlabelled).all()):
+        raise HeadError("features.npy: a feature is not finite; index the collection anew")
+    return Examples(labelled, inputs.labels[rows], unlabelled)
+
+
+def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: CrossFit, tell: Tell) -> Head:
+    """The head of all labelled tiles after the round that was best without some of them; the base's where none was."""
+    heads = [base]
+    for head in islice(fit_head(base, examples, recipe, seed), cross.rounds):
+        heads.append(head)
+        tell(50 + 15 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
+    return heads[-1]
+
+
+def _recalibrate(
+    inputs: Inputs, scorer: PairScorer | None, rows: NDArray[np.intp], cross: CrossFit, tell: Tell
+) -> Recalibration:
+    if scorer is None or inputs.matcher is None or inputs.card.matcher is None:
+        return Recalibration()
+    places = np.flatnonzero(np.isin(inputs.matcher.rows, rows))
+    among = np.searchsorted(rows, inputs.matcher.rows[places])  # rows are ascending
+    return recalibrate(
+        scorer,
+        inputs.card.matcher,
+        places,
+        cross.embeddings[among],
+        inputs.label_sets(rows[among]),
+        cross.folds[among],
+        len(inputs.labels),
+        inputs.manifest.seed,
+        part_of(tell, 65, 85),
+    )
+
+
+def _notes(cross: CrossFit, learned: Recalibration, measured: Measured | None) -> list[str]:
+    """What a person should know of the result."""
+    notes = [learned.note] if learned.note else []
+    if cross.rounds == 0:
+        notes.append("on labelled tiles that were kept aside no head was better than the base's, which stays")
+    if measured is None:
+        notes.append("too few held-out tiles share a label: what the head is worth was not measured")
+    return notes
+
+
+def _facts(inputs: Inputs, training: dict[str, Any], learned: Recalibration, measured: Measured | None) -> HeadFacts:
+    manifest, count = inputs.manifest, training["labelled"]
+    return HeadFacts(
+        id=manifest.id,
+        title=manifest.title or manifest.id,
+        description=f"{inputs.card.title or inputs.card.id} with a head trained on {count} labelled tiles",
+        labels_from=TrainingSet(name=manifest.collection or "labelled tiles", terms="not stated", images=count),
+        training=training,
+        metrics={} if measured is None else measured.measurements(),
+        fusion=learned.fusion,
+        calibration=learned.calibration,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

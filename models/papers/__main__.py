@@ -1,0 +1,84 @@
+"""Compute the tables of the papers and write them into docs/results.md, and the papers' plots into build/results/plots.html.
+
+What was measured before is not measured again; what was cut off goes on where it stopped.
+
+    python -m models.papers                      # everything that is missing, the most important first
+    python -m models.papers --list               # what there is, and what is done
+    python -m models.papers --only 'a-*'         # some cells, by their keys
+    python -m models.papers --scale paper        # the papers' own settings, for GPUs
+    python -m models.papers --tables-only        # only write the tables again
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from models.papers.catalogue import SECTIONS, all_cells
+from models.papers.page import draw
+from models.papers.store import Context, Results
+from models.papers.tables import insert
+from models.training.allocator import keep_freed_memory
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "results.md"
+FIGURES = ROOT / "docs" / "figures"
+PLOTS_FILE = "plots.html"
+
+
+def main() -> int:
+    """The program; returns its exit status."""
+    options = _options()
+    keep_freed_memory()
+    console = Console(stderr=True, highlight=False)
+    results = Results(FIGURES, options.scale)
+    cells = [cell for cell in all_cells(options.scale) if fnmatch.fnmatch(cell.key, options.only)]
+    if options.list:
+        for cell in cells:
+            sys.stdout.write(f"{'done' if results.read(cell.key) else 'to do':6} {cell.key}\n")
+        return 0
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    context = Context(
+        options.data, options.work / "cache", options.work, options.scale, lambda text: console.print(text, highlight=False)
+    )
+    if not options.tables_only:
+        for place, cell in enumerate(cells, 1):
+            try:
+                console.print(f"[{place}/{len(cells)}] {cell.key}", markup=False)
+                results.measure(cell, context)
+            except KeyboardInterrupt:
+                console.print("stopped; the same command goes on from there")
+                return 130
+    for name, section in SECTIONS.items():
+        insert(DOCUMENT, name, section.render(results))
+    plots = draw(results)
+    if plots is not None:
+        options.work.mkdir(parents=True, exist_ok=True)
+        (options.work / PLOTS_FILE).write_text(plots, encoding="utf-8")
+        console.print(f"{options.work / PLOTS_FILE} draws what was measured", soft_wrap=True)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m models.papers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "results", help="of checkpoints and decoded images")
+    parser.add_argument("--scale", choices=("small", "paper"), default="small")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="keys of the cells, with wildcards")
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
+    parser.add_argument("--list", action="store_true", help="name the cells and stop")
+    parser.add_argument("--tables-only", action="store_true", help="measure nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

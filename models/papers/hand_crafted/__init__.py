@@ -1,0 +1,1 @@
+"""Hand-crafted descriptors and codebooks: the baselines of the papers."""

@@ -1,0 +1,1 @@
+"""Protocol A: the tables of the residual-dyad paper."""

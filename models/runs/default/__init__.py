@@ -1,0 +1,1 @@
+"""Training of the bundle that ships with Dyad."""

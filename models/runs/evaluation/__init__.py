@@ -1,0 +1,1 @@
+"""Evaluation of a bundle on a folder of images."""

@@ -1,0 +1,85 @@
+"""Images through a bundle's graphs, as the service runs them. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.card import BundleCard
+from models.bundle.files import ENCODER_FILE
+from models.bundle.runtime import OnnxEncoder, OnnxMatcher
+from models.data.samplers import Indices
+from models.evaluation.metrics.ranking import Neighbours
+from models.evaluation.metrics.rerank import score_shortlist
+
+PART = 128
+"""Images encoded between two signs of life."""
+Count = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImages:
+    """embeddings: (N, D) float32, L2-normalised. With a matcher also halves: (Q, P) float32 of the queries, and pairs: (N, P)
+    uint8 of all."""
+
+    embeddings: NDArray[np.float32]
+    halves: NDArray[np.float32] | None = None
+    pairs: NDArray[np.uint8] | None = None
+
+
+def encode_with_bundle(
+    folder: Path, card: BundleCard, pixels: NDArray[np.uint8], queries: Indices, *, threads: int, count: Count
+) -> EncodedImages:
+    """Encode all of `pixels`.
+
+    pixels: (N, S, S, B) uint8. queries: (Q,) rows, ascending. threads: 0 for all. count: hears how many are done.
+    """
+    scale = card.normalisation
+    encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
+    matcher = None if card.matcher is None else OnnxMatcher(folder, threads=threads)
+    outputs = ("embedding",) if matcher is None else ("embedding", "pair", "map")
+    embeddings, halves, pairs = [], [], []
+    for start in range(0, len(pixels), PART):
+        found = encoder(pixels[start : start + PART], outputs)
+        embeddings.append(found["embedding"])
+        if matcher is not None:
+            pairs.append(found["pair"])
+            own = queries[(queries >= start) & (queries < start + PART)] - start
+            if len(own):
+                halves.append(matcher.half(found["map"][own]))
+        count(min(start + PART, len(pixels)), len(pixels))
+    if matcher is None:
+        return EncodedImages(np.concatenate(embeddings))
+    return EncodedImages(np.concatenate(embeddings), np.concatenate(halves), np.concatenate(pairs))
+
+
+def maps_with_bundle(folder: Path, card: BundleCard, pixels: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
+    """(N, C, h, w) feature maps, which the matcher of a bundle looks at, of (N, S, S, B) uint8 images."""
+    scale = card.normalisation
+    encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
+    return np.asarray(encoder(pixels, ("map",))["map"], np.float32)
+
+
+def shortlist_log_odds(
+    folder: Path, encoded: EncodedImages, database: Indices, shortlist: Neighbours, *, threads: int, count: Count
+) -> NDArray[np.float32]:
+    """(Q, K) log-odds of a match for every query and each of its neighbours, by the bundle's matcher.
+
+    database: (M,) rows of the images that the shortlist's indices count.
+    """
+    matcher, halves, pairs = OnnxMatcher(folder, threads=threads), encoded.halves, encoded.pairs
+    if halves is None or pairs is None:
+        raise ValueError("the images were encoded without a matcher")
+    total = len(halves)
+
+    def score(queries: NDArray[np.intp], items: NDArray[np.intp]) -> NDArray[np.float32]:
+        count(int(queries[-1]) + 1, total)
+        parts = (database[items[queries == query]] for query in np.unique(queries))
+        found = [matcher.log_odds(halves[query], pairs[rows]) for query, rows in zip(np.unique(queries), parts, strict=True)]
+        return np.concatenate(found)
+
+    return score_shortlist(shortlist, score)

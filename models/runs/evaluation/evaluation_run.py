@@ -1,0 +1,216 @@
+"""One evaluation of a bundle on a folder of images, to a report. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.card import BundleCard, MatcherFacts
+from models.bundle.verify import read_card
+from models.data.cache import load_pixels
+from models.data.errors import DataError
+from models.data.folders import ImageList, list_class_folders
+from models.evaluation.evaluate import Evaluation, evaluate, examples
+from models.evaluation.learned_matcher import learned_fusion, learned_platt
+from models.evaluation.metrics.calibration import Calibration, calibrate_shortlists
+from models.evaluation.metrics.ranking import nearest
+from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, two_stage
+from models.evaluation.protocols import Protocol
+from models.evaluation.report.html import Section
+from models.evaluation.report.pictures import feature_sheet
+from models.evaluation.report.projection import embedding_map
+from models.evaluation.report.report import ReportFiles, evaluation_report, write_report
+from models.evaluation.report.sections import picture_section, rerank_section, shortlist_calibration_section
+from models.runs.evaluation.bundle_encoding import EncodedImages, encode_with_bundle, maps_with_bundle, shortlist_log_odds
+from models.runs.evaluation.evaluation_split import Division, divide
+from models.runs.progress import Progress
+
+_FEWEST_SHOWN = 5
+"""Queries below which there is no map."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """What somebody asked for.
+
+    bundle: its folder. name, folder: of the data set. classes, without_classes: of the folder, () for all and for none. bands:
+    0-based, None for all. depth: places re-ranked, None for the card's. seed: of the split, None for the card's. has_map: with
+    a t-SNE map, which takes a while. threads: 0 for all.
+    """
+
+    bundle: Path
+    name: str
+    folder: Path
+    protocol: Protocol
+    out: Path
+    cache: Path
+    classes: tuple[str, ...] = ()
+    without_classes: tuple[str, ...] = ()
+    bands: tuple[int, ...] | None = None
+    depth: int | None = None
+    seed: int | None = None
+    has_map: bool = True
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What the matcher did. weight: shown. calibration: None where the pairs are of one kind only."""
+
+    report: RerankReport
+    weight: float
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was measured and where it was written. warnings: why the figures may be too good."""
+
+    evaluation: Evaluation
+    reranked: Reranked | None
+    warnings: tuple[str, ...]
+    files: ReportFiles
+
+
+def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
+    """Encode, measure, write the report.
+
+    Raises:
+        BundleError, DataError, EvaluationError: what is wrong, in one line.
+    """
+    card = read_card(settings.bundle)
+    folder = list_class_folders(settings.folder)
+    images = folder.only_classes(settings.classes) if settings.classes else folder
+    images = images.without_classes(settings.without_classes)
+    division = divide(images, folder, settings.name, settings.protocol, card, settings.seed)
+    for warning in division.warnings:
+        progress.say(f"warning: {warning}")
+    selection = settings.protocol.selection(division.train, division.test)
+    pixels = _load(settings, card, images, progress)
+    with progress.counting("encoding") as count:
+        encoded = encode_with_bundle(settings.bundle, card, pixels, selection.queries, threads=settings.threads, count=count)
+    labels = np.array(images.classes)[images.labels]
+    progress.say(f"measuring {len(selection.queries)} queries against {len(selection.database)} images")
+    evaluation = evaluate(encoded.embeddings, labels, settings.protocol, division.train, division.test, seed=settings.seed or 0)
+    reranked = None
+    if card.matcher is not None:
+        reranked = _rerank(settings, card.matcher, encoded, labels, evaluation, progress)
+    files = _write(settings, card, images, division, evaluation, reranked, encoded, labels, pixels)
+    return Outcome(evaluation, reranked, division.warnings, files)
+
+
+def _load(settings: EvaluationSettings, card: BundleCard, images: ImageList, progress: Progress) -> NDArray[np.uint8]:
+    with progress.counting("decoding") as count:
+        pixels = load_pixels(images, card.input_size, settings.cache, bands=settings.bands, progress=count)
+    if pixels.shape[3] != len(card.bands):
+        raise DataError(
+            f"{card.id} takes {len(card.bands)} bands ({', '.join(card.bands)}), the images have {pixels.shape[3]}; see --bands"
+        )
+    return pixels
+
+
+def _rerank(
+    settings: EvaluationSettings,
+    matcher: MatcherFacts,
+    encoded: EncodedImages,
+    labels: NDArray[np.str_],
+    evaluation: Evaluation,
+    progress: Progress,
+) -> Reranked:
+    weight, depth = learned_fusion(matcher)
+    chosen = evaluation.selection
+    queries, database = encoded.embeddings[chosen.queries], encoded.embeddings[chosen.database]
+    shortlist = nearest(queries, database, settings.depth or depth, own=chosen.own)
+    with progress.counting("re-ranking") as count:
+        log_odds = shortlist_log_odds(
+            settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
+        )
+    report = two_stage(
+        queries,
+        labels[chosen.queries],
+        database,
+        labels[chosen.database],
+        shortlist,
+        log_odds,
+        weights=sorted({*WEIGHTS, weight}),
+        own=chosen.own,
+    )
+    matches = labels[chosen.database][shortlist.indices] == labels[chosen.queries][:, np.newaxis]
+    return Reranked(report, weight, calibrate_shortlists(log_odds, matches, shortlist.similarities, learned_platt(matcher)))
+
+
+def _write(
+    settings: EvaluationSettings,
+    card: BundleCard,
+    images: ImageList,
+    division: Division,
+    evaluation: Evaluation,
+    reranked: Reranked | None,
+    encoded: EncodedImages,
+    labels: NDArray[np.str_],
+    pixels: NDArray[np.uint8],
+) -> ReportFiles:
+    queries = encoded.embeddings[evaluation.selection.queries]
+    has_map = settings.has_map and len(queries) >= _FEWEST_SHOWN
+    report = evaluation_report(
+        evaluation,
+        labels,
+        title=f"{card.id} on {settings.name}",
+        details=_details(settings, card, images, division),
+        embedding_map=embedding_map(queries, seed=settings.seed or 0) if has_map else None,
+        pixels_of=lambda row: pixels[row],
+        extra=[*_sections(settings.name, reranked), *_features(settings, card, evaluation, labels, pixels)],
+        extra_numbers=_numbers(card, division, reranked),
+    )
+    return write_report(report, settings.out)
+
+
+def _details(settings: EvaluationSettings, card: BundleCard, images: ImageList, division: Division) -> dict[str, str]:
+    details = {
+        "model": f"{card.id}, version {card.version}, {card.precision}",
+        "trained on": card.training_data,
+        "data set": f"{settings.name}: {len(images):,} images of {len(images.classes)} classes",
+        "image size": f"{card.input_size} x {card.input_size} pixels, {', '.join(card.bands)}",
+        "split": division.origin,
+    }
+    if settings.classes or settings.without_classes:
+        details["classes"] = ", ".join(images.classes)
+    return details | {f"warning {number}": text for number, text in enumerate(division.warnings, 1)}
+
+
+def _sections(name: str, reranked: Reranked | None) -> list[Section]:
+    if reranked is None:
+        return []
+    sections = [rerank_section({name: reranked.report}, reranked.weight)]
+    if reranked.calibration is not None:
+        sections.append(shortlist_calibration_section(reranked.calibration))
+    return sections
+
+
+def _features(
+    settings: EvaluationSettings,
+    card: BundleCard,
+    evaluation: Evaluation,
+    labels: NDArray[np.str_],
+    pixels: NDArray[np.uint8],
+) -> list[Section]:
+    """What the encoder sees in the examples' queries, where its maps are in the bundle."""
+    if card.matcher is None:
+        return []
+    shown = pixels[[each.query for each in examples(evaluation, labels)]]
+    maps = maps_with_bundle(settings.bundle, card, shown, threads=settings.threads)
+    height, width = maps.shape[2:]
+    note = f"Of the {maps.shape[1]} maps of {height} x {width} that the matcher looks at, those that vary most over each image."
+    return [picture_section("Feature maps", note, feature_sheet(shown, maps))]
+
+
+def _numbers(card: BundleCard, division: Division, reranked: Reranked | None) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"model": {"id": card.id, "version": card.version}, "warnings": list(division.warnings)}
+    if reranked is not None:
+        numbers["rerank"] = {"weight": reranked.weight, **reranked.report.to_dict()}
+        numbers["calibration"] = None if reranked.calibration is None else reranked.calibration.to_dict()
+    return numbers

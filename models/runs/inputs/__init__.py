@@ -1,0 +1,1 @@
+"""What a run trains and evaluates on: images, splits, the starting model."""

@@ -1,0 +1,1 @@
+"""One run per kind of network: encoder, matcher, autoencoder, Siamese pair."""

@@ -1,0 +1,15 @@
+"""The named recipes for people. Free of torch."""
+
+from __future__ import annotations
+
+from models.training.recipes.named import RECIPES
+
+
+def list_recipes() -> list[str]:
+    """A line for each: name, what it trains, of which network at which size, and by which loss."""
+    lines = []
+    for recipe in RECIPES.values():
+        loss = (type(recipe.loss).__doc__ or "").split("\n\n")[0].split(". ")[0].split(";")[0].split(":\n")[0]
+        network = f"{recipe.backbone}, {recipe.image_size} px"
+        lines.append(f"{recipe.name:21} {recipe.task:12} {network:22} {' '.join(loss.split()).rstrip('.')}")
+    return lines

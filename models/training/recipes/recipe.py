@@ -1,0 +1,100 @@
+"""A recipe: everything that a training run depends on except its data, as one frozen value. Free of torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from models.losses.configs import LossConfig, LossInputs
+from models.training.recipes.augmentation import NONE, Augmentation
+
+Backbone = Literal["resnet18", "resnet50", "vgg16", "googlenet", "attention-resnet18", "resdyad-ae", "res-ae"]
+Task = Literal["embedding", "autoencoder", "matcher", "siamese"]
+_INPUTS: dict[Task, frozenset[LossInputs]] = {
+    "embedding": frozenset({"labelled", "joint", "indexed"}),
+    "autoencoder": frozenset({"images"}),
+    "matcher": frozenset({"pairs"}),
+    "siamese": frozenset({"pairs"}),
+}
+
+
+class RecipeError(ValueError):
+    """A recipe that does not exist, cannot be read or contradicts itself; one line meant for a person."""
+
+
+class PairSampling(BaseModel):
+    """Which pairs a matcher sees. positives: share of matching pairs. hard: share of the pairs that are not random but
+    confusable: the rest keeps the matcher sane about tiles far away. pool: the hard ones are drawn among this many
+    nearest wrong (or farthest right) neighbours in the embedding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    positives: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    hard: Annotated[float, Field(ge=0, le=1)] = 0.5
+    pool: Annotated[int, Field(ge=1)] = 50
+
+
+class Recipe(BaseModel):
+    """One training run.
+
+    width: channels of the first stage (64 is the published network; fewer scales every stage down). bands: of the input.
+    dim: of the embedding. block: dyad or plain residual, in a matcher. code: (height, width, channels) of an autoencoder's
+    features for an input of 256 pixels per side.
+    decay, decay_every: "step" multiplies lr by decay every so many epochs; "cosine" falls to zero over `epochs`.
+    warmup_epochs: lr rises linearly over them first. steps_per_epoch: updates that count as an epoch, which makes runs on
+    different amounts of images equally long (0: a pass over the images, over the unlabelled ones where there are any).
+    batch_size: labelled images (pairs, for a matcher) per step; unlabelled_batch_size: images without label per step beside
+    them (0: none). samples_per_class: 0 shuffles, otherwise a batch holds that many images of each of its classes, which
+    losses over pairs need. accumulate: steps per update.
+    image_size: pixels per side. clip_norm: of the gradient (0: not clipped). patience: epochs without improvement before
+    stopping (None: never). freeze: the backbone is not trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    task: Task = "embedding"
+    backbone: Backbone = "resnet18"
+    width: Annotated[int, Field(ge=8, le=512)] = 64
+    bands: Annotated[int, Field(ge=1, le=1024)] = 3
+    dim: Annotated[int, Field(ge=2, le=4096)] = 128
+    block: Literal["dyad", "residual"] = "dyad"
+    code: Literal["8x8x512", "8x8x20", "1x1x1024"] = "8x8x512"
+    freeze: bool = False
+    loss: LossConfig
+    pairs: PairSampling = PairSampling()
+    augment: Augmentation = NONE
+    image_size: Annotated[int, Field(ge=16, le=2048)] = 256
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    lr: Annotated[float, Field(gt=0, le=100)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-4
+    schedule: Literal["step", "cosine"] = "step"
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.5
+    decay_every: Annotated[int, Field(ge=1)] = 30
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    epochs: Annotated[int, Field(ge=1)] = 100
+    steps_per_epoch: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    unlabelled_batch_size: Annotated[int, Field(ge=0)] = 0
+    samples_per_class: Annotated[int, Field(ge=0)] = 0
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.loss.inputs not in _INPUTS[self.task]:
+            raise ValueError(f"the loss {self.loss.name!r} does not train a task of kind {self.task!r}")
+        if (self.loss.inputs == "joint") != (self.unlabelled_batch_size > 0):
+            need = "needs unlabelled_batch_size above 0" if self.loss.inputs == "joint" else "takes no unlabelled images"
+            raise ValueError(f"the loss {self.loss.name!r} {need}")
+        if self.samples_per_class and self.batch_size % self.samples_per_class:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of samples_per_class {self.samples_per_class}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} leaves none of the {self.epochs} epochs")
+        return self

@@ -1,0 +1,138 @@
+"""Training a matcher on the maps of a frozen encoder, with hard and random pairs (residual-dyad, equations 7 to 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.data.samplers import Indices, Shard
+from models.losses.build import build_loss
+from models.losses.pairs.pair_sampling import PairSampler
+from models.matcher.networks import MATCH, MapShape, PairMatcher
+from models.matcher.siamese import Siamese
+from models.matcher.split import SplitMatcher
+from models.training.loop.task import Task
+from models.training.recipes.recipe import Recipe
+from models.training.transforms import Preparation
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """left, right: (N, C, h, w) float16 maps, or (N, S, S, B) uint8 images. matches: (N,) int64: 1 for one class, else 0."""
+
+    left: Tensor
+    right: Tensor
+    matches: Tensor
+
+    def __len__(self) -> int:
+        """N pairs."""
+        return len(self.matches)
+
+    def to(self, device: torch.device) -> PairBatch:
+        """The batch on a device."""
+        return PairBatch(*(each.to(device, non_blocking=True) for each in (self.left, self.right, self.matches)))
+
+    def pinned(self) -> PairBatch:
+        """A copy in page-locked memory."""
+        return PairBatch(*(each.pin_memory() for each in (self.left, self.right, self.matches)))
+
+
+class PairBatches:
+    """Pairs of an encoder's maps, or of images, as a pure function of the step."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        views: Sequence[NDArray[np.float16] | NDArray[np.uint8]],
+        labels: Indices,
+        embeddings: NDArray[np.float32],
+        shard: Shard | None = None,
+    ) -> None:
+        """Draw pairs as `recipe.pairs` says, the hard ones by nearness of the embeddings.
+
+        views: (T, ...) each: the same T images, for instance the maps of differently augmented ones; each side of a pair
+        comes from any of them. labels: (T,) int64. embeddings: (T, D) float32, L2-normalised.
+
+        Raises:
+            ValueError: no view, views of other lengths than the labels, or labels that allow no match or nothing else.
+        """
+        if not views or any(len(view) != len(labels) for view in views):
+            raise ValueError(f"pairs need at least one view, and {len(labels)} entries in each, as many as labels")
+        pairs = recipe.pairs
+        self._generator = torch.Generator()
+        self._sampler = PairSampler(
+            torch.from_numpy(labels), positives=pairs.positives, hard=pairs.hard, pool=pairs.pool, generator=self._generator
+        )
+        if pairs.hard:
+            self._sampler.mine(torch.from_numpy(embeddings))
+        self._views, self._size, self._seed, self._shard = tuple(views), recipe.batch_size, recipe.seed, shard or Shard()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """An epoch has as many pairs as there are images."""
+        return max(1, len(self._views[0]) // self._size)
+
+    def batch(self, step: int) -> PairBatch:
+        """This process's share of batch `step`."""
+        random = np.random.default_rng([self._seed, step])
+        self._generator.manual_seed(int(random.integers(2**63)))
+        pairs = self._sampler.draw(self._size)
+        own = self._shard.of(np.arange(self._size))
+        views = random.integers(len(self._views), size=(2, self._size))[:, own]
+        left = self._take(pairs.left.numpy()[own], views[0])
+        right = self._take(pairs.right.numpy()[own], views[1])
+        return PairBatch(left, right, pairs.matches[torch.from_numpy(own)].long())
+
+    def _take(self, indices: Indices, views: Indices) -> Tensor:
+        return torch.from_numpy(np.stack([self._views[view][index] for view, index in zip(views, indices, strict=True)]))
+
+
+class MatchingTask(Task[PairBatch]):
+    """`loss(logits, matches)` of a `PairMatcher` or `SplitMatcher`; the share of right answers is reported beside it."""
+
+    def __init__(self, matcher: nn.Module, loss: nn.Module) -> None:
+        super().__init__()
+        self.matcher, self.loss = matcher, loss
+
+    def step(self, batch: PairBatch) -> dict[str, Tensor]:
+        """The loss of N pairs of maps."""
+        return _judge(self.matcher(batch.left.float(), batch.right.float()), batch.matches, self.loss)
+
+
+class SiameseTask(Task[PairBatch]):
+    """The same end to end: pairs of images (N, S, S, B) uint8 instead of maps, gradients reach the encoder too."""
+
+    def __init__(self, network: Siamese, loss: nn.Module, preparation: Preparation) -> None:
+        super().__init__()
+        self.preparation, self.network, self.loss = preparation, network, loss
+
+    def step(self, batch: PairBatch) -> dict[str, Tensor]:
+        """The loss of N pairs of images."""
+        left, right = (self.preparation(side.permute(0, 3, 1, 2)) for side in (batch.left, batch.right))
+        return _judge(self.network(left, right), batch.matches, self.loss)
+
+
+def matching_task(recipe: Recipe, map_shape: MapShape, *, split: bool = False) -> MatchingTask:
+    """The task of a recipe for maps of (C, h, w), initialised from torch's global generator.
+
+    split: a `SplitMatcher`, the same network with its first layer in two halves.
+
+    Raises:
+        ValueError: the recipe trains no matcher.
+    """
+    if recipe.task != "matcher":
+        raise ValueError(f"the recipe {recipe.name!r} trains a task of kind {recipe.task!r}, no matcher")
+    kind = SplitMatcher if split else PairMatcher
+    loss = build_loss(recipe.loss, num_classes=0, dim=0, num_images=0)
+    return MatchingTask(kind(map_shape, block=recipe.block), loss)
+
+
+def _judge(logits: Tensor, matches: Tensor, loss: nn.Module) -> dict[str, Tensor]:
+    logits = logits.float()
+    is_right = (logits.argmax(1) == MATCH) == (matches == 1)
+    return {"loss": loss(logits, matches), "accuracy": is_right.float().mean()}

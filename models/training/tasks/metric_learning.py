@@ -1,0 +1,157 @@
+"""Training an encoder by a loss over its embeddings: supervised, or with unlabelled images beside (HR-S2DML, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.backbones.encoder import Encoder
+from models.backbones.registry import build_encoder
+from models.data.batches import Batches, ImageBatch, ImageBatches, JointBatch, JointBatches
+from models.data.folders import UNLABELLED
+from models.data.samplers import BalancedSampler, Indices, Sampler, Shard, ShuffledSampler
+from models.losses.build import build_loss
+from models.training.loop.task import Task
+from models.training.recipes.recipe import Recipe
+from models.training.transforms import Preparation
+
+UNLABELLED_SEED = 0x0_0F_F5E7
+"""Added to the seed, so that labelled and unlabelled images are not drawn alike."""
+
+
+class EmbeddingTask(Task[ImageBatch]):
+    """Supervised: `loss(embeddings, labels)`, and with the images' indices for losses that remember them."""
+
+    def __init__(self, encoder: Encoder, loss: nn.Module, preparation: Preparation, *, is_indexed: bool = False) -> None:
+        """loss: called in float32. is_indexed: whether it takes indices as its third argument."""
+        super().__init__()
+        self.preparation, self.encoder, self.loss = preparation, encoder, loss
+        self._is_indexed = is_indexed
+
+    def step(self, batch: ImageBatch) -> dict[str, Tensor]:
+        """The loss of N images."""
+        embeddings = self.encoder(self.preparation(batch.images)).embedding
+        with torch.autocast(embeddings.device.type, enabled=False):
+            arguments = (embeddings, batch.labels, batch.indices) if self._is_indexed else (embeddings, batch.labels)
+            return {"loss": self.loss(*arguments)}
+
+
+class JointTask(Task[JointBatch]):
+    """Semi-supervised: `loss(embeddings, labels, unlabelled embeddings)`, equation 7 of HR-S2DML."""
+
+    def __init__(self, encoder: Encoder, loss: nn.Module, preparation: Preparation) -> None:
+        super().__init__()
+        self.preparation, self.encoder, self.loss = preparation, encoder, loss
+
+    def step(self, batch: JointBatch) -> dict[str, Tensor]:
+        """The loss of N labelled and M unlabelled images."""
+        # one pass over both, so that batch norm sees them as one batch
+        images = torch.cat((batch.labelled.images, batch.unlabelled.images))
+        embeddings = self.encoder(self.preparation(images)).embedding
+        labelled, unlabelled = embeddings.split((len(batch.labelled), len(batch.unlabelled)))
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return {"loss": self.loss(labelled, batch.labelled.labels, unlabelled)}
+
+
+def embedding_task(
+    recipe: Recipe,
+    *,
+    classes: int,
+    images: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    encoder: Encoder | None = None,
+) -> EmbeddingTask:
+    """The supervised task of a recipe, initialised from torch's global generator.
+
+    classes, images: C and T of the labelled training set. mean, std: of its bands, 0..1 scale. encoder: to go on with, for
+    example after self-supervision; None makes a new one.
+
+    Raises:
+        ValueError: the recipe's loss is not one over embeddings and labels, or its parts do not fit.
+    """
+    if recipe.loss.inputs not in ("labelled", "indexed"):
+        raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} takes more or less than embeddings and labels")
+    encoder = encoder or recipe_encoder(recipe)
+    _freeze(encoder, recipe)
+    loss = build_loss(recipe.loss, num_classes=classes, dim=encoder.dimension, num_images=images)
+    is_indexed = recipe.loss.inputs == "indexed"
+    return EmbeddingTask(encoder, loss, Preparation(mean, std, recipe.augment), is_indexed=is_indexed)
+
+
+def joint_task(
+    recipe: Recipe, *, classes: int, mean: Sequence[float], std: Sequence[float], encoder: Encoder | None = None
+) -> JointTask:
+    """The semi-supervised task of a recipe; arguments as of `embedding_task`.
+
+    Raises:
+        ValueError: the recipe's loss takes no unlabelled images, or its parts do not fit.
+    """
+    if recipe.loss.inputs != "joint":
+        raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} takes no unlabelled images")
+    encoder = encoder or recipe_encoder(recipe)
+    _freeze(encoder, recipe)
+    loss = build_loss(recipe.loss, num_classes=classes, dim=encoder.dimension, num_images=0)
+    return JointTask(encoder, loss, Preparation(mean, std, recipe.augment))
+
+
+def labelled_batches(
+    recipe: Recipe, pixels: NDArray[np.uint8], rows: Indices, labels: Indices, shard: Shard | None = None
+) -> ImageBatches:
+    """Batches of the labelled images `pixels[rows]`, class-balanced where the recipe says so.
+
+    pixels: (N, S, S, B) uint8. rows, labels: (T,) int64. With fewer classes than fit into a batch, all are in every batch.
+    """
+    sampler: Sampler
+    if recipe.samples_per_class:
+        classes = min(recipe.batch_size // recipe.samples_per_class, len(np.unique(labels)))
+        sampler = BalancedSampler(labels, classes, recipe.samples_per_class, recipe.seed)
+    else:
+        sampler = ShuffledSampler(len(rows), recipe.batch_size, recipe.seed)
+    return ImageBatches(pixels, rows, labels, sampler, shard)
+
+
+def joint_batches(
+    recipe: Recipe,
+    pixels: NDArray[np.uint8],
+    rows: Indices,
+    labels: Indices,
+    unlabelled_rows: Indices,
+    shard: Shard | None = None,
+) -> Batches[JointBatch]:
+    """Labelled batches, and unlabelled ones of `pixels[unlabelled_rows]` beside them.
+
+    An epoch is a pass over the unlabelled images: the labelled ones are few, and go round several times in it.
+    """
+    labelled = labelled_batches(recipe, pixels, rows, labels, shard)
+    sampler = ShuffledSampler(len(unlabelled_rows), recipe.unlabelled_batch_size, recipe.seed + UNLABELLED_SEED)
+    nothing = np.full(len(unlabelled_rows), UNLABELLED, np.int64)
+    unlabelled = ImageBatches(pixels, unlabelled_rows, nothing, sampler, shard)
+    return JointBatches(labelled, unlabelled, epoch_of="unlabelled")
+
+
+def encoder_name(recipe: Recipe) -> str:
+    """What the backbone of a recipe is called among `backbones.registry.ENCODERS`."""
+    return {"attention-resnet18": "residual-attention-resnet18"}.get(recipe.backbone, recipe.backbone)
+
+
+def recipe_encoder(recipe: Recipe, weights: Path | None = None) -> Encoder:
+    """The encoder of a recipe, initialised from torch's global generator. weights: file of its trunk's, None for none.
+
+    Raises:
+        ValueError: the backbone has not the width or code that the recipe says. WeightsError: the weights do not fit.
+    """
+    name = encoder_name(recipe)
+    return build_encoder(
+        name, bands=recipe.bands, dimension=recipe.dim, width=recipe.width, latent=recipe.code, weights=weights
+    )
+
+
+def _freeze(encoder: Encoder, recipe: Recipe) -> None:
+    if recipe.freeze:
+        encoder.trunk.requires_grad_(False)

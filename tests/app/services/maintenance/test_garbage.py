@@ -1,0 +1,117 @@
+"""What is swept in a cluster while others work, and what must not be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.container import Container
+from app.domain.jobs import Job
+from app.services.maintenance import garbage
+from app.services.maintenance.garbage import AGE, BUCKETS
+from app.settings import load_settings
+from tests.support.service import Service, running_service
+
+NOW = datetime.now(UTC)
+LATER = NOW + AGE + timedelta(minutes=1)
+OLD = (NOW - 2 * AGE).timestamp()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Path:
+    return tmp_path / "blobs"
+
+
+@pytest.fixture
+def container(tmp_path: Path, blobs: Path) -> Iterator[Container]:
+    made = Container(load_settings({}, home=tmp_path / "home", blobs_url=f"file://{blobs}", threads=1))
+    made.collections.create("c", model="hog")
+    yield made
+    made.close()
+
+
+def sweep(container: Container, now: datetime = NOW) -> int:
+    return container.leftovers.run(now, container.jobs.is_waiting)
+
+
+def image(blobs: Path, name: str, when: float = OLD) -> Path:
+    """A file that lies where the images of `c` do."""
+    path = blobs / "collections" / "c" / name[:2] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    os.utime(path, (when, when))
+    return path
+
+
+def test_an_index_that_nobody_builds_goes_after_a_day(container: Container) -> None:
+    index = container.indexes.begin("c", "hog", "job")
+    container.vectors.create_index(index, 4)
+    container.vectors.create_index("gone.hog.1", 4)
+    assert sweep(container) == 0
+    assert sweep(container, LATER - 2 * (LATER - NOW - AGE)) == 0
+    assert len(container.vectors.indexes()) == 3
+    assert sweep(container, LATER) >= 2
+    assert container.vectors.indexes() == ["c.hog.1"]
+    assert container.indexes.record(index) is None
+
+
+def test_what_is_somebodys_again_begins_a_new_day(container: Container) -> None:
+    index = container.indexes.begin("c", "hog", "job")
+    container.vectors.create_index(index, 4)
+    sweep(container)
+    job = Job(id="job", kind="reindex", collection="c", created=NOW, updated=NOW)
+    container.job_store.create(job)
+    assert sweep(container, LATER) == 0
+    container.job_store.delete("job")
+    assert sweep(container, LATER) == 0
+    assert index in container.vectors.indexes()
+    sweep(container, LATER + 2 * AGE)
+    assert index not in container.vectors.indexes()
+
+
+def test_a_clock_that_was_ahead_does_not_keep_it_for_ever(container: Container) -> None:
+    container.vectors.create_index("gone.hog.1", 4)
+    sweep(container, NOW + timedelta(days=365))
+    sweep(container, NOW)
+    assert sweep(container, LATER) == 2  # the collection, and its index
+
+
+def test_old_images_without_a_tile_go_and_no_others(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "BUCKETS_AT_ONCE", BUCKETS)
+    with running_service(tmp_path / "home", blobs_url=f"file://{blobs}", threads=1) as service:
+        kept = uploaded(service, blobs)
+        name = "ab000000-0000-4000-8000-000000000000-0123456789ab"
+        orphan, young = image(blobs, f"{name}.jpg"), image(blobs, f"{name}-preview.jpg", NOW.timestamp())
+        part = image(blobs, f"{name}.jpg#1")
+        job = Job(id="job", kind="ingest", collection="c", created=NOW, updated=NOW)
+        service.container.job_store.create(job)
+        assert sweep(service.container) == 0
+        assert not part.exists()
+        assert orphan.exists()
+        service.container.queue.cancel("job")
+        assert sweep(service.container) == 1
+        assert not orphan.exists()
+        assert young.exists()
+        assert all(path.exists() for path in kept)
+
+
+def uploaded(service: Service, blobs: Path) -> list[Path]:
+    """The images of two indexed tiles, old ones."""
+    service.create("c", model="hog")
+    picture = (Path(__file__).parents[4] / "docs" / "images" / "page.png").read_bytes()
+    service.upload("c", {"a.png": picture, "b.png": picture})
+    kept = [path for path in (blobs / "collections").rglob("*") if path.is_file()]
+    assert len(kept) >= 2
+    for path in kept:
+        os.utime(path, (OLD, OLD))
+    return kept
+
+
+def test_a_pass_is_cut_into_buckets(container: Container, blobs: Path) -> None:
+    image(blobs, "ff000000-0000-4000-8000-000000000000-0123456789ab.jpg")
+    rounds = [sweep(container) for _ in range(-(-BUCKETS // garbage.BUCKETS_AT_ONCE))]
+    assert rounds == [0] * (len(rounds) - 1) + [1]

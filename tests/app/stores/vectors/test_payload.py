@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from app.domain.tiles import Tile
+from app.stores.vectors.payload import to_payload, to_tile
+
+ID = "0d0f3bd2-4d4b-5b0a-9c53-000000000001"
+
+
+def test_a_record_from_before_stretches_is_read() -> None:
+    tile = Tile(ID, "a.jpg", "a.jpg", "ab", "a.jpg", datetime(2024, 1, 1, tzinfo=UTC))
+    payload = to_payload(tile)
+    record = json.loads(payload["record"])
+    del record["stretch"]
+    assert to_tile(ID, {**payload, "record": json.dumps(record)}) == tile
+
+
+def test_labels_count_where_they_are_set_even_if_an_older_record_has_some() -> None:
+    tile = Tile(ID, "a.jpg", "a.jpg", "ab", "a.jpg", datetime(2024, 1, 1, tzinfo=UTC), labels=("new",))
+    payload = to_payload(tile)
+    record = json.loads(payload["record"])
+    assert "labels" not in record
+    assert to_tile(ID, {**payload, "record": json.dumps({**record, "labels": ["old"]})}) == tile
+    assert to_tile(ID, {**payload, "labels": None}).labels == ()

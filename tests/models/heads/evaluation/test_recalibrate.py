@@ -1,0 +1,86 @@
+"""The weight of re-ranking for a new head, and what it takes to learn anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from models.bundle.verify import read_card
+from models.evaluation.metrics.calibration import Platt
+from models.evaluation.metrics.relevance import LabelSets
+from models.evaluation.metrics.rerank import Quality, RerankReport
+from models.heads.evaluation.pair_scores import PairScorer
+from models.heads.evaluation.recalibrate import choose_weight, recalibrate
+from models.heads.inputs import PairInputs
+from tests.support.head_inputs import Workshop
+from tests.support.tiles import CLASSES
+
+
+def _report(gains: Mapping[float, float]) -> RerankReport:
+    after = {weight: Quality(0.5 + gain, 0.5, 0.5) for weight, gain in gains.items()}
+    return RerankReport(20, 100, Quality(0.5, 0.5, 0.5), after)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ({0.02: 0.010, 0.1: 0.030}, {0.02: 0.010, 0.1: 0.020}, 0.1),  # clearly better
+        ({0.02: 0.010, 0.1: 0.0101}, {0.02: 0.010, 0.1: 0.0102}, 0.02),  # hardly better: the base's stays
+        ({0.02: 0.010, 0.1: 0.050}, {0.02: 0.010, 0.1: -0.010}, 0.02),  # loses on one
+        ({0.02: -0.02, 0.1: 0.010}, {0.02: 0.010, 0.1: 0.010}, 0.1),  # the base's loses on one
+        ({0.02: -0.02, 0.1: -0.03}, {0.02: -0.02, 0.1: -0.01}, 0.0),  # all lose
+        ({0.02: 0.0, 0.1: 0.0}, {0.02: 0.0, 0.1: 0.0}, 0.02),  # nothing to tell
+    ],
+)
+def test_the_weight_changes_only_for_a_reason(first: dict[float, float], second: dict[float, float], wanted: float) -> None:
+    assert choose_weight([_report(first), _report(second)], base=0.02) == wanted
+
+
+def _inputs(workshop: Workshop) -> PairInputs:
+    rows = np.flatnonzero(workshop.tiles.labels.any(axis=1)).astype(np.int64)
+    return PairInputs(rows, workshop.encoded.pairs[rows], workshop.tiles.pixels[rows])
+
+
+def test_probabilities_hold_on_other_tiles(workshop: Workshop) -> None:
+    card, inputs = read_card(workshop.bundle), _inputs(workshop)
+    assert card.matcher is not None
+    scorer = PairScorer(workshop.bundle, card, inputs)
+    labels = LabelSets(CLASSES, workshop.tiles.labels[inputs.rows])
+    embeddings = workshop.encoded.embeddings[inputs.rows]
+    learning = np.arange(60)
+    told: list[float] = []
+    found = recalibrate(
+        scorer,
+        card.matcher,
+        learning,
+        embeddings[learning],
+        labels.take(learning),
+        learning % 2,
+        120,
+        0,
+        lambda percent, _: told.append(percent),
+    )
+    assert told == sorted(told)
+    assert found.calibration is not None
+    assert found.note == ""
+    others = np.arange(60, 90)
+    ranked = scorer.rank(others, embeddings[others], labels.take(others), queries=30, depth=100, seed=0, tell=lambda *_: None)
+    pairs = ranked.pairs()
+    platt = Platt(*(float(found.calibration[name]) for name in ("scale", "offset", "slope")))
+    assert abs(float(np.mean(platt(pairs.logits, pairs.similarities))) - float(np.mean(pairs.matches))) < 0.1
+    assert len(ranked.pairs(3).logits) == 3 * 30
+
+
+def test_few_pairs_teach_nothing(workshop: Workshop) -> None:
+    card, inputs = read_card(workshop.bundle), _inputs(workshop)
+    assert card.matcher is not None
+    scorer = PairScorer(workshop.bundle, card, inputs)
+    few = np.arange(6)
+    labels = LabelSets(CLASSES, workshop.tiles.labels[inputs.rows[few]])
+    found = recalibrate(
+        scorer, card.matcher, few, workshop.encoded.embeddings[inputs.rows[few]], labels, few % 2, 120, 0, lambda *_: None
+    )
+    assert (found.fusion, found.calibration, found.pairs) == (None, None, 0)
+    assert "it takes 20 that share a label with another and 25 pairs of each kind, there are 4 and 4" in found.note
