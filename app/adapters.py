@@ -30,7 +30,7 @@ WORKER_PATIENCE = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Adapters:
     """start: begins to run jobs in this process, None where workers do that. helpers: other processes that share its ingests.
     queries: the workers that embed queries for this process, None where it does so itself. broker: where tasks wait.
     """
@@ -63,21 +63,21 @@ def open_home(settings: Settings, url: str | None) -> Home:
     raise StartupError(f"{settings.home}: {SLOTS} processes work in there already; give each machine a DYAD_HOME of its own")
 
 
-def open_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+def open_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapters:
     """The adapters that the settings choose. is_worker: whether the process runs jobs of a cluster."""
-    return _cluster_parts(settings, home, is_worker=is_worker) if settings.broker_url else _embedded_parts(settings, home)
+    return _cluster_adapters(settings, home, is_worker=is_worker) if settings.broker_url else _embedded_adapters(settings, home)
 
 
-def _embedded_parts(settings: Settings, home: Home) -> Parts:
+def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
     store = SqliteJobStore(home.jobs)
     folders = JobFolders(home.staging)
     queue = LocalQueue(store, on_end=folders.discard)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
-    return Parts(vectors, blobs, store, LocalLocks(), folders, queue, start=queue.start)
+    return Adapters(vectors, blobs, store, LocalLocks(), folders, queue, start=queue.start)
 
 
-def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
+def _cluster_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapters:
     from app.cluster.celery.broker import Broker
     from app.cluster.celery.celery_queue import CeleryQueue
     from app.cluster.celery.journal import Journal
@@ -94,7 +94,7 @@ def _cluster_parts(settings: Settings, home: Home, *, is_worker: bool) -> Parts:
     helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
     queries = _queries(settings, queue.send_task) if settings.inference == "remote" and not is_worker else None
     broker = Broker(connect(settings.broker_url))
-    return Parts(_qdrant(settings), blobs, store, locks, folders, queue, helpers=helpers, queries=queries, broker=broker)
+    return Adapters(_qdrant(settings), blobs, store, locks, folders, queue, helpers=helpers, queries=queries, broker=broker)
 
 
 def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQueries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from app.adapters import open_home, open_parts
+from app.adapters import open_adapters, open_home
 from app.cluster.models.shared_models import SharedModels
 from app.domain.urls import is_url
 from app.errors import DyadError
@@ -24,16 +24,16 @@ from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
 from app.services.ingest.ingest import KIND as INGEST
 from app.services.ingest.ingest import IngestLimits, IngestService
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.jobs import JobService
 from app.services.jobs.processes import ProcessService
 from app.services.labels.labels import LabelService
-from app.services.maintenance.garbage import Leftovers
+from app.services.maintenance.garbage import GarbageCollector
 from app.services.reindex.gate import Gate
 from app.services.reindex.reindex import KIND as REINDEX
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
-from app.services.reindex.source_choice import Remakers
+from app.services.reindex.source_choice import VectorSourceChoice
 from app.services.schedules.schedule_store import ScheduleStore
 from app.services.schedules.schedules import ScheduleService
 from app.services.schedules.sync import KIND as SYNC
@@ -77,19 +77,19 @@ class Container:
         self.keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
         self.home = open_home(settings, url)
         try:
-            self._parts = open_parts(settings, self.home, is_worker=is_worker)
-            if self._parts.queries is not None:
-                self._opening = self._parts.queries.open
+            self._adapters = open_adapters(settings, self.home, is_worker=is_worker)
+            if self._adapters.queries is not None:
+                self._opening = self._adapters.queries.open
             self._build(settings)
         except BaseException:
             self.home.close()
             raise
 
     def _build(self, settings: Settings) -> None:
-        parts = self._parts
-        self.vectors, self.blobs, self.job_store = parts.vectors, parts.blobs, parts.job_store
-        self.locks, self.folders, self.queue = parts.locks, parts.folders, parts.queue
-        self.depths = None if parts.broker is None else parts.broker.depths
+        adapters = self._adapters
+        self.vectors, self.blobs, self.job_store = adapters.vectors, adapters.blobs, adapters.job_store
+        self.locks, self.folders, self.queue = adapters.locks, adapters.folders, adapters.queue
+        self.depths = None if adapters.broker is None else adapters.broker.depths
         self.models_provider = self._models_provider(settings)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
@@ -107,7 +107,7 @@ class Container:
         )
         urls = [root for root in settings.read_roots if is_url(root)]
         remote = NamedFiles(urls, settings.read_networks) if urls else None
-        roots = Roots(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
+        read_policy = ReadPolicy(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
         self.ingest = IngestService(
             self.collections,
             self.models,
@@ -115,16 +115,20 @@ class Container:
             self.blobs,
             self.queue,
             self.folders,
-            roots,
+            read_policy,
             IngestLimits(settings.max_upload_bytes, settings.max_pixels, settings.threads),
-            parts.helpers,
+            adapters.helpers,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
         self.search = SearchService(self.collections, self.models, self.vectors, self.blobs, self.recent, settings.max_pixels)
-        remakers = Remakers(self.collections, self.models, self.blobs, settings.max_pixels, settings.threads)
+        source_choice = VectorSourceChoice(self.collections, self.models, self.blobs, settings.max_pixels, settings.threads)
         gate = Gate(self.vectors, self.recent)
-        self.reindex = ReindexService(self.collections, self.indexes, self.models, self.vectors, self.queue, gate, remakers)
-        self.rollback = RollbackService(self.collections, self.indexes, self.models, self.vectors, self.job_store, remakers)
+        self.reindex = ReindexService(
+            self.collections, self.indexes, self.models, self.vectors, self.queue, gate, source_choice
+        )
+        self.rollback = RollbackService(
+            self.collections, self.indexes, self.models, self.vectors, self.job_store, source_choice
+        )
         self.labels = LabelService(self.collections, self.vectors)
         self.sync = SyncService(
             self.collections,
@@ -133,18 +137,18 @@ class Container:
             self.job_store,
             self.vectors,
             self.blobs,
-            roots,
+            read_policy,
             settings.max_upload_bytes,
             settings.sync_min_remaining,
         )
-        self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, roots, self.locks)
+        self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, read_policy, self.locks)
         self.ticker = Ticker(self.schedules.tick)
         self._build_learning(settings)
         self.backup = BackupService(self.collections, self.indexes, self.models, self.vectors, self.blobs, self.job_store)
         self.restore = RestoreService(
             self.collections, self.models, self.vectors, self.blobs, self.job_store, self.home.staging / "restore"
         )
-        self.leftovers = Leftovers(
+        self.garbage = GarbageCollector(
             self.collections, self.indexes, self.job_store, self.vectors, self.blobs, self.locks, self.jobs.sweep
         )
         self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
@@ -172,10 +176,10 @@ class Container:
         In a cluster the workers do that, at the beat of one clock for all.
         """
         self.recent.start()
-        if self._parts.start is None:
+        if self._adapters.start is None:
             return
         self.sweep()
-        self._parts.start(self.lanes())
+        self._adapters.start(self.lanes())
         if tick:
             self.ticker.start()
 
@@ -197,10 +201,10 @@ class Container:
             self.locks,
             self.home,
         )
-        if self._parts.queries is not None:
-            self._parts.queries.close()
-        if self._parts.broker is not None:
-            self._parts.broker.close()
+        if self._adapters.queries is not None:
+            self._adapters.queries.close()
+        if self._adapters.broker is not None:
+            self._adapters.broker.close()
         for part in parts:
             try:
                 part.close()

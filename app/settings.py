@@ -65,7 +65,7 @@ class Settings(BaseModel):
     @field_validator("read_roots", mode="before")
     @classmethod
     def _split_roots(cls, value: Any) -> Any:
-        """Roots are separated by commas, or like PATH by a `:` before a `/` (the colons of URLs do not separate)."""
+        """ReadPolicy are separated by commas, or like PATH by a `:` before a `/` (the colons of URLs do not separate)."""
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in re.split(r",|:(?=/(?!/))", value) if part.strip())

@@ -92,8 +92,8 @@ def bare(container: Container, index: str, ids: Sequence[str]) -> None:
     """Read and label every tile."""
     for at in range(0, len(ids), BATCH):
         part = ids[at : at + BATCH]
-        container.vectors.get(index, part)
-        container.vectors.relabel(index, {item: (f"z{number % CLASSES}",) for number, item in enumerate(part)})
+        container.vectors.retrieve(index, part)
+        container.vectors.set_labels(index, {item: (f"z{number % CLASSES}",) for number, item in enumerate(part)})
     container.vectors.flush(index)
 
 

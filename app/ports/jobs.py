@@ -76,7 +76,7 @@ class JobContext(Protocol):
     def add_items(self, item_ids: Sequence[str]) -> None:
         """Report tiles as done: they are durable by now."""
 
-    def gets_on(self) -> None:
+    def mark_progress(self) -> None:
         """Say that this run has come further than any before it, which forgives the crashes that it was restarted after."""
 
     def check(self) -> None:

@@ -113,7 +113,7 @@ class VectorStore(Protocol):
         vector: (D,) float32, L2-normalised. after: only hits behind this cursor, so that pages neither repeat nor lose a tile.
         """
 
-    def shortlist(
+    def search_with_pairs(
         self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
     ) -> Shortlist:
         """What `search` finds, in the same order, with the stored pair halves, in as many trips: for the matcher."""
@@ -121,20 +121,20 @@ class VectorStore(Protocol):
     def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
         """Up to `limit` qualifying tiles by id ascending, beginning behind the id `after`."""
 
-    def get(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
+    def retrieve(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
         """Tiles by id; unknown ids are absent."""
 
-    def vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
+    def retrieve_vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
         """Embeddings, features and pair halves of existing tiles, in the order of `ids`.
 
         Raises:
             NotFound: an id is unknown; the message names it.
         """
 
-    def sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
+    def scroll_sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
         """Ids and sources of up to `limit` tiles by id ascending, beginning behind the id `after`; cheaper than the tiles."""
 
-    def scan(
+    def scroll_vectors(
         self, index: str, *, limit: int, after: str | None = None, features: bool = False, pairs: bool = False
     ) -> VectorPage:
         """Up to `limit` tiles with their embeddings by id ascending, beginning behind the id `after`.
@@ -142,11 +142,11 @@ class VectorStore(Protocol):
         features, pairs: fetch these too; they are None unless every tile of the page has one.
         """
 
-    def recast(
+    def copy_with_vectors(
         self,
         source: str,
         target: str,
-        remake: Callable[[Embeddings], NDArray[np.float32] | None],
+        transform: Callable[[Embeddings], NDArray[np.float32] | None],
         *,
         step: Callable[[int, bool], None],
         pairs: bool = True,
@@ -154,8 +154,8 @@ class VectorStore(Protocol):
         """Make the new index `target` of all tiles of `source`: records and features as they are, pair halves too unless
         `pairs` says no, under new embeddings. Durable when it returns; what is written to `source` meanwhile may be missing.
 
-        remake: the (N, D) embeddings for the target, of the old ones and their features; None where it cannot tell: then False
-        is returned. step: called between small pieces of work with how many tiles are done, and whether they outlast a kill; it
+        transform: maps old embeddings and features to the (N, D) embeddings of the target; if it returns None (it needs the
+            images), False is returned. step: called between small pieces of work with how many tiles are done, and whether they outlast a kill; it
         may raise. Whatever `target` holds after an end before the end, if it exists at all, is done.
 
         Raises:
@@ -173,10 +173,10 @@ class VectorStore(Protocol):
     def extent(self, index: str) -> Extent:
         """Where and when the tiles are."""
 
-    def update(self, index: str, tiles: Sequence[Tile]) -> None:
+    def set_records(self, index: str, tiles: Sequence[Tile]) -> None:
         """Replace the records of existing points and leave their vectors alone."""
 
-    def relabel(self, index: str, labels: Mapping[str, tuple[str, ...]]) -> None:
+    def set_labels(self, index: str, labels: Mapping[str, tuple[str, ...]]) -> None:
         """Replace the labels of tiles, by id, and leave all else alone: much quicker than `update`. Unknown ids are ignored."""
 
     def delete(self, index: str, ids: Sequence[str]) -> None:

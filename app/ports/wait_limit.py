@@ -9,13 +9,13 @@ from contextvars import ContextVar
 _most: ContextVar[float] = ContextVar("most seconds to wait for a part that is away", default=float("inf"))
 
 
-def patience(usual: float) -> float:
+def wait_limit(usual: float) -> float:
     """Seconds to go on trying, here and now. usual: where nobody is in a hurry."""
     return min(usual, _most.get())
 
 
 @contextmanager
-def hurried(seconds: float) -> Iterator[None]:
+def limited_wait(seconds: float) -> Iterator[None]:
     """Wait no longer than this for whatever is called within, in the threads that it awaits too."""
     token = _most.set(min(seconds, _most.get()))
     try:

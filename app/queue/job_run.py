@@ -57,9 +57,9 @@ class StoreContext:
         """Report tiles as done; a run that does so gets on."""
         self._store.add_items(self.job.id, item_ids)
         if item_ids:
-            self.gets_on()
+            self.mark_progress()
 
-    def gets_on(self) -> None:
+    def mark_progress(self) -> None:
         """Forgive the crashes before this run, once."""
         if not self._gets_on:
             self._gets_on = True

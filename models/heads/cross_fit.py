@@ -13,7 +13,7 @@ from models.evaluation.metrics.retrieval import average_precision
 from models.heads.config import HeadRecipe
 from models.heads.fit import Examples, fit_head
 from models.heads.linear_head import Head
-from models.heads.progress import Tell
+from models.heads.progress import ProgressCallback
 
 _QUERIES, _DATABASE = 200, 1500
 """Tiles that judge a round and tiles that are ranked for them, at most: more cost seconds and change nothing."""
@@ -31,7 +31,7 @@ class CrossFit:
     embeddings: NDArray[np.float32]
 
 
-def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, tell: Tell) -> CrossFit:
+def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, progress: ProgressCallback) -> CrossFit:
     """Fit one head for each fold without its tiles; after every round its tiles query all labelled ones."""
     folds = assign_folds(examples.targets, recipe.folds, seed)
     count = int(folds.max()) + 1
@@ -45,7 +45,7 @@ def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, tel
         for head in fit_head(base, examples.take(np.flatnonzero(folds != fold)), recipe, seed):
             judged.append(judge(head))
             heads.append(head)
-            tell(100 * (fold + len(heads) / (recipe.rounds + 1)) / count, f"trying without part {fold + 1} of {count}")
+            progress(100 * (fold + len(heads) / (recipe.rounds + 1)) / count, f"trying without part {fold + 1} of {count}")
         made.append(heads)
         precisions.append(np.stack(judged, axis=1))
     pooled = np.concatenate(precisions)  # (queries, rounds + 1)
@@ -60,7 +60,7 @@ def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, tel
 def choose_round(precisions: NDArray[np.float64]) -> int:
     """The last round that is as good as the best one, but for one standard error of their difference over the queries.
 
-    Few queries cannot tell rounds apart, and then the last is best: the rate has come down. precisions: (Q, rounds + 1),
+    Few queries cannot progress rounds apart, and then the last is best: the rate has come down. precisions: (Q, rounds + 1),
     average precision of each query by round, the base's first.
     """
     if len(precisions) == 0:

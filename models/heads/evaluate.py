@@ -21,7 +21,7 @@ from models.heads.evaluation.asked_tiles import Asked, choose_tiles
 from models.heads.evaluation.rerank_gain import RerankValue, measure_reranking
 from models.heads.inputs import Inputs, read_inputs
 from models.heads.program import run_program
-from models.heads.progress import Tell, part_of
+from models.heads.progress import ProgressCallback, sub_progress
 
 METRICS_FILE = "metrics.json"
 MOST_SHOWN, FEWEST_SHOWN = 1000, 5
@@ -33,16 +33,16 @@ def main() -> int:
     return run_program("Measure a collection's model on its labelled tiles.", evaluate_collection)
 
 
-def evaluate_collection(folder: Path, tell: Tell) -> dict[str, Any]:
+def evaluate_collection(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     """Read, measure, write the report; returns what the last line says.
 
     Raises:
         HeadError: too few labels, or files that do not fit. BundleError: the bundle is none.
     """
-    tell(0, "reading")
+    progress(0, "reading")
     inputs = read_inputs(folder)
     asked = choose_tiles(inputs)
-    tell(5, f"asking for {len(asked.rows)} labelled tiles")
+    progress(5, f"asking for {len(asked.rows)} labelled tiles")
     everyone = np.arange(len(asked.rows))
     evaluation = evaluate(
         inputs.embeddings[asked.rows],
@@ -53,8 +53,8 @@ def evaluate_collection(folder: Path, tell: Tell) -> dict[str, Any]:
         sets=asked.labels,
         seed=inputs.manifest.seed,
     )
-    value = measure_reranking(inputs, asked, part_of(tell, 15, 70))
-    tell(70, "drawing the report")
+    value = measure_reranking(inputs, asked, sub_progress(progress, 15, 70))
+    progress(70, "drawing the report")
     _write(inputs, asked, evaluation, value)
     return {
         "metrics": _figures(evaluation),

@@ -27,7 +27,7 @@ class Stopped(BaseException):
 
 
 class Progress:
-    """A `Tell` that prints, at most every tenth of a second."""
+    """A `ProgressCallback` that prints, at most every tenth of a second."""
 
     def __init__(self) -> None:
         self._printed = float("-inf")

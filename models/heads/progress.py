@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Tell = Callable[[float, str], None]
+ProgressCallback = Callable[[float, str], None]
 """Hears percent of the work, 0 to 100, and what is being done, for people."""
 
 
-def part_of(tell: Tell, start: float, end: float) -> Tell:
+def sub_progress(progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
     """For a part of the work, whose own 0 to 100 lie between `start` and `end` of the whole."""
-    return lambda percent, message: tell(start + (end - start) * percent / 100, message)
+    return lambda percent, message: progress(start + (end - start) * percent / 100, message)

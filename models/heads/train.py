@@ -25,7 +25,7 @@ from models.heads.fit import Examples, fit_head
 from models.heads.inputs import Inputs, read_inputs
 from models.heads.linear_head import Head
 from models.heads.program import run_program
-from models.heads.progress import Tell, part_of
+from models.heads.progress import ProgressCallback, sub_progress
 from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
 
 FEWEST_CLASSES, FEWEST_TILES = 2, 2
@@ -38,24 +38,24 @@ def main() -> int:
     return run_program("Train a head on a collection's labels.", train_head)
 
 
-def train_head(folder: Path, tell: Tell) -> dict[str, Any]:
+def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     """Read, train, calibrate, measure, write; returns what the last line says.
 
     Raises:
         HeadError: too few labels, no features, or files that do not fit. BundleError: the base is none, or the id is taken.
     """
-    tell(0, "reading")
+    progress(0, "reading")
     inputs = read_inputs(folder)
     recipe = HeadRecipe.with_changes(inputs.manifest.recipe)
     rows = _labelled_rows(inputs)
     features, base = _features(inputs), read_head(inputs.manifest.bundle)
     examples = _examples(inputs, features, rows, recipe)
-    cross = cross_fit(base, examples, recipe, inputs.manifest.seed, part_of(tell, 5, 50))
-    head = _fit(base, examples, recipe, inputs.manifest.seed, cross, tell)
+    cross = cross_fit(base, examples, recipe, inputs.manifest.seed, sub_progress(progress, 5, 50))
+    head = _fit(base, examples, recipe, inputs.manifest.seed, cross, progress)
     scorer = None if inputs.matcher is None else PairScorer(inputs.manifest.bundle, inputs.card, inputs.matcher)
-    learned = _recalibrate(inputs, scorer, rows, cross, tell)
-    measured = measure_heads(inputs, features, (base, head), scorer, learned, part_of(tell, 85, 97))
-    tell(97, "writing the model")
+    learned = _recalibrate(inputs, scorer, rows, cross, progress)
+    measured = measure_heads(inputs, features, (base, head), scorer, learned, sub_progress(progress, 85, 97))
+    progress(97, "writing the model")
     training = {
         "recipe": recipe.model_dump(mode="json"),
         "labelled": len(rows),
@@ -109,17 +109,17 @@ def _examples(inputs: Inputs, features: NDArray[np.float16], rows: NDArray[np.in
     return Examples(labelled, inputs.labels[rows], unlabelled)
 
 
-def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: CrossFit, tell: Tell) -> Head:
+def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: CrossFit, progress: ProgressCallback) -> Head:
     """The head of all labelled tiles after the round that was best without some of them; the base's where none was."""
     heads = [base]
     for head in islice(fit_head(base, examples, recipe, seed), cross.rounds):
         heads.append(head)
-        tell(50 + 15 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
+        progress(50 + 15 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
     return heads[-1]
 
 
 def _recalibrate(
-    inputs: Inputs, scorer: PairScorer | None, rows: NDArray[np.intp], cross: CrossFit, tell: Tell
+    inputs: Inputs, scorer: PairScorer | None, rows: NDArray[np.intp], cross: CrossFit, progress: ProgressCallback
 ) -> Recalibration:
     if scorer is None or inputs.matcher is None or inputs.card.matcher is None:
         return Recalibration()
@@ -134,7 +134,7 @@ def _recalibrate(
         cross.folds[among],
         len(inputs.labels),
         inputs.manifest.seed,
-        part_of(tell, 65, 85),
+        sub_progress(progress, 65, 85),
     )
 
 

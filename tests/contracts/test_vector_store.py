@@ -226,14 +226,14 @@ def test_a_shortlist_is_what_search_finds_with_the_pair_halves(archive: VectorSt
     assert VECTORS.pair is not None
     rows = {tile.id: row for row, tile in enumerate(TILES)}
     hits = archive.search(INDEX, QUERY, limit=37, filter=FILTERS[name])
-    found = archive.shortlist(INDEX, QUERY, limit=37, filter=FILTERS[name])
+    found = archive.search_with_pairs(INDEX, QUERY, limit=37, filter=FILTERS[name])
     assert found.ids == [hit.tile.id for hit in hits]
     assert found.similarities.tolist() == [hit.score for hit in hits]
     assert [found.read(row) for row in range(len(found))] == [hit.tile for hit in hits]
     if hits:
         np.testing.assert_array_equal(found.pairs, VECTORS.pair[[rows[point] for point in found.ids]])
         after = Cursor(hits[-1].score, hits[-1].tile.id, len(hits))
-        following = archive.shortlist(INDEX, QUERY, limit=5, filter=FILTERS[name], after=after)
+        following = archive.search_with_pairs(INDEX, QUERY, limit=5, filter=FILTERS[name], after=after)
         assert following.ids == [hit.tile.id for hit in archive.search(INDEX, QUERY, limit=42, filter=FILTERS[name])[37:]]
     else:
         assert found.pairs is None
@@ -245,7 +245,7 @@ def test_pair_halves_of_any_length_come_back_with_a_shortlist(store: VectorStore
     vectors = random_vectors(20)
     pairs = np.random.default_rng(0).integers(0, 256, (20, width), dtype=np.uint8)
     store.upsert(INDEX, TILES[:20], replace(vectors, pair=pairs))
-    found = store.shortlist(INDEX, QUERY, limit=50, filter=TileFilter())
+    found = store.search_with_pairs(INDEX, QUERY, limit=50, filter=TileFilter())
     rows = {tile.id: row for row, tile in enumerate(TILES[:20])}
     np.testing.assert_array_equal(found.pairs, pairs[[rows[point] for point in found.ids]])
 
@@ -254,7 +254,7 @@ def test_a_shortlist_without_all_pair_halves_has_none(store: VectorStore) -> Non
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:3], random_vectors(3))
     store.upsert(INDEX, TILES[3:4], Embeddings(VECTORS.embedding[3:4]))
-    found = store.shortlist(INDEX, QUERY, limit=4, filter=TileFilter())
+    found = store.search_with_pairs(INDEX, QUERY, limit=4, filter=TileFilter())
     assert (len(found), found.pairs) == (4, None)
 
 
@@ -292,7 +292,7 @@ def test_a_value_that_no_tile_has_any_more_is_no_facet(store: VectorStore) -> No
     store.create_index(INDEX, D)
     tiles = [replace(TILES[number], labels=(label,)) for number, label in enumerate(("a", "a", "b"))]
     store.upsert(INDEX, tiles, random_vectors(3))
-    store.update(INDEX, [replace(tiles[2], labels=("c",))])
+    store.set_records(INDEX, [replace(tiles[2], labels=("c",))])
     assert store.facet(INDEX, "labels", filter=TileFilter()) == [("a", 2), ("c", 1)]
 
 
@@ -307,8 +307,8 @@ def test_extent_spans_all_tiles(archive: VectorStore) -> None:
 
 def test_tiles_and_vectors_come_back_as_they_were(archive: VectorStore) -> None:
     unknown = str(uuid.uuid4())
-    assert archive.get(INDEX, [TILES[3].id, unknown, TILES[4].id]) == {TILES[3].id: TILES[3], TILES[4].id: TILES[4]}
-    back = archive.vectors(INDEX, [TILES[7].id, TILES[2].id, TILES[7].id])
+    assert archive.retrieve(INDEX, [TILES[3].id, unknown, TILES[4].id]) == {TILES[3].id: TILES[3], TILES[4].id: TILES[4]}
+    back = archive.retrieve_vectors(INDEX, [TILES[7].id, TILES[2].id, TILES[7].id])
     np.testing.assert_allclose(back.embedding, VECTORS.embedding[[7, 2, 7]], atol=1e-6)
     assert back.feature is not None
     assert back.pair is not None
@@ -318,15 +318,15 @@ def test_tiles_and_vectors_come_back_as_they_were(archive: VectorStore) -> None:
     np.testing.assert_array_equal(back.feature, VECTORS.feature[[7, 2, 7]])
     np.testing.assert_array_equal(back.pair, VECTORS.pair[[7, 2, 7]])
     with pytest.raises(NotFound, match=unknown):
-        archive.vectors(INDEX, [TILES[0].id, unknown])
-    assert archive.get(INDEX, []) == {}
-    assert len(archive.vectors(INDEX, [])) == 0
+        archive.retrieve_vectors(INDEX, [TILES[0].id, unknown])
+    assert archive.retrieve(INDEX, []) == {}
+    assert len(archive.retrieve_vectors(INDEX, [])) == 0
 
 
 def test_vectors_without_features(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:3], Embeddings(VECTORS.embedding[:3]))
-    back = store.vectors(INDEX, [TILES[0].id])
+    back = store.retrieve_vectors(INDEX, [TILES[0].id])
     assert back.feature is None
     assert back.pair is None
 
@@ -337,7 +337,7 @@ def test_a_scan_gives_every_tile_once_with_its_vectors(archive: VectorStore, lim
     found: list[int] = []
     after = None
     while len(found) < len(order):
-        page = archive.scan(INDEX, limit=limit, after=after, features=True, pairs=True)
+        page = archive.scroll_vectors(INDEX, limit=limit, after=after, features=True, pairs=True)
         expected = order[len(found) : len(found) + limit]
         assert page.tiles == [TILES[number] for number in expected]
         np.testing.assert_allclose(page.embeddings.embedding, VECTORS.embedding[expected], atol=1e-6)
@@ -352,9 +352,9 @@ def test_a_scan_gives_every_tile_once_with_its_vectors(archive: VectorStore, lim
 
 
 def test_a_scan_fetches_only_what_is_asked_for(archive: VectorStore) -> None:
-    bare = archive.scan(INDEX, limit=3).embeddings
+    bare = archive.scroll_vectors(INDEX, limit=3).embeddings
     assert (bare.feature, bare.pair) == (None, None)
-    featured = archive.scan(INDEX, limit=3, features=True).embeddings
+    featured = archive.scroll_vectors(INDEX, limit=3, features=True).embeddings
     assert featured.feature is not None
     assert featured.pair is None
 
@@ -363,14 +363,14 @@ def test_a_scan_goes_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     tiles = sorted(TILES[:9], key=lambda tile: tile.id)
     store.upsert(INDEX, tiles, random_vectors(9))
-    after = store.scan(INDEX, limit=4).after
+    after = store.scroll_vectors(INDEX, limit=4).after
     assert after == tiles[3].id
     store.delete(INDEX, [after])
-    rest = store.scan(INDEX, limit=4, after=after)
+    rest = store.scroll_vectors(INDEX, limit=4, after=after)
     assert [tile.id for tile in rest.tiles] == [tile.id for tile in tiles[4:8]]
-    last = store.scan(INDEX, limit=4, after=rest.after)
+    last = store.scroll_vectors(INDEX, limit=4, after=rest.after)
     assert ([tile.id for tile in last.tiles], last.after) == ([tiles[8].id], None)
-    assert store.scan(INDEX, limit=4, after=tiles[8].id).tiles == []
+    assert store.scroll_vectors(INDEX, limit=4, after=tiles[8].id).tiles == []
 
 
 @pytest.mark.parametrize("limit", [1, 7, N, N + 1])
@@ -379,7 +379,7 @@ def test_sources_give_every_tile_once(archive: VectorStore, limit: int) -> None:
     found: list[tuple[str, str]] = []
     after = None
     while len(found) < len(expected):
-        page = archive.sources(INDEX, limit=limit, after=after)
+        page = archive.scroll_sources(INDEX, limit=limit, after=after)
         found += page.sources
         after = page.after
         assert (after is None) == (len(found) == N)
@@ -388,15 +388,15 @@ def test_sources_give_every_tile_once(archive: VectorStore, limit: int) -> None:
 
 def test_sources_go_on_behind_an_id_that_is_gone(store: VectorStore) -> None:
     store.create_index(INDEX, D)
-    assert store.sources(INDEX, limit=4).sources == []
+    assert store.scroll_sources(INDEX, limit=4).sources == []
     tiles = sorted(TILES[:9], key=lambda tile: tile.id)
     store.upsert(INDEX, tiles, random_vectors(9))
-    after = store.sources(INDEX, limit=4).after
+    after = store.scroll_sources(INDEX, limit=4).after
     assert after == tiles[3].id
     store.delete(INDEX, [after])
-    rest = store.sources(INDEX, limit=4, after=after)
+    rest = store.scroll_sources(INDEX, limit=4, after=after)
     assert rest.sources == [(tile.id, tile.source) for tile in tiles[4:8]]
-    last = store.sources(INDEX, limit=4, after=rest.after)
+    last = store.scroll_sources(INDEX, limit=4, after=rest.after)
     assert (last.sources, last.after) == ([(tiles[8].id, tiles[8].source)], None)
 
 
@@ -412,7 +412,7 @@ def test_an_index_is_made_of_another_one_under_new_embeddings(store: VectorStore
     store.upsert(INDEX, TILES[RECAST], Embeddings(VECTORS.embedding[RECAST], feature[RECAST], pair[RECAST]))
     head = np.random.default_rng(0).standard_normal((dimension, 8)).astype(np.float32)
 
-    def remake(old: Embeddings) -> NDArray[np.float32]:
+    def transform(old: Embeddings) -> NDArray[np.float32]:
         assert old.feature is not None
         assert old.pair is None
         made = old.feature.astype(np.float32) @ head.T
@@ -420,17 +420,17 @@ def test_an_index_is_made_of_another_one_under_new_embeddings(store: VectorStore
         return unit
 
     steps: list[int] = []
-    assert store.recast(INDEX, "ucm.new.1", remake, step=lambda done, is_kept: steps.append(done))
+    assert store.copy_with_vectors(INDEX, "ucm.new.1", transform, step=lambda done, is_kept: steps.append(done))
     assert steps == sorted(set(steps))
     assert len(steps) > 1
     assert steps[-1] == 260
     assert store.stats("ucm.new.1").size == 260
     assert store.stats("ucm.new.1").dimension == dimension
     ids = [tile.id for tile in TILES[RECAST]]
-    assert store.get("ucm.new.1", ids) == store.get(INDEX, ids)
-    old, new = store.vectors(INDEX, ids), store.vectors("ucm.new.1", ids)
+    assert store.retrieve("ucm.new.1", ids) == store.retrieve(INDEX, ids)
+    old, new = store.retrieve_vectors(INDEX, ids), store.retrieve_vectors("ucm.new.1", ids)
     np.testing.assert_allclose(old.embedding, VECTORS.embedding[RECAST], atol=1e-6)
-    np.testing.assert_allclose(new.embedding, remake(Embeddings(old.embedding, old.feature)), atol=1e-6)
+    np.testing.assert_allclose(new.embedding, transform(Embeddings(old.embedding, old.feature)), atol=1e-6)
     np.testing.assert_array_equal(new.feature, old.feature)
     np.testing.assert_array_equal(new.pair, old.pair)
     for name in ("box", "labels", "interval", "sources"):
@@ -439,18 +439,18 @@ def test_an_index_is_made_of_another_one_under_new_embeddings(store: VectorStore
     assert hits[0].tile.id == ids[7]
     assert len({hit.tile.id for hit in hits}) == 260
     with pytest.raises(Conflict):
-        store.recast(INDEX, "ucm.new.1", remake, step=lambda done, is_kept: None)
+        store.copy_with_vectors(INDEX, "ucm.new.1", transform, step=lambda done, is_kept: None)
 
 
 def test_both_indexes_go_their_own_ways_afterwards(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:9], random_vectors(9))
-    assert store.recast(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None)
+    assert store.copy_with_vectors(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None)
     ids = [tile.id for tile in TILES[:9]]
-    store.relabel(INDEX, {ids[0]: ("only here",)})
+    store.set_labels(INDEX, {ids[0]: ("only here",)})
     store.delete("ucm.new.1", ids[1:3])
     store.upsert("ucm.new.1", TILES[9:11], random_vectors(2))
-    assert store.get("ucm.new.1", ids[:1])[ids[0]].labels == TILES[0].labels
+    assert store.retrieve("ucm.new.1", ids[:1])[ids[0]].labels == TILES[0].labels
     assert (store.stats(INDEX).size, store.stats("ucm.new.1").size) == (9, 9)
     store.drop_index(INDEX)
     assert store.stats("ucm.new.1").size == 9
@@ -458,12 +458,12 @@ def test_both_indexes_go_their_own_ways_afterwards(store: VectorStore) -> None:
 
 def test_a_recast_without_pair_halves_or_not_at_all(store: VectorStore) -> None:
     store.create_index(INDEX, D)
-    assert not store.recast(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None)
+    assert not store.copy_with_vectors(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None)
     store.upsert(INDEX, TILES[:5], random_vectors(5))
-    assert not store.recast(INDEX, "ucm.new.1", lambda old: None, step=lambda done, is_kept: None)
+    assert not store.copy_with_vectors(INDEX, "ucm.new.1", lambda old: None, step=lambda done, is_kept: None)
     assert store.indexes() == [INDEX]
-    assert store.recast(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None, pairs=False)
-    back = store.vectors("ucm.new.1", [TILES[0].id])
+    assert store.copy_with_vectors(INDEX, "ucm.new.1", lambda old: old.embedding, step=lambda done, is_kept: None, pairs=False)
+    back = store.retrieve_vectors("ucm.new.1", [TILES[0].id])
     assert back.pair is None
     assert back.feature is not None
 
@@ -481,20 +481,20 @@ def test_what_a_recast_that_was_stopped_leaves_behind_is_done(store: VectorStore
             raise Conflict("stop")
 
     with pytest.raises(Conflict, match="stop"):
-        store.recast(INDEX, "ucm.new.1", lambda old: -old.embedding[:, :dimension], step=step)
+        store.copy_with_vectors(INDEX, "ucm.new.1", lambda old: -old.embedding[:, :dimension], step=step)
     if not kept:
         assert store.indexes() == [INDEX]
         return
     ids = [tile.id for tile in store.scroll("ucm.new.1", limit=1000, filter=TileFilter()).tiles]
     assert 120 < len(ids) == kept < 260
-    made = -store.vectors(INDEX, ids).embedding[:, :dimension]
+    made = -store.retrieve_vectors(INDEX, ids).embedding[:, :dimension]
     unit = made / np.linalg.norm(made, axis=1, keepdims=True)
-    np.testing.assert_allclose(store.vectors("ucm.new.1", ids).embedding, unit, atol=1e-6)
+    np.testing.assert_allclose(store.retrieve_vectors("ucm.new.1", ids).embedding, unit, atol=1e-6)
 
 
 def test_a_scan_of_an_empty_index(store: VectorStore) -> None:
     store.create_index(INDEX, D)
-    page = store.scan(INDEX, limit=10, features=True)
+    page = store.scroll_vectors(INDEX, limit=10, features=True)
     assert (page.tiles, page.after, page.embeddings.embedding.shape) == ([], None, (0, D))
 
 
@@ -515,8 +515,8 @@ def test_upsert_replaces_the_whole_point(store: VectorStore) -> None:
     changed = tile_at(1, labels=("new",))
     store.upsert(INDEX, [changed], Embeddings(QUERY[None]))
     assert store.stats(INDEX).size == 9
-    assert store.get(INDEX, [changed.id]) == {changed.id: changed}
-    assert store.vectors(INDEX, [changed.id]).pair is None
+    assert store.retrieve(INDEX, [changed.id]) == {changed.id: changed}
+    assert store.retrieve_vectors(INDEX, [changed.id]).pair is None
     assert store.count(INDEX, TileFilter(region=parse_bbox([-180, -90, 180, 90]))) == sum(
         tile.geometry is not None for tile in [TILES[0], *TILES[2:9]]
     )
@@ -525,13 +525,13 @@ def test_upsert_replaces_the_whole_point(store: VectorStore) -> None:
 def test_update_changes_records_and_leaves_vectors(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:200], random_vectors(200))
-    before = store.vectors(INDEX, [TILES[1].id])
+    before = store.retrieve_vectors(INDEX, [TILES[1].id])
     moved = replace(TILES[1], geometry=bbox_footprint([5, 5, 6, 6]), labels=("moved",), datetime=None)
     bare = replace(TILES[2], geometry=None, properties={})
-    store.update(INDEX, [moved, bare, tile_at(123456)])
-    assert store.get(INDEX, [moved.id, bare.id]) == {moved.id: moved, bare.id: bare}
+    store.set_records(INDEX, [moved, bare, tile_at(123456)])
+    assert store.retrieve(INDEX, [moved.id, bare.id]) == {moved.id: moved, bare.id: bare}
     assert store.stats(INDEX).size == 200
-    after = store.vectors(INDEX, [TILES[1].id])
+    after = store.retrieve_vectors(INDEX, [TILES[1].id])
     np.testing.assert_array_equal(before.embedding, after.embedding)
     np.testing.assert_array_equal(before.pair, after.pair)
     assert [t.id for t in store.scroll(INDEX, limit=5, filter=TileFilter(labels=("moved",))).tiles] == [moved.id]
@@ -542,17 +542,17 @@ def test_update_changes_records_and_leaves_vectors(store: VectorStore) -> None:
 def test_relabel_changes_labels_and_nothing_else(store: VectorStore) -> None:
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:300], random_vectors(300))
-    before, first = store.stats(INDEX).generation, store.vectors(INDEX, [TILES[0].id])
+    before, first = store.stats(INDEX).generation, store.retrieve_vectors(INDEX, [TILES[0].id])
     wanted = {tile.id: (("new", "b") if number % 2 else ()) for number, tile in enumerate(TILES[:250])}
-    store.relabel(INDEX, {**wanted, str(uuid.uuid4()): ("new",)})
-    found = store.get(INDEX, [tile.id for tile in TILES[:300]])
+    store.set_labels(INDEX, {**wanted, str(uuid.uuid4()): ("new",)})
+    found = store.retrieve(INDEX, [tile.id for tile in TILES[:300]])
     assert found == {tile.id: replace(tile, labels=wanted.get(tile.id, tile.labels)) for tile in TILES[:300]}
     assert store.stats(INDEX).size == 300
     assert store.stats(INDEX).generation > before
     assert store.count(INDEX, TileFilter(labels=("new",))) == 125
     assert dict(store.facet(INDEX, "labels", filter=TileFilter(ids=tuple(wanted)))) == {"new": 125, "b": 125}
-    np.testing.assert_array_equal(store.vectors(INDEX, [TILES[0].id]).pair, first.pair)
-    store.relabel(INDEX, {})
+    np.testing.assert_array_equal(store.retrieve_vectors(INDEX, [TILES[0].id]).pair, first.pair)
+    store.set_labels(INDEX, {})
 
 
 def test_delete_forgets_points_and_ignores_unknown_ones(store: VectorStore) -> None:
@@ -563,7 +563,7 @@ def test_delete_forgets_points_and_ignores_unknown_ones(store: VectorStore) -> N
     assert store.stats(INDEX).size == 48
     assert store.stats(INDEX).generation != first
     assert store.count(INDEX, TileFilter()) == 48
-    assert store.get(INDEX, [TILES[0].id]) == {}
+    assert store.retrieve(INDEX, [TILES[0].id]) == {}
 
 
 def test_an_empty_index_answers(store: VectorStore) -> None:
@@ -611,17 +611,19 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "upsert": lambda s: s.upsert("x.y.1", TILES[:1], random_vectors(1)),
     "flush": lambda s: s.flush("x.y.1"),
     "search": lambda s: s.search("x.y.1", QUERY, limit=1, filter=TileFilter()),
-    "shortlist": lambda s: s.shortlist("x.y.1", QUERY, limit=1, filter=TileFilter()),
+    "search_with_pairs": lambda s: s.search_with_pairs("x.y.1", QUERY, limit=1, filter=TileFilter()),
     "scroll": lambda s: s.scroll("x.y.1", limit=1, filter=TileFilter()),
-    "get": lambda s: s.get("x.y.1", [TILES[0].id]),
-    "vectors": lambda s: s.vectors("x.y.1", [TILES[0].id]),
-    "sources": lambda s: s.sources("x.y.1", limit=1),
-    "scan": lambda s: s.scan("x.y.1", limit=1),
-    "recast": lambda s: s.recast("x.y.1", "x.y.2", lambda old: old.embedding, step=lambda done, is_kept: None),
+    "retrieve": lambda s: s.retrieve("x.y.1", [TILES[0].id]),
+    "retrieve_vectors": lambda s: s.retrieve_vectors("x.y.1", [TILES[0].id]),
+    "scroll_sources": lambda s: s.scroll_sources("x.y.1", limit=1),
+    "scroll_vectors": lambda s: s.scroll_vectors("x.y.1", limit=1),
+    "copy_with_vectors": lambda s: s.copy_with_vectors(
+        "x.y.1", "x.y.2", lambda old: old.embedding, step=lambda done, is_kept: None
+    ),
     "count": lambda s: s.count("x.y.1", TileFilter()),
     "facet": lambda s: s.facet("x.y.1", "labels", filter=TileFilter()),
     "extent": lambda s: s.extent("x.y.1"),
-    "update": lambda s: s.update("x.y.1", TILES[:1]),
+    "set_records": lambda s: s.set_records("x.y.1", TILES[:1]),
     "delete": lambda s: s.delete("x.y.1", [TILES[0].id]),
 }
 
@@ -659,8 +661,8 @@ def test_a_snapshot_restores_an_equal_index(store: VectorStore, tmp_path: Path) 
     store.restore("copy.hog.1", tmp_path / "snapshot.zip")
     assert store.stats("copy.hog.1").size == N
     ids = [tile.id for tile in TILES]
-    assert store.get("copy.hog.1", ids) == store.get(INDEX, ids)
-    ours, theirs = store.vectors(INDEX, ids), store.vectors("copy.hog.1", ids)
+    assert store.retrieve("copy.hog.1", ids) == store.retrieve(INDEX, ids)
+    ours, theirs = store.retrieve_vectors(INDEX, ids), store.retrieve_vectors("copy.hog.1", ids)
     np.testing.assert_array_equal(ours.pair, theirs.pair)
     np.testing.assert_array_equal(ours.feature, theirs.feature)
     np.testing.assert_allclose(ours.embedding, theirs.embedding, atol=1e-6)

@@ -95,4 +95,4 @@ def tiles_of(parts: Container, index: str | None = None, collection: str = ARCHI
 def rows_of(parts: Container, index: str | None = None, collection: str = ARCHIVE) -> NDArray[np.float32]:
     """(N, D) embeddings of all tiles by id."""
     index = index or parts.collections.live(collection).index
-    return parts.vectors.vectors(index, sorted(tiles_of(parts, index))).embedding
+    return parts.vectors.retrieve_vectors(index, sorted(tiles_of(parts, index))).embedding

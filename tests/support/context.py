@@ -25,5 +25,5 @@ class Context:
     def add_items(self, item_ids: Sequence[str]) -> None:
         self.items += item_ids
 
-    def gets_on(self) -> None:
+    def mark_progress(self) -> None:
         self.has_got_on = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.ports.wait_limit import hurried
+from app.ports.wait_limit import limited_wait
 
 SECONDS = 2.0
 """Enough for a connection that was dropped or a replica that takes over."""
@@ -21,5 +21,5 @@ class PatienceMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with hurried(SECONDS):
+        with limited_wait(SECONDS):
             await self._app(scope, receive, send)

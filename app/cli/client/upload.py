@@ -20,12 +20,12 @@ from app.domain.temporal import format_instant
 from app.errors import DyadError
 from app.imagery.sources.file_kinds import FileKind, sniff
 from app.imagery.sources.stac_items import read_stac_item
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import Rejection, SourceFile, label_from_folder, list_files, with_labels
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
-ANYWHERE = Roots(anywhere=True)
+ANYWHERE = ReadPolicy(anywhere=True)
 
 
 class Service(Protocol):

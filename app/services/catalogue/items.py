@@ -48,7 +48,7 @@ class ItemService:
         Raises:
             NotFound: the collection or the tile.
         """
-        tile = self._vectors.get(self._collections.live(collection_id).index, [item_id]).get(item_id)
+        tile = self._vectors.retrieve(self._collections.live(collection_id).index, [item_id]).get(item_id)
         if tile is None:
             raise NotFound(f"no item {item_id} in collection {collection_id!r}")
         return tile
@@ -72,7 +72,7 @@ class ItemService:
             if properties is not None:
                 merged = {**tile.properties, **properties}
                 tile = replace(tile, properties={key: value for key, value in merged.items() if value is not None})
-            self._vectors.update(live.index, [tile])
+            self._vectors.set_records(live.index, [tile])
             self._vectors.flush(live.index)
         return tile
 

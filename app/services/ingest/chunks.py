@@ -216,7 +216,7 @@ class _Quiet:
     def __init__(self, whole: JobContext) -> None:
         self.job = whole.job
         self.add_items = whole.add_items
-        self.gets_on = whole.gets_on
+        self.mark_progress = whole.mark_progress
         self.check = whole.check
 
     def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:

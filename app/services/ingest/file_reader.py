@@ -76,7 +76,7 @@ class FileReader:
 
     def find(self, item_id: str) -> Tile | None:
         """A tile of the index."""
-        return self._vectors.get(self._index, [item_id]).get(item_id)
+        return self._vectors.retrieve(self._index, [item_id]).get(item_id)
 
     def id(self, source: SourceFile, window: Window | None) -> str:
         """The id of one tile of the file."""

@@ -25,7 +25,7 @@ from app.services.catalogue.tile_settings import cut_spec
 from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, slices
 from app.services.ingest.file_reader import FileReader
 from app.services.ingest.pipeline import Readers, Writer
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.run import IngestRun
 from app.services.ingest.sources import (
     Rejection,
@@ -68,7 +68,7 @@ class IngestService:
         blobs: Blobs,
         queue: JobQueue,
         folders: JobFolders,
-        roots: Roots,
+        read_policy: ReadPolicy,
         limits: IngestLimits,
         helpers: Helpers | None = None,
     ) -> None:
@@ -78,7 +78,7 @@ class IngestService:
         self._blobs = blobs
         self._queue = queue
         self._folders = folders
-        self._roots = roots
+        self._read_policy = read_policy
         self._limits = limits
         self._chunk_files = 0 if helpers is None else helpers.files
         self._chunked = None if helpers is None else ChunkedIngest(blobs, helpers, self._index_chunk)
@@ -110,10 +110,10 @@ class IngestService:
         """
         self._collections.get(collection_id)
         if is_url(href):
-            return self._submit(collection_id, {"urls": [self._roots.web().check(href)]})
+            return self._submit(collection_id, {"urls": [self._read_policy.web().check(href)]})
         if "://" in href and not href.startswith("file://"):
             raise InvalidInput(f"{href}: only paths, http(s) and s3 addresses are read; name one under DYAD_READ_ROOTS")
-        path = self._roots.resolve(Path(href.removeprefix("file://")))
+        path = self._read_policy.resolve(Path(href.removeprefix("file://")))
         return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
 
     def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
@@ -123,7 +123,7 @@ class IngestService:
             NotFound: the collection. InvalidInput: no such file, or two paths of one name.
         """
         self._collections.get(collection_id)
-        real = [Roots(anywhere=True).resolve(path) for path in paths]
+        real = [ReadPolicy(anywhere=True).resolve(path) for path in paths]
         names = [path.name for path in real]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -191,14 +191,14 @@ class IngestService:
         writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
         return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
 
-    def expand(self, source: SourceFile, folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
+    def expand(self, source: SourceFile, folder: Path, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
         """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
         try:
             is_copy = self._folders.bring(source.path)
         except NotFound as error:
             yield Rejection(source.name, str(error), source.weight)
             return
-        for found in unpack(source, folder, self._limits.max_bytes, roots):
+        for found in unpack(source, folder, self._limits.max_bytes, read_policy):
             yield replace(source, temporary=True) if is_copy and found is source else found
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
@@ -227,20 +227,22 @@ class IngestService:
         if "paths" not in job.inputs:
             self._folders.bring(folder / MANIFEST)
             return read_manifest(folder / MANIFEST)
-        roots = self._job_roots(job)
-        return chain.from_iterable(list_files(roots.resolve(Path(path)), name, roots) for path, name in job.inputs["paths"])
+        read_policy = self._job_read_policy(job)
+        return chain.from_iterable(
+            list_files(read_policy.resolve(Path(path)), name, read_policy) for path, name in job.inputs["paths"]
+        )
 
     def _sources(
         self, context: JobContext, folder: Path, listed: Iterator[SourceFile | Rejection]
     ) -> Iterator[SourceFile | Rejection]:
         """All files that the listed ones stand for, zips and STAC items unpacked, with their metadata."""
         entries, inputs = self._metadata(folder), context.job.inputs
-        roots = replace(self._job_roots(context.job), check=context.check)
+        read_policy = replace(self._job_read_policy(context.job), check=context.check)
         for each in listed:
             if isinstance(each, Rejection):
                 yield each
                 continue
-            for source in self.expand(each, folder, roots):
+            for source in self.expand(each, folder, read_policy):
                 if isinstance(source, Rejection):
                     yield source
                 else:
@@ -291,8 +293,8 @@ class IngestService:
         )
         return self.index(context, self._sources(context, folder, listed), len(entries))
 
-    def _job_roots(self, job: Job) -> Roots:
-        return Roots(anywhere=True) if job.inputs.get("trusted") else self._roots
+    def _job_read_policy(self, job: Job) -> ReadPolicy:
+        return ReadPolicy(anywhere=True) if job.inputs.get("trusted") else self._read_policy
 
     def _remove_orphans(self, collection_id: str) -> None:
         """Delete images whose point was never written."""

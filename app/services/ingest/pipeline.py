@@ -217,8 +217,8 @@ class Writer:
     def unmark(self, ids: list[str]) -> None:
         """Take the mark off tiles that had vanished and are there again."""
         with self._writing() as index:
-            marked = [tile for tile in self._vectors.get(index, ids).values() if VANISHED_AT in tile.properties]
-            self._vectors.update(index, [_without_mark(tile) for tile in marked])
+            marked = [tile for tile in self._vectors.retrieve(index, ids).values() if VANISHED_AT in tile.properties]
+            self._vectors.set_records(index, [_without_mark(tile) for tile in marked])
             self._vectors.flush(index)
 
     def _write(self) -> None:

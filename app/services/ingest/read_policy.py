@@ -11,7 +11,7 @@ from app.ports import RemoteFiles, go_on
 
 
 @dataclass(frozen=True, slots=True)
-class Roots:
+class ReadPolicy:
     """Folders that a client may name; None of them: nothing may be named. `anywhere` is for the command line's own user.
 
     remote: files on other servers that a client may name; None: no such file. check: see `RemoteFiles.fetch`.

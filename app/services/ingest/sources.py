@@ -17,7 +17,7 @@ from app.errors import Cancelled, DyadError, Unavailable, UnreadableImage
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.sources.stac_items import StacItem, read_stac_item
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 
 HIDDEN = (".", "__MACOSX", "Thumbs.db")
 MAX_NAME = 1024
@@ -62,7 +62,7 @@ class Rejection:
     weight: float = 1.0
 
 
-def list_files(root: Path, name: str, roots: Roots, pattern: Glob | None = None) -> Iterator[SourceFile | Rejection]:
+def list_files(root: Path, name: str, read_policy: ReadPolicy, pattern: Glob | None = None) -> Iterator[SourceFile | Rejection]:
     """The file `root`, or all files below the folder `root` in sorted order, without hidden files and sidecars.
 
     name: of `root`; what lies below is named `name/its/path`. pattern: only files that match it; `root` is its base.
@@ -77,7 +77,7 @@ def list_files(root: Path, name: str, roots: Roots, pattern: Glob | None = None)
             except OSError as error:
                 yield Rejection(entry.name, f"the folder cannot be read: {error.strerror}")
         elif pattern is None or entry.state is None or pattern.accepts(entry.state):
-            yield _listed(entry.path, entry.name, roots)
+            yield _listed(entry.path, entry.name, read_policy)
 
 
 class _Entry(NamedTuple):
@@ -112,12 +112,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _listed(path: Path, name: str, roots: Roots) -> SourceFile | Rejection:
+def _listed(path: Path, name: str, read_policy: ReadPolicy) -> SourceFile | Rejection:
     wrong = what_is_wrong_with_text(name)
     if wrong is not None:
         return Rejection(name.encode("utf-8", "replace").decode(), wrong)
     try:
-        real = roots.resolve(path)
+        real = read_policy.resolve(path)
     except DyadError as error:
         return Rejection(name, str(error))
     return SourceFile(name, real) if real.is_file() else Rejection(name, "not a regular file")
@@ -173,16 +173,16 @@ def what_is_wrong_with_text(name: str) -> str | None:
     return None
 
 
-def unpack(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:
+def unpack(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
     """What a file stands for: itself, a zip's members, or the assets of a STAC item."""
     try:
         if source.url is not None and not source.is_fetched:
-            roots.fetch(source.url, source.path, max_bytes)
+            read_policy.fetch(source.url, source.path, max_bytes)
         kind = sniff(source.path)
         if kind is FileKind.ZIP:
             yield from _members(source, staging, max_bytes)
         elif kind is FileKind.STAC:
-            yield from _assets(source, staging, max_bytes, roots)
+            yield from _assets(source, staging, max_bytes, read_policy)
         elif kind is FileKind.UNKNOWN:
             raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
         else:
@@ -207,21 +207,21 @@ def _members(source: SourceFile, staging: Path, max_bytes: int) -> Iterator[Sour
             yield SourceFile(name, member, temporary=True, weight=0.0)
 
 
-def _assets(source: SourceFile, staging: Path, max_bytes: int, roots: Roots) -> Iterator[SourceFile | Rejection]:
-    item = with_labels(read_stac_item(source.path, source.url, roots.remote is not None), source.metadata.labels)
-    yield from asset_files(item, source.name, roots, source.weight)
-    yield from _remote_assets(item, source, staging, max_bytes, roots)
+def _assets(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
+    item = with_labels(read_stac_item(source.path, source.url, read_policy.remote is not None), source.metadata.labels)
+    yield from asset_files(item, source.name, read_policy, source.weight)
+    yield from _remote_assets(item, source, staging, max_bytes, read_policy)
 
 
 def _remote_assets(
-    item: StacItem, source: SourceFile, staging: Path, max_bytes: int, roots: Roots
+    item: StacItem, source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadPolicy
 ) -> Iterator[SourceFile | Rejection]:
     """The images of a STAC item that lie on other servers, fetched one by one; each goes when it has been read."""
     for key, url in item.urls:
         name, weight = f"{source.name}#{key}", source.weight / item.count
         path = staging / f"fetched-{uuid.uuid4().hex}"
         try:
-            roots.fetch(url, path, max_bytes)
+            read_policy.fetch(url, path, max_bytes)
             yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
         except (Cancelled, Unavailable):
             raise
@@ -241,14 +241,14 @@ def asset_metadata(item: StacItem) -> FileMetadata:
     )
 
 
-def asset_files(item: StacItem, name: str, roots: Roots, weight: float = 1.0) -> Iterator[SourceFile | Rejection]:
+def asset_files(item: StacItem, name: str, read_policy: ReadPolicy, weight: float = 1.0) -> Iterator[SourceFile | Rejection]:
     """The images of a STAC item that are files here, each named `name#asset`, with its place, time, labels and properties."""
     metadata = asset_metadata(item)
     weight /= item.count
     for key, path in item.assets:
         asset = f"{name}#{key}"
         try:
-            yield SourceFile(asset, roots.resolve(path), metadata, weight=weight, place_if_missing=True)
+            yield SourceFile(asset, read_policy.resolve(path), metadata, weight=weight, place_if_missing=True)
         except DyadError as error:
             yield Rejection(asset, str(error), weight)
 

@@ -11,7 +11,7 @@ FURTHER = 1.0
 """Percent: what is more than chance, where a run ends wherever its process is killed."""
 
 
-class PartContext:
+class SubProgress:
     """The `JobContext` of the part of a job between two percentages of the whole."""
 
     def __init__(self, whole: JobContext, start: float, end: float) -> None:
@@ -29,15 +29,15 @@ class PartContext:
         whole = self._start + (self._end - self._start) * min(max(percent, 0.0), 100.0) / 100
         self._whole.progress(whole, message, counts)
         if whole > self.job.progress + FURTHER:
-            self._whole.gets_on()
+            self._whole.mark_progress()
 
     def add_items(self, item_ids: Sequence[str]) -> None:
         """As of the whole job."""
         self._whole.add_items(item_ids)
 
-    def gets_on(self) -> None:
+    def mark_progress(self) -> None:
         """As of the whole job."""
-        self._whole.gets_on()
+        self._whole.mark_progress()
 
     def check(self) -> None:
         """As of the whole job."""

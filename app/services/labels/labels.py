@@ -106,7 +106,7 @@ class LabelService:
 
     def _label(self, collection_id: str, wanted: dict[str, _Wanted], mode: Mode, done: LabelImport) -> None:
         with self._collections.writing(collection_id) as live:
-            tiles = self._vectors.get(live.index, list(wanted))
+            tiles = self._vectors.retrieve(live.index, list(wanted))
             changes: dict[str, tuple[str, ...]] = {}
             for item, (labels, line) in wanted.items():
                 tile = tiles.get(item)
@@ -122,7 +122,7 @@ class LabelService:
                     done.unchanged += 1
                 else:
                     changes[item] = after
-            self._vectors.relabel(live.index, changes)
+            self._vectors.set_labels(live.index, changes)
             done.updated += len(changes)
 
     def _pages(self, index: str, filter: TileFilter) -> Iterator[Sequence[Tile]]:

@@ -90,7 +90,7 @@ class Targets:
         found: dict[str, dict[str, list[str]]] = {}
         after, is_last = None, not names
         while not is_last:
-            page = self._vectors.sources(self._index, limit=PAGE, after=after)
+            page = self._vectors.scroll_sources(self._index, limit=PAGE, after=after)
             for item, source in page.sources:
                 name = source.rsplit("/", 1)[-1]
                 if name in names:

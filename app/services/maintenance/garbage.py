@@ -42,7 +42,7 @@ class Notes(BaseModel):
     bucket: int = 0
 
 
-class Leftovers:
+class GarbageCollector:
     """Any number of processes may look; they take turns. tidy: removes uploads of jobs that are no more."""
 
     def __init__(

@@ -14,7 +14,7 @@ AT_ONCE = 1000
 def find_orphans(vectors: VectorStore, index: str, keys: Iterator[str]) -> Iterator[list[str]]:
     """Of the keys of images those that no tile of an index names, some at a time."""
     while chunk := list(islice(keys, AT_ONCE)):
-        tiles = vectors.get(index, sorted({image_owner(key) for key in chunk}))
+        tiles = vectors.retrieve(index, sorted({image_owner(key) for key in chunk}))
         named = {key for tile in tiles.values() for key in image_keys(tile)}
         yield [key for key in chunk if key not in named]
 

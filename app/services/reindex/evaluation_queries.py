@@ -26,7 +26,7 @@ Rows = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class EvaluationQueries:
     """ids: held-out labelled tiles. labels: of each. queries: how many of them, from the first on, are searched for; each
     shares a label with another.
     """
@@ -35,13 +35,13 @@ class Golden:
     labels: tuple[frozenset[str], ...]
     queries: int
 
-    def only(self, there: Container[str]) -> Golden:
+    def only(self, there: Container[str]) -> EvaluationQueries:
         """Without the tiles that are not `there`."""
         return _ordered({item: own for item, own in zip(self.ids, self.labels, strict=True) if item in there})
 
 
-def draw_golden(vectors: VectorStore, index: str) -> Golden:
-    """The golden queries of an index, and the tiles among which they look for their like."""
+def draw_evaluation_queries(vectors: VectorStore, index: str) -> EvaluationQueries:
+    """The queries queries of an index, and the tiles among which they look for their like."""
     found: dict[str, frozenset[str]] = {}
     values = tuple(value for value, _ in vectors.facet(index, "labels", filter=TileFilter(), limit=ALL_LABELS))
     after, is_last = None, not values
@@ -52,14 +52,14 @@ def draw_golden(vectors: VectorStore, index: str) -> Golden:
     return _ordered(dict(list(found.items())[:MAX_TILES]))
 
 
-def mean_average_precision(golden: Golden, rows: Rows) -> float:
-    """Over the queries, each ranking all the other golden tiles by cosine. rows: of all of them, L2-normalised; in 0..1."""
-    matrix = np.stack([rows[item] for item in golden.ids])
-    relevance = _relevance(golden.labels, range(golden.queries))
-    scores = matrix[: golden.queries] @ matrix.T
+def mean_average_precision(queries: EvaluationQueries, rows: Rows) -> float:
+    """Over the queries, each ranking all the other queries tiles by cosine. rows: of all of them, L2-normalised; in 0..1."""
+    matrix = np.stack([rows[item] for item in queries.ids])
+    relevance = _relevance(queries.labels, range(queries.queries))
+    scores = matrix[: queries.queries] @ matrix.T
     others = np.ones(len(matrix), np.bool_)
     found = []
-    for query in range(golden.queries):
+    for query in range(queries.queries):
         others[query] = False
         found.append(average_precision(scores[query, others], relevance[query, others]))
         others[query] = True
@@ -72,19 +72,21 @@ def read_rows(vectors: VectorStore, index: str, ids: Sequence[str]) -> Rows:
     for start in range(0, len(ids), BATCH):
         part = list(ids[start : start + BATCH])
         try:
-            rows.update(zip(part, vectors.vectors(index, part).embedding, strict=True))
+            rows.update(zip(part, vectors.retrieve_vectors(index, part).embedding, strict=True))
         except NotFound:  # one was deleted a moment ago
-            there = [item for item in part if item in vectors.get(index, part)]
-            rows.update(zip(there, vectors.vectors(index, there).embedding, strict=True))
+            there = [item for item in part if item in vectors.retrieve(index, part)]
+            rows.update(zip(there, vectors.retrieve_vectors(index, there).embedding, strict=True))
     return rows
 
 
-def _ordered(labels: dict[str, frozenset[str]]) -> Golden:
+def _ordered(labels: dict[str, frozenset[str]]) -> EvaluationQueries:
     """Those with a like first. labels: by id."""
     ids, own = list(labels), list(labels.values())
     has_like = _relevance(own, range(len(own))).any(axis=1)
     order = [*np.flatnonzero(has_like), *np.flatnonzero(~has_like)]
-    return Golden(tuple(ids[at] for at in order), tuple(own[at] for at in order), min(int(has_like.sum()), MAX_QUERIES))
+    return EvaluationQueries(
+        tuple(ids[at] for at in order), tuple(own[at] for at in order), min(int(has_like.sum()), MAX_QUERIES)
+    )
 
 
 def _relevance(labels: Sequence[frozenset[str]], queries: Sequence[int]) -> NDArray[np.bool_]:

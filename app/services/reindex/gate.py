@@ -14,13 +14,19 @@ from app.domain.search import TileFilter
 from app.errors import InvalidInput, ModelMismatch
 from app.imagery.raster.resize import to_square
 from app.ports import Inference, VectorStore
-from app.services.reindex.evaluation_queries import Golden, Rows, draw_golden, mean_average_precision, read_rows
+from app.services.reindex.evaluation_queries import (
+    EvaluationQueries,
+    Rows,
+    draw_evaluation_queries,
+    mean_average_precision,
+    read_rows,
+)
 from app.services.search.recent_queries import RecentQueries, RecentQuery
 from app.services.search.rocchio import direction
 from app.telemetry.metrics import GATE_VERDICTS
 
 TOP = 10
-MIN_GOLDEN = 10
+MIN_QUERIES = 10
 """Golden queries below which their mean average precision says too little."""
 MAX_REPLAYED = 100
 """Queries of each kind that are really searched for."""
@@ -73,9 +79,9 @@ class Gate:
         self._recent = recent
 
     def judge(self, collection_id: str, old: Side, new: Side, margin: float) -> Verdict:
-        """Replay golden and recent queries on both. margin: mean average precision that the new index may lose."""
-        golden, rows = self._golden(old.index, new.index)
-        chosen = golden.ids[: min(golden.queries, MAX_REPLAYED)] or self._some(old.index)
+        """Replay queries and recent queries on both. margin: mean average precision that the new index may lose."""
+        queries, rows = self._evaluation_queries(old.index, new.index)
+        chosen = queries.ids[: min(queries.queries, MAX_REPLAYED)] or self._some(old.index)
         kinds = self._items(chosen, old, new), self._asked(collection_id, old, new)
         for _ in range(ROUNDS):
             measured, recent = (self._replay(old, new, pairs) for pairs in kinds)
@@ -83,8 +89,8 @@ class Gate:
             if not _is_slow(latency):
                 break
         numbers: dict[str, Any] = {
-            "golden_queries": golden.queries,
-            "map": _quality(golden, *rows) if golden.queries >= MIN_GOLDEN else None,
+            "golden_queries": queries.queries,
+            "map": _quality(queries, *rows) if queries.queries >= MIN_QUERIES else None,
             "margin": margin,
             "overlap_at_10": _mean(measured.overlaps),
             "recent_queries": len(recent.overlaps),
@@ -95,11 +101,11 @@ class Gate:
         GATE_VERDICTS.labels("passed" if verdict.passed else "refused").inc()
         return verdict
 
-    def _golden(self, old: str, new: str) -> tuple[Golden, tuple[Rows, Rows]]:
+    def _evaluation_queries(self, old: str, new: str) -> tuple[EvaluationQueries, tuple[Rows, Rows]]:
         """Golden queries of the old index, of tiles that both have, with the embeddings of both."""
-        golden = draw_golden(self._vectors, old)
-        rows = read_rows(self._vectors, old, golden.ids), read_rows(self._vectors, new, golden.ids)
-        return golden.only(frozenset(rows[0]) & frozenset(rows[1])), rows
+        queries = draw_evaluation_queries(self._vectors, old)
+        rows = read_rows(self._vectors, old, queries.ids), read_rows(self._vectors, new, queries.ids)
+        return queries.only(frozenset(rows[0]) & frozenset(rows[1])), rows
 
     def _some(self, index: str) -> tuple[str, ...]:
         """Any tiles, to measure with where none has a label."""
@@ -158,7 +164,7 @@ def _verdict(numbers: dict[str, Any]) -> Verdict:
         return Verdict(False, f"{slow}; at most {SLOWER:g} times as long and {SLOWER_MS:g} ms more is allowed", numbers)
     if quality is None:
         few = numbers["golden_queries"]
-        known = f"only {few} of the {MIN_GOLDEN} golden queries that are needed" if few else "no golden queries"
+        known = f"only {few} of the {MIN_QUERIES} queries queries that are needed" if few else "no queries queries"
         return Verdict(True, f"quality could not be judged: {known} (labelled tiles that no training sees)", numbers)
     change = f"mean average precision {quality['old']:.4f} before, {quality['new']:.4f} now"
     if quality["new"] < quality["old"] - numbers["margin"]:
@@ -166,8 +172,8 @@ def _verdict(numbers: dict[str, Any]) -> Verdict:
     return Verdict(True, change, numbers)
 
 
-def _quality(golden: Golden, old: Rows, new: Rows) -> dict[str, float]:
-    return _both(mean_average_precision(golden, old), mean_average_precision(golden, new))
+def _quality(queries: EvaluationQueries, old: Rows, new: Rows) -> dict[str, float]:
+    return _both(mean_average_precision(queries, old), mean_average_precision(queries, new))
 
 
 def _latency(*replays: _Replay) -> dict[str, float] | None:

@@ -16,7 +16,7 @@ from app.domain.search import TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import DyadError, NotFound
 from app.ports import VectorStore
-from app.services.reindex.vector_sources import Failure, Remade, Remaker
+from app.services.reindex.vector_sources import Failure, NewVectors, VectorSource
 
 PAGE = 500
 AHEAD = 2
@@ -32,8 +32,8 @@ PAUSE = 0.001
 class IndexBuild:
     """Makes `target` equal to `source`.
 
-    remaker: how vectors are made. check: called between batches; it raises where the build should stop. saved: called when
-    something is done that a restart will find. is_forced: tiles that cannot be embedded are left out and fail nothing.
+    vector_source: where the new vectors come from. check: called between batches; raises if the build should stop. saved:
+    called after each durable step. is_forced: tiles that cannot be embedded are left out and fail nothing.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class IndexBuild:
         vectors: VectorStore,
         source: str,
         target: str,
-        remaker: Remaker,
+        vector_source: VectorSource,
         *,
         check: Callable[[], None],
         saved: Callable[[], None],
@@ -50,7 +50,7 @@ class IndexBuild:
         self._vectors = vectors
         self._source = source
         self._target = target
-        self._remaker = remaker
+        self._vector_source = vector_source
         self._check = check
         self._saved = saved
         self._is_forced = is_forced
@@ -67,7 +67,7 @@ class IndexBuild:
         """
         generation = self._vectors.stats(self._source).generation
         is_new = self._target not in self._vectors.indexes()
-        if not is_new or not self._recast(report):
+        if not is_new or not self._copy_all(report):
             self._fill(dimension, report)
         self._flush()
         self._refuse_failures()
@@ -78,14 +78,18 @@ class IndexBuild:
         if self._target not in self._vectors.indexes():
             self._vectors.create_index(self._target, dimension)
         is_empty = self._vectors.stats(self._target).size == 0
-        waiting: deque[Callable[[], Remade]] = deque()
+        waiting: deque[Callable[[], NewVectors]] = deque()
         after, done, is_last = None, 0, False
         while not is_last:
             self._check()
-            page = self._vectors.scan(
-                self._source, limit=self._remaker.batch, after=after, features=self._remaker.features, pairs=self._remaker.pairs
+            page = self._vectors.scroll_vectors(
+                self._source,
+                limit=self._vector_source.batch,
+                after=after,
+                features=self._vector_source.features,
+                pairs=self._vector_source.pairs,
             )
-            known = {} if is_empty else self._vectors.get(self._target, [tile.id for tile in page.tiles])
+            known = {} if is_empty else self._vectors.retrieve(self._target, [tile.id for tile in page.tiles])
             self._begin(page.tiles, page.embeddings, known, waiting)
             while len(waiting) > AHEAD:
                 self._write(waiting.popleft()())
@@ -117,33 +121,37 @@ class IndexBuild:
         sizes = [self._vectors.stats(index).size for index in (self._source, self._target)]
         return sizes[1] == sizes[0] - len(self.left_out)
 
-    def _recast(self, report: Callable[[int], None]) -> bool:
+    def _copy_all(self, report: Callable[[int], None]) -> bool:
         """Make the target in one go, where no image is needed; whether that was so."""
-        sample = self._vectors.scan(self._source, limit=SAMPLE, features=self._remaker.features, pairs=self._remaker.pairs)
-        if not sample.tiles or not self._remaker.carries(sample.tiles, sample.embeddings):
+        sample = self._vectors.scroll_vectors(
+            self._source, limit=SAMPLE, features=self._vector_source.features, pairs=self._vector_source.pairs
+        )
+        if not sample.tiles or not self._vector_source.needs_no_images(sample.tiles, sample.embeddings):
             return False
 
         def step(done: int, is_kept: bool) -> None:
             self._check()
-            self.made[self._remaker.way] = done
+            self.made[self._vector_source.way] = done
             if is_kept:
                 self._saved()
             report(done)
             time.sleep(PAUSE)
 
-        return self._vectors.recast(self._source, self._target, self._remaker.carry, step=step, pairs=self._remaker.pairs)
+        return self._vectors.copy_with_vectors(
+            self._source, self._target, self._vector_source.transform, step=step, pairs=self._vector_source.pairs
+        )
 
     def _catch_up(self) -> bool:
         """One pass over the records of both; whether it found anything to do."""
         is_behind = False
         self.left_out = {item: failure for item, failure in self.left_out.items() if self._find(item) is not None}
         for tiles in self._pages(self._source):
-            known = self._vectors.get(self._target, [tile.id for tile in tiles])
-            waiting: deque[Callable[[], Remade]] = deque()
+            known = self._vectors.retrieve(self._target, [tile.id for tile in tiles])
+            waiting: deque[Callable[[], NewVectors]] = deque()
             fresh = [tile for tile in tiles if tile != known.get(tile.id) and not self._is_left_out(tile)]
             is_behind = is_behind or bool(fresh)
-            for start in range(0, len(fresh), self._remaker.batch):
-                self._bring(fresh[start : start + self._remaker.batch], known, waiting)
+            for start in range(0, len(fresh), self._vector_source.batch):
+                self._bring(fresh[start : start + self._vector_source.batch], known, waiting)
                 while waiting:
                     self._write(waiting.popleft()())
         if not self.is_whole:
@@ -151,35 +159,35 @@ class IndexBuild:
             is_behind = True
         return is_behind
 
-    def _bring(self, tiles: Sequence[Tile], known: Mapping[str, Tile], waiting: deque[Callable[[], Remade]]) -> None:
+    def _bring(self, tiles: Sequence[Tile], known: Mapping[str, Tile], waiting: deque[Callable[[], NewVectors]]) -> None:
         try:
-            old = self._vectors.vectors(self._source, [tile.id for tile in tiles])
+            old = self._vectors.retrieve_vectors(self._source, [tile.id for tile in tiles])
         except NotFound:  # one was deleted a moment ago; the generation has moved, so another pass follows
             return
         self._begin(tiles, old, known, waiting)
 
     def _remove_stale(self) -> None:
         for tiles in self._pages(self._target):
-            there = self._vectors.get(self._source, [tile.id for tile in tiles])
+            there = self._vectors.retrieve(self._source, [tile.id for tile in tiles])
             stale = [tile.id for tile in tiles if tile.id not in there]
             if stale:
                 self._vectors.delete(self._target, stale)
                 self._unflushed += len(stale)
 
     def _begin(
-        self, tiles: Sequence[Tile], old: Embeddings, known: Mapping[str, Tile], waiting: deque[Callable[[], Remade]]
+        self, tiles: Sequence[Tile], old: Embeddings, known: Mapping[str, Tile], waiting: deque[Callable[[], NewVectors]]
     ) -> None:
         """Write records that alone have changed; begin with new and changed tiles."""
         changed = [tile for tile in tiles if tile.id in known and tile != known[tile.id]]
         relabelled = [tile for tile in changed if _looks_like(tile, known[tile.id])]
-        self._vectors.update(self._target, relabelled)
+        self._vectors.set_records(self._target, relabelled)
         self._unflushed += len(relabelled)
         rows = [row for row, tile in enumerate(tiles) if tile.id not in known or not _looks_like(tile, known[tile.id])]
         if rows:
             vectors = old if len(rows) == len(tiles) else old.rows(np.asarray(rows, np.intp))
-            waiting.append(self._remaker.begin([tiles[row] for row in rows], vectors))
+            waiting.append(self._vector_source.begin([tiles[row] for row in rows], vectors))
 
-    def _write(self, remade: Remade) -> None:
+    def _write(self, remade: NewVectors) -> None:
         self._check()
         self._vectors.upsert(self._target, remade.tiles, remade.vectors)
         self._note(remade.way, len(remade.tiles))
@@ -203,7 +211,7 @@ class IndexBuild:
         self._unflushed = 0
 
     def _find(self, item_id: str) -> Tile | None:
-        return self._vectors.get(self._source, [item_id]).get(item_id)
+        return self._vectors.retrieve(self._source, [item_id]).get(item_id)
 
     def _is_left_out(self, tile: Tile) -> bool:
         failure = self.left_out.get(tile.id)

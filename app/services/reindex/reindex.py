@@ -22,7 +22,7 @@ from app.services.catalogue.models import ModelService
 from app.services.jobs.processes import Inputs, Process
 from app.services.reindex.gate import Gate, Side, Verdict
 from app.services.reindex.index_build import IndexBuild
-from app.services.reindex.source_choice import Remakers
+from app.services.reindex.source_choice import VectorSourceChoice
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class ReindexService:
         vectors: VectorStore,
         queue: JobQueue,
         gate: Gate,
-        remakers: Remakers,
+        source_choice: VectorSourceChoice,
     ) -> None:
         self._collections = collections
         self._indexes = indexes
@@ -61,7 +61,7 @@ class ReindexService:
         self._vectors = vectors
         self._queue = queue
         self._gate = gate
-        self._remakers = remakers
+        self._source_choice = source_choice
 
     def submit(self, collection_id: str, model: str | None = None, *, margin: float = MARGIN, force: bool = False) -> Job:
         """Re-index a collection as a job, with the model that is named or else with the one it is to have.
@@ -121,14 +121,14 @@ class ReindexService:
             percent = BUILT_PERCENT * min(1.0, done / total)
             context.progress(percent, f"{done} of {total} tiles", {"tiles": done, **build.made})
 
-        with closing(self._remakers.open(collection_id, live, model)) as remaker:
+        with closing(self._source_choice.open(collection_id, live, model)) as vector_source:
             build = IndexBuild(
                 self._vectors,
                 live.index,
                 target,
-                remaker,
+                vector_source,
                 check=context.check,
-                saved=context.gets_on,
+                saved=context.mark_progress,
                 is_forced=inputs["force"],
             )
             build.fill(model.card.dimension, report)
@@ -190,7 +190,7 @@ def reindex_process(service: ReindexService) -> Process:
     return Process(
         KIND,
         "Re-index a collection",
-        "Builds a new index beside the live one, compares both by golden and recent queries, and switches if it is not worse.",
+        "Builds a new index beside the live one, compares both by queries and recent queries, and switches if it is not worse.",
         ReindexInputs,
         submit,
         {

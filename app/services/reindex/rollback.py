@@ -14,7 +14,7 @@ from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.indexes import Indexes
 from app.services.catalogue.models import ModelService
 from app.services.reindex.index_build import IndexBuild
-from app.services.reindex.source_choice import Remakers
+from app.services.reindex.source_choice import VectorSourceChoice
 
 ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
 WRITING = ("ingest", "reindex", "sync")
@@ -43,14 +43,14 @@ class RollbackService:
         models: ModelService,
         vectors: VectorStore,
         jobs: JobStore,
-        remakers: Remakers,
+        source_choice: VectorSourceChoice,
     ) -> None:
         self._collections = collections
         self._indexes = indexes
         self._models = models
         self._vectors = vectors
         self._jobs = jobs
-        self._remakers = remakers
+        self._source_choice = source_choice
 
     def kept(self, collection_id: str) -> list[KeptIndex]:
         """The indexes of a collection that can be asked, the newest first.
@@ -91,8 +91,10 @@ class RollbackService:
                     f"{collection_id!r} with model {back.model!r} instead"
                 )
 
-        with closing(self._remakers.open(collection_id, live, self._models.load(back.model))) as remaker:
-            build = IndexBuild(self._vectors, live.index, back.index, remaker, check=check, saved=lambda: None, is_forced=force)
+        with closing(self._source_choice.open(collection_id, live, self._models.load(back.model))) as vector_source:
+            build = IndexBuild(
+                self._vectors, live.index, back.index, vector_source, check=check, saved=lambda: None, is_forced=force
+            )
             build.settle()
             with self._collections.writing(collection_id) as still:
                 self._refuse_while_writing(collection_id)

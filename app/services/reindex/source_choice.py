@@ -8,11 +8,11 @@ from app.ports import Blobs, Inference
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
-from app.services.reindex.vector_sources import Embedding, Remaker, choose_remaker
+from app.services.reindex.vector_sources import Embedding, VectorSource, choose_vector_source
 
 
-class Remakers:
-    """Opens remakers. max_pixels: DYAD_MAX_PIXELS. threads: that read images."""
+class VectorSourceChoice:
+    """Opens source_choice. max_pixels: DYAD_MAX_PIXELS. threads: that read images."""
 
     def __init__(
         self, collections: CollectionService, models: ModelService, blobs: Blobs, max_pixels: int, threads: int
@@ -23,7 +23,7 @@ class Remakers:
         self._max_pixels = max_pixels
         self._threads = threads
 
-    def open(self, collection_id: str, live: Live, model: Inference) -> Remaker:
+    def open(self, collection_id: str, live: Live, model: Inference) -> VectorSource:
         """How a model's vectors are made of the tiles of an index; the caller closes it.
 
         For the index's own model everything is embedded again: that is what it is asked for.
@@ -34,4 +34,4 @@ class Remakers:
             old = None if live.model == model.card.id else self._models.card(live.model)
         except NotFound:
             old = None
-        return choose_remaker(old, model, images)
+        return choose_vector_source(old, model, images)

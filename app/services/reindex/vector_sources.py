@@ -39,7 +39,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Remade:
+class NewVectors:
     """Tiles with their new vectors, how they were made (`copied`, `projected`, `embedded`), and tiles that could not be."""
 
     way: str
@@ -48,7 +48,7 @@ class Remade:
     failures: Sequence[Failure] = field(default=())
 
 
-class Remaker(Protocol):
+class VectorSource(Protocol):
     """A way to new vectors.
 
     way: its name. batch: how many tiles at a time. features, pairs: whether it wants those of the old index.
@@ -59,43 +59,43 @@ class Remaker(Protocol):
     features: bool
     pairs: bool
 
-    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
-        """Whether `carry` does for all tiles; a few of them, with their old vectors, may be looked at."""
+    def needs_no_images(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """Whether `transform` does for all tiles; a few of them, with their old vectors, may be looked at."""
 
-    def carry(self, old: Embeddings) -> NDArray[np.float32] | None:
+    def transform(self, old: Embeddings) -> NDArray[np.float32] | None:
         """New embeddings (N, D) of the old ones and their features alone; None where images are needed."""
 
-    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], NewVectors]:
         """Begin with N >= 1 tiles, whose old vectors are given; calling the answer finishes them."""
 
     def close(self) -> None:
         """Release its threads."""
 
 
-class Copying(Remaker):
+class Copying(VectorSource):
     """Where both models have one encoder file: all stays as it is."""
 
     way = "copied"
     batch = BATCH
     features = pairs = True
 
-    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
-        """See `Remaker`."""
+    def needs_no_images(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `VectorSource`."""
         return True
 
-    def carry(self, old: Embeddings) -> NDArray[np.float32]:
-        """See `Remaker`."""
+    def transform(self, old: Embeddings) -> NDArray[np.float32]:
+        """See `VectorSource`."""
         return old.embedding
 
-    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
-        """See `Remaker`."""
-        return lambda: Remade(self.way, tiles, old)
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], NewVectors]:
+        """See `VectorSource`."""
+        return lambda: NewVectors(self.way, tiles, old)
 
     def close(self) -> None:
         """Nothing to do."""
 
 
-class Embedding(Remaker):
+class Embedding(VectorSource):
     """From the stored images: `threads` read and decode, the caller's thread embeds."""
 
     way = "embedded"
@@ -109,15 +109,15 @@ class Embedding(Remaker):
         self.batch = max(1, min(IMAGES, MAX_BATCH_BYTES // tile_bytes))
         self._pool = ThreadPoolExecutor(threads, "dyad-reindex")
 
-    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
-        """See `Remaker`."""
+    def needs_no_images(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `VectorSource`."""
         return False
 
-    def carry(self, old: Embeddings) -> None:
-        """See `Remaker`."""
+    def transform(self, old: Embeddings) -> None:
+        """See `VectorSource`."""
 
-    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
-        """See `Remaker`."""
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], NewVectors]:
+        """See `VectorSource`."""
         futures = [self._pool.submit(self._read, tile) for tile in tiles]
         return lambda: self._finish(tiles, futures)
 
@@ -134,7 +134,7 @@ class Embedding(Remaker):
         except DyadError as error:
             return str(error)
 
-    def _finish(self, tiles: Sequence[Tile], futures: Sequence[Future[NDArray[np.uint8] | str]]) -> Remade:
+    def _finish(self, tiles: Sequence[Tile], futures: Sequence[Future[NDArray[np.uint8] | str]]) -> NewVectors:
         good: list[Tile] = []
         pixels: list[NDArray[np.uint8]] = []
         failures: list[Failure] = []
@@ -146,48 +146,48 @@ class Embedding(Remaker):
                 good.append(tile)
                 pixels.append(found)
         made = self._model.embed(np.stack(pixels)) if pixels else _nothing(self._model.card)
-        return Remade(self.way, good, made, failures)
+        return NewVectors(self.way, good, made, failures)
 
 
-class Projecting(Remaker):
+class Projecting(VectorSource):
     """Where both models make the same features: by the new head, unless a look at a few images shows that it lies."""
 
     way = "projected"
     batch = BATCH
     features = True
 
-    def __init__(self, model: Inference, images: Remaker, *, pairs: bool) -> None:
+    def __init__(self, model: Inference, images: VectorSource, *, pairs: bool) -> None:
         """images: for tiles without a stored feature. pairs: the model has pair halves, the same as the old one's."""
         self._model = model
         self._images = images
         self.pairs = pairs
         self._is_right: bool | None = None
 
-    def carries(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
-        """See `Remaker`."""
+    def needs_no_images(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
+        """See `VectorSource`."""
         if self._is_right is None:
             self._is_right = self._check(tiles[:SAMPLE], old)
         return self._is_right
 
-    def carry(self, old: Embeddings) -> NDArray[np.float32] | None:
-        """See `Remaker`."""
+    def transform(self, old: Embeddings) -> NDArray[np.float32] | None:
+        """See `VectorSource`."""
         return None if old.feature is None else self._model.project(old.feature)
 
-    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], Remade]:
-        """See `Remaker`."""
+    def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], NewVectors]:
+        """See `VectorSource`."""
         is_whole = old.feature is not None and (old.pair is not None or not self.pairs)
-        can = self.carries(tiles, old) and is_whole
+        can = self.needs_no_images(tiles, old) and is_whole
         return (lambda: self._project(tiles, old)) if can else self._images.begin(tiles, old)
 
     def close(self) -> None:
         """Release the threads of the other way."""
         self._images.close()
 
-    def _project(self, tiles: Sequence[Tile], old: Embeddings) -> Remade:
-        made = self.carry(old)
+    def _project(self, tiles: Sequence[Tile], old: Embeddings) -> NewVectors:
+        made = self.transform(old)
         if made is None:
             return self._images.begin(tiles, old)()
-        return Remade(self.way, tiles, Embeddings(made, old.feature, old.pair if self.pairs else None))
+        return NewVectors(self.way, tiles, Embeddings(made, old.feature, old.pair if self.pairs else None))
 
     def _check(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
         """Whether the head gives what the graph gives for these tiles, as far as they have features and images."""
@@ -204,7 +204,7 @@ class Projecting(Remaker):
         return cosine >= LIKE
 
 
-def choose_remaker(old: ModelCard | None, model: Inference, images: Embedding) -> Remaker:
+def choose_vector_source(old: ModelCard | None, model: Inference, images: Embedding) -> VectorSource:
     """The cheapest way from the vectors of the old model (None: it is gone, or it is the same one) to the new one's."""
     new = model.card
     if old is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.domain.urls import Url
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import SourceFile
 
 
@@ -18,8 +18,8 @@ class Downloads:
     max_bytes: of one file.
     """
 
-    def __init__(self, roots: Roots, folder: Path, max_bytes: int) -> None:
-        self._roots = roots
+    def __init__(self, read_policy: ReadPolicy, folder: Path, max_bytes: int) -> None:
+        self._read_policy = read_policy
         self._folder = folder / f"web-{uuid.uuid4().hex}"
         self._max_bytes = max_bytes
 
@@ -46,4 +46,4 @@ class Downloads:
 
     def _fetch(self, url: str, path: Path, *, allow_query: bool = False) -> None:
         self._folder.mkdir(exist_ok=True)
-        self._roots.fetch(url, path, self._max_bytes, allow_query=allow_query)
+        self._read_policy.fetch(url, path, self._max_bytes, allow_query=allow_query)

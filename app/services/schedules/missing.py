@@ -18,7 +18,7 @@ TILES_AT_ONCE = 200
 
 
 @dataclass(slots=True)
-class Gone:
+class Missing:
     """What a source has no more.
 
     there: its indexed names that are still there. names: those that are gone since the last time.
@@ -42,7 +42,7 @@ class Gone:
         return len(self.there) / max(self.known, 1)
 
 
-class Vanished:
+class MissingFiles:
     """Finds and settles the tiles of one job's collection that are gone."""
 
     def __init__(
@@ -54,10 +54,10 @@ class Vanished:
         self._vectors = vectors
         self._blobs = blobs
 
-    def find(self, listings: Sequence[SourceListing]) -> list[Gone]:
+    def find(self, listings: Sequence[SourceListing]) -> list[Missing]:
         """What each source has no more; a tile counts for the first source that its name belongs to."""
-        found = [Gone(listing) for listing in listings]
-        missing: dict[str, Gone] = {}
+        found = [Missing(listing) for listing in listings]
+        missing: dict[str, Missing] = {}
         for item, name in self._indexed():
             owner = next((gone for gone in found if name in gone.there or gone.listing.owns(name)), None)
             if owner is None or name in owner.there:
@@ -75,20 +75,22 @@ class Vanished:
                 owner.names.add(tile.source)
         return found
 
-    def settle(self, gone: Gone, on_vanished: OnVanished) -> int:
+    def settle(self, missing: Missing, on_vanished: OnVanished) -> int:
         """Mark what is newly gone, or remove all that is gone; how many tiles were removed."""
         if on_vanished == "keep":
-            for ids in _chunks(gone.new):
+            for ids in _chunks(missing.new):
                 self._mark(ids)
             return 0
-        return sum(self._remove(ids) for ids in _chunks([*gone.marked, *gone.new]))
+        return sum(self._remove(ids) for ids in _chunks([*missing.marked, *missing.new]))
 
     def _indexed(self) -> Iterator[tuple[str, str]]:
         """Ids and sources of all tiles."""
         after: str | None = None
         while True:
             self._context.check()
-            page = self._vectors.sources(self._collections.live(self._collection).index, limit=TILES_AT_ONCE, after=after)
+            page = self._vectors.scroll_sources(
+                self._collections.live(self._collection).index, limit=TILES_AT_ONCE, after=after
+            )
             yield from page.sources
             after = page.after
             if after is None:
@@ -97,22 +99,22 @@ class Vanished:
     def _tiles(self, ids: Sequence[str]) -> Iterator[Tile]:
         for chunk in _chunks(ids):
             self._context.check()
-            yield from self._vectors.get(self._collections.live(self._collection).index, chunk).values()
+            yield from self._vectors.retrieve(self._collections.live(self._collection).index, chunk).values()
 
     def _mark(self, ids: Sequence[str]) -> None:
         self._context.check()
         now = format_instant(datetime.now(UTC))
         with self._collections.writing(self._collection) as live:
-            tiles = [tile for tile in self._vectors.get(live.index, ids).values() if VANISHED_AT not in tile.properties]
+            tiles = [tile for tile in self._vectors.retrieve(live.index, ids).values() if VANISHED_AT not in tile.properties]
             marked = [replace(tile, properties={**tile.properties, VANISHED_AT: now}) for tile in tiles]
-            self._vectors.update(live.index, marked)
+            self._vectors.set_records(live.index, marked)
             self._vectors.flush(live.index)
 
     def _remove(self, ids: Sequence[str]) -> int:
         """As everywhere, the points go first and durably: a crash leaves images without points, which are swept."""
         self._context.check()
         with self._collections.writing(self._collection) as live:
-            tiles = list(self._vectors.get(live.index, ids).values())
+            tiles = list(self._vectors.retrieve(live.index, ids).values())
             self._vectors.delete(live.index, [tile.id for tile in tiles])
             self._vectors.flush(live.index)
         self._blobs.delete([key for tile in tiles for key in image_keys(tile)])

@@ -22,7 +22,7 @@ from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, S
 from app.errors import Busy, Conflict, DyadError, NotFound
 from app.ports import Blobs, JobQueue, JobStore, Locks
 from app.services.catalogue.collections import CollectionService
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.schedules.schedule_store import ScheduleStore
 from app.services.schedules.source_listing import check_sources
 from app.services.schedules.sync import KIND, SyncInputs
@@ -44,13 +44,19 @@ class ScheduleService:
     """The schedules of the collections, at most one each."""
 
     def __init__(
-        self, collections: CollectionService, jobs: JobStore, queue: JobQueue, blobs: Blobs, roots: Roots, locks: Locks
+        self,
+        collections: CollectionService,
+        jobs: JobStore,
+        queue: JobQueue,
+        blobs: Blobs,
+        read_policy: ReadPolicy,
+        locks: Locks,
     ) -> None:
         self._collections = collections
         self._jobs = jobs
         self._queue = queue
         self._store = ScheduleStore(blobs)
-        self._roots = roots
+        self._read_policy = read_policy
         self._locks = locks
 
     def put(
@@ -69,12 +75,12 @@ class ScheduleService:
         now: the clock, if not the system's. For the rest see `Schedule`.
 
         Raises:
-            NotFound: the collection. Unprocessable: the expression, the zone, a source. Forbidden: a source outside the roots.
-            InvalidInput: a source that is not there.
+            NotFound: the collection. Unprocessable: the expression, the zone, a source. Forbidden: a source outside the read
+            policy. InvalidInput: a source that is not there.
         """
         self._collections.get(collection_id)
         clock = Cron.parse(cron, timezone)
-        check_sources(sources, self._roots)
+        check_sources(sources, self._read_policy)
         now = now or datetime.now(UTC)
         with self._locks.hold(_lock(collection_id)):
             before = self._store.schedule(collection_id)

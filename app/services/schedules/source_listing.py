@@ -12,7 +12,7 @@ from app.domain.schedules import Source
 from app.domain.urls import Url, is_url
 from app.errors import Cancelled, DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
 from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import (
     Rejection,
     SourceFile,
@@ -40,7 +40,7 @@ class SourceListing:
     nothing is there. is_partial: a part of a catalogue could not be read, which is a rejection, too.
     """
 
-    def __init__(self, source: Source, roots: Roots, downloads: Downloads | None = None) -> None:
+    def __init__(self, source: Source, read_policy: ReadPolicy, downloads: Downloads | None = None) -> None:
         self.source = source
         self._url = Url.parse(source.where) if is_url(source.where) else None
         self.name = str(self._url or "/" + os.path.normpath(source.where).lstrip("/"))
@@ -49,7 +49,7 @@ class SourceListing:
         self.trouble: str | None = None
         self.is_missing = False
         self.is_partial = False
-        self._roots = roots
+        self._read_policy = read_policy
         self._downloads = downloads
         self._glob = None if source.glob is None else Glob.parse(self.name)
         self._is_catalogue = False
@@ -58,10 +58,10 @@ class SourceListing:
         """See that the source is there and may be read; of one on the web, that it may be: nothing is asked of its server.
 
         Raises:
-            Forbidden: it lies outside the roots. InvalidInput: nothing is there, or something of another kind.
+            Forbidden: it lies outside the read policy. InvalidInput: nothing is there, or something of another kind.
         """
         if self._url is not None:
-            self._roots.web().check(self.name)
+            self._read_policy.web().check(self.name)
         else:
             self._open()
 
@@ -127,11 +127,11 @@ class SourceListing:
         if self._url is not None:
             return self._url, None if self.source.stac is None else self._catalogue(self._web().document(self._url))
         if self._glob is not None:
-            base = self._roots.resolve(self._glob.base)
+            base = self._read_policy.resolve(self._glob.base)
             if not base.is_dir():
                 raise InvalidInput(f"{self._glob.base}: no folder, so nothing in it can match")
             return base, None
-        root = self._roots.resolve(Path(self.name))
+        root = self._read_policy.resolve(Path(self.name))
         return root, self._catalogue(root)
 
     def _catalogue(self, path: Path) -> dict[str, Any] | None:
@@ -148,33 +148,33 @@ class SourceListing:
             yield SourceFile(self.name, Path(), url=self.name)
         else:
             name = self.name if self._glob is None else self._glob.base.as_posix()
-            yield from list_files(root, name.rstrip("/"), self._roots, self._glob)
+            yield from list_files(root, name.rstrip("/"), self._read_policy, self._glob)
 
     def _items(self, root: Place, catalogue: dict[str, Any]) -> Iterator[SourceFile | Rejection]:
-        for found in list_stac_items(root, catalogue, self._read, web=self._roots.remote is not None):
+        for found in list_stac_items(root, catalogue, self._read, web=self._read_policy.remote is not None):
             name = f"{self.name}/{found.name}"
             wrong = str(found.item) if isinstance(found.item, DyadError) else what_is_wrong_with_text(name)
             if wrong is not None:
                 self.is_partial = True
                 yield Rejection(name, wrong)
             elif not isinstance(found.item, DyadError):
-                yield from asset_files(found.item, name, self._roots)
+                yield from asset_files(found.item, name, self._read_policy)
                 yield from asset_urls(found.item, name)
 
     def _read(self, place: Place) -> tuple[Place, Path]:
         """See `Open`."""
         if isinstance(place, Url):
             return place, self._web().document(place)
-        real = self._roots.resolve(place)
+        real = self._read_policy.resolve(place)
         return real, real
 
 
-def check_sources(given: Sequence[str | Source], roots: Roots) -> None:
+def check_sources(given: Sequence[str | Source], read_policy: ReadPolicy) -> None:
     """See that every source can be read now.
 
     Raises:
         Unprocessable: one is no absolute path or address, or not such a source; names it. Forbidden: one lies outside the
-        roots. InvalidInput: at one nothing is there.
+        read policy. InvalidInput: at one nothing is there.
     """
     for number, each in enumerate(given):
         source = Source.of(each)
@@ -182,7 +182,7 @@ def check_sources(given: Sequence[str | Source], roots: Roots) -> None:
         if wrong is not None:
             raise Unprocessable(f"sources.{number}: {wrong}", [FieldError(f"sources.{number}", wrong)])
         try:
-            SourceListing(source, roots).check()
+            SourceListing(source, read_policy).check()
         except OSError as error:
             raise InvalidInput(f"{source.where} cannot be read: {error.strerror}") from None
 

@@ -16,12 +16,12 @@ from app.errors import ModelMismatch, NotFound, SourceUnavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.ingest.ingest import IngestService
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import Rejection, SourceFile
 from app.services.reindex.reindex import KIND as REINDEX
 from app.services.reindex.reindex import ReindexService
 from app.services.schedules.downloads import Downloads
-from app.services.schedules.missing import Gone, Vanished
+from app.services.schedules.missing import Missing, MissingFiles
 from app.services.schedules.source_listing import SourceListing
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class SyncService:
         jobs: JobStore,
         vectors: VectorStore,
         blobs: Blobs,
-        roots: Roots,
+        read_policy: ReadPolicy,
         max_bytes: int,
         min_remaining: float,
     ) -> None:
@@ -67,7 +67,7 @@ class SyncService:
         self._jobs = jobs
         self._vectors = vectors
         self._blobs = blobs
-        self._roots = roots
+        self._read_policy = read_policy
         self._max_bytes = max_bytes
         self._min_remaining = min_remaining
 
@@ -85,11 +85,11 @@ class SyncService:
         inputs = SyncInputs.model_validate(context.job.inputs)
         with self._ingest.workplace(context) as folder:
             context.progress(0, "listing the sources")
-            roots = replace(self._roots, check=context.check)
-            downloads = Downloads(roots, folder, self._max_bytes)
-            listings = [SourceListing(Source.of(given), roots, downloads) for given in inputs.sources]
+            read_policy = replace(self._read_policy, check=context.check)
+            downloads = Downloads(read_policy, folder, self._max_bytes)
+            listings = [SourceListing(Source.of(given), read_policy, downloads) for given in inputs.sources]
             total = sum(entry.weight for listing in listings for entry in _checked(context, listing.entries()))
-            result = self._ingest.index(context, self._files(listings, folder, roots), total, list_unchanged=False)
+            result = self._ingest.index(context, self._files(listings, folder, read_policy), total, list_unchanged=False)
         settled, refusals = self._settle(context, listings, inputs)
         result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
@@ -99,11 +99,13 @@ class SyncService:
             raise SourceUnavailable("; ".join(refusals) + ". The rest is done.")
         return result
 
-    def _files(self, listings: Sequence[SourceListing], folder: Path, roots: Roots) -> Iterator[SourceFile | Rejection]:
+    def _files(
+        self, listings: Sequence[SourceListing], folder: Path, read_policy: ReadPolicy
+    ) -> Iterator[SourceFile | Rejection]:
         """The files of all sources; one that several sources mean is the first one's."""
         known: set[str] = set()
         for listing in listings:
-            for source in listing.files(lambda file: self._ingest.expand(file, folder, roots)):
+            for source in listing.files(lambda file: self._ingest.expand(file, folder, read_policy)):
                 name = source.file_name if isinstance(source, Rejection) else source.name
                 if name not in known:
                     known.add(name)
@@ -114,19 +116,19 @@ class SyncService:
     ) -> tuple[dict[str, Any], list[str]]:
         """Mark or remove what is gone; the counts, and why sources were not believed."""
         context.progress(99, "looking for what is gone")
-        vanished = Vanished(context, str(context.job.collection), self._collections, self._vectors, self._blobs)
+        missing_files = MissingFiles(context, str(context.job.collection), self._collections, self._vectors, self._blobs)
         counts = {"vanished": 0, "removed": 0}
         refusals, not_compared = [], []
-        for gone in vanished.find(listings):
-            listing = gone.listing
-            refusal = self._refusal(gone, inputs.accept_vanished)
+        for missing in missing_files.find(listings):
+            listing = missing.listing
+            refusal = self._refusal(missing, inputs.accept_vanished)
             if refusal is not None:
                 refusals.append(refusal)
             elif listing.is_partial:
                 not_compared.append({"source": listing.name, "reason": "a part of the catalogue could not be read"})
             else:
-                counts["vanished"] += len(gone.new)
-                counts["removed"] += vanished.settle(gone, listing.source.on_vanished or inputs.on_vanished)
+                counts["vanished"] += len(missing.new)
+                counts["removed"] += missing_files.settle(missing, listing.source.on_vanished or inputs.on_vanished)
         return {**counts, "not_compared": not_compared}, refusals
 
     def _submit_reindex(self, collection_id: str) -> str | None:
@@ -142,14 +144,14 @@ class SyncService:
             log.warning("collection %s is not re-indexed: %s", collection_id, error)
             return None
 
-    def _refusal(self, gone: Gone, accept_vanished: bool) -> str | None:
+    def _refusal(self, missing: Missing, accept_vanished: bool) -> str | None:
         """Why nothing of a source is marked or removed, None if it may be."""
-        listing = gone.listing
+        listing = missing.listing
         if listing.trouble is not None and not (listing.is_missing and accept_vanished):
             return f"{listing.trouble}: nothing of it was marked as vanished or removed"
-        if gone.names and gone.share_there <= self._min_remaining and not accept_vanished:
+        if missing.names and missing.share_there <= self._min_remaining and not accept_vanished:
             return (
-                f"{listing.name}: {len(gone.there)} of {gone.known} indexed files are still there, which looks like a folder"
+                f"{listing.name}: {len(missing.there)} of {missing.known} indexed files are still there, which looks like a folder"
                 " that is not mounted: nothing of it was marked as vanished or removed; if they are really gone, run the"
                 " schedule with accept_vanished"
             )

@@ -86,8 +86,8 @@ class ExampleReader:
             half = None if found is None else found[0]
         with timer.stage("search"):
             if positives:
-                parts.append(self._vectors.vectors(live.index, positives).embedding)
-            wrong = self._vectors.vectors(live.index, negatives).embedding if negatives else parts[0][:0]
+                parts.append(self._vectors.retrieve_vectors(live.index, positives).embedding)
+            wrong = self._vectors.retrieve_vectors(live.index, negatives).embedding if negatives else parts[0][:0]
         return Examples(np.concatenate(parts), wrong, positives, half, pixels)
 
     def halves(
@@ -108,7 +108,7 @@ class ExampleReader:
         if not ids:
             return []
         with timer.stage("search"):
-            tiles = self._vectors.get(live.index, ids)
+            tiles = self._vectors.retrieve(live.index, ids)
         made_by = model.card.files.get(ENCODER_FILE, ""), model.card.files.get(QUERY_HALF_FILE, "")
         keys = [(*made_by, point, tiles[point].content_hash) for point in ids]
         with self._lock:

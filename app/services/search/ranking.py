@@ -132,7 +132,7 @@ class Pages:
 
     def _first(self, asked: Asked, limit: int, after: Cursor | None, *, has_pairs: bool) -> Shortlist:
         if has_pairs:
-            return self._vectors.shortlist(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after)
+            return self._vectors.search_with_pairs(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after)
         return Shortlist.of(self._vectors.search(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after))
 
 

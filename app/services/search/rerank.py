@@ -15,7 +15,7 @@ from app.domain.search import Reranking, RerankWish, SearchQuery
 from app.errors import InvalidBundle, InvalidInput, NotFound
 from app.ports import Inference
 from app.services.catalogue.models import ModelService
-from app.services.search.rerank_latency import Pace
+from app.services.search.rerank_latency import RerankLatency
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Reranker:
 
     def __init__(self, models: ModelService) -> None:
         self._models = models
-        self._pace = Pace()
+        self._latency = RerankLatency()
 
     def plan(self, collection: Collection, model_id: str, query: SearchQuery, examples: int) -> Plan | None:
         """How a search is re-ranked; None if it is not. examples: how many each candidate is compared with.
@@ -94,7 +94,7 @@ class Reranker:
         """
         start = time.perf_counter()
         said = np.stack([plan.model.log_odds(half, pairs) for half in halves])  # (E, M)
-        self._pace.note(plan.model.card.id, len(pairs) * len(halves), (time.perf_counter() - start) * 1000)
+        self._latency.note(plan.model.card.id, len(pairs) * len(halves), (time.perf_counter() - start) * 1000)
         is_same = cosines >= SAME
         log_odds = said.mean(axis=0, dtype=np.float64)
         log_odds = np.where(is_same, log_odds.max(initial=-np.inf), log_odds)
@@ -119,7 +119,7 @@ class Reranker:
             if wish.depth is not None or wish.budget_ms is not None:
                 raise InvalidInput(f"rerank: model {model_id!r} has no matcher to re-rank with; leave `rerank` out")
             return None
-        self._pace.prime(model)
+        self._latency.prime(model)
         fusion = matcher.fusion
         has_a_say = (fusion is not None and fusion.weight > 0) or matcher.calibration is not None
         if not is_wish and not has_a_say:
@@ -127,7 +127,7 @@ class Reranker:
         if begun is not None:
             depth = begun.depth
         elif wish.budget_ms is not None:
-            depth = self._pace.depth(model, wish.budget_ms, examples)
+            depth = self._latency.depth(model, wish.budget_ms, examples)
         else:
             depth = wish.depth or (DEPTH if fusion is None else fusion.depth)
         weight = UNLEARNED if fusion is None else fusion.weight

@@ -12,12 +12,12 @@ from app.ports import Inference
 
 MIN_DEPTH = 10
 PRIME = 64
-"""Pairs of the two runs, the second of them timed, with which a model's pace is first measured."""
+"""Pairs of the two runs, the second of them timed, with which a model's latency is first measured."""
 NEWEST = 0.2
 """The share of the newest run in the estimate."""
 
 
-class Pace:
+class RerankLatency:
     """Milliseconds a pair, by model. Thread-safe."""
 
     def __init__(self) -> None:

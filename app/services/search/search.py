@@ -121,7 +121,7 @@ class SearchService:
         mean = examples.positives[:examined].mean(axis=0, dtype=np.float64)
         if examined == len(examples.positives) and len(examples.negatives) == 0:
             return head.similarities * np.linalg.norm(mean)  # the direction is that of the mean
-        return np.asarray(self._vectors.vectors(index, head.ids).embedding @ mean, np.float64)
+        return np.asarray(self._vectors.retrieve_vectors(index, head.ids).embedding @ mean, np.float64)
 
     def _matched(self, index: str, filter: TileFilter) -> int:
         """How many tiles qualify. The excluded ones are counted apart, so that the store sees the same filter again."""

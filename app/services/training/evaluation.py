@@ -17,7 +17,7 @@ from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.models import ModelService
 from app.services.jobs.folders import JobFolders
 from app.services.jobs.processes import Inputs, Process
-from app.services.jobs.sub_progress import PartContext
+from app.services.jobs.sub_progress import SubProgress
 from app.services.training.subject import Subject, Subjects
 from app.services.training.training_files import Manifest
 
@@ -118,10 +118,10 @@ class EvaluationService:
     def _measure(self, subject: Subject, folder: Path, context: JobContext) -> dict[str, Any]:
         classes = subject.classes.kept
         base = self._models.copy_bundle(subject.live.model, folder / "base")
-        counts = self._subjects.files(subject).write(folder, classes, PartContext(context, 0, FILES_SHARE), features=False)
+        counts = self._subjects.files(subject).write(folder, classes, SubProgress(context, 0, FILES_SHARE), features=False)
         title = subject.collection.title or subject.collection.id
         Manifest(subject.live.model, title, subject.collection.id, base, classes, seed=0).write(folder)
-        result = self._run_child(PartContext(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
+        result = self._run_child(SubProgress(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
         return {**result, **counts}
 
     def _decide(self, subject: Subject, result: dict[str, Any]) -> dict[str, Any] | None:

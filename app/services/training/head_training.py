@@ -11,7 +11,7 @@ from app.errors import InvalidInput
 from app.ports import AskChild, JobContext, RunChild, VectorStore
 from app.services.catalogue.models import ModelService
 from app.services.jobs.folders import JobFolders
-from app.services.jobs.sub_progress import PartContext
+from app.services.jobs.sub_progress import SubProgress
 from app.services.training.subject import Subject, Subjects
 from app.services.training.training import TrainInputs
 from app.services.training.training_files import Manifest
@@ -51,7 +51,7 @@ class HeadTraining:
         advice = "re-index it with a model that does, such as the default one, or train another recipe"
         if not subject.card.feature_dimension:
             raise InvalidInput(f"the recipe 'head' needs features, and model {subject.card.id!r} gives none; {advice}")
-        if self._vectors.scan(subject.live.index, limit=1, features=True).embeddings.feature is None:
+        if self._vectors.scroll_vectors(subject.live.index, limit=1, features=True).embeddings.feature is None:
             raise InvalidInput(f"the index of {subject.collection.id!r} holds no features; {advice}")
         if inputs.settings:
             self._ask_child(DESCRIBE, [json.dumps(dict(inputs.settings))])
@@ -63,7 +63,7 @@ class HeadTraining:
         shutil.rmtree(bundle, ignore_errors=True)
         base = self._models.copy_bundle(subject.live.model, folder / "base")
         files = self._subjects.files(subject)
-        counts = files.write(folder, subject.classes.kept, PartContext(context, 0, FILES_SHARE), features=True)
+        counts = files.write(folder, subject.classes.kept, SubProgress(context, 0, FILES_SHARE), features=True)
         title = inputs.title or f"{subject.collection.title or subject.collection.id}, head"
         Manifest(
             id=model_id,
@@ -74,5 +74,5 @@ class HeadTraining:
             seed=inputs.seed,
             recipe=dict(inputs.settings),
         ).write(folder)
-        result = self._run_child(PartContext(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
+        result = self._run_child(SubProgress(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
         return {**result, **counts}

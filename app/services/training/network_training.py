@@ -15,7 +15,7 @@ from app.ports import AskChild, Blobs, JobContext, RunChild, VectorStore
 from app.python_modules import missing_modules
 from app.services.catalogue.models import ModelService
 from app.services.jobs.folders import JobFolders
-from app.services.jobs.sub_progress import PartContext
+from app.services.jobs.sub_progress import SubProgress
 from app.services.training.image_export import LABELLED, UNLABELLED, ImageExport
 from app.services.training.progress_lines import TrainingLines
 from app.services.training.stored_pixels import StoredPixels
@@ -85,9 +85,9 @@ class FullTraining:
     def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
         """Write the images, run the program, which goes on from its checkpoints; the new model's figures."""
         bundle = folder / "bundle" / model_id
-        plan = self._plan(subject, inputs, bundle, folder, PartContext(context, 0, EXPORT_SHARE))
+        plan = self._plan(subject, inputs, bundle, folder, SubProgress(context, 0, EXPORT_SHARE))
         if not bundle.exists():
-            part = PartContext(context, EXPORT_SHARE, 100)
+            part = SubProgress(context, EXPORT_SHARE, 100)
             self._run_child(part, PROGRAM, plan["arguments"], folder=folder, translate=TrainingLines().translate)
         card = ModelCard.model_validate_json((bundle / "card.json").read_bytes())
         return {"metrics": card.metrics, **plan["counts"]}

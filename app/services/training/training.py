@@ -21,7 +21,7 @@ from app.ports import JobContext, JobQueue, JobStore, Locks
 from app.services.catalogue.models import ModelService
 from app.services.jobs.folders import JobFolders
 from app.services.jobs.processes import Inputs, Process
-from app.services.jobs.sub_progress import PartContext
+from app.services.jobs.sub_progress import SubProgress
 from app.services.training.subject import Subject, Subjects
 
 KIND = "train"
@@ -164,7 +164,7 @@ class TrainingService:
             return result
         subject = self._subjects.of(inputs.collection)
         training = self._training(inputs)
-        made = training.train(subject, inputs, model_id, folder, PartContext(context, 0, 98))
+        made = training.train(subject, inputs, model_id, folder, SubProgress(context, 0, 98))
         result = {**made, "classes": subject.classes.kept, "left_out": subject.classes.left_out}
         replace_file(done, json.dumps(result).encode())
         return result

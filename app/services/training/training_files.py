@@ -119,7 +119,7 @@ class TrainingFiles:
             after: str | None = None
             while True:
                 context.check()
-                page = self._vectors.scan(self._index, limit=SCANNED, after=after, features=features)
+                page = self._vectors.scroll_vectors(self._index, limit=SCANNED, after=after, features=features)
                 made.append(page.embeddings.embedding)
                 if deep is not None and page.tiles:
                     if page.embeddings.feature is None:
@@ -149,9 +149,9 @@ class TrainingFiles:
     def _pictures(self, rows: list[int], labels: _Labels) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
         """Row, pair half and pixels of those tiles that are still there and can be read."""
         row_of = {labels.tile_id(row): row for row in rows}
-        tiles = self._vectors.get(self._index, list(row_of))
+        tiles = self._vectors.retrieve(self._index, list(row_of))
         try:
-            halves = self._vectors.vectors(self._index, list(tiles)).pair
+            halves = self._vectors.retrieve_vectors(self._index, list(tiles)).pair
         except NotFound:  # one was deleted between the two reads: not worth another
             return
         if halves is None:

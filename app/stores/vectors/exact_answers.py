@@ -39,13 +39,13 @@ class Engine(Protocol):
     def size(self) -> int:
         """Number of points."""
 
-    def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+    def search(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
         """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order."""
 
-    def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+    def scroll(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
         """Up to `limit` points by id ascending, from the id `start` on."""
 
-    def fetch(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
         """Payload fields by id; unknown ids are absent."""
 
     def count(self, where: Where) -> int:
@@ -57,7 +57,7 @@ class Engine(Protocol):
     def facet(self, key: str, where: Where) -> dict[str, int]:
         """Exact counts of all values of a keyword field."""
 
-    def extreme(self, key: str, *, largest: bool) -> Any | None:
+    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
         """The largest or smallest value of an indexed number or time field; None without any."""
 
 
@@ -69,7 +69,7 @@ def search(
     return [Hit(to_tile(point, payload), score) for score, point, payload in found]
 
 
-def shortlist(
+def search_with_pairs(
     engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
 ) -> Shortlist:
     """See `VectorStore.shortlist`."""
@@ -104,7 +104,7 @@ def _search(
     known: dict[str, Payload | None] = {}
     while True:
         wanted = plan.wanted if plan.wanted <= _CHUNK else min(plan.wanted, engine.size() + 1)
-        ranked = engine.rank(vector, wanted, plan.where)
+        ranked = engine.search(vector, wanted, plan.where)
         is_all = len(ranked) < wanted
         behind = _behind([hit for hit in _ordered(ranked, is_all=is_all) if hit[1] not in excluded], after)
         found = _first_accepted(engine, behind, limit, region, known, fields)
@@ -184,15 +184,15 @@ def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> l
 
 def extent(engine: Engine) -> Extent:
     """See `VectorStore.extent`; four look-ups at the ends of sorted indexes."""
-    ends = [engine.extreme(key, largest=key in ("east", "north")) for key in BOUNDS_FIELDS]
-    first, last = (engine.extreme(DATETIME_INDEX, largest=largest) for largest in (False, True))
+    ends = [engine.min_or_max(key, largest=key in ("east", "north")) for key in BOUNDS_FIELDS]
+    first, last = (engine.min_or_max(DATETIME_INDEX, largest=largest) for largest in (False, True))
     interval = None if first is None or last is None else Interval(parse_instant(first), parse_instant(last))
     return Extent(None if None in ends else Bounds(*map(float, ends)), interval)  # type: ignore[arg-type]
 
 
 def reach(engine: Engine) -> Reach | None:
     """How far tiles stretch; None if none has a place."""
-    lon, lat = (engine.extreme(key, largest=True) for key in ("half_width", "half_height"))
+    lon, lat = (engine.min_or_max(key, largest=True) for key in ("half_width", "half_height"))
     return None if lon is None or lat is None else Reach(float(lon), float(lat))
 
 
@@ -224,7 +224,7 @@ def _first_accepted(
     while start < len(ranked) and len(found) < limit:
         chunk = ranked[start : start + max(limit - len(found), 1 if region is None else 32)]
         start += len(chunk)
-        new = engine.fetch([point for _, point in chunk if point not in known], fields)
+        new = engine.retrieve([point for _, point in chunk if point not in known], fields)
         kept = _kept(region, list(new.values()))
         known.update({point: payload if keep else None for (point, payload), keep in zip(new.items(), kept, strict=True)})
         records = ((score, point, known.get(point)) for score, point in chunk)
@@ -240,7 +240,7 @@ def _chunks(
     engine: Engine, where: Where, size: int, after: str | None, fields: Sequence[str]
 ) -> Iterator[list[tuple[str, Payload]]]:
     """All points by id, behind `after`, in lists of about `size`."""
-    return chunks(lambda start: engine.page(size, start, where, fields), size, after)
+    return chunks(lambda start: engine.scroll(size, start, where, fields), size, after)
 
 
 def _refined(engine: Engine, region: Region, where: Where, fields: Sequence[str]) -> list[Payload] | None:

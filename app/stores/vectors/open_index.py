@@ -22,22 +22,22 @@ class Index(exact_answers.Engine, Protocol):
     def generation(self) -> int:
         """A number that changes with every write."""
 
-    def put(self, points: Sequence[Point]) -> None:
+    def upsert(self, points: Sequence[Point]) -> None:
         """Write whole points."""
 
     def set_payloads(self, payloads: dict[str, Payload]) -> None:
         """Replace the named payload fields of points; unknown ids are ignored. A null removes the field."""
 
-    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+    def set_payload(self, ids: Sequence[str], fields: Payload) -> None:
         """Set payload fields to the same values in all these points; unknown ids are ignored."""
 
-    def remove(self, ids: Sequence[str]) -> None:
+    def delete(self, ids: Sequence[str]) -> None:
         """Delete points; unknown ids are ignored."""
 
-    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
+    def retrieve_points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
         """Vectors with `feature` and `pair`; unknown ids are absent."""
 
-    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+    def scroll_points(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
         """Up to `limit` points by id ascending, from the id `start` on, with these payload fields (None: all)."""
 
     def flush(self) -> None:
@@ -46,4 +46,4 @@ class Index(exact_answers.Engine, Protocol):
 
 def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
     """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
-    return chunks(lambda start: index.walk(size, start, fields), size)
+    return chunks(lambda start: index.scroll_points(size, start, fields), size)

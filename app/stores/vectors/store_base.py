@@ -32,9 +32,9 @@ from app.stores.vectors.payload import (
 )
 from app.stores.vectors.snapshots import open_snapshot, write_snapshot
 
-Remake = Callable[[Embeddings], NDArray[np.float32] | None]
+Transform = Callable[[Embeddings], NDArray[np.float32] | None]
 Step = Callable[[int, bool], None]
-"""See `VectorStore.recast`."""
+"""See `VectorStore.copy_with_vectors`."""
 
 _BATCH = 100
 _PART = 1000
@@ -60,7 +60,7 @@ class IndexedStore(VectorStore):
         for at in range(0, len(tiles), _BATCH):
             part = slice(at, at + _BATCH)
             rows = vectors.embedding[part].tolist()
-            opened.put(list(zip((tile.id for tile in tiles[part]), rows, payloads[part], strict=True)))
+            opened.upsert(list(zip((tile.id for tile in tiles[part]), rows, payloads[part], strict=True)))
 
     @override
     def flush(self, index: str) -> None:
@@ -73,23 +73,25 @@ class IndexedStore(VectorStore):
         return exact_answers.search(self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after)
 
     @override
-    def shortlist(
+    def search_with_pairs(
         self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
     ) -> Shortlist:
-        return exact_answers.shortlist(self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after)
+        return exact_answers.search_with_pairs(
+            self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after
+        )
 
     @override
     def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
         return exact_answers.scroll(self._index(index), limit=limit, tile_filter=filter, after=after)
 
     @override
-    def get(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
-        return {point: to_tile(point, payload) for point, payload in self._index(index).fetch(ids, RECORD_FIELDS).items()}
+    def retrieve(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
+        return {point: to_tile(point, payload) for point, payload in self._index(index).retrieve(ids, RECORD_FIELDS).items()}
 
     @override
-    def vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
+    def retrieve_vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
         opened = self._index(index)
-        found = opened.points(ids)
+        found = opened.retrieve_points(ids)
         missing = next((point for point in ids if point not in found), None)
         if missing is not None:
             raise NotFound(f"no tile {missing} in index {index!r}")
@@ -98,15 +100,15 @@ class IndexedStore(VectorStore):
         return Embeddings(rows, features_of(payloads), pairs_of(payloads))
 
     @override
-    def sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
+    def scroll_sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
         # One may be `after` itself, one tells whether there are more.
-        rows = self._index(index).page(limit + 2, after, EVERYTHING, [SOURCE_FIELD])
+        rows = self._index(index).scroll(limit + 2, after, EVERYTHING, [SOURCE_FIELD])
         rows = rows[1:] if rows and rows[0][0] == after else rows
         found = [(point, str(payload[SOURCE_FIELD])) for point, payload in rows[:limit]]
         return SourcePage(found, found[-1][0] if len(rows) > limit and found else None)
 
     @override
-    def scan(
+    def scroll_vectors(
         self, index: str, *, limit: int, after: str | None = None, features: bool = False, pairs: bool = False
     ) -> VectorPage:
         opened = self._index(index)
@@ -118,10 +120,10 @@ class IndexedStore(VectorStore):
         return VectorPage([to_tile(point, payload) for point, _, payload in points], vectors, following)
 
     @override
-    def recast(self, source: str, target: str, remake: Remake, *, step: Step, pairs: bool = True) -> bool:
+    def copy_with_vectors(self, source: str, target: str, transform: Transform, *, step: Step, pairs: bool = True) -> bool:
         opened, done = self._index(source), 0
         for points in parts_of(opened, _BATCH):
-            made = remade(points, opened.dimension, remake)
+            made = transformed(points, opened.dimension, transform)
             if made is None:
                 return False
             if not done:
@@ -130,7 +132,7 @@ class IndexedStore(VectorStore):
                 for _, _, payload in points:
                     payload.pop(PAIR_FIELD, None)
             rows = made.tolist()
-            self._index(target).put([(point, row, payload) for (point, _, payload), row in zip(points, rows, strict=True)])
+            self._index(target).upsert([(point, row, payload) for (point, _, payload), row in zip(points, rows, strict=True)])
             done += len(points)
             step(done, True)
         if done:
@@ -150,26 +152,26 @@ class IndexedStore(VectorStore):
         return exact_answers.extent(self._index(index))
 
     @override
-    def update(self, index: str, tiles: Sequence[Tile]) -> None:
+    def set_records(self, index: str, tiles: Sequence[Tile]) -> None:
         opened = self._index(index)
         for at in range(0, len(tiles), _BATCH):
             opened.set_payloads({tile.id: to_payload(tile) for tile in tiles[at : at + _BATCH]})
 
     @override
-    def relabel(self, index: str, labels: Mapping[str, tuple[str, ...]]) -> None:
+    def set_labels(self, index: str, labels: Mapping[str, tuple[str, ...]]) -> None:
         opened = self._index(index)
         alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
         for point, wanted in labels.items():
             alike[wanted].append(point)
         for wanted, ids in alike.items():
             for at in range(0, len(ids), _BATCH):
-                opened.set_fields(ids[at : at + _BATCH], {LABELS_FIELD: list(wanted)})
+                opened.set_payload(ids[at : at + _BATCH], {LABELS_FIELD: list(wanted)})
 
     @override
     def delete(self, index: str, ids: Sequence[str]) -> None:
         opened = self._index(index)
         for at in range(0, len(ids), _PART):
-            opened.remove(ids[at : at + _PART])
+            opened.delete(ids[at : at + _PART])
 
     def snapshot(self, index: str, target: Path) -> None:
         """See `VectorStore`; what tiles written meanwhile come to, see `write_snapshot`."""
@@ -187,7 +189,7 @@ class IndexedStore(VectorStore):
             try:
                 opened = self._index(index)
                 for points in snapshot.parts(_BATCH):
-                    opened.put(points)
+                    opened.upsert(points)
                 opened.flush()
                 is_whole = True
             finally:
@@ -204,16 +206,16 @@ class IndexedStore(VectorStore):
 
 def _behind(index: Index, limit: int, after: str | None, fields: Sequence[str] | None = None) -> tuple[list[Point], str | None]:
     """Up to `limit` points behind the id `after`, and the id to go on after."""
-    points = index.walk(limit + 2, after, fields)  # one may be `after` itself, one tells whether there are more
+    points = index.scroll_points(limit + 2, after, fields)  # one may be `after` itself, one tells whether there are more
     points = points[1:] if points and points[0][0] == after else points
     shown = points[:limit]
     return shown, shown[-1][0] if shown and len(points) > limit else None
 
 
-def remade(points: Sequence[Point], dimension: int, remake: Remake) -> NDArray[np.float32] | None:
-    """What `remake` makes of points that were read with their feature."""
+def transformed(points: Sequence[Point], dimension: int, transform: Transform) -> NDArray[np.float32] | None:
+    """What `transform` makes of points that were read with their feature."""
     rows = np.array([vector for _, vector, _ in points], np.float32).reshape(len(points), dimension)
-    return remake(Embeddings(rows, features_of([payload for _, _, payload in points])))
+    return transform(Embeddings(rows, features_of([payload for _, _, payload in points])))
 
 
 def _check_vectors(index: str, dimension: int, tiles: int, vectors: Embeddings) -> None:

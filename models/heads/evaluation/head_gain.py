@@ -18,7 +18,7 @@ from models.heads.evaluation.pair_scores import PairScorer
 from models.heads.evaluation.recalibrate import Recalibration
 from models.heads.inputs import Inputs
 from models.heads.linear_head import Head
-from models.heads.progress import Tell
+from models.heads.progress import ProgressCallback
 from models.heads.write_bundle import learned_matcher
 
 PROTOCOL = "labelled tiles that are held out query each other; relevant is what shares a label"
@@ -61,7 +61,7 @@ def measure_heads(
     heads: tuple[Head, Head],
     scorer: PairScorer | None,
     learned: Recalibration,
-    tell: Tell,
+    progress: ProgressCallback,
 ) -> Measured | None:
     """Compare two heads, the base's first; None where no held-out tile shares a label with another.
 
@@ -82,7 +82,7 @@ def measure_heads(
     queries = reports[0].queries - reports[0].without_match
     if scorer is None:
         return Measured(queries, before, after)
-    return Measured(queries, before, after, *_with_matcher(inputs, features, heads[1], scorer, learned, tell))
+    return Measured(queries, before, after, *_with_matcher(inputs, features, heads[1], scorer, learned, progress))
 
 
 def _with_matcher(
@@ -91,7 +91,7 @@ def _with_matcher(
     head: Head,
     scorer: PairScorer,
     learned: Recalibration,
-    tell: Tell,
+    progress: ProgressCallback,
 ) -> tuple[tuple[Quality, Quality] | None, tuple[float, float] | None]:
     base = inputs.card.matcher
     if inputs.matcher is None or base is None:
@@ -109,7 +109,7 @@ def _with_matcher(
         queries=MOST_QUERIES,
         depth=depth,
         seed=inputs.manifest.seed,
-        tell=tell,
+        progress=progress,
     )
     report = ranked.reranked((weight,))
     pairs = ranked.pairs()

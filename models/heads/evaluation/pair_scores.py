@@ -18,7 +18,7 @@ from models.evaluation.metrics.ranking import Neighbours, nearest
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, two_stage
 from models.heads.inputs import PairInputs
-from models.heads.progress import Tell
+from models.heads.progress import ProgressCallback
 
 
 class Ranked(NamedTuple):
@@ -81,7 +81,7 @@ class PairScorer:
         queries: int,
         depth: int,
         seed: int,
-        tell: Tell,
+        progress: ProgressCallback,
     ) -> Ranked:
         """Rank tiles for some of themselves and score the first `depth` places.
 
@@ -94,5 +94,5 @@ class PairScorer:
             tile = self._inputs.pixels[places[query]][np.newaxis]
             half = self._matcher.half(self._encoder(tile, ("map",))["map"])[0]
             log_odds[row] = self._matcher.log_odds(half, self._inputs.pairs[places[found]])
-            tell(100 * (row + 1) / len(own), "looking at pairs of labelled tiles")
+            progress(100 * (row + 1) / len(own), "looking at pairs of labelled tiles")
         return Ranked(embeddings, labels, own, shortlist, log_odds)

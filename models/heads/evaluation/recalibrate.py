@@ -16,7 +16,7 @@ from models.evaluation.metrics.calibration import ScoredPairs, fit_platt
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, safe_weight
 from models.heads.evaluation.pair_scores import PairScorer, Ranked
-from models.heads.progress import Tell, part_of
+from models.heads.progress import ProgressCallback, sub_progress
 
 QUERIES = 240
 """Labelled tiles that ask, of all folds together."""
@@ -47,7 +47,7 @@ def recalibrate(
     folds: NDArray[np.intp],
     tiles: int,
     seed: int,
-    tell: Tell,
+    progress: ProgressCallback,
 ) -> Recalibration:
     """Fit calibration and weight to the shortlists of each fold.
 
@@ -62,10 +62,12 @@ def recalibrate(
     groups = [rows for rows in groups if len(rows) > 1]
     ranked = []
     for number, rows in enumerate(groups):
-        own = part_of(tell, 100 * number / len(groups), 100 * (number + 1) / len(groups))
+        own = sub_progress(progress, 100 * number / len(groups), 100 * (number + 1) / len(groups))
         queries = QUERIES // len(groups)
         ranked.append(
-            scorer.rank(places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=base[1], seed=seed, tell=own)
+            scorer.rank(
+                places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=base[1], seed=seed, progress=own
+            )
         )
     return _learn(ranked, base, max(NEAREST, base[1] / tiles))
 

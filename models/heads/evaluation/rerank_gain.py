@@ -15,7 +15,7 @@ from models.evaluation.report.sections import rerank_section, shortlist_calibrat
 from models.heads.evaluation.asked_tiles import Asked
 from models.heads.evaluation.pair_scores import PairScorer
 from models.heads.inputs import Inputs
-from models.heads.progress import Tell
+from models.heads.progress import ProgressCallback
 
 QUERIES = 300
 NO_LOSS = 0.0005
@@ -67,7 +67,7 @@ class RerankValue:
         return {"rerank": {"weight": self.weight, **self.report.to_dict()}, "calibration": calibration}
 
 
-def measure_reranking(inputs: Inputs, asked: Asked, tell: Tell) -> RerankValue | None:
+def measure_reranking(inputs: Inputs, asked: Asked, progress: ProgressCallback) -> RerankValue | None:
     """Re-rank the asked tiles whose pixels are known; None without a matcher, or where none of them shares a label."""
     matcher = inputs.card.matcher
     if inputs.matcher is None or matcher is None:
@@ -84,7 +84,7 @@ def measure_reranking(inputs: Inputs, asked: Asked, tell: Tell) -> RerankValue |
         queries=QUERIES,
         depth=depth,
         seed=inputs.manifest.seed,
-        tell=tell,
+        progress=progress,
     )
     report = ranked.reranked(sorted({*WEIGHTS, weight}))
     if report is None:

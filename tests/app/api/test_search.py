@@ -77,8 +77,8 @@ def test_scores_are_the_cosines_of_the_embeddings(service: Service, archive: tup
     vectors, index = service.container.vectors, service.container.collections.live(collection).index
     answer = search(service, collection, positives=[ids["s000-0.png"]], limit=1000)
     found = [feature["id"] for feature in answer["features"]]
-    query = vectors.vectors(index, [ids["s000-0.png"]]).embedding[0]
-    cosines = vectors.vectors(index, found).embedding @ query
+    query = vectors.retrieve_vectors(index, [ids["s000-0.png"]]).embedding[0]
+    cosines = vectors.retrieve_vectors(index, found).embedding @ query
     scores = [feature["properties"]["score"] for feature in answer["features"]]
     np.testing.assert_allclose(scores, cosines, atol=1e-5)
     assert scores == sorted(scores, reverse=True)

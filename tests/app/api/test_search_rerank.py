@@ -71,7 +71,7 @@ def shortlisted(
     index = service.container.collections.live(COLLECTION).index
     store = service.container.vectors
     tiles = [tile for tile in store.scroll(index, limit=100, filter=TileFilter()).tiles if tile.id not in excluded]
-    kept = store.vectors(index, [tile.id for tile in tiles])
+    kept = store.retrieve_vectors(index, [tile.id for tile in tiles])
     assert kept.pair is not None
     log_odds = np.mean([model.log_odds(half, kept.pair) for half in halves[:examined]], axis=0)
     similarity, cosine = kept.embedding @ direction, kept.embedding @ wanted.embedding[:examined].mean(axis=0)

@@ -10,15 +10,16 @@ from app.atomic_files import sync_tree
 from app.errors import ModelMismatch
 from app.stores.vectors.edge.edge_index import EdgeIndex
 from app.stores.vectors.open_index import parts_of
-from app.stores.vectors.store_base import Remake, Step, remade
+from app.stores.vectors.store_base import Step, Transform, transformed
 
 _BATCH = 50
 """So few that a search waits for a millisecond at most."""
 
 
-def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserve: int) -> EdgeIndex | None:
-    """Copy `source` into the new folder `shard`, under the embeddings that `remake` makes: the copy, open and durable, or None
-    if there are some that it cannot make.
+def copy_with_vectors(source: EdgeIndex, shard: Path, transform: Transform, step: Step, *, reserve: int) -> EdgeIndex | None:
+    """Copy `source` into the new folder `shard` with the embeddings that `transform` returns.
+
+    Returns the copy, open and durable, or None if `transform` cannot compute some of them.
 
     step: called after each few tiles with how many are done. reserve: as for `EdgeIndex`.
 
@@ -29,7 +30,7 @@ def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserv
     copy = EdgeIndex(shard, source.dimension, reserve=reserve)
     is_whole = False
     try:
-        is_whole = _embed_anew(copy, remake, step)
+        is_whole = _transform_in_place(copy, transform, step)
         if is_whole:
             sync_tree(shard)  # the engine's own flush would hold the interpreter while it waits for the disk
             copy.flush()
@@ -39,10 +40,10 @@ def recast(source: EdgeIndex, shard: Path, remake: Remake, step: Step, *, reserv
     return copy if is_whole else None
 
 
-def _embed_anew(index: EdgeIndex, remake: Remake, step: Step) -> bool:
+def _transform_in_place(index: EdgeIndex, transform: Transform, step: Step) -> bool:
     done = 0
     for points in parts_of(index, _BATCH, ["feature"]):
-        made = remade(points, index.dimension, remake)
+        made = transformed(points, index.dimension, transform)
         if made is None:
             return False
         if made.shape[1] != index.dimension:

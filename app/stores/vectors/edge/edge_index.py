@@ -75,21 +75,21 @@ class EdgeIndex(Index):
             return shard.info().points_count
 
     @override
-    def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+    def search(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
         query = edge.Query.Nearest(vector.tolist())
         with self._open() as shard:
             found = shard.search(edge.SearchRequest(query=query, limit=limit, filter=_filter(where), with_payload=False))
         return [(str(point.id), point.score) for point in found]
 
     @override
-    def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+    def scroll(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
         request = edge.ScrollRequest(offset=start, limit=limit, filter=_filter(where), with_payload=list(fields))
         with self._open() as shard:
             records, _ = shard.scroll(request)
         return [(str(record.id), record.payload or {}) for record in records]
 
     @override
-    def fetch(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
         if not ids:
             return {}
         with self._open() as shard:
@@ -111,41 +111,41 @@ class EdgeIndex(Index):
             return {str(hit.value): hit.count for hit in shard.facet(request).hits}
 
     @override
-    def extreme(self, key: str, *, largest: bool) -> Any | None:
+    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
         order = edge.OrderBy(key, direction=edge.Direction.Desc if largest else edge.Direction.Asc)
         with self._open() as shard:
             records, _ = shard.scroll(edge.ScrollRequest(limit=1, order_by=order, with_payload=[key]))
         return (records[0].payload or {}).get(key) if records else None
 
     @override
-    def put(self, points: Sequence[Point]) -> None:
+    def upsert(self, points: Sequence[Point]) -> None:
         self._write([edge.UpdateOperation.upsert_points([edge.Point(*point) for point in points])])
 
     @override
     def set_payloads(self, payloads: dict[str, Payload]) -> None:
         with self._writing:
-            known = self.fetch(list(payloads), [])
+            known = self.retrieve(list(payloads), [])
             self._write([edge.UpdateOperation.set_payload([point], payloads[point]) for point in known])
 
     @override
-    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
+    def set_payload(self, ids: Sequence[str], fields: Payload) -> None:
         with self._writing:
-            known: list[int | UUID | str] = list(self.fetch(ids, []))
+            known: list[int | UUID | str] = list(self.retrieve(ids, []))
             if known:
                 self._write([edge.UpdateOperation.set_payload(known, fields)])
 
     @override
-    def remove(self, ids: Sequence[str]) -> None:
+    def delete(self, ids: Sequence[str]) -> None:
         self._write([edge.UpdateOperation.delete_points(list(ids))])
 
     @override
-    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
+    def retrieve_points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
         with self._open() as shard:
             records = shard.retrieve(list(ids), VECTOR_FIELDS, True) if ids else []
         return {str(record.id): (_vector(record), record.payload or {}) for record in records}
 
     @override
-    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+    def scroll_points(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
         payload = True if fields is None else list(fields)
         with self._open() as shard:
             records, _ = shard.scroll(edge.ScrollRequest(offset=start, limit=limit, with_payload=payload, with_vector=True))

@@ -24,9 +24,9 @@ from app.atomic_files import replace_file, sync
 from app.domain.search import TileFilter
 from app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from app.stores.vectors import exact_answers
-from app.stores.vectors.edge.copy_shard import recast
+from app.stores.vectors.edge.copy_shard import copy_with_vectors
 from app.stores.vectors.edge.edge_index import EdgeIndex, check_space
-from app.stores.vectors.store_base import IndexedStore, Remake, Step, remade
+from app.stores.vectors.store_base import IndexedStore, Step, Transform, transformed
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PART = ".part-"
@@ -65,21 +65,21 @@ class EdgeVectorStore(IndexedStore):
             sync(self._root)
 
     @override
-    def recast(self, source: str, target: str, remake: Remake, *, step: Step, pairs: bool = True) -> bool:
+    def copy_with_vectors(self, source: str, target: str, transform: Transform, *, step: Step, pairs: bool = True) -> bool:
         opened, folder = self._index(source), self._folder(target)
-        sample = opened.walk(1, None, ["feature"])
-        made = remade(sample, opened.dimension, remake) if sample else None
+        sample = opened.scroll_points(1, None, ["feature"])
+        made = transformed(sample, opened.dimension, transform) if sample else None
         if made is None:
             return False
         if made.shape[1] != opened.dimension or not pairs:
-            return super().recast(source, target, remake, step=step, pairs=pairs)
+            return super().copy_with_vectors(source, target, transform, step=step, pairs=pairs)
         try:
             folder.mkdir()
         except FileExistsError:
             raise Conflict(f"index {target!r} exists already") from None
         copy = None
         try:
-            copy = recast(opened, folder / "shard", remake, step, reserve=self._reserve)
+            copy = copy_with_vectors(opened, folder / "shard", transform, step, reserve=self._reserve)
             if copy is not None:
                 sync(self._root)
                 replace_file(folder / "index.json", json.dumps({"dimension": opened.dimension}).encode())

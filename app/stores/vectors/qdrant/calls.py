@@ -14,7 +14,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from app.errors import Conflict, DyadError, NotFound, OutOfSpace, Unavailable
-from app.ports.wait_limit import patience
+from app.ports.wait_limit import wait_limit
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Calls:
                 return call(*args, **kwargs)
             except (QdrantException, ApiException, grpc.RpcError) as error:
                 ours, passes = _translated(error)
-                if not passes or time.monotonic() - started + pause > patience(self._patience):
+                if not passes or time.monotonic() - started + pause > wait_limit(self._patience):
                     raise ours from (error if isinstance(ours, Unavailable) else None)
                 log.warning("%s; trying again", ours)
             time.sleep(pause * random.uniform(0.5, 1))

@@ -49,14 +49,14 @@ class QdrantIndex(Index):
         return self.count(EVERYTHING)
 
     @override
-    def rank(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+    def search(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
         if limit > _LONG_PAGE or self._are_few(where):
             return self._rank(vector, limit, where, EXACT)
         found = self._rank(vector, limit, where, self._options.by_graph(limit, is_filtered=where != EVERYTHING))
         return found if len(found) == limit else self._rank(vector, limit, where, EXACT)
 
     @override
-    def page(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+    def scroll(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
         records, _ = self._calls(
             self._client.scroll,
             self._name,
@@ -68,7 +68,7 @@ class QdrantIndex(Index):
         return [(str(record.id), record.payload or {}) for record in records]
 
     @override
-    def fetch(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
         if not ids:
             return {}
         records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=list(fields) or False)
@@ -91,13 +91,13 @@ class QdrantIndex(Index):
         return {str(hit.value): hit.count for hit in answer.hits}
 
     @override
-    def extreme(self, key: str, *, largest: bool) -> Any | None:
+    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
         order = models.OrderBy(key=key, direction=models.Direction.DESC if largest else models.Direction.ASC)
         records, _ = self._calls(self._client.scroll, self._name, limit=1, order_by=order, with_payload=[key])
         return (records[0].payload or {}).get(key) if records else None
 
     @override
-    def put(self, points: Sequence[Point]) -> None:
+    def upsert(self, points: Sequence[Point]) -> None:
         rows = [models.PointStruct(id=point, vector=vector, payload=payload) for point, vector, payload in points]
         self._calls(self._client.upsert, self._name, rows, wait=True)
 
@@ -105,30 +105,30 @@ class QdrantIndex(Index):
     def set_payloads(self, payloads: dict[str, Payload]) -> None:
         operations = [
             models.SetPayloadOperation(set_payload=models.SetPayload(payload=payloads[point], points=[point]))
-            for point in self.fetch(list(payloads), [])
+            for point in self.retrieve(list(payloads), [])
         ]
         if operations:
             self._calls(self._client.batch_update_points, self._name, operations, wait=True)
 
     @override
-    def set_fields(self, ids: Sequence[str], fields: Payload) -> None:
-        known = list(self.fetch(ids, []))
+    def set_payload(self, ids: Sequence[str], fields: Payload) -> None:
+        known = list(self.retrieve(ids, []))
         if known:
             self._calls(self._client.set_payload, self._name, fields, models.PointIdsList(points=[*known]), wait=True)
 
     @override
-    def remove(self, ids: Sequence[str]) -> None:
+    def delete(self, ids: Sequence[str]) -> None:
         self._calls(self._client.delete, self._name, models.PointIdsList(points=list(ids)), wait=True)
 
     @override
-    def points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
+    def retrieve_points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
         if not ids:
             return {}
         records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=VECTOR_FIELDS, with_vectors=True)
         return {str(record.id): (_vector(record), record.payload or {}) for record in records}
 
     @override
-    def walk(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
+    def scroll_points(self, limit: int, start: str | None, fields: Sequence[str] | None = None) -> list[Point]:
         payload = True if fields is None else list(fields)
         records, _ = self._calls(
             self._client.scroll, self._name, limit=limit, offset=start, with_payload=payload, with_vectors=True

@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 from typing_extensions import override
 
 from app.errors import Conflict, NotFound
-from app.ports.wait_limit import hurried
+from app.ports.wait_limit import limited_wait
 from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.format import add_fields, check_server, metadata, open_collection
 from app.stores.vectors.qdrant.options import QdrantOptions
@@ -110,7 +110,7 @@ class QdrantVectorStore(IndexedStore):
 
     @override
     def ping(self) -> None:
-        with hurried(0):
+        with limited_wait(0):
             self._calls(self._client.get_collections)
 
     @override

@@ -12,7 +12,7 @@ from app.domain.globs import Glob
 from app.domain.schedules import Source
 from app.errors import Cancelled, Forbidden, InvalidInput
 from app.ports import RemoteFiles, go_on
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import Rejection, SourceFile, list_files, unpack
 from app.services.schedules.downloads import Downloads
 from app.services.schedules.source_listing import SourceListing
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 def names(root: Path) -> list[str]:
     """The names of all that is found; rejections begin with `!`."""
-    found = list_files(root, "R", Roots((root,)))
+    found = list_files(root, "R", ReadPolicy((root,)))
     return [f"!{each.file_name}" if isinstance(each, Rejection) else each.name for each in found]
 
 
@@ -40,7 +40,7 @@ def test_all_files_below_in_order(root: Path) -> None:
 
 
 def test_a_file_is_itself(root: Path) -> None:
-    assert list(list_files(root / "a.tif", "A", Roots((root,)))) == [SourceFile("A", root / "a.tif")]
+    assert list(list_files(root / "a.tif", "A", ReadPolicy((root,)))) == [SourceFile("A", root / "a.tif")]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_file_is_itself(root: Path) -> None:
 def test_only_what_a_pattern_matches(root: Path, pattern: str, found: list[str]) -> None:
     glob = Glob.parse(f"{root}/{pattern}")
     base = "R" + str(glob.base).removeprefix(str(root))
-    listed = list_files(glob.base, base, Roots((root,)), glob)
+    listed = list_files(glob.base, base, ReadPolicy((root,)), glob)
     assert [each.name for each in listed if isinstance(each, SourceFile)] == found
 
 
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_read_is_a_rejection(root: Path) -> None:
         at, parent = os.open("n" * 200, os.O_RDONLY, dir_fd=at), at
         os.close(parent)
     os.close(at)
-    listed = list(list_files(root, "R", Roots((root,))))
+    listed = list(list_files(root, "R", ReadPolicy((root,))))
     (rejection,) = (each for each in listed if isinstance(each, Rejection))
     assert rejection.file_name.startswith("R/b/nnn")
     assert "the folder cannot be read" in rejection.reason
@@ -100,23 +100,23 @@ def test_a_folder_that_cannot_be_read_is_a_rejection(root: Path) -> None:
 
 def test_roots_say_what_is_wrong(root: Path) -> None:
     with pytest.raises(Forbidden, match="DYAD_READ_ROOTS"):
-        Roots((root,)).resolve(root.parent)
+        ReadPolicy((root,)).resolve(root.parent)
     with pytest.raises(InvalidInput, match="no such file"):
-        Roots((root,)).resolve(root / "gone")
+        ReadPolicy((root,)).resolve(root / "gone")
     (root / "circle").symlink_to("circle")
     with pytest.raises(InvalidInput, match="circle"):
-        Roots((root,)).resolve(root / "circle")
+        ReadPolicy((root,)).resolve(root / "circle")
 
 
 FULL = """
 from app.errors import OutOfSpace
 from app.services.ingest.sources import SourceFile, unpack
-from app.services.ingest.read_policy import Roots
+from app.services.ingest.read_policy import ReadPolicy
 from tests.support.images import zipped
 (disk / "staging").mkdir()
 archive = zipped(disk / "a.zip", {f"{n}.jpg": bytes(100_000) for n in range(9)})
 try:
-    print([found.file_name for found in unpack(SourceFile("a.zip", archive), disk / "staging", 1 << 30, Roots())])
+    print([found.file_name for found in unpack(SourceFile("a.zip", archive), disk / "staging", 1 << 30, ReadPolicy())])
 except OutOfSpace as error:
     print(error)
 """
@@ -144,11 +144,11 @@ def dismissed() -> None:
 
 def test_a_dismissed_job_takes_no_unfinished_download_for_a_bad_file(tmp_path: Path) -> None:
     url = "https://example.com/a.tif"
-    roots = Roots(remote=Reached(), check=dismissed)
+    read_policy = ReadPolicy(remote=Reached(), check=dismissed)
     with pytest.raises(Cancelled):
-        list(unpack(SourceFile(url, tmp_path / "a.tif", url=url), tmp_path, 1, roots))
+        list(unpack(SourceFile(url, tmp_path / "a.tif", url=url), tmp_path, 1, read_policy))
     for source in (Source.of(url), Source(stac="https://example.com/catalog.json")):
-        listing = SourceListing(source, roots, Downloads(roots, tmp_path, 1))
+        listing = SourceListing(source, read_policy, Downloads(read_policy, tmp_path, 1))
         with pytest.raises(Cancelled):
             list(listing.files(lambda file: iter([file])))
         assert listing.trouble is None

@@ -35,7 +35,7 @@ def container(tmp_path: Path, blobs: Path) -> Iterator[Container]:
 
 
 def sweep(container: Container, now: datetime = NOW) -> int:
-    return container.leftovers.run(now, container.jobs.is_waiting)
+    return container.garbage.run(now, container.jobs.is_waiting)
 
 
 def image(blobs: Path, name: str, when: float = OLD) -> Path:

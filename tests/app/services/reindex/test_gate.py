@@ -12,7 +12,7 @@ import pytest
 from app.container import Container
 from app.domain.held_out import is_held_out
 from app.ports import VectorStore
-from app.services.reindex.gate import MIN_GOLDEN, Gate, Side, _verdict
+from app.services.reindex.gate import MIN_QUERIES, Gate, Side, _verdict
 from app.services.search.recent_queries import RecentQueries, RecentQuery
 from tests.support.archives import ARCHIVE, index_pictures, opened, tiles_of, write_models, write_pictures
 from tests.support.headed import SIZE
@@ -47,7 +47,7 @@ def test_an_index_is_not_worse_than_itself(parts: Container) -> None:
     verdict = Gate(parts.vectors, asked).judge(ARCHIVE, side(parts), side(parts), 0.0)
     assert verdict.passed
     held = [item for item in ids if is_held_out(item)]
-    assert verdict.numbers["golden_queries"] == len(held) > MIN_GOLDEN
+    assert verdict.numbers["golden_queries"] == len(held) > MIN_QUERIES
     assert verdict.numbers["map"]["old"] == verdict.numbers["map"]["new"] > 0.3
     assert (verdict.numbers["overlap_at_10"], verdict.numbers["recent_overlap_at_10"]) == (1.0, 1.0)
     assert verdict.numbers["recent_queries"] == 3
@@ -102,7 +102,7 @@ def numbers(**changes: Any) -> dict[str, Any]:
         ({"map": {"old": 0.5, "new": 0.489}, "margin": 0.02}, True, "0.4890 now"),
         ({"latency_ms": {"old": 4.0, "new": 12.9}}, True, "before"),
         ({"latency_ms": {"old": 4.0, "new": 13.1}}, False, "13.1 ms on the new index"),
-        ({"map": None, "golden_queries": 0}, True, "could not be judged: no golden queries"),
+        ({"map": None, "golden_queries": 0}, True, "could not be judged: no queries queries"),
         ({"map": None, "golden_queries": 4}, True, "only 4 of the 10"),
         ({"map": None, "golden_queries": 0, "latency_ms": {"old": 1.0, "new": 8.0}}, False, "8.0 ms"),
         ({"map": None, "golden_queries": 0, "latency_ms": None}, True, "could not be judged"),

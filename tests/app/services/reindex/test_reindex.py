@@ -48,7 +48,7 @@ def fresh_rows(parts: Container, model: str) -> np.ndarray[tuple[int, ...], np.d
     index_pictures(parts, parts.home.path.parent / "pictures", model, f"fresh-{model}")
     mapping = {tile.source: tile.id for tile in tiles_of(parts, collection=f"fresh-{model}").values()}
     order = [mapping[tile.source] for _, tile in sorted(tiles_of(parts).items())]
-    return parts.vectors.vectors(parts.collections.live(f"fresh-{model}").index, order).embedding
+    return parts.vectors.retrieve_vectors(parts.collections.live(f"fresh-{model}").index, order).embedding
 
 
 def test_another_head_is_a_matrix_product_of_stored_features(parts: Container) -> None:
@@ -63,7 +63,7 @@ def test_another_head_is_a_matrix_product_of_stored_features(parts: Container) -
     assert tiles_of(parts) == before
     np.testing.assert_allclose(rows_of(parts), fresh_rows(parts, "better"), atol=5e-3)
     ids = sorted(before)
-    ours, theirs = parts.vectors.vectors(live.index, ids), parts.vectors.vectors(old, ids)
+    ours, theirs = parts.vectors.retrieve_vectors(live.index, ids), parts.vectors.retrieve_vectors(old, ids)
     np.testing.assert_array_equal(ours.pair, theirs.pair)
     np.testing.assert_array_equal(ours.feature, theirs.feature)
 
@@ -82,7 +82,7 @@ def test_a_bundle_with_the_same_encoder_is_a_copy(parts: Container) -> None:
 def test_tiles_without_a_stored_feature_are_embedded(parts: Container) -> None:
     index = parts.collections.live(ARCHIVE).index
     bare = list(tiles_of(parts).values())[5:8]
-    rows = parts.vectors.vectors(index, [tile.id for tile in bare])
+    rows = parts.vectors.retrieve_vectors(index, [tile.id for tile in bare])
     parts.vectors.upsert(index, bare, Embeddings(rows.embedding))
     result = reindexed(parts, "better", margin=1.0)
     assert (result["switched"], result["tiles"]) == (True, 60)
@@ -94,7 +94,7 @@ def test_another_encoder_looks_at_the_images_again(parts: Container) -> None:
     result = reindexed(parts, "other", margin=1.0)
     assert (result["switched"], result["embedded"], result["projected"]) == (True, 60, 0), result
     np.testing.assert_allclose(rows_of(parts), fresh_rows(parts, "other"), atol=1e-6)
-    back = parts.vectors.vectors(parts.collections.live(ARCHIVE).index, sorted(tiles_of(parts)))
+    back = parts.vectors.retrieve_vectors(parts.collections.live(ARCHIVE).index, sorted(tiles_of(parts)))
     assert back.feature is not None
     assert back.pair is None
 
@@ -260,7 +260,7 @@ def _at(
 ) -> Callable[[Callable[[], None]], None]:
     """Have something happen once, in the job's own thread, at a moment of the next re-indexing."""
     owner, name = {
-        "while filling": (parts.vectors, "recast" if projects else "upsert"),
+        "while filling": (parts.vectors, "copy_with_vectors" if projects else "upsert"),
         "while judging": (parts.reindex._gate, "judge"),
         "when the lock is asked for": (parts.collections, "writing"),
     }[moment]

@@ -57,7 +57,7 @@ def test_what_was_written_since_is_carried_over(parts: Container, tmp_path: Path
     index_pictures(parts, tmp_path / "later", "base", "fresh")
     fresh = {tile.source: tile.id for tile in tiles_of(parts, collection="fresh").values()}
     order = [fresh[tile.source] for _, tile in sorted(expected.items())]
-    np.testing.assert_allclose(rows_of(parts), parts.vectors.vectors("fresh.base.1", order).embedding, atol=1e-6)
+    np.testing.assert_allclose(rows_of(parts), parts.vectors.retrieve_vectors("fresh.base.1", order).embedding, atol=1e-6)
 
 
 def test_back_and_forth(parts: Container) -> None:

@@ -116,7 +116,7 @@ def test_a_due_run_is_skipped_and_noted_while_one_is_active(
 
 def test_two_tickers_make_one_run(container: Container, schedules: ScheduleService, home: Path) -> None:
     other = ScheduleService(
-        container.collections, container.job_store, container.queue, container.blobs, schedules._roots, container.locks
+        container.collections, container.job_store, container.queue, container.blobs, schedules._read_policy, container.locks
     )
     put(schedules, home)
     due = at("2030-06-02T03:00")

@@ -86,7 +86,7 @@ def every_page(store: EdgeVectorStore, wanted: Asked, limit: int) -> tuple[list[
 
 def expected(store: EdgeVectorStore, depth: int) -> list[str]:
     """Ids: the first `depth` by their new score, the others as they were."""
-    found = store.shortlist(INDEX, QUERY, limit=N, filter=TileFilter())
+    found = store.search_with_pairs(INDEX, QUERY, limit=N, filter=TileFilter())
     scores = judge(found).scores
     first = sorted(range(depth), key=lambda row: (-scores[row], found.ids[row]))
     return [found.ids[row] for row in (*first, *range(depth, N))]

@@ -16,7 +16,7 @@ from app.inference.local_models import LocalModels
 from app.inference.onnx import OnnxInference
 from app.services.catalogue.models import ModelService
 from app.services.search.rerank import DEPTH, UNLEARNED, Reranker, matches_end
-from app.services.search.rerank_latency import MIN_DEPTH, Pace
+from app.services.search.rerank_latency import MIN_DEPTH, RerankLatency
 from app.stores.local_locks import LocalLocks
 from tests.support.bundles import PAIR, matcher_card, tiny_graph, write_bundle, write_matching_bundle
 
@@ -156,14 +156,14 @@ def test_matches_end_where_the_sum_of_evidence_peaks(probabilities: list[float],
 
 
 def test_the_pace_is_primed_once_and_learned_from_runs(tmp_path: Path) -> None:
-    model, pace = OnnxInference(write_matching_bundle(tmp_path / "m"), threads=1), Pace()
-    assert MIN_DEPTH <= pace.depth(model, 5.0, 1) <= MAX_DEPTH
+    model, latency = OnnxInference(write_matching_bundle(tmp_path / "m"), threads=1), RerankLatency()
+    assert MIN_DEPTH <= latency.depth(model, 5.0, 1) <= MAX_DEPTH
     for _ in range(60):
-        pace.note("m", 100, 20.0)  # 0.2 ms a pair
-    assert pace.depth(model, 20.0, 1) == pytest.approx(100, abs=2)
-    assert pace.depth(model, 20.0, 4) == pytest.approx(25, abs=1)
-    assert pace.depth(model, 0.001, 1) == MIN_DEPTH
-    assert pace.depth(model, 60_000, 1) == MAX_DEPTH
-    pace.note("m", 0, 1e9)
-    pace.prime(model)
-    assert pace.depth(model, 20.0, 1) == pytest.approx(100, abs=2)
+        latency.note("m", 100, 20.0)  # 0.2 ms a pair
+    assert latency.depth(model, 20.0, 1) == pytest.approx(100, abs=2)
+    assert latency.depth(model, 20.0, 4) == pytest.approx(25, abs=1)
+    assert latency.depth(model, 0.001, 1) == MIN_DEPTH
+    assert latency.depth(model, 60_000, 1) == MAX_DEPTH
+    latency.note("m", 0, 1e9)
+    latency.prime(model)
+    assert latency.depth(model, 20.0, 1) == pytest.approx(100, abs=2)

@@ -45,7 +45,7 @@ def test_arrays_are_of_the_tiles_in_the_order_of_their_ids(
     tiles = [both, *tiles[1:]]
     context = Context()
     counts = files.write(tmp_path, subject.classes.kept, context, features=True)
-    known = container.vectors.vectors(subject.live.index, [tile.id for tile in tiles])
+    known = container.vectors.retrieve_vectors(subject.live.index, [tile.id for tile in tiles])
     labels = np.array([[name in tile.labels for name in ("slopes", "stripes")] for tile in tiles])
     held_out = np.array([is_held_out(tile.id) for tile in tiles])
     np.testing.assert_array_equal(np.load(tmp_path / "embeddings.npy"), known.embedding)
@@ -68,7 +68,9 @@ def test_labelled_tiles_come_with_what_the_matcher_needs(
     labelled = [row for row, tile in enumerate(tiles) if {"slopes", "stripes"} & set(tile.labels) and tile != damaged]
     np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), labelled)
     ids = [tiles[row].id for row in labelled]
-    np.testing.assert_array_equal(np.load(tmp_path / "pairs.npy"), container.vectors.vectors(subject.live.index, ids).pair)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "pairs.npy"), container.vectors.retrieve_vectors(subject.live.index, ids).pair
+    )
     pixels = [read_tile(container.blobs.get(tiles[row].image), subject.spec, None) for row in labelled]
     np.testing.assert_array_equal(np.load(tmp_path / "pixels.npy"), pixels)
 

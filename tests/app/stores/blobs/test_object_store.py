@@ -74,20 +74,20 @@ def test_a_store_that_is_down_or_hangs_is_given_up_and_found_again(tmp_path: Pat
         with monkeypatch.context() as hasty:
             hasty.setattr(object_store, "_CLIENT", {**object_store._CLIENT, "read_timeout": "300ms"})
             hasty.setattr(object_store, "_RETRY", {"max_retries": 0})
-            hurried = ObjectBlobs(url)
+            limited_wait = ObjectBlobs(url)
         blobs = ObjectBlobs(url)
         blobs.put("kept/b", b"old")
         server.hold()
         for name, call in CALLS.items():
             began = time.monotonic()
             with pytest.raises(Unavailable, match=url):
-                raise AssertionError(f"{name} gave {call(hurried, tmp_path)!r}")
+                raise AssertionError(f"{name} gave {call(limited_wait, tmp_path)!r}")
             assert time.monotonic() - began < 30
         server.go_on()
         assert blobs.get("kept/b") == b"old"  # what was written under `a/` may have arrived all the same
     for name, call in CALLS.items():
         with pytest.raises(Unavailable, match=url):
-            raise AssertionError(f"{name} gave {call(hurried, tmp_path)!r}")
+            raise AssertionError(f"{name} gave {call(limited_wait, tmp_path)!r}")
 
 
 def test_a_folder_that_went_away_is_named_and_not_made_anew(tmp_path: Path) -> None:

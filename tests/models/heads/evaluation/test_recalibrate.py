@@ -31,7 +31,7 @@ def _report(gains: Mapping[float, float]) -> RerankReport:
         ({0.02: 0.010, 0.1: 0.050}, {0.02: 0.010, 0.1: -0.010}, 0.02),  # loses on one
         ({0.02: -0.02, 0.1: 0.010}, {0.02: 0.010, 0.1: 0.010}, 0.1),  # the base's loses on one
         ({0.02: -0.02, 0.1: -0.03}, {0.02: -0.02, 0.1: -0.01}, 0.0),  # all lose
-        ({0.02: 0.0, 0.1: 0.0}, {0.02: 0.0, 0.1: 0.0}, 0.02),  # nothing to tell
+        ({0.02: 0.0, 0.1: 0.0}, {0.02: 0.0, 0.1: 0.0}, 0.02),  # nothing to progress
     ],
 )
 def test_the_weight_changes_only_for_a_reason(first: dict[float, float], second: dict[float, float], wanted: float) -> None:
@@ -66,7 +66,9 @@ def test_probabilities_hold_on_other_tiles(workshop: Workshop) -> None:
     assert found.calibration is not None
     assert found.note == ""
     others = np.arange(60, 90)
-    ranked = scorer.rank(others, embeddings[others], labels.take(others), queries=30, depth=100, seed=0, tell=lambda *_: None)
+    ranked = scorer.rank(
+        others, embeddings[others], labels.take(others), queries=30, depth=100, seed=0, progress=lambda *_: None
+    )
     pairs = ranked.pairs()
     platt = Platt(*(float(found.calibration[name]) for name in ("scale", "offset", "slope")))
     assert abs(float(np.mean(platt(pairs.logits, pairs.similarities))) - float(np.mean(pairs.matches))) < 0.1

@@ -31,29 +31,29 @@ def store(tmp_path: Path) -> EdgeVectorStore:
 
 def mirror(store: VectorStore) -> None:
     """Make `NEW` of `INDEX`, every vector turned round."""
-    assert store.recast(INDEX, NEW, lambda old: -old.embedding, step=lambda done, is_kept: None)
+    assert store.copy_with_vectors(INDEX, NEW, lambda old: -old.embedding, step=lambda done, is_kept: None)
 
 
 def test_what_was_made_is_there_after_a_restart(store: EdgeVectorStore, tmp_path: Path) -> None:
     mirror(store)
     ids = [tile.id for tile in tiles(range(300))]
-    made = store.vectors(INDEX, ids).embedding
+    made = store.retrieve_vectors(INDEX, ids).embedding
     store.close()
     again = EdgeVectorStore(tmp_path, reserve=0)
-    np.testing.assert_array_equal(again.vectors(NEW, ids).embedding, -made)
-    np.testing.assert_array_equal(again.vectors(INDEX, ids).embedding, made)
+    np.testing.assert_array_equal(again.retrieve_vectors(NEW, ids).embedding, -made)
+    np.testing.assert_array_equal(again.retrieve_vectors(INDEX, ids).embedding, made)
     again.close()
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.app.stores import test_edge_recast as here
+from tests.app.stores.vectors.edge import test_copy_shard as here
 store = here.EdgeVectorStore(Path(sys.argv[1]), reserve=0)
 def step(done, is_kept):
     if done >= 100:
         os.kill(os.getpid(), signal.SIGKILL)
-store.recast(here.INDEX, here.NEW, lambda old: -old.embedding, step=step)
+store.copy_with_vectors(here.INDEX, here.NEW, lambda old: -old.embedding, step=step)
 """
 
 
@@ -110,7 +110,7 @@ def test_a_copy_keeps_the_holes_in_files(store: EdgeVectorStore, tmp_path: Path)
 FULL = """
 import os
 from app.errors import OutOfSpace
-from tests.app.stores import test_edge_recast as here
+from tests.app.stores.vectors.edge import test_copy_shard as here
 store = here.EdgeVectorStore(disk, reserve=0)
 store.create_index(here.INDEX, 4)
 store.upsert(here.INDEX, here.tiles(range(300)), here.vectors(300))

@@ -83,7 +83,9 @@ def test_what_was_written_survives_a_killed_process(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     store = EdgeVectorStore(tmp_path, reserve=0)
     assert store.aliases() == {"ucm": INDEX}
-    assert store.get(INDEX, [tile.id for tile in tiles(range(5, 1300))]) == {tile.id: tile for tile in tiles(range(5, 1300))}
+    assert store.retrieve(INDEX, [tile.id for tile in tiles(range(5, 1300))]) == {
+        tile.id: tile for tile in tiles(range(5, 1300))
+    }
     assert store.stats(INDEX).size == 1295
     assert len(store.search(INDEX, QUERY, limit=1000, filter=TileFilter(region=parse_bbox([-1, -1, 91, 2])))) == 1000
     assert not list(tmp_path.glob(".part-*"))

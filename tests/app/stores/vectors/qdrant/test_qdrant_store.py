@@ -15,7 +15,7 @@ from qdrant_client.http import models
 from app.domain.search import TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import IndexTooNew, Unavailable
-from app.ports.wait_limit import hurried
+from app.ports.wait_limit import limited_wait
 from app.stores.vectors.qdrant.format import FIELDS, FORMAT, check_server
 from app.stores.vectors.qdrant.options import QdrantOptions
 from app.stores.vectors.qdrant.qdrant_store import QdrantVectorStore, connect
@@ -75,7 +75,7 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
 
 def test_nobody_who_is_in_a_hurry_waits_for_a_server_that_is_away() -> None:
     store = QdrantVectorStore(connect(NOWHERE, timeout=1), QdrantOptions(patience=3600))
-    with hurried(0), pytest.raises(Unavailable):
+    with limited_wait(0), pytest.raises(Unavailable):
         store.indexes()
     with pytest.raises(Unavailable):
         store.ping()
