@@ -1,27 +1,27 @@
 /** Starts the page: every module listens to what it draws, then the address bar says what to show. */
 
-import { setupCollections } from "./collections.js";
-import { byId, errorBox } from "./dom.js";
-import { setupDrop } from "./drop.js";
-import { setupFilters } from "./filters.js";
-import { setupGrid } from "./grid.js";
-import { resumeJobs, setupJobs } from "./jobs.js";
-import { setupKeys } from "./keys.js";
-import { setupLabelling } from "./labelling.js";
-import { setupLabelStore } from "./labelstore.js";
-import { loadModels, refreshCollections, refreshLabels } from "./loading.js";
-import { setupMap } from "./map.js";
-import { setupModels } from "./models.js";
-import { setupNews } from "./news.js";
-import { setupPalette } from "./palette.js";
-import { setupQuery } from "./query.js";
-import { format, parse } from "./route.js";
-import { run } from "./search.js";
-import { admitted, setupSession } from "./session.js";
-import { current, noResults, set, state } from "./state.js";
-import { setupStatus } from "./status.js";
-import { openUpload } from "./upload.js";
-import { setupWelcome } from "./welcome.js";
+import { setupCollections } from "./collections/picker.js";
+import { setupWelcome } from "./collections/welcome.js";
+import { byId, errorBox } from "./core/dom.js";
+import { loadModels, refreshCollections, refreshLabels } from "./core/loading.js";
+import { setupNews } from "./core/notification.js";
+import { format, parse } from "./core/route.js";
+import { admitted, setupSession } from "./core/session.js";
+import { setupKeys } from "./core/shortcuts.js";
+import { current, noResults, set, state } from "./core/state.js";
+import { setupDrop } from "./ingest/drop.js";
+import { openUpload } from "./ingest/upload.js";
+import { resumeJobs, setupJobs } from "./jobs/tracker.js";
+import { setupLabelling } from "./labels/labelbar.js";
+import { setupPalette } from "./labels/palette.js";
+import { setupLabelStore } from "./labels/store.js";
+import { setupModels } from "./learning/models.js";
+import { setupMap } from "./map/resultsmap.js";
+import { setupGrid } from "./results/grid.js";
+import { setupStatus } from "./results/status.js";
+import { setupFilters } from "./search/filters.js";
+import { setupQuery } from "./search/querypanel.js";
+import { run } from "./search/run.js";
 
 const REMEMBERED = "dyad.collection";
 

@@ -1,0 +1,87 @@
+/** The models at hand: import, export, activate, delete. */
+
+import * as api from "../core/api.js";
+import { confirmed, openDialog } from "../core/dialog.js";
+import { announce, attempt, byId, errorBox, h, size } from "../core/dom.js";
+import { loadModels } from "../core/loading.js";
+import { state } from "../core/state.js";
+
+/** @typedef {import("../core/types.js").Model} Model */
+
+/** @type {Record<string, string>} */
+const ORIGINS = { shipped: "comes with Dyad", "built-in": "built in", added: "added" };
+
+/** What a model is, in one line. @param {Model} m */
+export function modelFacts(m) {
+  return [m.bands.join(", "), `${m.input_size} px`, `${m.dimension} dimensions`, m.matcher && "re-ranks"].filter(Boolean).join(" · ");
+}
+
+/**
+ * @param {Model} m
+ * @param {() => Promise<void>} again
+ */
+function modelCard(m, again) {
+  const note = h("div", {});
+  const act = (/** @type {string} */ said, /** @type {() => Promise<any>} */ what) => async (/** @type {any} */ event) => {
+    const done = await attempt(note, async () => {
+      await what();
+      await loadModels();
+      return true;
+    }, event.currentTarget);
+    if (!done) return;
+    announce(said);
+    await again();
+  };
+  const remove = act(`${m.id} deleted`, () => api.deleteModel(m.id));
+  const users = m.used_by ?? [];
+  return h("article", { class: `entry${m.default ? " chosen" : ""}`, "data-model": m.id },
+    h("div", { class: "row" }, h("b", {}, m.title || m.id), m.default && h("span", { class: "tag" }, "active"), h("span", { class: "spread" }),
+      h("span", { class: "muted" }, [ORIGINS[m.origin], m.size_bytes > 0 && size(m.size_bytes)].filter(Boolean).join(" · "))),
+    h("p", { class: "muted" }, `${m.id} · ${modelFacts(m)}`),
+    m.description && h("p", {}, m.description),
+    m.licence && h("p", { class: "muted" }, `Licence: ${m.licence}`),
+    h("p", { class: "muted" }, users.length ? ["Used by ", h("b", {}, users.join(", "))] : "Used by no collection"),
+    note,
+    h("div", { class: "row acts-row" },
+      !m.default && h("button", { type: "button", title: "New collections get it, and those that follow the active model are re-indexed by their schedule",
+        onclick: act(`${m.id} is active now`, () => api.activateModel(m.id)) }, "Activate"),
+      m.origin !== "built-in" && h("a", { class: "button quiet", href: api.bundleUrl(m.id), download: `${m.id}.zip` }, "Export"),
+      m.origin === "added" && h("button", { type: "button", class: "quiet danger-text", onclick: async (/** @type {any} */ event) => {
+        const button = event.currentTarget;
+        if (await confirmed(`The model "${m.title || m.id}" and its files will be deleted.`, "Delete the model")) await remove({ currentTarget: button });
+      } }, "Delete…")));
+}
+
+/** What was said about an import. @param {any} made */
+const imported = (made) => (made.unchanged ? `${made.title || made.id} was here already, the very same.` : `${made.title || made.id} is imported.`);
+
+async function openModels() {
+  const list = h("div", { class: "stack" }, h("p", { class: "muted" }, "Loading…"));
+  const note = h("div", { "aria-live": "polite" });
+  const draw = async () => list.replaceChildren(...state.models.map((m) => modelCard(m, draw)));
+  const choose = h("button", { type: "button", class: "primary", onclick: () => input.click() }, "Import a bundle…");
+  const input = h("input", { type: "file", class: "sr-only", tabindex: -1, accept: ".zip,application/zip", id: "model-file", "aria-label": "Bundle to import", onchange: async () => {
+    const [file] = input.files;
+    input.value = ""; // or choosing the same file again would go unnoticed
+    if (!file) return;
+    const made = await attempt(note, () => api.importModel(file), choose);
+    if (!made) return;
+    note.replaceChildren(h("p", { class: "good" }, imported(made)));
+    await loadModels();
+    await draw();
+  } });
+  openDialog("Models", [
+    h("div", { class: "row" }, h("p", { class: "muted grow" }, "A model turns tiles into what is compared. A bundle is a zip, as Export or dyad train makes it."), input, choose),
+    note, list,
+  ], { class: "panel" });
+  try {
+    await loadModels();
+    await draw();
+  } catch (error) {
+    list.replaceChildren(errorBox(error));
+  }
+}
+
+export function setupModels() {
+  byId("models").addEventListener("click", openModels);
+}
