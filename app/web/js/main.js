@@ -1,13 +1,19 @@
-/** Starts the page: every module listens to what it draws, then the address bar says what to show. */
+/**
+ * Starts the page: each module subscribes to the state that it draws, then the view is read from the URL.
+ *
+ * The page is static files: ES modules that the browser loads directly, without a framework or a build step. It has no state of its own
+ * beyond `core/state.js`, and the wheel contains what is in the repository. Folders: `core` is used by all others; `search`, `results` and
+ * `map` show an answer; `ingest`, `labels`, `learning`, `jobs` and `collections` change data.
+ */
 
 import { setupCollections } from "./collections/picker.js";
 import { setupWelcome } from "./collections/welcome.js";
 import { byId, errorBox } from "./core/dom.js";
 import { loadModels, refreshCollections, refreshLabels } from "./core/loading.js";
-import { setupNews } from "./core/notification.js";
+import { setupNotification } from "./core/notification.js";
 import { format, parse } from "./core/route.js";
 import { admitted, setupSession } from "./core/session.js";
-import { setupKeys } from "./core/shortcuts.js";
+import { setupShortcuts } from "./core/shortcuts.js";
 import { current, noResults, set, state } from "./core/state.js";
 import { setupDrop } from "./ingest/drop.js";
 import { openUpload } from "./ingest/upload.js";
@@ -23,16 +29,16 @@ import { setupFilters } from "./search/filters.js";
 import { setupQuery } from "./search/querypanel.js";
 import { run } from "./search/run.js";
 
-const REMEMBERED = "dyad.collection";
+const LAST_COLLECTION = "dyad.collection";
 
-/** The collection to look at when the address names none: the last one, or the fullest. */
+/** The collection to show if the URL has none: the last one used, else the one with the most tiles. */
 function defaultCollection() {
-  const last = localStorage.getItem(REMEMBERED);
+  const last = localStorage.getItem(LAST_COLLECTION);
   if (state.collections.some((c) => c.id === last)) return last ?? "";
   return [...state.collections].sort((a, b) => b.item_count - a.item_count)[0]?.id ?? "";
 }
 
-/** Show what the address bar says. */
+/** Show the view of the URL. */
 async function route() {
   const view = parse(location.hash);
   if (!view.collection) {
@@ -40,9 +46,9 @@ async function route() {
     if (view.collection) history.replaceState(null, "", format(view));
   }
   const moved = view.collection !== state.view.collection;
-  // tiles of another collection must not be drawn as if they were of this one
+  // do not draw tiles of the previous collection as tiles of this one
   set(moved ? { view, results: noResults(), labels: [] } : { view });
-  if (current()) localStorage.setItem(REMEMBERED, view.collection);
+  if (current()) localStorage.setItem(LAST_COLLECTION, view.collection);
   await Promise.all([current() ? run() : null, moved ? refreshLabels() : null]);
 }
 
@@ -60,7 +66,7 @@ async function start() {
 }
 
 for (const setup of [setupSession, setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
-  setupJobs, setupModels, setupNews, setupWelcome, setupDrop, setupKeys]) setup();
+  setupJobs, setupModels, setupNotification, setupWelcome, setupDrop, setupShortcuts]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });
 void start();

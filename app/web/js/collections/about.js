@@ -1,4 +1,4 @@
-/** What a collection is: its facts, its title and description to change, its end. */
+/** Tab "About" of a collection: its properties, a form to change title, description and re-ranking, and deletion. */
 
 import * as api from "../core/api.js";
 import { confirmed } from "../core/dialog.js";
@@ -17,14 +17,14 @@ function facts(c) {
   const scaling = Object.entries(c.scaling ?? {}).filter(([k, v]) => k !== "method" && v !== null).map(([k, v]) => `${k} ${v}`).join(", ");
   /** @type {[string, any][]} */
   const rows = [
-    ["Id", c.id],
+    ["Identifier", c.id],
     ["Tiles", group(c.item_count)],
     ["Model", model ? `${model.title || model.id} (${model.bands.join(", ")}; ${model.dimension} dimensions)` : c.model],
-    ["Cut", `${c.tile_size} px, every ${c.stride} px`],
-    ["Bands", c.bands?.join(", ") || "the first that the model wants"],
+    ["Tiling", `${c.tile_size} px tiles, stride ${c.stride} px`],
+    ["Bands", c.bands?.join(", ") || "the first of each file, as many as the model needs"],
     ["Scaling", `${c.scaling?.method ?? "auto"}${c.scaling?.method !== "auto" && scaling ? ` (${scaling})` : ""}`],
-    ["Place", box ? `${box.map((v) => Number(v.toFixed(4))).join(", ")} (west, south, east, north)` : "no tile has one"],
-    ["Time", from || to ? [...new Set([when(from), when(to)])].join(" to ") : "no tile has one"],
+    ["Bounding box (WGS 84)", box ? `${box.map((v) => Number(v.toFixed(4))).join(", ")} (west, south, east, north)` : "no tile is georeferenced"],
+    ["Acquired", from || to ? [...new Set([when(from), when(to)])].join(" to ") : "no tile has a date"],
     ["Index", c.index ? `version ${c.index.version}${c.index.built_at ? `, built ${when(c.index.built_at)}` : ""}` : ""],
   ];
   return h("dl", { class: "record" }, rows.filter(([, v]) => v).map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
@@ -32,13 +32,13 @@ function facts(c) {
 
 /**
  * @param {Collection} c
- * @param {() => void} close what closes the dialog around it
+ * @param {() => void} close closes the surrounding dialog
  */
 export function about(c, close) {
   const note = h("div", { "aria-live": "polite" });
   const title = h("input", { type: "text", value: c.title, maxlength: 256 });
   const description = h("textarea", { rows: 3, maxlength: 10000, value: c.description });
-  const rerank = h("select", {}, [["", "where the model has a matcher"], ["on", "always"], ["off", "only when asked for"]].map(([value, text]) => h("option", { value,
+  const rerank = h("select", {}, [["", "if the model includes a pairwise model"], ["on", "always"], ["off", "only when a search requests it"]].map(([value, text]) => h("option", { value,
     selected: value === (c.rerank === true ? "on" : c.rerank === false ? "off" : "") }, text)));
   const follows = h("input", { type: "checkbox", checked: Boolean(c.follows_active) });
   const save = (/** @type {Event} */ event) => {
@@ -51,7 +51,7 @@ export function about(c, close) {
     });
   };
   const remove = async () => {
-    if (!(await confirmed(`"${c.title || c.id}" with ${count(c.item_count, "tile")}, their images and their index will be deleted.`, "Delete the collection"))) return;
+    if (!(await confirmed(`This deletes the collection "${c.title || c.id}": ${count(c.item_count, "tile")}, their images and all index versions. It cannot be undone.`, "Delete the collection"))) return;
     await attempt(note, async () => {
       await api.deleteCollection(c.id);
       close();
@@ -64,8 +64,8 @@ export function about(c, close) {
     facts(c),
     h("form", { class: "stack", onsubmit: save },
       h("label", { class: "field" }, "Title", title), h("label", { class: "field" }, "Description", description),
-      h("div", { class: "fields two" }, h("label", { class: "field" }, "Results are re-ranked", rerank),
-        h("label", { class: "option" }, follows, h("span", {}, "Follow the active model when the schedule runs"))), note,
+      h("div", { class: "fields two" }, h("label", { class: "field" }, "Re-rank results", rerank),
+        h("label", { class: "option" }, follows, h("span", {}, "Re-index with the active model when the schedule runs"))), note,
       h("div", { class: "row" }, h("button", {}, "Save"),
         h("a", { class: "button quiet", href: api.itemsUrl(c.id, new URLSearchParams({ limit: "1000" })), target: "_blank" }, "Tiles as GeoJSON"),
         h("span", { class: "spread" }),

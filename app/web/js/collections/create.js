@@ -1,4 +1,4 @@
-/** The dialog that makes a collection: its name, the model it is searched by, how scenes are cut and scaled. */
+/** Dialog to create a collection: title, identifier, model, tiling, bands and scaling. */
 
 import * as api from "../core/api.js";
 import { openDialog } from "../core/dialog.js";
@@ -13,17 +13,17 @@ import { modelFacts } from "../learning/models.js";
 
 /** @type {Record<string, {title: string, fields: [string, string, string][]}>} fields: name, label, default */
 const SCALING = {
-  auto: { title: "Automatic: 8-bit as it is, else percentiles 2 to 98", fields: [] },
+  auto: { title: "Automatic: 8-bit unchanged, otherwise percentiles 2 to 98", fields: [] },
   none: { title: "None: values are 0 to 255", fields: [] },
   range: { title: "Fixed range", fields: [["low", "Low", "0"], ["high", "High", ""]] },
   percentile: { title: "Percentiles of the scene", fields: [["low", "Low %", "2"], ["high", "High %", "98"]] },
-  reflectance: { title: "Surface reflectance", fields: [["scale", "Scale", "0.0001"], ["offset", "Offset", "0"], ["high", "White at", "0.3"]] },
+  reflectance: { title: "Surface reflectance", fields: [["scale", "Scale", "0.0001"], ["offset", "Offset", "0"], ["high", "Value of white", "0.3"]] },
 };
 
-/** A name as an id. @param {string} text */
+/** Make an identifier from a title. @param {string} text */
 export const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").trim().toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
 
-/** Band indexes or names from a comma-separated list. @param {string} text */
+/** Parse a comma-separated list of band numbers or names. @param {string} text */
 const bandList = (text) => text.split(",").map((b) => b.trim()).filter(Boolean).map((b) => (/^\d+$/.test(b) ? Number(b) : b));
 
 /** @param {Model} m */
@@ -58,7 +58,7 @@ function settings(data) {
   return out;
 }
 
-/** @param {{then?: (id: string) => void}} [options] what to do with the new collection; by default it asks for images */
+/** @param {{then?: (id: string) => void}} [options] called with the identifier of the new collection; opens the upload dialog by default */
 export async function openCreate({ then = (id) => { openUpload(id); } } = {}) {
   const note = h("div", {});
   const id = h("input", { type: "text", name: "id", required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", title: "1 to 64 letters, digits, _ or -", autocomplete: "off", spellcheck: "false" });
@@ -79,15 +79,15 @@ export async function openCreate({ then = (id) => { openUpload(id); } } = {}) {
     }
   } },
   h("div", { class: "fields two" }, h("label", { class: "field" }, "Title", title),
-    h("label", { class: "field" }, "Id, in addresses", id)),
+    h("label", { class: "field" }, "Identifier", id)),
   h("fieldset", {}, h("legend", {}, "Model"), models),
-  h("details", { class: "advanced" }, h("summary", {}, "Scenes: cutting, bands, scaling"),
+  h("details", { class: "advanced" }, h("summary", {}, "Scenes: tiling, bands, scaling"),
     h("div", { class: "stack" },
       h("div", { class: "fields" },
         h("label", { class: "field" }, "Tile size, px", h("input", { type: "number", name: "tile_size", value: 256, min: 16, max: 4096, required: true })),
-        h("label", { class: "field" }, "Stride, px", h("input", { type: "number", name: "stride", min: 1, max: 4096, placeholder: "as the size" })),
+        h("label", { class: "field" }, "Stride, px", h("input", { type: "number", name: "stride", min: 1, max: 4096, placeholder: "tile size" })),
         h("label", { class: "field" }, "Bands", h("input", { type: "text", name: "bands", placeholder: "for example 4, 3, 2" }))),
-      h("p", { class: "muted" }, "A stride below the tile size makes overlapping tiles. Bands are numbers from 1 or names, in the order of the model's bands; empty takes the first that the model wants."),
+      h("p", { class: "muted" }, "If the stride is less than the tile size, tiles overlap. Bands: numbers (from 1) or names, in the order of the model's bands. If empty, the first bands of each file are used, as many as the model needs."),
       scalingFields())),
   note,
   h("div", { class: "row end" }, h("button", { class: "primary", id: "create-submit" }, "Create the collection")));

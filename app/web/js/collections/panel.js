@@ -1,4 +1,4 @@
-/** The dialog of one collection: what it is, training on it, its indexes, its labels as files, its schedule. */
+/** Dialog of one collection, with tabs: properties, training, indexes, labels as files, schedule. */
 
 import { openDialog } from "../core/dialog.js";
 import { current } from "../core/state.js";
@@ -15,7 +15,7 @@ import { schedule } from "./schedule.js";
 export function openPanel(tab = "about") {
   const c = current();
   if (!c) return;
-  const { bar, panels } = tabs(`Parts of ${c.title || c.id}`, [
+  const { bar, panels } = tabs(`Sections of ${c.title || c.id}`, [
     { id: "about", title: "About", build: () => about(c, () => dialog.close()) },
     { id: "train", title: "Train", build: () => training(c) },
     { id: "index", title: "Index", build: () => indexes(c) },

@@ -1,4 +1,4 @@
-/** The picker of collections in the bar, and the buttons that work on the chosen one. */
+/** Collection picker in the bar, and the buttons for the selected collection. */
 
 import { byId, group, h } from "../core/dom.js";
 import { go } from "../core/route.js";

@@ -1,4 +1,4 @@
-/** What an empty service and an empty collection offer instead of a blank page. */
+/** First steps, shown if the service has no collection, or if the collection has no tiles. */
 
 import * as api from "../core/api.js";
 import { byId, errorBox, h } from "../core/dom.js";
@@ -11,18 +11,18 @@ import { openCreate } from "./create.js";
 
 let busy = false;
 
-/** Draw and index the sample scene, then search from one of its tiles, so that the first thing seen is a ranked answer. */
+/** Generate and index the sample scene, then search with one of its tiles. */
 async function startSample() {
   const box = byId("sample-progress");
   byId("sample").disabled = true;
   busy = true;
-  box.replaceChildren(h("p", { role: "status" }, "Drawing the sample scene…"));
+  box.replaceChildren(h("p", { role: "status" }, "Generating the sample scene…"));
   try {
     const job = await api.sample();
     const view = jobView(job);
     box.replaceChildren(view.element);
     const end = await watch(job, view);
-    if (end.status !== "successful") throw new api.ApiError(end.message || "The sample could not be made.", 0);
+    if (end.status !== "successful") throw new api.ApiError(end.message || "The sample scene could not be generated.", 0);
     const { item_ids: ids } = await api.jobResults(job.id);
     busy = false;
     go({ ...emptyView(), collection: end.collection ?? job.collection ?? "sample", items: [ids[Math.floor(ids.length / 2)]] });
@@ -36,12 +36,12 @@ async function startSample() {
 
 function empty() {
   return [
-    h("h2", {}, "Find the tiles that look like this one"),
-    h("p", {}, "Give Dyad satellite or aerial images: single tiles, or GeoTIFF scenes that it cuts into tiles. Then search them with an image, and get the most similar ones as pictures, on a map and as GeoJSON."),
+    h("h2", {}, "Find similar satellite tiles"),
+    h("p", {}, "Add satellite or aerial images: single tiles, or GeoTIFF scenes, which are cut into tiles. Then search with an image. The most similar tiles are shown as pictures and on a map, and are available as GeoJSON."),
     h("div", { class: "row" },
       h("button", { type: "button", class: "primary", id: "sample", onclick: startSample }, "Try it with a sample scene"),
       h("button", { type: "button", id: "first-collection", onclick: () => openCreate() }, "Create a collection")),
-    h("p", { class: "muted" }, "The sample is a drawn, georeferenced landscape of fields, woods, water, roads and roofs. Nothing is downloaded."),
+    h("p", { class: "muted" }, "The sample scene is a generated, georeferenced landscape with fields, forest, water, roads and buildings. Nothing is downloaded."),
     h("div", { id: "sample-progress" }),
   ];
 }
@@ -50,13 +50,13 @@ function empty() {
 function emptyCollection(c) {
   return [
     h("h2", {}, `${c.title || c.id} is empty`),
-    h("p", {}, "Add single tiles (JPEG, PNG, WebP, TIFF), zips or folders of them, or GeoTIFF scenes, by the button or by dropping them on this page."),
+    h("p", {}, "Add single tiles (JPEG, PNG, WebP, TIFF), zips or folders of them, or GeoTIFF scenes: use the button, or drop the files on this page."),
     h("div", { class: "row" }, h("button", { type: "button", class: "primary", id: "first-images", onclick: () => openUpload(c.id) }, "Add images…")),
   ];
 }
 
 function missing() {
-  return [h("h2", {}, `There is no collection “${state.view.collection}”`), h("p", {}, "It may have been deleted or renamed. Choose another one above.")];
+  return [h("h2", {}, `There is no collection “${state.view.collection}”`), h("p", {}, "It may have been deleted. Choose another collection above.")];
 }
 
 function draw() {

@@ -1,12 +1,12 @@
-/** The HTTP API. Addresses are relative to the page, so it also works behind a proxy's path. */
+/** Client of the HTTP API. URLs are relative to the page, so that it also works behind a proxy with a path prefix. */
 
 /** @typedef {import("./types.js").Job} Job */
 
-/** What the service said when it refused; `message` is meant for a person. */
+/** An error response of the service; `message` can be shown to the user. */
 export class ApiError extends Error {
   /**
    * @param {string} message
-   * @param {number} status 0 when there was no answer at all
+   * @param {number} status 0 if there was no response
    * @param {{loc?: string, message?: string}[]} [errors]
    */
   constructor(message, status, errors = []) {
@@ -16,7 +16,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The name of the event of a request that was refused for want of a key. */
+/** Event that is dispatched when a request is rejected because it has no valid key (status 401). */
 export const LOCKED = "dyad-locked";
 
 /**
@@ -29,9 +29,9 @@ function problem(status, text) {
     const body = JSON.parse(text);
     if (body.detail || body.title) return new ApiError(body.detail || body.title, status, body.errors ?? []);
   } catch {
-    // not JSON: say what there is to say
+    // not JSON: report the status
   }
-  return new ApiError(`The service answered with status ${status}.`, status);
+  return new ApiError(`The service returned an error (status ${status}).`, status);
 }
 
 /**
@@ -51,7 +51,7 @@ export async function request(path, { method, json, form, signal } = {}) {
     response = await fetch(path, init);
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") throw error;
-    throw new ApiError("The service does not answer. Is it still running?", 0);
+    throw new ApiError("No response from the service. Check that it is running, then try again.", 0);
   }
   const text = await response.text();
   if (!response.ok) throw problem(response.status, text);
@@ -79,7 +79,7 @@ export const deleteCollection = (c) => request(at(c), { method: "DELETE" });
 /** @param {string} c */
 export const labels = (c) => request(`${at(c)}/labels`);
 export const models = () => request("models");
-/** @param {File} bundle a zip */
+/** @param {File} bundle a zip file */
 export function importModel(bundle) {
   const form = new FormData();
   form.append("bundle", bundle, bundle.name);
@@ -135,7 +135,7 @@ export const execute = (id, inputs) => request(`processes/${enc(id)}/execution`,
 export const indexes = (c) => request(`${at(c)}/indexes`);
 /** @param {string} c @param {string} version */
 export const rollback = (c, version) => request(`${at(c)}/rollback`, { json: { version } });
-/** @param {string} c @returns {Promise<any>} null where there is none */
+/** @param {string} c @returns {Promise<any>} null if the collection has no schedule */
 export async function schedule(c) {
   try {
     return await request(`${at(c)}/schedule`);
@@ -148,8 +148,8 @@ export async function schedule(c) {
 export const putSchedule = (c, body) => request(`${at(c)}/schedule`, { method: "PUT", json: body });
 /** @param {string} c */
 export const deleteSchedule = (c) => request(`${at(c)}/schedule`, { method: "DELETE" });
-/** @param {string} c @param {boolean} [gone] whether files that are gone are gone, however many @returns {Promise<Job>} */
-export const runSchedule = (c, gone = false) => request(`${at(c)}/schedule/run`, { json: { accept_vanished: gone } });
+/** @param {string} c @param {boolean} [acceptMissing] treat all missing files as deleted, whatever their number @returns {Promise<Job>} */
+export const runSchedule = (c, acceptMissing = false) => request(`${at(c)}/schedule/run`, { json: { accept_vanished: acceptMissing } });
 /** @param {string} c @param {File} file @param {"add"|"replace"} mode */
 export function sendLabels(c, file, mode) {
   const form = new FormData();
@@ -171,7 +171,7 @@ export const jobResults = (id) => request(`jobs/${enc(id)}/results`);
 export const cancelJob = (id) => request(`jobs/${enc(id)}`, { method: "DELETE" });
 
 /**
- * Send files as one ingest; fetch cannot report how much was sent, so this is an XMLHttpRequest.
+ * Upload files as one ingest job. Uses XMLHttpRequest, because fetch does not report upload progress.
  * @param {string} c
  * @param {{file: File, path: string}[]} files
  * @param {Record<string, any>} metadata by path
@@ -187,7 +187,7 @@ export function upload(c, files, metadata, { onprogress, signal } = {}) {
     xhr.open("POST", `${at(c)}/items`);
     xhr.upload.onprogress = (event) => onprogress?.(event.loaded);
     xhr.onload = () => (xhr.status < 300 ? resolve(JSON.parse(xhr.responseText)) : reject(problem(xhr.status, xhr.responseText)));
-    xhr.onerror = () => reject(new ApiError("The upload broke off: the service does not answer, or it refused the size.", 0));
+    xhr.onerror = () => reject(new ApiError("Upload failed: no response from the service, or the upload exceeds its size limit.", 0));
     xhr.onabort = () => reject(new DOMException("Upload cancelled", "AbortError"));
     signal?.addEventListener("abort", () => xhr.abort());
     xhr.send(form);
@@ -198,11 +198,11 @@ export function upload(c, files, metadata, { onprogress, signal } = {}) {
 export const ended = (job) => ["successful", "failed", "dismissed"].includes(job.status);
 
 /**
- * Follow a job until it ends: by server-sent events, and by asking once a second where those do not come through.
+ * Follow a job until it ends, by server-sent events. If the event stream fails, poll once a second.
  * @param {string} id
- * @param {(job: Job) => void} onchange called for every state seen
- * @param {AbortSignal} [signal] stops following (not the job)
- * @returns {Promise<Job>} the job as it ended
+ * @param {(job: Job) => void} onchange called for each state received
+ * @param {AbortSignal} [signal] stops following; the job continues
+ * @returns {Promise<Job>} the job in its final state
  */
 export async function follow(id, onchange, signal) {
   const last = await listen(id, onchange, signal);
@@ -220,7 +220,7 @@ export async function follow(id, onchange, signal) {
  * @param {string} id
  * @param {(job: Job) => void} onchange
  * @param {AbortSignal} [signal]
- * @returns {Promise<Job|null>} null when the stream broke before the job ended
+ * @returns {Promise<Job|null>} null if the stream failed before the job ended
  */
 function listen(id, onchange, signal) {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Modal dialogs: one at a time, closed by Esc, the close button or a click beside it; the focus goes back to where it was. */
+/** Modal dialogs: closed by Esc, the close button or a click outside; the focus then returns to the previous element. */
 
 import { h, icon } from "./dom.js";
 
@@ -8,7 +8,7 @@ let serial = 0;
  * Open a dialog.
  * @param {string} title
  * @param {any[]} body
- * @param {{class?: string, onclose?: () => void, under?: any}} [options] under: what stays below the title when the body scrolls
+ * @param {{class?: string, onclose?: () => void, under?: any}} [options] under: elements below the title that do not scroll
  * @returns {HTMLDialogElement}
  */
 export function openDialog(title, body, options = {}) {
@@ -32,7 +32,7 @@ export function openDialog(title, body, options = {}) {
 }
 
 /**
- * Ask before something that cannot be undone.
+ * Ask for confirmation of an action that cannot be undone.
  * @param {string} question
  * @param {string} action the button's text
  * @returns {Promise<boolean>}
@@ -43,7 +43,7 @@ export function confirmed(question, action) {
     const dialog = openDialog("Are you sure?", [
       h("p", {}, question),
       h("div", { class: "row end" },
-        h("button", { type: "button", onclick: () => dialog.close() }, "Keep"),
+        h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
         h("button", { type: "button", class: "danger", onclick: () => { yes = true; dialog.close(); } }, action)),
     ], { class: "small", onclose: () => resolve(yes) });
   });

@@ -1,7 +1,7 @@
-/** Small helpers to make elements and write values for people. */
+/** Helpers to create elements and to format values. */
 
 /**
- * Make an element: `h("button", {class: "quiet", onclick: f}, "Text")`. Falsy children and attributes are left out.
+ * Create an element: `h("button", {class: "quiet", onclick: f}, "Text")`. Falsy children and attributes are left out.
  * @param {string} tag
  * @param {Record<string, any>} [props] attributes; `on...` are listeners, `true` is an empty attribute
  * @param {...any} children
@@ -71,7 +71,7 @@ export function milliseconds(ms) {
 }
 
 /**
- * An instant as a date, with its time unless that is midnight; always UTC.
+ * Format an instant as a UTC date, with the time unless it is midnight.
  * @param {string|null|undefined} text
  */
 export function when(text) {
@@ -91,7 +91,7 @@ export function size(bytes) {
 }
 
 /**
- * Degrees with a hemisphere letter.
+ * Format a position in degrees with hemisphere letters.
  * @param {number} lon
  * @param {number} lat
  * @param {number} [digits]
@@ -101,20 +101,20 @@ export function lonLat(lon, lat, digits = 4) {
   return `${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(wrapped).toFixed(digits)}° ${wrapped < 0 ? "W" : "E"}`;
 }
 
-let said = "";
+let announced = "";
 
 /**
- * Tell screen readers, once per new text.
+ * Announce a text to screen readers. The same text is not repeated.
  * @param {string} text
  */
 export function announce(text) {
-  if (text === said) return;
-  said = text;
+  if (text === announced) return;
+  announced = text;
   byId("live").textContent = text;
 }
 
 /**
- * A message about something that failed, to be put where it happened.
+ * Create an error message, to be shown where the error occurred.
  * @param {unknown} error
  * @param {{retry?: () => void}} [options]
  */
@@ -128,7 +128,7 @@ export function errorBox(error, { retry } = {}) {
 }
 
 /**
- * Do something that may fail, with its button resting meanwhile and its failure told in `note`.
+ * Run an action that may fail. Its button is disabled until it ends, and an error is shown in `note`.
  * @template T
  * @param {HTMLElement} note
  * @param {() => Promise<T>} act
@@ -149,7 +149,8 @@ export async function attempt(note, act, button) {
 }
 
 /**
- * Copy text; true if it worked. Falls back to a selection where the clipboard API is missing (plain HTTP).
+ * Copy text to the clipboard. Falls back to a selection if the clipboard API is unavailable (plain HTTP).
+ * Returns true if the text was copied.
  * @param {string} text
  */
 export async function copy(text) {

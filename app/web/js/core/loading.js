@@ -1,9 +1,9 @@
-/** Fetches what the page needs before it can answer: the collections, the models, the labels of the collection at hand. */
+/** Loads the collections, the models and the labels of the current collection into the state. */
 
 import * as api from "./api.js";
 import { set, state } from "./state.js";
 
-/** Fetch the collections and the labels of the current one again. */
+/** Reload the collections and the labels of the current one. */
 export async function refreshCollections() {
   const { collections } = await api.collections();
   set({ collections, loaded: true });

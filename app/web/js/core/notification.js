@@ -1,4 +1,4 @@
-/** What happened while one looked at results: a line above them that stays until it is closed. */
+/** Notification above the results, shown until it is closed. */
 
 import { byId, h, icon } from "./dom.js";
 import { on, set, state } from "./state.js";
@@ -7,16 +7,16 @@ let collection = "";
 
 function draw() {
   const box = byId("news");
-  box.hidden = !state.news.length;
-  box.replaceChildren(...(state.news.length ? [h("div", { class: "news" }, h("div", { class: "grow" }, state.news),
-    h("button", { type: "button", class: "close quiet", "aria-label": "Close this message", onclick: () => set({ news: [] }) }, icon("close")))] : []));
+  box.hidden = !state.notification.length;
+  box.replaceChildren(...(state.notification.length ? [h("div", { class: "news" }, h("div", { class: "grow" }, state.notification),
+    h("button", { type: "button", class: "close quiet", "aria-label": "Close this message", onclick: () => set({ notification: [] }) }, icon("close")))] : []));
 }
 
-export function setupNews() {
+export function setupNotification() {
   on(["view"], () => {
     if (state.view.collection === collection) return;
     collection = state.view.collection;
-    set({ news: [] });
+    set({ notification: [] });
   });
-  on(["news"], draw);
+  on(["notification"], draw);
 }

@@ -1,4 +1,4 @@
-/** The view in the address bar: reload, back, a bookmark and a link to a colleague show the same thing. */
+/** The view as URL fragment: reload, back, bookmarks and shared links show the same view. */
 
 import { emptyView, state } from "./state.js";
 
@@ -27,7 +27,7 @@ export function parse(hash) {
     upload: Number(params.get("upload")) || 0,
     rerank: rerank === "on" || rerank === "off" ? rerank : "",
     least: Math.min(100, Math.max(0, Number(params.get("least")) || 0)),
-    fold: params.get("fold") === "1",
+    onePerPlace: params.get("fold") === "1",
     version: params.get("version") ?? "",
   };
 }
@@ -45,16 +45,16 @@ export function format(view) {
   if (view.bbox) params.set("bbox", view.bbox.join(","));
   if (view.rerank) params.set("rerank", view.rerank);
   if (view.least) params.set("least", String(view.least));
-  if (view.fold) params.set("fold", "1");
+  if (view.onePerPlace) params.set("fold", "1");
   if (view.version) params.set("version", view.version);
   return `#${params.toString().replaceAll("%2C", ",")}`;
 }
 
-/** The address of a search by one tile, with the filters kept. @param {string} id */
+/** URL fragment of a search with one tile, with the current filters. @param {string} id */
 export const searchFrom = (id) => format({ ...state.view, items: [id], not: [], upload: 0 });
 
 /**
- * Go to the view with some changes; `replace` leaves no entry in the history.
+ * Change the view; `replace` adds no history entry.
  * @param {Partial<View>} changes
  * @param {{replace?: boolean}} [options]
  */

@@ -1,4 +1,4 @@
-/** The key of a service that needs one: asked for once, then kept by the browser until it is closed, out of the reach of scripts. */
+/** API key of a service that requires one. The key is stored in a session cookie that scripts cannot read. */
 
 import * as api from "./api.js";
 import { openDialog } from "./dialog.js";
@@ -7,40 +7,40 @@ import { attempt, byId, h } from "./dom.js";
 let asking = false;
 
 /**
- * Ask for a key until one is known.
- * @param {() => void} onknown
+ * Ask for a key until a valid one is entered.
+ * @param {() => void} onaccepted
  */
-function ask(onknown) {
+function ask(onaccepted) {
   if (asking) return;
   asking = true;
-  let known = false;
+  let accepted = false;
   const note = h("div", {});
   const field = h("input", { type: "password", id: "key-field", autocomplete: "current-password", required: true, maxlength: 256, "aria-label": "Key" });
   const button = h("button", { class: "primary" }, "Continue");
   const dialog = openDialog("This service needs a key", [
-    h("p", { class: "muted" }, "Whoever runs it makes one with dyad keys create. It is forgotten when the browser is closed."),
+    h("p", { class: "muted" }, "The administrator creates keys with the command dyad keys create. The browser deletes the key when it is closed."),
     h("form", { class: "row", onsubmit: async (/** @type {Event} */ event) => {
       event.preventDefault();
       if (!(await attempt(note, () => api.beginSession(field.value.trim()), button))) return;
-      known = true;
+      accepted = true;
       dialog.close();
     } }, field, button),
     note,
-  ], { class: "small", onclose: () => { asking = false; if (known) onknown(); } });
+  ], { class: "small", onclose: () => { asking = false; if (accepted) onaccepted(); } });
   field.focus();
 }
 
 /** @param {{name: string, role: string}} session */
 function showKey({ name, role }) {
   const note = h("div", {});
-  const forget = h("button", { type: "button", onclick: async () => {
-    await attempt(note, async () => { await api.endSession(); location.reload(); }, forget);
-  } }, "Forget it");
-  openDialog("Key", [h("p", {}, "You are here with the key ", h("b", {}, name), `, which allows: ${role}.`), note, h("div", { class: "row end" }, forget)], { class: "small" });
+  const signOut = h("button", { type: "button", onclick: async () => {
+    await attempt(note, async () => { await api.endSession(); location.reload(); }, signOut);
+  } }, "Sign out");
+  openDialog("Key", [h("p", {}, "You are signed in with the key ", h("b", {}, name), ` (role: ${role}).`), note, h("div", { class: "row end" }, signOut)], { class: "small" });
 }
 
 /**
- * Whether the page may begin; if not, the key is asked for, and `begin` called when there is one.
+ * Check whether the page may start. If a key is missing, ask for it and call `begin` when it is accepted.
  * @param {() => void} begin
  */
 export async function admitted(begin) {
@@ -53,7 +53,7 @@ export async function admitted(begin) {
   return false;
 }
 
-/** Ask again when a key that was known is refused: it has been revoked, or another window has forgotten it. */
+/** Ask again when an accepted key is rejected: it was revoked, or another window has signed out. */
 export function setupSession() {
   addEventListener(api.LOCKED, () => ask(() => location.reload()));
 }

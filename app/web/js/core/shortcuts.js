@@ -1,7 +1,7 @@
-/** Keys that work anywhere on the page, and the dialog that lists them all. */
+/** Keyboard shortcuts of the page, and the dialog that lists them. */
 
 import { labelKey, startLabelling, stopLabelling } from "../labels/labelbar.js";
-import { focusGrid, tileAtHand } from "../results/grid.js";
+import { focusGrid, targetTile } from "../results/grid.js";
 import { refine } from "../results/status.js";
 import { focusFilters } from "../search/filters.js";
 import { chooseImage, clearQuery } from "../search/querypanel.js";
@@ -12,21 +12,21 @@ import { set, state } from "./state.js";
 
 /** @type {[string, string][]} */
 const KEYS = [
-  ["/", "to the filters"], ["g", "to the grid"], ["o", "choose an image to search with"], ["Esc", "drop the marks, then the query"],
-  ["← ↑ → ↓", "move in the grid"], ["Enter", "search from the tile"], ["+", "more like this tile"], ["−", "less like this tile"],
-  ["r", "refine the search by the marks"], ["i", "details of the tile"], ["l", "label tiles"], ["?", "this list"],
+  ["/", "go to the filters"], ["g", "go to the grid"], ["o", "choose an image to search with"], ["Esc", "clear the marks, then the query"],
+  ["← ↑ → ↓", "move in the grid"], ["Enter", "find similar tiles"], ["+", "more like this tile"], ["−", "less like this tile"],
+  ["r", "refine the search with the marked tiles"], ["i", "details of the tile"], ["l", "label tiles"], ["?", "this list"],
 ];
 /** @type {[string, string][]} */
 const LABEL_KEYS = [
-  ["Enter, Space, l", "put the label at hand on the tile, or take it off"], ["1 … 9", "put the label under this key, and keep it at hand"],
-  ["x", "take a label off the tile"], ["u", "undo"], ["Esc", "done labelling"],
+  ["Enter, Space, l", "add the selected label to the tile, or remove it"], ["1 … 9", "select the label of this key, and add it to the tile or remove it"],
+  ["x", "remove a label from the tile"], ["u", "undo"], ["Esc", "stop labelling"],
 ];
 
 function openHelp() {
   const list = (/** @type {[string, string][]} */ keys) => h("dl", { class: "keys" }, keys.map(([key, text]) => [
     h("dt", {}, key.split(/,? /).map((k) => (k === "…" ? " … " : h("kbd", {}, k)))), h("dd", {}, text)]));
-  openDialog("Keyboard", [list(KEYS), h("h3", {}, "While labelling"), list(LABEL_KEYS),
-    h("p", { class: "muted" }, "An image can also be dropped on the page or pasted from the clipboard.")], { class: "small" });
+  openDialog("Keyboard shortcuts", [list(KEYS), h("h3", {}, "While labelling"), list(LABEL_KEYS),
+    h("p", { class: "muted" }, "You can also drop an image on the page, or paste one from the clipboard.")], { class: "small" });
 }
 
 function escape() {
@@ -45,7 +45,7 @@ function label() {
   byId("label-input").focus();
 }
 
-export function setupKeys() {
+export function setupShortcuts() {
   byId("help").addEventListener("click", openHelp);
   document.querySelector("[data-skip]")?.addEventListener("click", (event) => { event.preventDefault(); focusGrid(); });
   document.addEventListener("keydown", (event) => {
@@ -54,10 +54,10 @@ export function setupKeys() {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (typing && event.key === "Escape") { target.blur(); return; }
     if (typing || event.defaultPrevented) return;
-    // Enter and Space mean what has the focus: a button keeps them
+    // Enter and Space activate the focused element, so a focused button handles them itself
     const pressing = event.key === "Enter" || event.key === " ";
     const tile = /** @type {HTMLElement|null} */ (target.closest(".tile")?.closest(".card"))?.dataset.id ?? null;
-    if (state.labelling.on && !(pressing && !tile) && labelKey(event.key, pressing ? tile : tileAtHand())) {
+    if (state.labelling.on && !(pressing && !tile) && labelKey(event.key, pressing ? tile : targetTile())) {
       event.preventDefault();
       return;
     }

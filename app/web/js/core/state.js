@@ -1,4 +1,4 @@
-/** What the page knows, in one place. Modules listen to the keys they draw. */
+/** State of the page. Modules subscribe to the keys that they draw. */
 
 /**
  * @typedef {import("./types.js").View} View
@@ -7,12 +7,12 @@
 
 /** @returns {View} */
 export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, upload: 0,
-  rerank: "", least: 0, fold: false, version: "" });
+  rerank: "", least: 0, onePerPlace: false, version: "" });
 
 /** @returns {Results} */
 export const noResults = () => ({
   mode: "idle", busy: false, features: [], matched: null, total: null, token: null, timings: null, model: null, error: null, more: false,
-  version: null, rerank: null, matchesEnd: null, before: null,
+  version: null, rerank: null, likelyMatches: null, before: null,
 });
 
 export const state = {
@@ -21,20 +21,20 @@ export const state = {
   /** @type {import("./types.js").LabelCount[]} */ labels: [],
   /** @type {View} */ view: emptyView(),
   /** @type {Results} */ results: noResults(),
-  /** Tiles marked in the grid and not yet part of the query. */
+  /** Tiles marked in the grid that are not yet part of the query. */
   marks: /** @type {{more: string[], less: string[]}} */ ({ more: [], less: [] }),
-  /** The label at hand while tiles are labelled. */
+  /** Whether labelling is on, and the selected label. */
   labelling: { on: false, current: "" },
-  /** The labels under the keys 1 to 9. */
+  /** The labels of the keys 1 to 9. */
   palette: /** @type {string[]} */ ([]),
-  /** Tiles whose labels changed last. */
+  /** Tiles whose labels were changed last. */
   relabelled: /** @type {string[]} */ ([]),
-  /** Changes of labels that can be taken back. */
+  /** Number of label changes that can be undone. */
   undoable: 0,
-  /** Labels that could not be saved, and why. */
-  labelTrouble: /** @type {{message: string, changes: {id: string, labels: string[]}[]}|null} */ (null),
-  /** What happened meanwhile, as elements to show above the results. */
-  news: /** @type {HTMLElement[]} */ ([]),
+  /** Labels that could not be saved, and the reason. */
+  labelError: /** @type {{message: string, changes: {id: string, labels: string[]}[]}|null} */ (null),
+  /** Elements of the notification above the results. */
+  notification: /** @type {HTMLElement[]} */ ([]),
   /** Tile under the pointer or the focus, in the grid or on the map. */
   hover: /** @type {{id: string|null, from: string}} */ ({ id: null, from: "" }),
   /** @type {import("./types.js").Job[]} */ running: [],
@@ -59,7 +59,7 @@ export function on(keys, fn) {
 }
 
 /**
- * Change some keys and tell whoever listens, each listener once.
+ * Change some keys and call their listeners, each listener once.
  * @param {Partial<State>} patch
  */
 export function set(patch) {
@@ -69,5 +69,5 @@ export function set(patch) {
   for (const fn of called) fn();
 }
 
-/** The collection that is looked at, or undefined. */
+/** The current collection, or undefined. */
 export const current = () => state.collections.find((c) => c.id === state.view.collection);

@@ -1,4 +1,4 @@
-/** Tabs as ARIA describes them: one tab stop, arrows move, each panel is built when it is first shown. */
+/** Tabs by the ARIA pattern: one tab stop, arrow keys move. Each panel is built when it is first shown. */
 
 import { h } from "./dom.js";
 
@@ -9,7 +9,7 @@ let serial = 0;
 /**
  * @param {string} label
  * @param {Tab[]} list
- * @param {string} first id of the tab to begin with
+ * @param {string} first id of the tab shown first
  */
 export function tabs(label, list, first) {
   const name = `tabs-${++serial}`;

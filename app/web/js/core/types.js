@@ -1,5 +1,5 @@
 /**
- * The shapes that the page passes around; types only. JSON is as the HTTP API sends it.
+ * Types of the page. JSON types are as in the HTTP API.
  *
  * @typedef {{id: string, title: string, description: string, tile_size: number, stride: number,
  *   bands: (number|string)[]|null, scaling: Record<string, any>, model: string, keywords: string[], item_count: number,
@@ -19,19 +19,20 @@
  *   collection?: string|null}} Job
  * @typedef {{value: string, count: number}} LabelCount
  *
- * What the address bar says; everything on the page follows from it.
+ * View: content of the URL fragment. Everything on the page follows from it.
  * bbox: west, south, east, north in degrees, WGS 84; west > east crosses the antimeridian.
- * rerank: "" leaves it to the service. least: percent that a match must have, 0 for any. fold: near-copies shown as one.
- * version: of an index that is kept, "" for the live one.
+ * rerank: "" for the default of the collection. least: minimum match probability in percent, 0 for none.
+ * onePerPlace: near-duplicates are merged into one result.
+ * version: a previous index version, "" for the current one.
  * upload: number of an image uploaded in this tab, see `search/uploaded.js`; 0 for none.
  * @typedef {{collection: string, items: string[], not: string[], labels: string[], from: string, to: string,
- *   bbox: number[]|null, upload: number, rerank: ""|"on"|"off", least: number, fold: boolean, version: string}} View
+ *   bbox: number[]|null, upload: number, rerank: ""|"on"|"off", least: number, onePerPlace: boolean, version: string}} View
  *
  * @typedef {{mode: "idle"|"browse"|"search", busy: boolean, features: Feature[], matched: number|null, total: number|null,
  *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean,
  *   version: string|null, rerank: {depth: number, weight?: number, budget_ms?: number}|null,
- *   matchesEnd: number|null, before: Map<string, number>|null}} Results
- * matchesEnd: the rank after which the matcher no longer believes in a match. before: ranks in the answer of the index before.
+ *   likelyMatches: number|null, before: Map<string, number>|null}} Results
+ * likelyMatches: number of likely matches, null if unknown. before: ranks given by the previous index version.
  */
 
 export {};

@@ -1,4 +1,4 @@
-/** Dropping files anywhere: one side of the page searches with the image, the other adds the files to the collection. */
+/** Drag and drop of files: one drop zone searches with the image, the other adds the files to the collection. */
 
 import { byId } from "../core/dom.js";
 import { current } from "../core/state.js";
@@ -26,7 +26,7 @@ export function setupDrop() {
     overlay.hidden = false;
     overlay.classList.toggle("no-search", many || !c?.item_count);
     overlay.classList.toggle("no-add", !c);
-    byId("drop-add").textContent = c ? `to ${c.title || c.id}` : "after creating a collection";
+    byId("drop-add").textContent = c ? `to ${c.title || c.id}` : "(create a collection first)";
   });
   addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;

@@ -1,4 +1,4 @@
-/** Files from a drop or a chooser, folders included, each with its path. */
+/** Files from drag and drop or a file chooser, with folders; each file has a path. */
 
 /** @typedef {{file: File, path: string}} Picked */
 
@@ -10,7 +10,7 @@ async function entriesOf(folder) {
   /** @type {FileSystemEntry[]} */
   const all = [];
   for (;;) {
-    // a reader hands out a folder in parts, at most 100 entries each
+    // a reader returns at most 100 entries per call
     const part = await new Promise((done, fail) => reader.readEntries(done, fail));
     if (!part.length) return all;
     all.push(...part);
@@ -31,7 +31,7 @@ async function walk(entry) {
 }
 
 /**
- * Everything in a drop. Call it at once in the event: the browser forgets a drop's items after it.
+ * All files of a drop. Call it inside the event handler: the browser clears the items after the event.
  * @param {DataTransfer} transfer
  * @returns {Promise<Picked[]>}
  */
@@ -48,14 +48,14 @@ export function fromList(files) {
   return [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name })).filter(({ path }) => !HIDDEN.test(path));
 }
 
-/** Name of the folder that a file lies in, "" at the top. @param {string} path */
+/** Name of the folder that contains a file, "" at the top level. @param {string} path */
 export const folderOf = (path) => path.split("/").at(-2) ?? "";
 
 /**
- * Cut a list into requests of a size that can be repeated when a connection breaks.
+ * Split files into batches, one request each, small enough to repeat when a connection fails.
  * @param {Picked[]} files
- * @param {number} most files
- * @param {number} bytes
+ * @param {number} most maximum number of files in a batch
+ * @param {number} bytes maximum size of a batch
  */
 export function batches(files, most, bytes) {
   /** @type {Picked[][]} */

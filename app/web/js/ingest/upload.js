@@ -1,4 +1,4 @@
-/** Adding images to a collection: choose or drop files, folders and zips, watch the upload and then the job, read what was refused. */
+/** Dialog to add images: choose or drop files, folders and zip files, then follow the upload and the job, with rejected files. */
 
 import * as api from "../core/api.js";
 import { openDialog } from "../core/dialog.js";
@@ -10,12 +10,12 @@ import { batches, folderOf, fromDrop, fromList } from "./files.js";
 
 /** @typedef {import("./files.js").Picked} Picked */
 
-const MOST_FILES = 500;
-const MOST_BYTES = 256e6;
+const MAX_FILES = 500;
+const MAX_BYTES = 256e6;
 const TYPES = "image/jpeg,image/png,image/webp,image/tiff,.tif,.tiff,.zip";
 
 /**
- * What is said of the files: their folders as labels, and the metadata file where one was chosen.
+ * Metadata of the files: folder names as labels, and the chosen metadata file.
  * @param {Picked[]} files
  * @param {boolean} folders
  * @param {Record<string, any>} sidecar
@@ -34,7 +34,7 @@ function metadataOf(files, folders, sidecar) {
 
 /**
  * @param {string} collection
- * @param {Picked[]} [start] files to begin with
+ * @param {Picked[]} [start] files selected before the dialog opens
  */
 export function openUpload(collection, start = []) {
   /** @type {Picked[]} */ let picked = [];
@@ -48,7 +48,7 @@ export function openUpload(collection, start = []) {
   const submit = h("button", { type: "button", class: "primary", id: "upload-submit", disabled: true, onclick: () => send() }, "Add");
   const chooser = (/** @type {any} */ props) => h("input", { type: "file", class: "sr-only", tabindex: -1, ...props, onchange: (/** @type {any} */ e) => {
     const chosen = [...e.target.files];
-    e.target.value = ""; // or choosing the same file again would go unnoticed
+    e.target.value = ""; // so that choosing the same file again fires an event
     (props.onchange ?? ((/** @type {File[]} */ list) => take(fromList(list))))(chosen);
   } });
   const files = chooser({ multiple: true, accept: TYPES, id: "upload-files", "aria-label": "Image files" });
@@ -62,7 +62,7 @@ export function openUpload(collection, start = []) {
       sidecar = JSON.parse(await file.text());
       note.replaceChildren(h("p", { class: "muted" }, `Metadata for ${count(Object.keys(sidecar).length, "file")} from ${file.name}.`));
     } catch (error) {
-      note.replaceChildren(errorBox(new Error(`${file.name} is not JSON: ${/** @type {Error} */ (error).message}`)));
+      note.replaceChildren(errorBox(new Error(`${file.name} is not valid JSON: ${/** @type {Error} */ (error).message}`)));
     }
   }
 
@@ -75,7 +75,7 @@ export function openUpload(collection, start = []) {
     list.replaceChildren(...(picked.length ? [
       h("p", {}, h("b", {}, `${count(picked.length, "file")}, ${size(bytes)} `), h("button", { type: "button", class: "quiet", onclick: () => { picked = []; take([]); } }, "Clear")),
       h("p", { class: "muted ellipsis" }, picked.slice(0, 6).map((p) => p.path).join(", ") + (picked.length > 6 ? ", …" : "")),
-      named.size ? h("label", { class: "option" }, folders, h("span", {}, `Use the folders' names as labels (${[...named].slice(0, 4).join(", ")}${named.size > 4 ? ", …" : ""})`)) : "",
+      named.size ? h("label", { class: "option" }, folders, h("span", {}, `Use folder names as labels (${[...named].slice(0, 4).join(", ")}${named.size > 4 ? ", …" : ""})`)) : "",
     ] : []));
     submit.disabled = !picked.length;
     submit.textContent = picked.length ? `Add ${count(picked.length, "file")}` : "Add";
@@ -96,7 +96,7 @@ export function openUpload(collection, start = []) {
     progress.replaceChildren(line, jobs);
     let done = 0;
     try {
-      for (const batch of batches(sending, MOST_FILES, MOST_BYTES)) {
+      for (const batch of batches(sending, MAX_FILES, MAX_BYTES)) {
         show(done);
         const own = Object.fromEntries(batch.filter((p) => metadata[p.path]).map((p) => [p.path, metadata[p.path]]));
         const job = await api.upload(collection, batch, own, { onprogress: (sent) => show(done + sent), signal: abort.signal });
@@ -108,7 +108,7 @@ export function openUpload(collection, start = []) {
       line.remove();
     } catch (error) {
       line.remove();
-      progress.prepend(/** @type {Error} */ (error).name === "AbortError" ? h("p", { class: "muted" }, "Uploading stopped; what was sent is kept.") : errorBox(error));
+      progress.prepend(/** @type {Error} */ (error).name === "AbortError" ? h("p", { class: "muted" }, "Upload stopped. Files that were already sent are kept.") : errorBox(error));
     }
     picked = [];
     take([]);
@@ -117,11 +117,11 @@ export function openUpload(collection, start = []) {
   }
 
   const zone = h("div", { class: "upload-zone" },
-    h("p", {}, h("b", {}, "Drop images, folders, zips or GeoTIFF scenes here"), h("br"), h("span", { class: "muted" }, "JPEG, PNG, WebP, TIFF; a GeoTIFF scene is cut into tiles")),
+    h("p", {}, h("b", {}, "Drop images, folders, zip files or GeoTIFF scenes here"), h("br"), h("span", { class: "muted" }, "JPEG, PNG, WebP, TIFF; a GeoTIFF scene is cut into tiles")),
     h("div", { class: "row center" }, files, folder, json,
       h("button", { type: "button", id: "upload-choose", onclick: () => files.click() }, "Choose files…"),
       h("button", { type: "button", onclick: () => folder.click() }, "Choose a folder…"),
-      h("button", { type: "button", class: "quiet", onclick: () => json.click(), title: "A JSON object keyed by file name: geometry or bbox, datetime, labels, properties" }, "Metadata…")));
+      h("button", { type: "button", class: "quiet", onclick: () => json.click(), title: "JSON object with one entry per file name: geometry or bbox, datetime, labels, properties" }, "Metadata…")));
   const choice = h("div", { class: "stack" }, zone, list, note, h("div", { class: "row end" }, submit));
   const dialog = openDialog(`Add images to ${title}`, [progress, choice], { class: "upload" });
   dialog.addEventListener("dragover", (e) => e.preventDefault());

@@ -1,4 +1,4 @@
-/** The jobs: those that run are followed and counted in the bar; the dialog lists them, newest first. */
+/** Follows running jobs and counts them in the bar; the dialog lists all jobs, newest first. */
 
 import * as api from "../core/api.js";
 import { openDialog } from "../core/dialog.js";
@@ -21,17 +21,17 @@ function note(job) {
   set({ running: api.ended(job) ? others : [...others, job] });
 }
 
-/** Show what a job has added so far. @param {Job} job */
+/** Show the tiles that a job has added so far. @param {Job} job */
 async function refresh(job) {
   await refreshCollections();
   if (job.collection === state.view.collection && !hasQuery(state.view) && state.results.features.length <= 30) await run();
 }
 
 /**
- * Follow a job to its end, in a view where there is one, and bring the page up to date with what it did.
+ * Follow a job until it ends, then update the page. Progress is shown in `view`, if given.
  * @param {Job} job
  * @param {JobView} [view]
- * @returns {Promise<Job>} as it ended
+ * @returns {Promise<Job>} the job in its final state
  */
 export async function watch(job, view) {
   note(job);
@@ -42,7 +42,7 @@ export async function watch(job, view) {
       note(now);
       if (Date.now() - last < REFRESH_MS || !now.counts?.indexed || api.ended(now)) return;
       last = Date.now();
-      refresh(now).catch(() => {}); // the next change tries again
+      refresh(now).catch(() => {}); // repeated at the next change
     });
     const next = end.status === "successful" ? await conclude(end, view) : null;
     await refresh(end);
@@ -61,7 +61,7 @@ async function openJobs() {
   try {
     const jobs = /** @type {Job[]} */ ((await api.jobs()).jobs);
     body.replaceChildren(...jobs.map(listed));
-    if (!jobs.length) body.append(h("p", { class: "muted" }, "No job has run yet. Adding images to a collection makes one."));
+    if (!jobs.length) body.append(h("p", { class: "muted" }, "No jobs yet. Adding images to a collection starts one."));
   } catch (error) {
     body.replaceChildren(errorBox(error));
   }
@@ -79,7 +79,7 @@ function listed(job) {
       } catch (error) {
         show.replaceWith(errorBox(error));
       }
-    } }, job.processID === "ingest" ? "Show why" : "Show the result");
+    } }, job.processID === "ingest" ? "Show the reasons" : "Show the result");
     view.element.append(show);
   }
   return view.element;
@@ -95,7 +95,7 @@ export function setupJobs() {
   });
 }
 
-/** Pick up jobs that were running before the page was opened. */
+/** Follow jobs that were started before the page was opened. */
 export async function resumeJobs() {
   for (const job of /** @type {Job[]} */ ((await api.jobs()).jobs)) if (!api.ended(job)) void watch(job).catch(() => {});
 }

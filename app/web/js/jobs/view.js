@@ -1,4 +1,4 @@
-/** One job as a person sees it: bar, message, counts, time, the files that were refused and why, a button to cancel. */
+/** View of one job: progress bar, message, counts, time, rejected files with reasons, and a button to cancel. */
 
 import * as api from "../core/api.js";
 import { announce, count, errorBox, group, h, when } from "../core/dom.js";
@@ -6,12 +6,12 @@ import { announce, count, errorBox, group, h, when } from "../core/dom.js";
 /** @typedef {import("../core/types.js").Job} Job */
 
 /** @type {Record<string, string>} */
-const KINDS = { ingest: "Adding images", train: "Training", evaluate: "Measuring", reindex: "New index", sync: "Scheduled update" };
+const KINDS = { ingest: "Add images", train: "Training", evaluate: "Evaluation", reindex: "Re-indexing", sync: "Scheduled update" };
 /** @type {Record<string, string>} */
 export const STATUS = { accepted: "waiting", running: "running", successful: "done", failed: "failed", dismissed: "cancelled" };
 /** @type {Record<string, string>} */
-const COUNTS = { indexed: "indexed", changed: "of them changed", unchanged: "unchanged", returned: "of them back again", rejected: "rejected", skipped_nodata: "skipped as mostly no data",
-  vanished: "vanished", removed: "removed" };
+const COUNTS = { indexed: "indexed", changed: "of them changed", unchanged: "unchanged", returned: "of them found again", rejected: "rejected", skipped_nodata: "skipped (mostly no data)",
+  vanished: "missing", removed: "removed" };
 
 /** @param {Record<string, any>} counts */
 export function countsText(counts) {
@@ -28,7 +28,7 @@ export function bar(percent, label) {
     h("i", { style: `inline-size:${value}%` }));
 }
 
-/** @param {{file_name: string, reason: string}[]} rejected the first of them @param {number} all */
+/** @param {{file_name: string, reason: string}[]} rejected the first of the rejected files @param {number} all number of rejected files */
 export function rejectedList(rejected, all = rejected.length) {
   if (!rejected.length) return null;
   const rows = rejected.slice(0, 200).map((r) => h("li", {}, h("b", {}, r.file_name), h("span", {}, r.reason)));
@@ -44,7 +44,7 @@ function seconds(job) {
 }
 
 /**
- * An element that shows a job and can be told of its changes.
+ * Create an element that shows a job, with methods to update it.
  * @param {Job} job
  */
 export function jobView(job) {
@@ -72,7 +72,7 @@ export function jobView(job) {
       over ? "" : bar(state.progress, label),
       h("p", { class: "job-line" }, [countsText(state.counts ?? {}), !over || state.status === "failed" || (state.message !== "done" && !countsText(state.counts ?? {})) ? state.message : ""].filter(Boolean).join(" · ")),
       extra);
-    // every quarter is often enough for a voice
+    // announce every 25 % to screen readers
     announce(over ? `${label}: ${STATUS[state.status]}. ${countsText(state.counts ?? {})}` : `${label}: ${Math.floor(state.progress / 25) * 25} %`);
   }
 
@@ -80,11 +80,11 @@ export function jobView(job) {
   return {
     element: box,
     update,
-    /** Show why files were refused. @param {{file_name: string, reason: string}[]} rejected @param {number} [all] */
+    /** Show rejected files with reasons. @param {{file_name: string, reason: string}[]} rejected @param {number} [all] */
     reject: (rejected, all) => extra.replaceChildren(...[rejectedList(rejected, all)].filter(Boolean)),
-    /** Show what came of it. @param {any} outcome */
+    /** Show the results. @param {any} outcome */
     conclude: (outcome) => extra.replaceChildren(...[outcome].flat().filter(Boolean)),
-    /** Show the job that this one began, below it. @param {Job} next */
+    /** Show the follow-up job below. @param {Job} next */
     follow: (next) => {
       const view = jobView(next);
       box.after(view.element);

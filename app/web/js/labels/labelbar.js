@@ -1,4 +1,4 @@
-/** Labelling: a bar above the grid with the label at hand, labels under the keys 1 to 9, and how many more a training needs. */
+/** Labelling bar above the grid: selected label, labels of the keys 1 to 9, and what is missing for a training. */
 
 import { openPanel } from "../collections/panel.js";
 import { announce, byId, count, group, h, icon } from "../core/dom.js";
@@ -10,7 +10,7 @@ import { forgetSteps, labelsOf, relabel, undo } from "./store.js";
 
 let collection = "";
 
-/** @param {string} label make it the one that a click puts */
+/** Select the label that a click adds. @param {string} label */
 function choose(label) {
   const clean = label.trim().replaceAll(",", " ");
   if (!clean) return;
@@ -19,7 +19,7 @@ function choose(label) {
 }
 
 /**
- * Put the label at hand on a tile, or take it off again.
+ * Add the selected label to a tile, or remove it.
  * @param {string} id
  * @param {string} [label]
  */
@@ -34,23 +34,23 @@ export function toggleLabel(id, label = state.labelling.current) {
   announce(has ? `${label} removed` : `${label} added`);
 }
 
-/** Take a label off a tile: the one at hand if it is there, else the last. @param {string} id */
+/** Remove a label from a tile: the selected one if the tile has it, else the last. @param {string} id */
 function removeLabel(id) {
   const labels = labelsOf(id);
-  const gone = labels.includes(state.labelling.current) ? state.labelling.current : labels.at(-1);
-  if (gone === undefined) return;
-  void relabel([{ id, labels: labels.filter((l) => l !== gone) }]);
-  announce(`${gone} removed`);
+  const removed = labels.includes(state.labelling.current) ? state.labelling.current : labels.at(-1);
+  if (removed === undefined) return;
+  void relabel([{ id, labels: labels.filter((l) => l !== removed) }]);
+  announce(`${removed} removed`);
 }
 
-/** The tiles that one button labels: those marked, else those before the end of the matches. */
-function many() {
+/** The tiles that one button labels: the marked ones, else the likely matches. */
+function bulkTargets() {
   const { results, marks, view } = state;
-  if (marks.more.length) return { ids: marks.more, text: `Label the ${marks.more.length} marked` };
-  const end = results.matchesEnd;
+  if (marks.more.length) return { ids: marks.more, text: `Label the ${count(marks.more.length, "marked tile")}` };
+  const end = results.likelyMatches;
   if (!hasQuery(view) || end === null || end < 2) return null;
   const ids = results.features.filter((f) => f.properties.rank <= end).map((f) => f.id);
-  return { ids, text: ids.length < end ? `Label the first ${ids.length} matches` : `Label the ${ids.length} matches` };
+  return { ids, text: ids.length < end ? `Label the first ${ids.length} likely matches` : `Label the ${ids.length} likely matches` };
 }
 
 /** @param {string[]} ids */
@@ -66,10 +66,10 @@ function labelMany(ids) {
 }
 
 /**
- * A key pressed while labelling.
+ * Handle a key pressed while labelling.
  * @param {string} key
- * @param {string|null} id the tile that has the focus or the pointer
- * @returns {boolean} whether it meant something
+ * @param {string|null} id the tile under the focus or the pointer
+ * @returns {boolean} whether the key was handled
  */
 export function labelKey(key, id) {
   if (key === "u") undo();
@@ -99,38 +99,38 @@ function keyButton(label, i) {
   const n = state.labels.find((l) => l.value === label)?.count ?? 0;
   const missing = Math.max(0, TILES - n);
   return h("button", { type: "button", class: "label-key", "data-label": label, "aria-pressed": String(label === state.labelling.current),
-    "aria-label": `${label}, ${count(n, "tile")}${missing ? `, ${missing} more for a training` : ""}`, onclick: () => choose(label) },
+    "aria-label": `${label}, ${count(n, "tile")}${missing ? `, ${missing} more needed for training` : ""}`, onclick: () => choose(label) },
   h("kbd", {}, i + 1), h("i", { class: "dot", style: `background:${labelColour(label)}` }), h("span", { class: "ellipsis" }, label),
-  h("span", { class: "option-count" }, group(n), missing > 0 && ` · ${missing} more`));
+  h("span", { class: "option-count" }, group(n), missing > 0 && ` · needs ${missing} more`));
 }
 
 function readiness() {
   const missing = missingForTraining(state.labels);
-  if (missing) return h("span", { class: "muted" }, `A training needs ${missing}. One tile in five is kept to check the result.`);
+  if (missing) return h("span", { class: "muted" }, `Training needs ${missing}. One labelled tile in five is held out for evaluation.`);
   const n = state.labels.filter((l) => l.count >= TILES).length;
-  return [h("span", { class: "good" }, `${count(n, "label")} ready for a training.`), h("span", { class: "muted" }, "One tile in five is kept to check the result, so a few more help."),
+  return [h("span", { class: "good" }, `${count(n, "label")} ready for training.`), h("span", { class: "muted" }, "One labelled tile in five is held out for evaluation, so more labels help."),
     h("button", { type: "button", class: "quiet", id: "label-train", onclick: () => openPanel("train") }, "Train…")];
 }
 
-function trouble() {
-  const failed = state.labelTrouble;
+function saveError() {
+  const failed = state.labelError;
   if (!failed) return null;
   return h("div", { class: "error", role: "alert" },
     h("p", {}, `${count(failed.changes.length, "tile")} could not be labelled: ${failed.message}`),
     h("button", { type: "button", onclick: () => void relabel(failed.changes) }, "Try again"));
 }
 
-/** The parts of the bar; made once, so that what has the focus keeps it. */
+/** The elements of the bar; created once, so that a focused element keeps the focus. */
 const parts = {
   input: h("input", { type: "text", id: "label-input", placeholder: "Choose or type a label", maxlength: 128, list: "label-known", autocomplete: "off",
-    "aria-label": "Label to put" }),
+    "aria-label": "Label to add" }),
   known: h("datalist", { id: "label-known" }),
   dot: h("i", { class: "dot" }),
   keys: h("div", { class: "label-keys", role: "group", "aria-label": "Labels by key" }),
-  many: h("button", { type: "button", id: "label-many", onclick: () => labelMany(many()?.ids ?? []) }),
+  many: h("button", { type: "button", id: "label-many", onclick: () => labelMany(bulkTargets()?.ids ?? []) }),
   undo: h("button", { type: "button", id: "label-undo", title: "u", onclick: undo }, icon("undo"), "Undo"),
   hint: h("div", { class: "row label-hint" }),
-  trouble: h("div", {}),
+  error: h("div", {}),
 };
 
 function build() {
@@ -145,7 +145,7 @@ function build() {
     h("div", { class: "row" },
       h("form", { class: "label-form", onsubmit: take }, parts.dot, parts.input, parts.known), parts.keys, h("span", { class: "spread" }), parts.many, parts.undo,
       h("button", { type: "button", id: "label-done", class: "quiet", title: "Esc", onclick: stopLabelling }, "Done")),
-    parts.hint, parts.trouble);
+    parts.hint, parts.error);
 }
 
 function draw() {
@@ -162,12 +162,12 @@ function draw() {
   const focused = parts.keys.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.label : undefined;
   parts.keys.replaceChildren(...state.palette.map(keyButton));
   if (focused !== undefined) parts.keys.querySelector(`[data-label="${CSS.escape(focused)}"]`)?.focus();
-  const bulk = many();
+  const bulk = bulkTargets();
   parts.many.hidden = !bulk;
   parts.many.textContent = bulk?.text ?? "";
   parts.undo.disabled = !state.undoable;
   parts.hint.replaceChildren(...[readiness()].flat());
-  parts.trouble.replaceChildren(...[trouble()].filter(Boolean));
+  parts.error.replaceChildren(...[saveError()].filter(Boolean));
 }
 
 export function setupLabelling() {
@@ -179,5 +179,5 @@ export function setupLabelling() {
     forgetSteps(collection);
     set({ labelling: { on: false, current: "" } });
   });
-  on(["labelling", "labels", "palette", "undoable", "labelTrouble", "marks", "results", "collections"], draw);
+  on(["labelling", "labels", "palette", "undoable", "labelError", "marks", "results", "collections"], draw);
 }

@@ -1,9 +1,9 @@
-/** The labels under the keys 1 to 9. A label keeps its key and colour while a collection is looked at, however the counts change. */
+/** The labels of the keys 1 to 9. A label keeps its key and colour while the collection is open, even if the counts change. */
 
 import { on, set, state } from "../core/state.js";
 
 const KEYS = 9;
-// told apart in both colour schemes and by most colour-blind eyes (after Okabe and Ito); never the only sign of a label
+// distinguishable in both colour schemes and with most colour vision deficiencies (after Okabe and Ito); the label text is always shown too
 const COLOURS = ["#e69f00", "#3a9fd8", "#009e73", "#d55e00", "#cc79a7", "#8f7ee7", "#b5a300", "#5c8a8a", "#a0522d"];
 let collection = "";
 
@@ -12,7 +12,7 @@ export function labelColour(label) {
   return COLOURS[state.palette.indexOf(label)] ?? null;
 }
 
-/** Give free keys to labels that have none: one just used first, then the most used. @param {string} [used] */
+/** Assign free keys to labels without a key: first the label just used, then the most frequent ones. @param {string} [used] */
 export function extendPalette(used) {
   const known = [...(used ? [used] : []), ...state.labels.map((l) => l.value)];
   const more = [...new Set(known)].filter((label) => !state.palette.includes(label)).slice(0, KEYS - state.palette.length);

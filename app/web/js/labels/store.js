@@ -1,4 +1,4 @@
-/** Labels of tiles: shown at once and saved behind that, one request a tile at a time. What cannot be saved goes back and says why. */
+/** Changes of labels: shown immediately and saved in the background, with one request at a time for each tile. A change that cannot be saved is reverted, with an error message. */
 
 import * as api from "../core/api.js";
 import { announce, count, debounce } from "../core/dom.js";
@@ -6,12 +6,12 @@ import { refreshLabels } from "../core/loading.js";
 import { set, state } from "../core/state.js";
 
 /** @typedef {import("../core/types.js").LabelCount} LabelCount */
-/** @typedef {{id: string, labels: string[]}} Change what a tile's labels shall be */
+/** @typedef {{id: string, labels: string[]}} Change the new labels of a tile */
 /** @typedef {{id: string, collection: string, saved: string[], wanted: string[],
  *   done: ((error: Error|null) => void)[]}} Pending */
 
-const AT_ONCE = 4; // requests; pictures and events need connections too
-const STEPS = 100; // that can be undone
+const MAX_REQUESTS = 4; // at the same time; images and events need connections too
+const MAX_STEPS = 100; // that can be undone
 
 /** @type {Map<string, Pending>} */
 const pending = new Map();
@@ -21,7 +21,7 @@ const queue = [];
 let steps = [];
 let active = 0;
 
-/** The labels of a tile as the page shows them. @param {string} id @returns {string[]} */
+/** The labels of a tile, with unsaved changes. @param {string} id @returns {string[]} */
 export function labelsOf(id) {
   return pending.get(id)?.wanted ?? state.results.features.find((f) => f.id === id)?.properties.labels ?? [];
 }
@@ -49,20 +49,20 @@ function show(changes, before) {
 }
 
 /**
- * Give tiles new labels.
+ * Change the labels of tiles.
  * @param {Change[]} wanted
  * @param {{undoable?: boolean}} [options]
- * @returns {Promise<Error|null>} when all is saved, or what went wrong with the first that is not
+ * @returns {Promise<Error|null>} null when all changes are saved, else the error of the first that is not
  */
 export async function relabel(wanted, { undoable = true } = {}) {
   const collection = state.view.collection;
   const changes = wanted.filter(({ id, labels }) => !same(labelsOf(id), labels));
   if (!changes.length) return null;
   const before = changes.map(({ id }) => ({ id, labels: labelsOf(id) }));
-  if (undoable) steps = [...steps.filter((s) => s.collection === collection), { collection, before }].slice(-STEPS);
+  if (undoable) steps = [...steps.filter((s) => s.collection === collection), { collection, before }].slice(-MAX_STEPS);
   const old = new Map(before.map((c) => [c.id, c.labels]));
   const saved = changes.map(({ id, labels }) => enqueue(id, collection, old.get(id) ?? [], labels));
-  set({ labelTrouble: null, undoable: steps.length });
+  set({ labelError: null, undoable: steps.length });
   show(changes, (id) => old.get(id) ?? []);
   pump();
   return (await Promise.all(saved)).find(Boolean) ?? null;
@@ -86,10 +86,10 @@ function enqueue(id, collection, saved, wanted) {
 /** @param {Pending} entry @param {Error|null} error */
 function finish(entry, error) {
   pending.delete(entry.id);
-  for (const tell of entry.done) tell(error);
+  for (const resolve of entry.done) resolve(error);
 }
 
-/** Take back the last change. */
+/** Undo the last change. */
 export function undo() {
   const step = steps.pop();
   set({ undoable: steps.length });
@@ -98,14 +98,14 @@ export function undo() {
   announce(`Undone: labels of ${count(step.before.length, "tile")}`);
 }
 
-/** @param {string} collection forget the steps made in others */
+/** Delete the undo steps of other collections. @param {string} collection */
 export function forgetSteps(collection) {
   steps = steps.filter((s) => s.collection === collection);
-  set({ undoable: steps.length, labelTrouble: null });
+  set({ undoable: steps.length, labelError: null });
 }
 
 function pump() {
-  while (active < AT_ONCE && queue.length) {
+  while (active < MAX_REQUESTS && queue.length) {
     active += 1;
     void save(/** @type {Pending} */ (queue.shift())).finally(() => {
       active -= 1;
@@ -115,7 +115,7 @@ function pump() {
   }
 }
 
-// the service's own counts, once all is saved: others may label too
+// reload the counts when all changes are saved: other users may label too
 const settle = debounce(() => { if (!pending.size) refreshLabels().catch(() => {}); }, 600);
 
 /** @param {Pending} entry */
@@ -127,18 +127,18 @@ async function save(entry) {
     if (same(entry.wanted, sent)) finish(entry, null);
     else queue.push(entry);
   } catch (error) {
-    giveUp(entry, /** @type {Error} */ (error));
+    revert(entry, /** @type {Error} */ (error));
   }
 }
 
 /** @param {Pending} entry @param {Error} error */
-function giveUp(entry, error) {
+function revert(entry, error) {
   const { id, wanted, saved, collection } = entry;
   finish(entry, error);
   if (collection !== state.view.collection) return;
-  const before = state.labelTrouble?.changes ?? [];
+  const before = state.labelError?.changes ?? [];
   show([{ id, labels: saved }], () => wanted);
-  set({ labelTrouble: { message: error.message, changes: [...before, { id, labels: wanted }] } });
+  set({ labelError: { message: error.message, changes: [...before, { id, labels: wanted }] } });
 }
 
 export function setupLabelStore() {

@@ -1,4 +1,4 @@
-/** The indexes of a collection: those that are kept, building a new one, going back to the one before. */
+/** Tab "Index" of a collection: index versions, re-indexing, rollback. */
 
 import * as api from "../core/api.js";
 import { confirmed } from "../core/dialog.js";
@@ -16,16 +16,16 @@ import { modelTitle } from "./names.js";
 /**
  * @param {Index} index
  * @param {Collection} c
- * @param {{ask: () => void, back: (index: Index, button: HTMLButtonElement) => void}} acts
+ * @param {{search: () => void, rollBack: (index: Index, button: HTMLButtonElement) => void}} actions
  */
-function row(index, c, { ask, back }) {
-  const asked = state.view.collection === c.id && (state.view.version ? state.view.version === index.version : index.live);
+function row(index, c, { search, rollBack }) {
+  const searched = state.view.collection === c.id && (state.view.version ? state.view.version === index.version : index.live);
   return h("tr", { class: index.live ? "chosen" : null },
-    h("th", { scope: "row" }, index.version, index.live && [" ", h("span", { class: "tag" }, "live")]),
+    h("th", { scope: "row" }, index.version, index.live && [" ", h("span", { class: "tag" }, "current")]),
     h("td", {}, modelTitle(index.model)), h("td", { class: "amount" }, group(index.size)), h("td", {}, when(index.built_at)),
-    h("td", { class: "amount" }, asked ? h("span", { class: "muted" }, "searched now")
-      : h("button", { type: "button", class: "quiet", onclick: ask }, "Search it"),
-    !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => back(index, e.currentTarget) }, "Roll back…")));
+    h("td", { class: "amount" }, searched ? h("span", { class: "muted" }, "used for search")
+      : h("button", { type: "button", class: "quiet", onclick: search }, "Search this version"),
+    !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => rollBack(index, e.currentTarget) }, "Roll back…")));
 }
 
 /** @param {Collection} c @param {(job: import("../core/types.js").Job) => void} begin */
@@ -41,10 +41,10 @@ function build(c, begin) {
     if (job) begin(job);
   } },
   h("h3", {}, "Re-index"),
-  h("p", { class: "muted" }, "The new index is built beside the live one, which answers all the while. Then both answer the same searches, and the new one takes over if it is not worse."),
+  h("p", { class: "muted" }, "A new index is built while the current one serves searches. Then both are compared on the same searches. The new index becomes the current one if it is not worse."),
   h("div", { class: "fields two" }, h("label", { class: "field" }, "Model", models),
-    h("label", { class: "field" }, "May be worse by, mAP from 0 to 1", margin)),
-  h("label", { class: "option" }, force, h("span", {}, "Switch even if it is worse")),
+    h("label", { class: "field" }, "Tolerated loss of mAP (0 to 1)", margin)),
+  h("label", { class: "option" }, force, h("span", {}, "Switch even if the new index is worse")),
   note, h("div", { class: "row end" }, submit));
 }
 
@@ -54,8 +54,8 @@ export function indexes(c) {
   const run = h("div", { class: "stack" });
   const note = h("div", { "aria-live": "polite" });
 
-  const back = async (/** @type {Index} */ index, /** @type {HTMLButtonElement} */ button) => {
-    if (!(await confirmed(`${index.version} will answer again, with today's tiles and labels.`, "Roll back"))) return;
+  const rollBack = async (/** @type {Index} */ index, /** @type {HTMLButtonElement} */ button) => {
+    if (!(await confirmed(`Searches will use ${index.version} again, with the current tiles and labels.`, "Roll back"))) return;
     if (!(await attempt(note, () => api.rollback(c.id, index.version), button))) return;
     await indexChanged(c.id);
     await load();
@@ -65,8 +65,8 @@ export function indexes(c) {
   const draw = (found) => list.replaceChildren(h("div", { class: "scroll" }, h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["Index", "Model", "Tiles", "Built", ""].map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", {}, found.map((index) => row(index, c, {
-      back,
-      ask: () => {
+      rollBack,
+      search: () => {
         go({ version: index.live ? "" : index.version });
         draw(found);
       },
@@ -83,7 +83,7 @@ export function indexes(c) {
   const begin = async (/** @type {import("../core/types.js").Job} */ job) => {
     const view = jobView(job);
     run.replaceChildren(view.element);
-    await watch(job, view).catch(() => {}); // the view says what went wrong
+    await watch(job, view).catch(() => {}); // the view shows the error
     await load();
   };
   void load();

@@ -1,4 +1,4 @@
-/** The models at hand: import, export, activate, delete. */
+/** Dialog of the installed models: import, export, activate, delete. */
 
 import * as api from "../core/api.js";
 import { confirmed, openDialog } from "../core/dialog.js";
@@ -9,28 +9,28 @@ import { state } from "../core/state.js";
 /** @typedef {import("../core/types.js").Model} Model */
 
 /** @type {Record<string, string>} */
-const ORIGINS = { shipped: "comes with Dyad", "built-in": "built in", added: "added" };
+const ORIGINS = { shipped: "included", "built-in": "built in", added: "added" };
 
-/** What a model is, in one line. @param {Model} m */
+/** Properties of a model in one line. @param {Model} m */
 export function modelFacts(m) {
-  return [m.bands.join(", "), `${m.input_size} px`, `${m.dimension} dimensions`, m.matcher && "re-ranks"].filter(Boolean).join(" · ");
+  return [m.bands.join(", "), `${m.input_size} px`, `${m.dimension} dimensions`, m.matcher && "re-ranking"].filter(Boolean).join(" · ");
 }
 
 /**
  * @param {Model} m
- * @param {() => Promise<void>} again
+ * @param {() => Promise<void>} reload
  */
-function modelCard(m, again) {
+function modelCard(m, reload) {
   const note = h("div", {});
-  const act = (/** @type {string} */ said, /** @type {() => Promise<any>} */ what) => async (/** @type {any} */ event) => {
+  const act = (/** @type {string} */ message, /** @type {() => Promise<any>} */ action) => async (/** @type {any} */ event) => {
     const done = await attempt(note, async () => {
-      await what();
+      await action();
       await loadModels();
       return true;
     }, event.currentTarget);
     if (!done) return;
-    announce(said);
-    await again();
+    announce(message);
+    await reload();
   };
   const remove = act(`${m.id} deleted`, () => api.deleteModel(m.id));
   const users = m.used_by ?? [];
@@ -43,17 +43,17 @@ function modelCard(m, again) {
     h("p", { class: "muted" }, users.length ? ["Used by ", h("b", {}, users.join(", "))] : "Used by no collection"),
     note,
     h("div", { class: "row acts-row" },
-      !m.default && h("button", { type: "button", title: "New collections get it, and those that follow the active model are re-indexed by their schedule",
-        onclick: act(`${m.id} is active now`, () => api.activateModel(m.id)) }, "Activate"),
+      !m.default && h("button", { type: "button", title: "New collections use it. Collections that follow the active model are re-indexed with it when their schedule runs.",
+        onclick: act(`${m.id} is now the active model`, () => api.activateModel(m.id)) }, "Activate"),
       m.origin !== "built-in" && h("a", { class: "button quiet", href: api.bundleUrl(m.id), download: `${m.id}.zip` }, "Export"),
       m.origin === "added" && h("button", { type: "button", class: "quiet danger-text", onclick: async (/** @type {any} */ event) => {
         const button = event.currentTarget;
-        if (await confirmed(`The model "${m.title || m.id}" and its files will be deleted.`, "Delete the model")) await remove({ currentTarget: button });
+        if (await confirmed(`This deletes the model "${m.title || m.id}" and its files. It cannot be undone.`, "Delete the model")) await remove({ currentTarget: button });
       } }, "Delete…")));
 }
 
-/** What was said about an import. @param {any} made */
-const imported = (made) => (made.unchanged ? `${made.title || made.id} was here already, the very same.` : `${made.title || made.id} is imported.`);
+/** Result of an import. @param {any} made */
+const imported = (made) => (made.unchanged ? `${made.title || made.id} is already installed, with the same content.` : `${made.title || made.id} is imported.`);
 
 async function openModels() {
   const list = h("div", { class: "stack" }, h("p", { class: "muted" }, "Loading…"));
@@ -62,7 +62,7 @@ async function openModels() {
   const choose = h("button", { type: "button", class: "primary", onclick: () => input.click() }, "Import a bundle…");
   const input = h("input", { type: "file", class: "sr-only", tabindex: -1, accept: ".zip,application/zip", id: "model-file", "aria-label": "Bundle to import", onchange: async () => {
     const [file] = input.files;
-    input.value = ""; // or choosing the same file again would go unnoticed
+    input.value = ""; // so that choosing the same file again fires an event
     if (!file) return;
     const made = await attempt(note, () => api.importModel(file), choose);
     if (!made) return;
@@ -71,7 +71,7 @@ async function openModels() {
     await draw();
   } });
   openDialog("Models", [
-    h("div", { class: "row" }, h("p", { class: "muted grow" }, "A model turns tiles into what is compared. A bundle is a zip, as Export or dyad train makes it."), input, choose),
+    h("div", { class: "row" }, h("p", { class: "muted grow" }, "A model turns tiles into embedding vectors. A bundle is a zip file, created by Export or by dyad train."), input, choose),
     note, list,
   ], { class: "panel" });
   try {

@@ -1,9 +1,9 @@
-/** Models and index versions as people read them. */
+/** Titles of models, and the model of an index version. */
 
 import { state } from "../core/state.js";
 
 /** @param {string} id */
 export const modelTitle = (id) => state.models.find((m) => m.id === id)?.title || id;
 
-/** The model of an index, whose version is the model's id and a number. @param {string} version */
+/** Model identifier of an index version, which has the form `<model>.<number>`. @param {string} version */
 export const modelOf = (version) => version.replace(/\.\d+$/, "");

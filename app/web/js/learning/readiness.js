@@ -1,10 +1,10 @@
-/** Whether there are labels enough for a training. */
+/** Checks whether the labels are sufficient for a training. */
 
-/** What a training needs at least; the service has the last word, as it knows which tiles are kept for the check. */
+/** Minimum numbers of labels, and of tiles with each label. The service checks again, without the held-out tiles. */
 const LABELS = 2;
 export const TILES = 2;
 
-/** What is still missing for a training, in words; "" when nothing is. @param {import("../core/types.js").LabelCount[]} labels */
+/** Text that says what is missing for a training, or "". @param {import("../core/types.js").LabelCount[]} labels */
 export function missingForTraining(labels) {
   const enough = labels.filter((l) => l.count >= TILES).length;
   if (enough >= LABELS) return "";

@@ -1,4 +1,4 @@
-/** Training on a collection's own labels, followed to the new index; and measuring how well the present one finds them. */
+/** Tab "Train" of a collection: training on its labels, then re-indexing; and evaluation of the current index. */
 
 import * as api from "../core/api.js";
 import { attempt, count, group, h } from "../core/dom.js";
@@ -13,54 +13,54 @@ import { missingForTraining } from "./readiness.js";
 const QUICK = "head";
 const SHOWN = 12; // labels
 
-/** The labels that a training would learn, with their counts. */
-function material() {
+/** The labels for training, with their counts. */
+function trainingData() {
   const { labels } = state;
   const most = Math.max(1, ...labels.map((l) => l.count));
   const missing = missingForTraining(labels);
   return h("section", { class: "stack" },
-    h("h3", {}, "What it learns from"),
+    h("h3", {}, "Training data"),
     labels.length > 0 && h("ul", { class: "label-bars" }, labels.slice(0, SHOWN).map(({ value, count: n }) => h("li", {},
       h("span", { class: "ellipsis" }, value), h("span", { class: "bar-track" }, h("i", { style: `inline-size:${(100 * n) / most}%;background:${labelColour(value) ?? "var(--muted)"}` })),
       h("span", { class: "option-count" }, group(n)))),
     labels.length > SHOWN && h("li", { class: "muted" }, `and ${count(labels.length - SHOWN, "more label")}`)),
-    h("p", { class: missing ? "" : "muted" }, missing ? `Label some tiles first: a training needs ${missing}.`
-      : "One labelled tile in five is kept from the training: the result is judged by those. Tiles without a label help, too."));
+    h("p", { class: missing ? "" : "muted" }, missing ? `Label some tiles first: training needs ${missing}.`
+      : "One labelled tile in five is held out for evaluation. Unlabelled tiles are used too."));
 }
 
-/** @param {any} process its description */
+/** @param {any} process description of the process `train` */
 function recipes(process) {
   const field = process?.inputs?.recipe?.schema ?? {};
   return /** @type {string[]} */ (field.enum ?? field.examples ?? []).filter((name) => name !== QUICK);
 }
 
-/** The ways to train, the quick one chosen. */
-function ways() {
+/** The training methods; fine-tuning the head is selected. */
+function methods() {
   const known = h("datalist", { id: "recipes" });
-  const more = h("input", { type: "text", name: "recipe", "aria-label": "Recipe", list: "recipes", placeholder: "Name of a recipe", spellcheck: "false", autocomplete: "off" });
+  const more = h("input", { type: "text", name: "recipe", "aria-label": "Recipe", list: "recipes", placeholder: "Name of the recipe", spellcheck: "false", autocomplete: "off" });
   const about = h("p", { class: "muted" });
   const full = h("input", { type: "radio", name: "way", value: "full" });
   const load = async () => {
     const process = await attempt(about, () => api.process("train"));
     if (!process) return;
-    about.textContent = "Any recipe that dyad train --list names. hr-s2dml is for few labels among many tiles.";
+    about.textContent = "Any recipe listed by dyad train --list. Use hr-s2dml for few labels and many unlabelled tiles.";
     known.replaceChildren(...recipes(process).map((name) => h("option", { value: name })));
     if (!more.value) more.value = recipes(process)[0] ?? "";
   };
   more.addEventListener("input", () => { full.checked = true; });
   const quick = h("label", { class: "model" }, h("input", { type: "radio", name: "way", value: QUICK, checked: true }),
-    h("span", {}, h("b", {}, "Head, in seconds"),
-      h("span", { class: "muted" }, "A new last layer, and probabilities that fit this collection, from what is stored of every tile. No image is read.")));
+    h("span", {}, h("b", {}, "Fine-tune the head (seconds)"),
+      h("span", { class: "muted" }, "Trains a new last layer and calibrates the match probabilities, from the stored features of all tiles. No image is read.")));
   return [quick, h("details", { class: "advanced", ontoggle: (/** @type {any} */ e) => { if (e.target.open && !known.childNodes.length) void load(); } },
-    h("summary", {}, "More: train a whole network"),
+    h("summary", {}, "More: train the network"),
     h("div", { class: "stack" },
-      h("label", { class: "model" }, full, h("span", {}, h("b", {}, "A full recipe, in minutes to hours"),
-        h("span", { class: "muted" }, "From the collection's images. It can be stopped, and needs the extra dyad[train] where the service runs."), more, known)),
+      h("label", { class: "model" }, full, h("span", {}, h("b", {}, "Train the network (hours)"),
+        h("span", { class: "muted" }, "Trains on the images of the collection. The job can be cancelled. Requires dyad[train] on the server."), more, known)),
       about,
       h("div", { class: "fields two" },
-        h("label", { class: "field" }, "Epochs", h("input", { type: "number", name: "epochs", min: 1, max: 10000, placeholder: "as the recipe says" })),
+        h("label", { class: "field" }, "Epochs", h("input", { type: "number", name: "epochs", min: 1, max: 10000, placeholder: "recipe default" })),
         h("label", { class: "field" }, "Seed", h("input", { type: "number", name: "seed", min: 0, placeholder: "0" }))),
-      h("label", { class: "option" }, h("input", { type: "checkbox", name: "anew" }), h("span", {}, "Begin anew instead of with the model at hand"))))];
+      h("label", { class: "option" }, h("input", { type: "checkbox", name: "from_scratch" }), h("span", {}, "Train from scratch instead of fine-tuning the current model"))))];
 }
 
 /** @param {Collection} c @param {FormData} data */
@@ -71,7 +71,7 @@ function inputs(c, data) {
   const out = { collection: c.id, recipe: full ? text("recipe") : QUICK, reindex: data.has("reindex") };
   if (text("title")) out.title = text("title");
   if (full && text("epochs")) out.settings = { epochs: Number(text("epochs")) };
-  if (full && data.has("anew")) out.from_scratch = true;
+  if (full && data.has("from_scratch")) out.from_scratch = true;
   if (full && text("seed")) out.seed = Number(text("seed"));
   return out;
 }
@@ -86,35 +86,35 @@ export function training(c) {
     const job = await attempt(note, () => api.execute("train", inputs(c, new FormData(form))), submit);
     if (job) begin(job, run);
   } },
-  material(),
-  h("fieldset", { class: "models" }, h("legend", {}, "How"), ways()),
+  trainingData(),
+  h("fieldset", { class: "models" }, h("legend", {}, "Method"), methods()),
   h("div", { class: "fields two" },
-    h("label", { class: "field" }, "Name of the new model", h("input", { type: "text", name: "title", maxlength: 200, placeholder: `as the collection: ${c.title || c.id}` })),
+    h("label", { class: "field" }, "Name of the new model", h("input", { type: "text", name: "title", maxlength: 200, placeholder: `default: ${c.title || c.id}` })),
     h("label", { class: "option" }, h("input", { type: "checkbox", name: "reindex", checked: true }),
-      h("span", {}, "Then build the new index, and switch if it is not worse"))),
+      h("span", {}, "Then re-index, and switch if the new index is not worse"))),
   note,
   h("div", { class: "row end" }, submit));
-  return [run, form, measuring(c)];
+  return [run, form, evaluation(c)];
 }
 
-/** Follow a job here, above what was followed before. @param {import("../core/types.js").Job} job @param {HTMLElement} box */
+/** Follow a job in a box, in place of the previous one. @param {import("../core/types.js").Job} job @param {HTMLElement} box */
 function begin(job, box) {
   const view = jobView(job);
   box.replaceChildren(view.element);
   view.element.scrollIntoView({ block: "nearest" });
-  watch(job, view).catch(() => {}); // the view says what went wrong
+  watch(job, view).catch(() => {}); // the view shows the error
 }
 
 /** @param {Collection} c */
-function measuring(c) {
+function evaluation(c) {
   const note = h("div", {});
   const run = h("div", { class: "stack" });
   const button = h("button", { type: "button", id: "evaluate", onclick: async () => {
     const job = await attempt(note, () => api.execute("evaluate", { collection: c.id }), button);
     if (job) begin(job, run);
-  } }, "Measure");
+  } }, "Evaluate");
   return h("section", { class: "stack part" },
-    h("div", { class: "row" }, h("div", { class: "grow" }, h("h3", {}, "How good is it now?"),
-      h("p", { class: "muted" }, "Searches with every labelled tile that no training saw, and reports how many of the first results have its label.")), button),
+    h("div", { class: "row" }, h("div", { class: "grow" }, h("h3", {}, "Evaluation"),
+      h("p", { class: "muted" }, "Searches with each labelled tile that was not used for training, and reports how many of the first results have the same label.")), button),
     note, run);
 }

@@ -1,10 +1,10 @@
-/** The quiet ground under the results: land and borders of Natural Earth, and a graticule with its degrees. */
+/** Base map: land and borders (Natural Earth) and a graticule with labels in degrees. */
 
 const L = /** @type {any} */ (window).L;
 const STEPS = [60, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002];
 const LINES = 5;
 
-/** @param {string} name a colour of the style sheet */
+/** @param {string} name custom property of the style sheet, without `--` */
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** @param {any} feature */
@@ -15,7 +15,7 @@ function style(feature) {
 }
 
 /**
- * Add land and borders; copies one turn east and west appear once the view reaches them.
+ * Add land and borders. Copies shifted by 360 degrees are added when the view reaches them.
  * @param {any} map
  */
 export async function addLand(map) {
@@ -26,10 +26,10 @@ export async function addLand(map) {
   const data = await (await fetch("static/vendor/naturalearth/land.json")).json();
   /** @type {Map<number, any>} */
   const copies = new Map();
-  const add = (/** @type {number} */ turn) => {
-    if (copies.has(turn)) return;
-    const coordsToLatLng = (/** @type {number[]} */ [lon, lat]) => L.latLng(lat, lon + turn);
-    copies.set(turn, L.geoJSON(data, { style, renderer, pane: "land", coordsToLatLng, interactive: false }).addTo(map));
+  const add = (/** @type {number} */ shift) => {
+    if (copies.has(shift)) return;
+    const coordsToLatLng = (/** @type {number[]} */ [lon, lat]) => L.latLng(lat, lon + shift);
+    copies.set(shift, L.geoJSON(data, { style, renderer, pane: "land", coordsToLatLng, interactive: false }).addTo(map));
   };
   const reach = () => {
     const bounds = map.getBounds();
@@ -51,7 +51,7 @@ function degrees(value, step, letters) {
 }
 
 /**
- * Lines at round degrees, with labels along the left and lower edge, redrawn when the map stops moving.
+ * Add a graticule at round degrees, with labels along the left and lower edge. It is redrawn when the map stops moving.
  * @param {any} map
  */
 export function addGraticule(map) {

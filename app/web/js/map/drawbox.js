@@ -1,4 +1,4 @@
-/** Draw a box on the map by dragging; works with mouse, pen and touch. Esc gives up. */
+/** Draw a bounding box on the map by dragging with mouse, pen or touch. Esc cancels. */
 
 const L = /** @type {any} */ (window).L;
 

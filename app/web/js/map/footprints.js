@@ -1,9 +1,9 @@
-/** Pure geometry of footprints for the map: GeoJSON lon/lat in, Leaflet lat/lng out. */
+/** Geometry of footprints: converts GeoJSON (lon, lat) to Leaflet (lat, lng). No access to the page. */
 
 /** @typedef {[number, number]} LatLng */
 
 /**
- * The polygons of a footprint as rings of [lat, lng]; parts cut at the antimeridian are joined eastward.
+ * The polygons of a footprint as rings of [lat, lng]; parts split at the antimeridian are joined eastwards.
  * @param {any} geometry GeoJSON Polygon or MultiPolygon
  * @returns {LatLng[][][]}
  */
@@ -13,14 +13,14 @@ export function polygons(geometry) {
   const lons = parts.flat(2).map((/** @type {number[]} */ p) => p[0]);
   const cut = parts.length > 1 && Math.min(...lons) <= -180 && Math.max(...lons) >= 180;
   return parts.map((/** @type {number[][][]} */ part) => {
-    const turn = cut && part[0].every(([lon]) => lon <= 0) ? 360 : 0;
-    return part.map((ring) => ring.map(([lon, lat]) => /** @type {LatLng} */ ([lat, lon + turn])));
+    const shift = cut && part[0].every(([lon]) => lon <= 0) ? 360 : 0;
+    return part.map((ring) => ring.map(([lon, lat]) => /** @type {LatLng} */ ([lat, lon + shift])));
   });
 }
 
 /**
- * Upper left, upper right and lower left corner of a footprint that is a nearly upright rectangle, else null: of a turned
- * one it cannot be said which corner is the image's first.
+ * Upper left, upper right and lower left corner of a footprint that is nearly an axis-aligned rectangle, else null:
+ * in a rotated footprint, the corner of the first pixel is not known.
  * @param {LatLng[][][]} shape
  * @returns {[LatLng, LatLng, LatLng]|null}
  */
@@ -31,7 +31,7 @@ export function corners(shape) {
   const west = Math.min(...lngs), south = Math.min(...lats);
   const width = Math.max(...lngs) - west, height = Math.max(...lats) - south;
   if (ring.length < 4 || !width || !height || area(ring) < 0.85 * width * height) return null;
-  // scaled to a unit square, so that the corners are the extremes along its diagonals
+  // scaled to a unit square, so that the corners are the extremes along the diagonals
   const unit = ring.map(([lat, lng]) => [(lng - west) / width, (lat - south) / height]);
   const extreme = (/** @type {(p: number[]) => number} */ f) => ring[unit.reduce((best, p, i) => (f(p) > f(unit[best]) ? i : best), 0)];
   return [extreme(([x, y]) => y - x), extreme(([x, y]) => x + y), extreme(([x, y]) => -x - y)];
@@ -46,7 +46,7 @@ function area(ring) {
 }
 
 /**
- * A box of the API as Leaflet bounds; one over the antimeridian runs past 180 degrees.
+ * Convert a bounding box of the API to Leaflet bounds. If it crosses the antimeridian, its east is greater than 180 degrees.
  * @param {number[]} bbox
  * @returns {[LatLng, LatLng]}
  */
@@ -55,7 +55,7 @@ export function boxBounds([w, s, e, n]) {
 }
 
 /**
- * Leaflet bounds as a box of the API, rounded to what the zoom can show.
+ * Convert Leaflet bounds to a bounding box of the API, rounded to the resolution of the zoom level.
  * @param {{getWest: () => number, getSouth: () => number, getEast: () => number, getNorth: () => number}} bounds
  * @param {number} zoom
  */

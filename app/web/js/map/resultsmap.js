@@ -1,4 +1,4 @@
-/** The map of the results: footprints with rank numbers, pictures when zoomed in, the filter box, hover shared with the grid. */
+/** Map of the results: footprints with rank numbers, thumbnails at high zoom, the filter box, hover shared with the grid. */
 
 import * as api from "../core/api.js";
 import { byId, count, lonLat } from "../core/dom.js";
@@ -11,10 +11,10 @@ import { boxBounds, corners, polygons, toBox } from "./footprints.js";
 import { tileImage } from "./tileimage.js";
 
 const L = /** @type {any} */ (window).L;
-const PICTURE_FROM = 26; // pixels of a footprint on the screen
+const PICTURE_FROM = 26; // minimum width of a footprint on the screen, px
 const MAX_PICTURES = 150;
-const CORNER_FROM = 60; // pixels from which the number moves into the corner, off the picture
-const LABEL_ROOM = 20; // pixels between the centres of two rank numbers
+const CORNER_FROM = 60; // width from which the rank number is drawn in the corner, px
+const LABEL_ROOM = 20; // minimum distance between the centres of two rank numbers, px
 
 /** @typedef {{id: string, layer: any, bounds: any, corners: any, rank: number|null}} Placed */
 
@@ -54,12 +54,12 @@ function drawShapes() {
   if (state.results.busy) return;
   shapes.clearLayers();
   placed = /** @type {Placed[]} */ (state.results.features.map(place).filter(Boolean));
-  // the first rank is drawn last, above the others
+  // draw rank 1 last, above the others
   for (const p of [...placed].reverse()) shapes.addLayer(p.layer);
   const { features, mode } = state.results;
   const missing = features.length - placed.length;
   byId("map-note").textContent = !features.length || mode === "idle" ? ""
-    : !placed.length ? "These tiles have no place" : missing ? `${count(missing, "tile")} without a place` : "";
+    : !placed.length ? "These tiles are not georeferenced" : missing ? `${count(missing, "tile")} not georeferenced` : "";
   byId("map-fit").disabled = !placed.length;
   const key = `${state.view.collection}|${state.view.items}|${state.view.upload}|${mode}`;
   if (placed.length && key !== fitted) {
@@ -78,7 +78,7 @@ function fit(animate = true) {
   drawDetail();
 }
 
-/** Rank numbers where there is room for them, best ranks first, and pictures where they can be seen. */
+/** Draw rank numbers where they do not overlap, best ranks first, and thumbnails where they are large enough. */
 function drawDetail() {
   numbers.clearLayers();
   pictures.clearLayers();
@@ -114,7 +114,7 @@ function drawBox() {
   filterBox = bbox && L.rectangle(boxBounds(bbox), { className: "box", interactive: false }).addTo(map);
 }
 
-/** Look at where the collection is, when there is nothing better to look at; without any place there is no map. */
+/** Without georeferenced results, show the extent of the collection. Hide the map if the collection has no extent. */
 function showExtent() {
   const c = current();
   const bbox = c?.extent?.spatial?.bbox?.[0];
@@ -151,7 +151,7 @@ export function setupMap() {
   shapes = L.layerGroup().addTo(map);
   numbers = L.layerGroup().addTo(map);
   pictures = L.layerGroup().addTo(map);
-  addLand(map).catch((error) => console.warn("no basemap:", error));
+  addLand(map).catch((error) => console.warn("base map not loaded:", error));
   const readout = L.DomUtil.create("output", "readout", map.getContainer());
   map.on("mousemove", (/** @type {any} */ e) => {
     readout.textContent = lonLat(e.latlng.lng, e.latlng.lat, Math.min(6, Math.max(2, Math.round(map.getZoom() / 3))));

@@ -1,4 +1,4 @@
-/** A picture laid on the map by three of its corners, so that it follows the slight turn of a projected footprint. */
+/** An image on the map, positioned by three corners, so that it follows the slight rotation of a reprojected footprint. */
 
 const L = /** @type {any} */ (window).L;
 const SIDE = 256;

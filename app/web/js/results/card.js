@@ -1,4 +1,4 @@
-/** One tile of the grid as an element: picture, rank, match probability, buttons, name, labels. */
+/** Card of one tile in the grid: thumbnail, rank, match probability, buttons, name, labels. */
 
 import * as api from "../core/api.js";
 import { h, icon, when } from "../core/dom.js";
@@ -7,7 +7,7 @@ import { set, state } from "../core/state.js";
 import { labelColour } from "../labels/palette.js";
 import { hasQuery } from "../search/uploaded.js";
 import { openDetails } from "./details.js";
-import { copiesButton } from "./sameplace.js";
+import { duplicatesButton } from "./sameplace.js";
 import { matchText, percent, scoreText } from "./scores.js";
 
 /** @typedef {import("../core/types.js").Feature} Feature */
@@ -21,14 +21,14 @@ function describe(f) {
   ].filter(Boolean).join(", ");
 }
 
-/** Column and row of a tile in its scene. @param {string} text column, row, width, height */
+/** Offset of a tile in its scene. @param {string} text "column, row, width, height" in pixels */
 const windowText = (text) => `@ ${text.split(",").slice(0, 2).join(", ")}`;
 
 /** @param {any} p properties */
 function scoring(p) {
   if (typeof p.score !== "number") return null;
   const similarity = typeof p.similarity === "number" ? p.similarity : p.score;
-  const title = `Cosine similarity to the query ${similarity.toFixed(3)}, at most 1`;
+  const title = `Cosine similarity to the query: ${similarity.toFixed(3)} (maximum 1)`;
   const match = matchText(p);
   if (!match) return h("span", { class: "score", title }, scoreText(p));
   return h("span", { class: "score", title: `${match}. ${title}` }, percent(p.match_probability), h("span", { class: "sr-only" }, " match"));
@@ -77,15 +77,15 @@ export function card(f) {
           h("button", { type: "button", tabindex: -1, title: "Details (i)", "aria-label": "Details", onclick: () => openDetails(f.id) }, icon("info")))),
       searching && title,
       h("div", { class: "sub" },
-        p.window && h("span", { title: `Column, row, width and height in the scene: ${p.window}` }, windowText(p.window)),
+        p.window && h("span", { title: `Window in the scene (column, row, width, height): ${p.window}` }, windowText(p.window)),
         p.datetime && h("time", { datetime: p.datetime }, when(p.datetime)),
-        copiesButton(f)),
+        duplicatesButton(f)),
       h("div", { class: "chips" })));
   drawLabels(element, f);
   return element;
 }
 
-/** How far a tile moved when a new index answered the same search. @param {Feature} f */
+/** Change of rank between two index versions, for the same search. @param {Feature} f */
 function moved(f) {
   const { before } = state.results;
   if (!before) return null;
@@ -93,12 +93,12 @@ function moved(f) {
   const by = old === undefined ? null : old - f.properties.rank;
   if (by === 0) return null;
   const text = by === null ? "new" : by > 0 ? `▲${by}` : `▼${-by}`;
-  const title = old === undefined ? "Was not among the results shown before" : `Was number ${old} before`;
+  const title = old === undefined ? "Not in the previous results" : `Previous rank: ${old}`;
   return h("span", { class: `moved ${by !== null && by < 0 ? "down" : "up"}`, title }, ` ${text}`);
 }
 
 /**
- * Bring what depends on the labels up to date; the element stays, and with it the focus.
+ * Update what depends on the labels. The element is kept, so that it keeps the focus.
  * @param {Element} element
  * @param {Feature} f
  */
@@ -109,7 +109,7 @@ export function drawLabels(element, f) {
   const tile = element.querySelector(".tile");
   if (!tile) return;
   const has = on && labels.includes(current);
-  tile.setAttribute("aria-label", `${describe(f)}. ${!on ? "Search from this tile." : current ? `Label ${current}.` : "Choose a label first."}`);
+  tile.setAttribute("aria-label", `${describe(f)}. ${!on ? "Find similar tiles." : current ? `Label ${current}.` : "Choose a label first."}`);
   for (const [name, value] of [["role", on ? "button" : null], ["aria-pressed", on && current ? String(has) : null]]) {
     if (value === null) tile.removeAttribute(/** @type {string} */ (name));
     else tile.setAttribute(/** @type {string} */ (name), /** @type {string} */ (value));

@@ -1,4 +1,4 @@
-/** The details of one tile: a bigger picture, its record, links, its labels to edit. */
+/** Dialog with the details of one tile: larger image, metadata, links, editable labels. */
 
 import * as api from "../core/api.js";
 import { confirmed, openDialog } from "../core/dialog.js";
@@ -32,13 +32,13 @@ function valueText(key, value) {
 /** @param {Feature} f */
 function record(f) {
   const p = f.properties;
-  const rows = [["Id", f.id]];
+  const rows = [["Identifier", f.id]];
   if (p.rank) rows.push(["Rank", [`${p.rank}`, matchText(p), `score ${p.score?.toFixed(4)}`, p.similarity !== undefined && `similarity ${p.similarity.toFixed(4)}`].filter(Boolean).join(", ")]);
   const points = polygons(f.geometry).flat(2);
   if (points.length) {
     const middle = (/** @type {number[]} */ v) => (Math.min(...v) + Math.max(...v)) / 2;
     rows.push(["Centre", lonLat(middle(points.map((q) => q[1])), middle(points.map((q) => q[0])), 5)]);
-  } else rows.push(["Place", "none known"]);
+  } else rows.push(["Location", "not georeferenced"]);
   const order = (/** @type {string} */ key) => (FIRST.indexOf(key) + 1 || FIRST.length + 1);
   for (const [key, value] of Object.entries(p).sort(([a], [b]) => order(a) - order(b))) {
     if (SHOWN.has(key) || value === null || value === undefined || value === "") continue;
@@ -48,7 +48,7 @@ function record(f) {
 }
 
 /**
- * Labels as chips that can be removed, and a field to add one; each change is saved at once.
+ * Labels as chips with a remove button, and a field to add one. Each change is saved immediately.
  * @param {Feature} f
  */
 function labelEditor(f) {
@@ -85,7 +85,7 @@ function labelEditor(f) {
 
 /** @param {Feature} f @param {HTMLDialogElement} dialog */
 async function remove(f, dialog) {
-  if (!(await confirmed(`${f.properties.file_name ?? "This tile"} will leave the collection.`, "Delete the tile"))) return;
+  if (!(await confirmed(`This deletes ${f.properties.file_name ?? "the tile"} from the collection. It cannot be undone.`, "Delete the tile"))) return;
   try {
     await api.deleteItem(state.view.collection, f.id);
     dialog.close();
@@ -110,17 +110,17 @@ export async function openDetails(id) {
     openDialog("Details", [errorBox(error)], { class: "small" });
     return;
   }
-  const copyId = h("button", { type: "button", class: "quiet", onclick: async () => { copyId.textContent = (await copy(id)) ? "Copied" : id; } }, "Copy id");
+  const copyId = h("button", { type: "button", class: "quiet", onclick: async () => { copyId.textContent = (await copy(id)) ? "Copied" : id; } }, "Copy identifier");
   const dialog = openDialog(f.properties.file_name ?? id, [
     h("div", { class: "details" },
       h("div", {},
         h("img", { class: "details-image", src: api.thumbnailUrl(c, id, 512), alt: f.properties.file_name ?? "Tile", width: 512, height: 512 }),
         h("div", { class: "row" },
-          h("a", { class: "button primary", href: searchFrom(id), onclick: () => dialog.close() }, "Search from this tile"),
+          h("a", { class: "button primary", href: searchFrom(id), onclick: () => dialog.close() }, "Find similar tiles"),
           h("a", { class: "button quiet", href: api.imageUrl(c, id), target: "_blank" }, "Original file"),
           h("a", { class: "button quiet", href: api.itemUrl(c, id), target: "_blank" }, "GeoJSON"),
           copyId,
           h("button", { type: "button", class: "quiet danger-text", onclick: () => remove(f, dialog) }, "Delete…"))),
-      h("div", {}, h("h3", {}, "Labels"), labelEditor(f), h("h3", {}, "Record"), record(f))),
+      h("div", {}, h("h3", {}, "Labels"), labelEditor(f), h("h3", {}, "Metadata"), record(f))),
   ], { class: "wide" });
 }

@@ -1,4 +1,4 @@
-/** The ranked grid. One card is in the tab order; arrows move between cards, `+` `-` `i` and the labelling keys act on the focused one. */
+/** Grid of results. One card is in the tab order; arrow keys move between cards; `+`, `-`, `i` and the labelling keys act on the focused card. */
 
 import { byId, h } from "../core/dom.js";
 import { on, set, state } from "../core/state.js";
@@ -44,19 +44,19 @@ function makeActive(next) {
 
 const cards = () => /** @type {HTMLElement[]} */ ([...grid.querySelectorAll(".card")]);
 
-/** The line after which the matcher no longer believes in a match, once it is known that the answer goes beyond it. */
+/** Draw the line between likely matches and the other results, once results on both sides of it, or all results, are loaded. */
 function drawEnd() {
   grid.querySelector(".matches-end")?.remove();
-  const { matchesEnd, features, token } = state.results;
-  const shown = features.filter((f) => f.properties.rank <= (matchesEnd ?? 0)).length;
-  if (matchesEnd === null || !features.length || (shown === features.length && token)) return;
-  const text = matchesEnd ? "Matches end here" : "No match: these are only the most similar";
-  const line = h("li", { class: "matches-end", title: "Below, the matcher thinks it more likely than not that the pair is no match" }, h("span", {}, text));
+  const { likelyMatches, features, token } = state.results;
+  const shown = features.filter((f) => f.properties.rank <= (likelyMatches ?? 0)).length;
+  if (likelyMatches === null || !features.length || (shown === features.length && token)) return;
+  const text = likelyMatches ? "Likely matches above this line" : "No likely match: these are the most similar tiles";
+  const line = h("li", { class: "matches-end", title: "Below this line, the match probability is less than 50 %" }, h("span", {}, text));
   grid.insertBefore(line, cards()[shown] ?? null);
 }
 
 /**
- * The card above or below another one, in the nearest row that has any.
+ * Find the card above or below another one, in the next row.
  * @param {HTMLElement} from
  * @param {1|-1} way
  */
@@ -67,7 +67,7 @@ function nextRow(from, way) {
   return beyond.filter((c) => c.offsetTop === row).sort((a, b) => aside(a) - aside(b))[0];
 }
 
-/** @param {HTMLElement} at @param {string} key @returns {HTMLElement|undefined|null} null where the key moves nothing */
+/** @param {HTMLElement} at @param {string} key @returns {HTMLElement|undefined|null} null if the key does not move the focus */
 function moveTo(at, key) {
   const all = cards();
   const index = all.indexOf(at);
@@ -116,7 +116,7 @@ function drawHover() {
   if (state.hover.from === "map") element?.scrollIntoView({ block: "nearest" });
 }
 
-/** Bring the labels of some cards up to date, or of all. @param {string[]} [ids] */
+/** Update the labels of some cards, or of all. @param {string[]} [ids] */
 function drawCardLabels(ids) {
   const features = new Map(state.results.features.map((f) => [f.id, f]));
   for (const element of cards()) {
@@ -125,8 +125,8 @@ function drawCardLabels(ids) {
   }
 }
 
-/** The tile that a key acts on: the one pointed at or focused last. */
-export const tileAtHand = () => state.hover.id ?? (grid.contains(document.activeElement) ? active()?.dataset.id ?? null : null);
+/** The tile that a key acts on: the tile under the pointer, else the focused one. */
+export const targetTile = () => state.hover.id ?? (grid.contains(document.activeElement) ? active()?.dataset.id ?? null : null);
 
 /** Move the focus into the grid. */
 export function focusGrid() {
@@ -148,7 +148,7 @@ export function setupGrid() {
   grid.addEventListener("pointerover", (event) => {
     const id = cardOf(event)?.dataset.id ?? null;
     const where = `${event.clientX},${event.clientY}`;
-    const still = where === last; // the grid moved under the pointer: nobody pointed at anything
+    const still = where === last; // the grid moved under a pointer that did not move: not a hover
     last = where;
     if (event.pointerType === "mouse" && !still && id !== state.hover.id) set({ hover: { id, from: "grid" } });
   });

@@ -1,4 +1,4 @@
-/** The line above the grid (how many, how fast), the marks waiting to refine, "load more", and what went wrong. */
+/** Status line above the grid (number of tiles, latency, model), "Refine search", "Load more", and error messages. */
 
 import { byId, copy, count, errorBox, group, h, milliseconds } from "../core/dom.js";
 import { go } from "../core/route.js";
@@ -8,7 +8,7 @@ import { gisUrl, loadMore, run } from "../search/run.js";
 import { hasQuery } from "../search/uploaded.js";
 
 /** @type {Record<string, string>} */
-const STEPS = { decode: "Decode the image", embed: "Embed it", search: "Nearest neighbours", rerank: "Look at pairs again", total: "In all" };
+const STEPS = { decode: "Decode image", embed: "Compute embedding", search: "Nearest-neighbour search", rerank: "Re-rank (pairwise model)", total: "Total" };
 
 function summary() {
   const { mode, features, matched, total, timings, model, version } = state.results;
@@ -18,7 +18,7 @@ function summary() {
   return [`${of} searched`, timings && [" in ", clock(timings)], model && ` · ranked by ${modelTitle(model)}`, version && `, version ${version}`];
 }
 
-/** The time of a search, which opens to where it went. @param {Record<string, number>} timings */
+/** Latency of a search; a click shows the time of each step. @param {Record<string, number>} timings */
 function clock(timings) {
   const { rerank, version, model } = state.results;
   const most = Math.max(timings.total, 1e-9);
@@ -26,19 +26,19 @@ function clock(timings) {
     h("dd", { class: "share", "aria-hidden": "true" }, step !== "total" && h("i", { style: `inline-size:${Math.min(100, (100 * ms) / most)}%` }))]);
   return h("details", { class: "clock" }, h("summary", {}, milliseconds(timings.total)),
     h("div", { class: "pop" }, h("dl", {}, rows),
-      h("p", { class: "muted" }, rerank ? `The first ${rerank.depth} were looked at again${rerank.budget_ms ? `, as many as fit in ${milliseconds(rerank.budget_ms)}` : ""}.`
-        : "Not re-ranked: in the order of similarity."),
+      h("p", { class: "muted" }, rerank ? `The ${rerank.depth} most similar tiles were re-ranked${rerank.budget_ms ? `, within a time budget of ${milliseconds(rerank.budget_ms)}` : ""}.`
+        : "Not re-ranked: sorted by similarity."),
       model && h("p", { class: "muted" }, `Model ${model}${version ? `, index ${version}` : ""}`)));
 }
 
-/** The line that an older index was asked. */
-function older() {
+/** Note that a previous index version is searched. */
+function previousIndex() {
   const { version } = state.view;
-  return version && h("span", { class: "row" }, h("span", { class: "chip" }, `kept index ${version}`),
-    h("button", { type: "button", class: "quiet", id: "live-index", onclick: () => go({ version: "" }) }, "Back to the live one"));
+  return version && h("span", { class: "row" }, h("span", { class: "chip" }, `previous index version ${version}`),
+    h("button", { type: "button", class: "quiet", id: "live-index", onclick: () => go({ version: "" }) }, "Use the current index"));
 }
 
-/** Search again with the marked tiles as further examples. */
+/** Search again with the marked tiles as additional examples. */
 export function refine() {
   const { marks, view } = state;
   if (!marks.more.length && !marks.less.length) return;
@@ -64,16 +64,16 @@ function drawStatus() {
   const parts = [];
   if (results.busy && !results.more) parts.push(h("span", { class: "busy" }, results.mode === "search" ? "Searching…" : "Loading…"));
   else if (results.mode !== "idle" && !results.error) {
-    parts.push(h("span", { class: "summary" }, summary()), older());
+    parts.push(h("span", { class: "summary" }, summary()), previousIndex());
   }
   parts.push(h("span", { class: "spread" }));
   if (marked) {
     parts.push(
       h("span", { class: "muted" }, [marks.more.length && `${marks.more.length} more`, marks.less.length && `${marks.less.length} less`].filter(Boolean).join(", ")),
       h("button", { type: "button", class: "primary", id: "refine", onclick: refine }, "Refine search"),
-      h("button", { type: "button", class: "quiet", onclick: () => set({ marks: { more: [], less: [] } }) }, "Unmark"));
+      h("button", { type: "button", class: "quiet", onclick: () => set({ marks: { more: [], less: [] } }) }, "Clear marks"));
   } else if (url && results.features.length) {
-    parts.push(h("button", { type: "button", class: "quiet", id: "gis-url", title: `Opens in QGIS as a layer: ${url}`, onclick: copyGis }, "Copy GIS URL"));
+    parts.push(h("button", { type: "button", class: "quiet", id: "gis-url", title: `URL to add as a layer in QGIS: ${url}`, onclick: copyGis }, "Copy GIS URL"));
   }
   byId("status").replaceChildren(...parts.filter(Boolean));
 }
@@ -97,18 +97,18 @@ function drawNotice() {
   const box = byId("notice");
   box.replaceChildren();
   if (results.error) {
-    // what the service refused it will refuse again; what did not come through may
+    // a retry does not help after a client error (4xx)
     const refused = /** @type {any} */ (results.error).status >= 400 && /** @type {any} */ (results.error).status < 500;
     box.append(errorBox(results.error, refused ? {} : { retry: run }));
-    if (refused && view.version) box.append(h("button", { type: "button", onclick: () => go({ version: "" }) }, "Ask the live index"));
+    if (refused && view.version) box.append(h("button", { type: "button", onclick: () => go({ version: "" }) }, "Use the current index"));
     else if (refused && (view.items.length || view.upload)) box.append(h("button", { type: "button", onclick: clear }, "Show all tiles"));
   }
   else if (!results.busy && results.mode !== "idle" && !results.features.length && current()?.item_count) {
     const filtered = view.labels.length || view.from || view.to || view.bbox;
     box.append(h("div", { class: "nothing" },
-      h("p", {}, hasQuery(view) && view.least ? `No tile is a match with at least ${view.least} %${filtered ? " under these filters" : ""}.`
-        : filtered ? "No tile matches these filters." : "Nothing else is in this collection."),
-      hasQuery(view) && view.least > 0 && h("button", { type: "button", onclick: () => go({ least: 0 }) }, "Show any probability"),
+      h("p", {}, hasQuery(view) && view.least ? `No tile has a match probability of at least ${view.least} %${filtered ? " with these filters" : ""}.`
+        : filtered ? "No tile matches these filters." : "The collection has no other tiles."),
+      hasQuery(view) && view.least > 0 && h("button", { type: "button", onclick: () => go({ least: 0 }) }, "Remove the minimum probability"),
       filtered && h("button", { type: "button", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
       hasQuery(view) && h("button", { type: "button", onclick: clear }, "Show all tiles")));
   }

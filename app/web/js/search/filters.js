@@ -1,11 +1,11 @@
-/** The filters: labels with their counts, dates, a box in degrees (also drawn on the map). Each change searches again. */
+/** Filters: labels with counts, dates, bounding box (also drawn on the map). Each change searches again. */
 
 import { byId, debounce, group, h } from "../core/dom.js";
 import { go } from "../core/route.js";
 import { current, on, state } from "../core/state.js";
 import { rankingFields } from "./ranking.js";
 
-const MANY = 10;
+const SEARCHABLE_FROM = 10; // labels; more than this show a search field
 const SIDES = ["West", "South", "East", "North"];
 let needle = "";
 
@@ -24,12 +24,12 @@ function labelList() {
     shown.map(({ value, count }) => h("label", { class: "option" },
       h("input", { type: "checkbox", value, checked: chosen.includes(value), onchange: () => toggleLabel(value) }),
       h("span", { class: "option-name" }, value), h("span", { class: "option-count" }, group(count)))),
-    !shown.length && h("p", { class: "muted" }, "No label has this in its name."));
+    !shown.length && h("p", { class: "muted" }, "No label contains this text."));
 }
 
 function labelFilter() {
   if (!state.labels.length && !state.view.labels.length) return h("p", { class: "muted", id: "no-labels" }, "No tile has a label yet.");
-  const find = state.labels.length > MANY && h("input", { type: "search", id: "label-find", placeholder: "Find a label  /", "aria-label": "Find a label", value: needle,
+  const find = state.labels.length > SEARCHABLE_FROM && h("input", { type: "search", id: "label-find", placeholder: "Find a label  /", "aria-label": "Find a label", value: needle,
     autocomplete: "off", oninput: (/** @type {any} */ e) => {
       needle = e.target.value;
       byId("label-list").replaceWith(labelList());
@@ -45,7 +45,7 @@ function dateInput(key, text) {
     onchange: (/** @type {any} */ e) => { if (!e.target.value || e.target.value > "1000") go({ [key]: e.target.value }); } }));
 }
 
-/** Take the box from its four fields once all are filled in and make sense. */
+/** Apply the bounding box when its four fields are valid. */
 const boxChanged = debounce(() => {
   const inputs = SIDES.map((side) => /** @type {HTMLInputElement} */ (byId(`box-${side}`)));
   if (inputs.every((i) => i.value === "")) {
@@ -53,7 +53,7 @@ const boxChanged = debounce(() => {
     return;
   }
   const [w, s, e, n] = inputs.map((i) => (i.value === "" ? NaN : Number(i.value)));
-  const wrong = [w, s, e, n].some(Number.isNaN) ? "" : s >= n ? "South must be below north." : "";
+  const wrong = [w, s, e, n].some(Number.isNaN) ? "" : s >= n ? "South must be less than north." : "";
   inputs[1].setCustomValidity(wrong);
   byId("box-note").textContent = wrong;
   if (!wrong && inputs.every((i) => i.value !== "" && i.checkValidity())) go({ bbox: [w, s, e, n] });
@@ -61,7 +61,7 @@ const boxChanged = debounce(() => {
 
 function boxFilter() {
   const box = state.view.bbox;
-  return h("fieldset", { class: "box-filter" }, h("legend", {}, "Box, degrees"),
+  return h("fieldset", { class: "box-filter" }, h("legend", {}, "Bounding box (WGS 84)"),
     SIDES.map((side, i) => h("label", { class: "field" }, side, h("input", { type: "number", id: `box-${side}`, step: "any", inputmode: "decimal",
       min: i % 2 ? -90 : -180, max: i % 2 ? 90 : 180, value: box ? box[i] : "", oninput: boxChanged }))),
     h("p", { class: "note", id: "box-note", "aria-live": "polite" }),
@@ -84,8 +84,8 @@ function draw() {
     rankingFields(),
     h("fieldset", {}, h("legend", {}, "Labels"), labelFilter()),
     h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), hasTimes() || view.from || view.to
-      ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a time.")),
-    hasPlaces() || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Box"), h("p", { class: "muted" }, "No tile has a place.")),
+      ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a date.")),
+    hasPlaces() || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Bounding box"), h("p", { class: "muted" }, "No tile is georeferenced.")),
     active > 0 && h("button", { type: "button", id: "clear-filters", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
   ].filter(Boolean));
   if (byId("label-list")) byId("label-list").scrollTop = scroll;
@@ -93,7 +93,7 @@ function draw() {
   if ((checked || focus) && again && document.activeElement === document.body) again.focus();
 }
 
-/** Put the focus where filtering begins. */
+/** Focus the first filter. */
 export function focusFilters() {
   byId("filters").open = true;
   const form = byId("filter-form");

@@ -1,4 +1,4 @@
-/** The query panel: the example image, further examples for and against, and the ways to give one (drop, choose, paste). */
+/** Query panel: query image, additional positive and negative examples, and the ways to choose an image (file, drop, paste). */
 
 import * as api from "../core/api.js";
 import { byId, h, icon } from "../core/dom.js";
@@ -7,7 +7,7 @@ import { current, on, state } from "../core/state.js";
 import { hasQuery, keep, uploaded } from "./uploaded.js";
 
 const IMAGES = "image/jpeg,image/png,image/webp,image/tiff,.tif,.tiff";
-/** @type {Map<string, string>} names of tiles seen as results, for the captions */
+/** @type {Map<string, string>} file names of tiles, for the captions */
 const names = new Map();
 
 /** Search with an image file. @param {File} file */
@@ -54,8 +54,8 @@ function chooser() {
   if (!hasQuery(view)) {
     return h("div", { class: "drop-box" }, input,
       h("button", { type: "button", id: "choose-image", onclick: chooseImage, disabled: !current()?.item_count }, "Choose an image…"),
-      h("p", { class: "muted" }, "or drop or paste one anywhere, or pick a tile from the grid"),
-      view.upload !== 0 && h("p", { class: "note" }, "The uploaded image of this address is no longer here. Choose it again."));
+      h("p", { class: "muted" }, "or drop or paste an image anywhere, or click a tile in the grid"),
+      view.upload !== 0 && h("p", { class: "note" }, "The uploaded image of this link is no longer available. Choose it again."));
   }
   return h("div", { class: "query-acts" }, input,
     h("button", { type: "button", id: "choose-image", class: "quiet", onclick: chooseImage }, "Other image…"),
@@ -67,7 +67,7 @@ function main() {
   const upload = uploaded(view.upload);
   if (upload) {
     const image = h("img", { src: upload.url, alt: `Query: ${upload.file.name}` });
-    image.addEventListener("error", () => image.replaceWith(h("div", { class: "no-preview" }, "No preview in the browser")));
+    image.addEventListener("error", () => image.replaceWith(h("div", { class: "no-preview" }, "No preview for this format")));
     return h("figure", { class: "query-image" }, image, h("figcaption", { title: upload.file.name }, upload.file.name));
   }
   const id = view.items[0];
@@ -78,7 +78,7 @@ function main() {
   return figure;
 }
 
-/** Look a name up when a query was opened by its address. @param {string} id */
+/** Load the file name of a query tile that is not among the results. @param {string} id */
 async function lookUp(id) {
   if (names.has(id)) return;
   try {
@@ -86,7 +86,7 @@ async function lookUp(id) {
     names.set(id, feature.properties.file_name ?? tileName(id));
     draw();
   } catch {
-    // the search itself says what is wrong with the id
+    // the search itself reports an invalid identifier
   }
 }
 
@@ -95,7 +95,7 @@ function draw() {
   const first = uploaded(view.upload) ? null : view.items[0];
   const rest = first ? view.items.slice(1) : view.items;
   byId("query-body").replaceChildren(...[
-    hasQuery(view) && main(), examples("And more like", rest, "items"), examples("Less like", view.not, "not"), chooser(),
+    hasQuery(view) && main(), examples("Also like", rest, "items"), examples("Less like", view.not, "not"), chooser(),
   ].filter(Boolean));
   if (first) void lookUp(first);
 }

@@ -1,4 +1,4 @@
-/** Turns the view into an answer: a ranked search when there is a query, else the collection's tiles in order. */
+/** Loads the results of the view: a ranked search if there is a query, else the tiles of the collection. */
 
 import * as api from "../core/api.js";
 import { announce, count } from "../core/dom.js";
@@ -16,7 +16,7 @@ let running = null;
 const hasFilter = (view) => Boolean(view.labels.length || view.from || view.to || view.bbox);
 
 /**
- * The filters as the API writes them.
+ * The filters as members of a search request.
  * @param {View} view
  */
 function filters(view) {
@@ -29,7 +29,7 @@ function filters(view) {
 }
 
 /**
- * The same filters in a query string.
+ * The filters as query parameters.
  * @param {View} view
  */
 export function filterParams(view) {
@@ -39,7 +39,7 @@ export function filterParams(view) {
 }
 
 /**
- * An address that a GIS opens as a layer: the search by one tile, or the filtered tiles. Null for what has no GET form.
+ * URL of the results for a GIS layer: search with one tile, or filtered tiles. Null if the search has no GET form.
  * @param {View} view
  */
 export function gisUrl(view) {
@@ -61,7 +61,7 @@ export function gisUrl(view) {
  * @param {AbortSignal} signal
  * @returns {Promise<import("../core/types.js").FeatureCollection>}
  */
-function ask(view, token, signal) {
+function fetchPage(view, token, signal) {
   if (hasQuery(view)) {
     const query = { ...filters(view), ...rankingQuery(view), positives: view.items, negatives: view.not, limit: PAGE, ...(token ? { token } : {}) };
     return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, signal);
@@ -80,8 +80,8 @@ function nextToken(answer) {
 }
 
 /**
- * Answer the view in the state from its beginning.
- * @param {{compare?: boolean}} [options] compare: remember the ranks that the tiles had, to show what moved
+ * Load the first page of results for the current view.
+ * @param {{compare?: boolean}} [options] compare: keep the previous ranks, to show changes
  */
 export async function run({ compare = false } = {}) {
   running?.abort();
@@ -95,13 +95,13 @@ export async function run({ compare = false } = {}) {
   }
   set({ results: { ...state.results, mode, busy: true, error: null, more: false }, marks: { more: [], less: [] } });
   try {
-    const answer = await ask(view, null, running.signal);
+    const answer = await fetchPage(view, null, running.signal);
     set({
       results: {
         ...noResults(), mode, features: answer.features, matched: answer.number_matched ?? null,
         total: hasFilter(view) ? state.collections.find((c) => c.id === view.collection)?.item_count ?? null : null,
         token: nextToken(answer), timings: answer.timings_ms ?? null, model: answer.model ?? null,
-        version: answer.index_version ?? null, rerank: answer.rerank ?? null, matchesEnd: answer.matches_end_at ?? null,
+        version: answer.index_version ?? null, rerank: answer.rerank ?? null, likelyMatches: answer.matches_end_at ?? null,
         before,
       },
     });
@@ -118,10 +118,10 @@ export async function loadMore() {
   running = new AbortController();
   set({ results: { ...results, busy: true, more: true } });
   try {
-    const answer = await ask(view, results.token, running.signal);
+    const answer = await fetchPage(view, results.token, running.signal);
     set({ results: {
       ...results, busy: false, more: true, features: [...results.features, ...answer.features], token: nextToken(answer),
-      matchesEnd: results.matchesEnd ?? answer.matches_end_at ?? null,
+      likelyMatches: results.likelyMatches ?? answer.matches_end_at ?? null,
     } });
     announce(`${count(answer.features.length, "more tile")} shown`);
   } catch (error) {

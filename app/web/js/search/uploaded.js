@@ -1,9 +1,9 @@
-/** Images that were used as a query in this tab. The address bar names them by number; they do not survive a reload. */
+/** Query images uploaded in this browser tab. The URL refers to them by number; they are lost on reload. */
 
 /** @type {Map<number, {file: File, url: string}>} */
 const images = new Map();
-const KEPT = 20;
-// starts anew on every load and never at a number of an older one, so that a stale address is recognised
+const MAX_IMAGES = 20;
+// based on the time of loading, so that numbers of earlier page loads are not reused
 let next = Date.now() % 1e9;
 
 /**
@@ -14,7 +14,7 @@ export function keep(file) {
   const n = next++;
   images.set(n, { file, url: URL.createObjectURL(file) });
   for (const [old, { url }] of images) {
-    if (images.size <= KEPT) break;
+    if (images.size <= MAX_IMAGES) break;
     URL.revokeObjectURL(url);
     images.delete(old);
   }
@@ -24,5 +24,5 @@ export function keep(file) {
 /** @param {number} n */
 export const uploaded = (n) => images.get(n);
 
-/** Whether a view asks for something, by tiles or by an image. @param {import("../core/types.js").View} view */
+/** Whether a view has a query: tiles or an uploaded image. @param {import("../core/types.js").View} view */
 export const hasQuery = (view) => view.items.length > 0 || Boolean(uploaded(view.upload));
