@@ -46,11 +46,11 @@ function removeLabel(id) {
 /** The tiles that one button labels: the marked ones, else the likely matches. */
 function bulkTargets() {
   const { results, marks, view } = state;
-  if (marks.more.length) return { ids: marks.more, text: `Label the ${count(marks.more.length, "marked tile")}` };
+  if (marks.more.length) return { ids: marks.more, text: `Label ${count(marks.more.length, "marked tile")}` };
   const end = results.likelyMatches;
   if (!hasQuery(view) || end === null || end < 2) return null;
   const ids = results.features.filter((f) => f.properties.rank <= end).map((f) => f.id);
-  return { ids, text: ids.length < end ? `Label the first ${ids.length} likely matches` : `Label the ${ids.length} likely matches` };
+  return { ids, text: ids.length < end ? `Label the first ${count(ids.length, "likely match", "likely matches")}` : `Label ${ids.length} likely matches` };
 }
 
 /** @param {string[]} ids */
@@ -101,7 +101,7 @@ function keyButton(label, i) {
   return h("button", { type: "button", class: "label-key", "data-label": label, "aria-pressed": String(label === state.labelling.current),
     "aria-label": `${label}, ${count(n, "tile")}${missing ? `, ${missing} more needed for training` : ""}`, onclick: () => choose(label) },
   h("kbd", {}, i + 1), h("i", { class: "dot", style: `background:${labelColour(label)}` }), h("span", { class: "ellipsis" }, label),
-  h("span", { class: "option-count" }, group(n), missing > 0 && ` · needs ${missing} more`));
+  h("span", { class: "option-count" }, missing ? `${n}/${TILES}` : group(n)));
 }
 
 function readiness() {

@@ -51,7 +51,7 @@ function drawEnd() {
   const shown = features.filter((f) => f.properties.rank <= (likelyMatches ?? 0)).length;
   if (likelyMatches === null || !features.length || (shown === features.length && token)) return;
   const text = likelyMatches ? "Likely matches above this line" : "No likely match: these are the most similar tiles";
-  const line = h("li", { class: "matches-end", title: "Below this line, the match probability is less than 50 %" }, h("span", {}, text));
+  const line = h("li", { class: "matches-end", title: "Placed by the match probabilities: most tiles above are likely matches, most tiles below are not" }, h("span", {}, text));
   grid.insertBefore(line, cards()[shown] ?? null);
 }
 
