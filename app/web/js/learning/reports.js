@@ -28,7 +28,7 @@ function change(name, title, before, after, text, better) {
 export function comparison(results) {
   const { gate = {}, switched, reason, index_version: version, left_out: failed = [] } = results;
   const model = modelTitle(modelOf(String(version)));
-  const title = switched ? `Results are now ranked by ${model}, version ${version}.` : `Not switched: results are still ranked by ${model}, version ${version}.`;
+  const title = switched ? `Results are now ranked by ${model} (${version}).` : `Not switched: results are still ranked by ${model} (${version}).`;
   return h("div", { class: `verdict ${switched ? "won" : "kept"}`, "data-switched": String(Boolean(switched)) },
     h("p", {}, h("b", {}, title)),
     h("dl", { class: "figures" },
@@ -51,8 +51,9 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.t
 export function trained(results) {
   const { classes = [], left_out: few = [], reindex_error: error, metrics, held_out: heldOut } = results;
   const { before, after } = metrics ?? {};
+  const title = modelTitle(results.model);
   return h("div", { class: "verdict" },
-    h("p", {}, "Trained on ", h("b", {}, count(classes.length, "label")), `. New model: ${[...new Set([modelTitle(results.model), results.model])].join(", ")}.`),
+    h("p", {}, "Trained on ", h("b", {}, count(classes.length, "label")), `. New model: ${title === results.model ? title : `${title} (${results.model})`}.`),
     after?.mean_average_precision !== undefined && h("dl", { class: "figures" },
       change("mAP, %", "Mean average precision on labelled tiles that were held out from training", before?.mean_average_precision, after.mean_average_precision, points, 1),
       change("evaluated on", "Labelled tiles that were held out from training", undefined, heldOut ?? metrics.queries, (n) => count(n, "tile"), 0)),
