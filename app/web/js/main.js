@@ -12,7 +12,7 @@ import { byId, errorBox } from "./core/dom.js";
 import { loadModels, refreshCollections, refreshLabels } from "./core/loading.js";
 import { setupNotification } from "./core/notification.js";
 import { format, parse } from "./core/route.js";
-import { admitted, setupSession } from "./core/session.js";
+import { hasSession, setupSession } from "./core/session.js";
 import { setupShortcuts } from "./core/shortcuts.js";
 import { current, noResults, set, state } from "./core/state.js";
 import { setupDrop } from "./ingest/drop.js";
@@ -55,7 +55,7 @@ async function route() {
 async function start() {
   const notice = byId("notice");
   try {
-    if (!(await admitted(start))) return;
+    if (!(await hasSession(start))) return;
     await Promise.all([refreshCollections(), loadModels()]);
     notice.replaceChildren();
     await route();

@@ -7,7 +7,7 @@ import { loadModels, refreshCollections } from "../core/loading.js";
 import { go } from "../core/route.js";
 import { emptyView, state } from "../core/state.js";
 import { openUpload } from "../ingest/upload.js";
-import { modelFacts } from "../learning/models.js";
+import { modelSummary } from "../learning/models.js";
 
 /** @typedef {import("../core/types.js").Model} Model */
 
@@ -30,7 +30,7 @@ const bandList = (text) => text.split(",").map((b) => b.trim()).filter(Boolean).
 function modelOption(m) {
   return h("label", { class: "model" },
     h("input", { type: "radio", name: "model", value: m.id, checked: m.default }),
-    h("span", {}, h("b", {}, m.title || m.id), h("span", { class: "muted" }, modelFacts(m)),
+    h("span", {}, h("b", {}, m.title || m.id), h("span", { class: "muted" }, modelSummary(m)),
       m.description && h("span", { class: "muted" }, m.description)));
 }
 

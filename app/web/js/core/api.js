@@ -17,14 +17,14 @@ export class ApiError extends Error {
 }
 
 /** Event that is dispatched when a request is rejected because it has no valid key (status 401). */
-export const LOCKED = "dyad-locked";
+export const UNAUTHORIZED = "dyad-unauthorized";
 
 /**
  * @param {number} status
  * @param {string} text
  */
 function problem(status, text) {
-  if (status === 401) dispatchEvent(new Event(LOCKED));
+  if (status === 401) dispatchEvent(new Event(UNAUTHORIZED));
   try {
     const body = JSON.parse(text);
     if (body.detail || body.title) return new ApiError(body.detail || body.title, status, body.errors ?? []);

@@ -51,7 +51,7 @@ export function format(view) {
 }
 
 /** URL fragment of a search with one tile, with the current filters. @param {string} id */
-export const searchFrom = (id) => format({ ...state.view, items: [id], not: [], upload: 0 });
+export const searchHash = (id) => format({ ...state.view, items: [id], not: [], upload: 0 });
 
 /**
  * Change the view; `replace` adds no history entry.

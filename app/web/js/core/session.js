@@ -43,7 +43,7 @@ function showKey({ name, role }) {
  * Check whether the page may start. If a key is missing, ask for it and call `begin` when it is accepted.
  * @param {() => void} begin
  */
-export async function admitted(begin) {
+export async function hasSession(begin) {
   const session = await api.session();
   const button = byId("key");
   button.hidden = !session.required;
@@ -55,5 +55,5 @@ export async function admitted(begin) {
 
 /** Ask again when an accepted key is rejected: it was revoked, or another window has signed out. */
 export function setupSession() {
-  addEventListener(api.LOCKED, () => ask(() => location.reload()));
+  addEventListener(api.UNAUTHORIZED, () => ask(() => location.reload()));
 }

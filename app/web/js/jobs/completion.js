@@ -6,7 +6,7 @@ import { loadModels, refreshCollections } from "../core/loading.js";
 import { go } from "../core/route.js";
 import { set, state } from "../core/state.js";
 import { modelTitle } from "../learning/names.js";
-import { comparison, evaluated, trained } from "../learning/reports.js";
+import { comparisonReport, evaluationReport, trainingReport } from "../learning/reports.js";
 import { run } from "../search/run.js";
 
 /** @typedef {import("../core/types.js").Job} Job */
@@ -28,16 +28,16 @@ export async function indexChanged(collection, notification = []) {
 }
 
 /** Show the results of a successful job in its view. @param {Job} job @param {JobView|undefined} view */
-export async function explain(job, view) {
+export async function showResults(job, view) {
   if (!view && !["train", "reindex", "evaluate"].includes(job.processID)) return null;
   if (job.processID === "ingest" && !job.counts?.rejected) return null;
   const results = await api.jobResults(job.id);
   if (job.processID === "train") {
     await loadModels(); // for the title of the new model
-    view?.conclude(trained(results));
-  } else if (job.processID === "reindex") view?.conclude(comparison(results));
-  else if (job.processID === "evaluate") view?.conclude(evaluated(job, results));
-  else view?.reject(results.rejected ?? [], results.rejected_count);
+    view?.showResults(trainingReport(results));
+  } else if (job.processID === "reindex") view?.showResults(comparisonReport(results));
+  else if (job.processID === "evaluate") view?.showResults(evaluationReport(job, results));
+  else view?.showRejected(results.rejected ?? [], results.rejected_count);
   return results;
 }
 
@@ -47,13 +47,13 @@ export async function explain(job, view) {
  * @param {JobView|undefined} view
  * @returns {Promise<Job|null>} the follow-up job
  */
-export async function conclude(job, view) {
-  const results = await explain(job, view);
+export async function complete(job, view) {
+  const results = await showResults(job, view);
   if (job.processID === "train") return results.reindex_job ? api.job(results.reindex_job) : null;
   // an evaluation can turn re-ranking off
   if (job.processID === "evaluate" && job.collection && results?.rerank) await indexChanged(job.collection);
   if (job.processID !== "reindex" || !job.collection) return null;
-  if (results.switched) await indexChanged(job.collection, [comparison(results)]);
-  else if (job.collection === state.view.collection) set({ notification: [comparison(results)] });
+  if (results.switched) await indexChanged(job.collection, [comparisonReport(results)]);
+  else if (job.collection === state.view.collection) set({ notification: [comparisonReport(results)] });
   return null;
 }

@@ -7,7 +7,7 @@ import { refreshCollections } from "../core/loading.js";
 import { on, set, state } from "../core/state.js";
 import { run } from "../search/run.js";
 import { hasQuery } from "../search/uploaded.js";
-import { conclude, explain } from "./completion.js";
+import { complete, showResults } from "./completion.js";
 import { jobView } from "./view.js";
 
 /** @typedef {import("../core/types.js").Job} Job */
@@ -44,7 +44,7 @@ export async function watch(job, view) {
       last = Date.now();
       refresh(now).catch(() => {}); // repeated at the next change
     });
-    const next = end.status === "successful" ? await conclude(end, view) : null;
+    const next = end.status === "successful" ? await complete(end, view) : null;
     await refresh(end);
     if (next) await watch(next, view?.follow(next));
     return end;
@@ -74,7 +74,7 @@ function listed(job) {
   else if (job.status === "successful" && (job.processID !== "ingest" || job.counts?.rejected)) {
     const show = h("button", { type: "button", class: "quiet", onclick: async () => {
       try {
-        await explain(job, view);
+        await showResults(job, view);
         show.remove();
       } catch (error) {
         show.replaceWith(errorBox(error));

@@ -81,9 +81,9 @@ export function jobView(job) {
     element: box,
     update,
     /** Show rejected files with reasons. @param {{file_name: string, reason: string}[]} rejected @param {number} [all] */
-    reject: (rejected, all) => extra.replaceChildren(...[rejectedList(rejected, all)].filter(Boolean)),
+    showRejected: (rejected, all) => extra.replaceChildren(...[rejectedList(rejected, all)].filter(Boolean)),
     /** Show the results. @param {any} outcome */
-    conclude: (outcome) => extra.replaceChildren(...[outcome].flat().filter(Boolean)),
+    showResults: (outcome) => extra.replaceChildren(...[outcome].flat().filter(Boolean)),
     /** Show the follow-up job below. @param {Job} next */
     follow: (next) => {
       const view = jobView(next);

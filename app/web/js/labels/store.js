@@ -64,7 +64,7 @@ export async function relabel(wanted, { undoable = true } = {}) {
   const saved = changes.map(({ id, labels }) => enqueue(id, collection, old.get(id) ?? [], labels));
   set({ labelError: null, undoable: steps.length });
   show(changes, (id) => old.get(id) ?? []);
-  pump();
+  sendQueued();
   return (await Promise.all(saved)).find(Boolean) ?? null;
 }
 
@@ -104,19 +104,19 @@ export function forgetSteps(collection) {
   set({ undoable: steps.length, labelError: null });
 }
 
-function pump() {
+function sendQueued() {
   while (active < MAX_REQUESTS && queue.length) {
     active += 1;
     void save(/** @type {Pending} */ (queue.shift())).finally(() => {
       active -= 1;
-      pump();
-      if (!pending.size) settle();
+      sendQueued();
+      if (!pending.size) reloadCounts();
     });
   }
 }
 
 // reload the counts when all changes are saved: other users may label too
-const settle = debounce(() => { if (!pending.size) refreshLabels().catch(() => {}); }, 600);
+const reloadCounts = debounce(() => { if (!pending.size) refreshLabels().catch(() => {}); }, 600);
 
 /** @param {Pending} entry */
 async function save(entry) {

@@ -12,7 +12,7 @@ import { state } from "../core/state.js";
 const ORIGINS = { shipped: "included", "built-in": "built in", added: "added" };
 
 /** Properties of a model in one line. @param {Model} m */
-export function modelFacts(m) {
+export function modelSummary(m) {
   return [m.bands.join(", "), `${m.input_size} px`, `${m.dimension} dimensions`, m.matcher && "re-ranking"].filter(Boolean).join(" · ");
 }
 
@@ -37,7 +37,7 @@ function modelCard(m, reload) {
   return h("article", { class: `entry${m.default ? " chosen" : ""}`, "data-model": m.id },
     h("div", { class: "row" }, h("b", {}, m.title || m.id), m.default && h("span", { class: "tag" }, "active"), h("span", { class: "spread" }),
       h("span", { class: "muted" }, [ORIGINS[m.origin], m.size_bytes > 0 && size(m.size_bytes)].filter(Boolean).join(" · "))),
-    h("p", { class: "muted" }, `${m.id} · ${modelFacts(m)}`),
+    h("p", { class: "muted" }, `${m.id} · ${modelSummary(m)}`),
     m.description && h("p", {}, m.description),
     m.licence && h("p", { class: "muted" }, `Licence: ${m.licence}`),
     h("p", { class: "muted" }, users.length ? ["Used by ", h("b", {}, users.join(", "))] : "Used by no collection"),

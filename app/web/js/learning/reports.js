@@ -25,7 +25,7 @@ function change(name, title, before, after, text, better) {
 }
 
 /** Comparison of a new index with the current one. @param {any} results of the job */
-export function comparison(results) {
+export function comparisonReport(results) {
   const { gate = {}, switched, reason, index_version: version, left_out: failed = [] } = results;
   const model = modelTitle(modelOf(String(version)));
   const title = switched ? `Results are now ranked by ${model} (${version}).` : `Not switched: results are still ranked by ${model} (${version}).`;
@@ -48,7 +48,7 @@ const share = (value) => `${Math.round(100 * value)} %`;
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 /** Result of a training. @param {any} results of the job */
-export function trained(results) {
+export function trainingReport(results) {
   const { classes = [], left_out: few = [], reindex_error: error, metrics, held_out: heldOut } = results;
   const { before, after } = metrics ?? {};
   const title = modelTitle(results.model);
@@ -63,7 +63,7 @@ export function trained(results) {
 }
 
 /** Result of an evaluation. @param {Job} job @param {any} results */
-export function evaluated(job, results) {
+export function evaluationReport(job, results) {
   const { metrics = {}, queries, calibration, rerank, warnings = [] } = results;
   return h("div", { class: "verdict" },
     h("dl", { class: "figures" },

@@ -10,8 +10,8 @@ import { missingForTraining } from "./readiness.js";
 
 /** @typedef {import("../core/types.js").Collection} Collection */
 
-const QUICK = "head";
-const SHOWN = 12; // labels
+const HEAD = "head";
+const MAX_LABELS = 12; // shown
 
 /** The labels for training, with their counts. */
 function trainingData() {
@@ -20,10 +20,10 @@ function trainingData() {
   const missing = missingForTraining(labels);
   return h("section", { class: "stack" },
     h("h3", {}, "Training data"),
-    labels.length > 0 && h("ul", { class: "label-bars" }, labels.slice(0, SHOWN).map(({ value, count: n }) => h("li", {},
+    labels.length > 0 && h("ul", { class: "label-bars" }, labels.slice(0, MAX_LABELS).map(({ value, count: n }) => h("li", {},
       h("span", { class: "ellipsis" }, value), h("span", { class: "bar-track" }, h("i", { style: `inline-size:${(100 * n) / most}%;background:${labelColour(value) ?? "var(--muted)"}` })),
       h("span", { class: "option-count" }, group(n)))),
-    labels.length > SHOWN && h("li", { class: "muted" }, `and ${count(labels.length - SHOWN, "more label")}`)),
+    labels.length > MAX_LABELS && h("li", { class: "muted" }, `and ${count(labels.length - MAX_LABELS, "more label")}`)),
     h("p", { class: missing ? "" : "muted" }, missing ? `Label some tiles first: training needs ${missing}.`
       : "One labelled tile in five is held out for evaluation. Unlabelled tiles are used too."));
 }
@@ -31,7 +31,7 @@ function trainingData() {
 /** @param {any} process description of the process `train` */
 function recipes(process) {
   const field = process?.inputs?.recipe?.schema ?? {};
-  return /** @type {string[]} */ (field.enum ?? field.examples ?? []).filter((name) => name !== QUICK);
+  return /** @type {string[]} */ (field.enum ?? field.examples ?? []).filter((name) => name !== HEAD);
 }
 
 /** The training methods; fine-tuning the head is selected. */
@@ -39,7 +39,7 @@ function methods() {
   const known = h("datalist", { id: "recipes" });
   const more = h("input", { type: "text", name: "recipe", "aria-label": "Recipe", list: "recipes", placeholder: "Name of the recipe", spellcheck: "false", autocomplete: "off" });
   const about = h("p", { class: "muted" });
-  const full = h("input", { type: "radio", name: "way", value: "full" });
+  const network = h("input", { type: "radio", name: "way", value: "full" });
   const load = async () => {
     const process = await attempt(about, () => api.process("train"));
     if (!process) return;
@@ -47,14 +47,14 @@ function methods() {
     known.replaceChildren(...recipes(process).map((name) => h("option", { value: name })));
     if (!more.value) more.value = recipes(process)[0] ?? "";
   };
-  more.addEventListener("input", () => { full.checked = true; });
-  const quick = h("label", { class: "model" }, h("input", { type: "radio", name: "way", value: QUICK, checked: true }),
+  more.addEventListener("input", () => { network.checked = true; });
+  const head = h("label", { class: "model" }, h("input", { type: "radio", name: "way", value: HEAD, checked: true }),
     h("span", {}, h("b", {}, "Fine-tune the head (seconds)"),
       h("span", { class: "muted" }, "Trains a new last layer and calibrates the match probabilities, from the stored features of all tiles. No image is read.")));
-  return [quick, h("details", { class: "advanced", ontoggle: (/** @type {any} */ e) => { if (e.target.open && !known.childNodes.length) void load(); } },
+  return [head, h("details", { class: "advanced", ontoggle: (/** @type {any} */ e) => { if (e.target.open && !known.childNodes.length) void load(); } },
     h("summary", {}, "More: train the network"),
     h("div", { class: "stack" },
-      h("label", { class: "model" }, full, h("span", {}, h("b", {}, "Train the network (hours)"),
+      h("label", { class: "model" }, network, h("span", {}, h("b", {}, "Train the network (hours)"),
         h("span", { class: "muted" }, "Trains on the images of the collection. The job can be cancelled. Requires dyad[train] on the server."), more, known)),
       about,
       h("div", { class: "fields two" },
@@ -68,7 +68,7 @@ function inputs(c, data) {
   const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
   const full = text("way") === "full";
   /** @type {Record<string, any>} */
-  const out = { collection: c.id, recipe: full ? text("recipe") : QUICK, reindex: data.has("reindex") };
+  const out = { collection: c.id, recipe: full ? text("recipe") : HEAD, reindex: data.has("reindex") };
   if (text("title")) out.title = text("title");
   if (full && text("epochs")) out.settings = { epochs: Number(text("epochs")) };
   if (full && data.has("from_scratch")) out.from_scratch = true;

@@ -2,7 +2,7 @@
 
 import * as api from "../core/api.js";
 import { byId, count, lonLat } from "../core/dom.js";
-import { go, searchFrom } from "../core/route.js";
+import { go, searchHash } from "../core/route.js";
 import { current, on, set, state } from "../core/state.js";
 import { toggleLabel } from "../labels/labelbar.js";
 import { addGraticule, addLand } from "./basemap.js";
@@ -42,7 +42,7 @@ function place(f) {
   layer.on({
     mouseover: () => set({ hover: { id: f.id, from: "map" } }),
     mouseout: () => set({ hover: { id: null, from: "" } }),
-    click: () => { if (state.labelling.on) toggleLabel(f.id); else location.hash = searchFrom(f.id); },
+    click: () => { if (state.labelling.on) toggleLabel(f.id); else location.hash = searchHash(f.id); },
   });
   const p = f.properties;
   const title = [p.rank && `${p.rank}.`, p.file_name, typeof p.score === "number" && p.score.toFixed(3)].filter(Boolean).join(" ");

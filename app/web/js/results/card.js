@@ -2,7 +2,7 @@
 
 import * as api from "../core/api.js";
 import { h, icon, when } from "../core/dom.js";
-import { searchFrom } from "../core/route.js";
+import { searchHash } from "../core/route.js";
 import { set, state } from "../core/state.js";
 import { labelColour } from "../labels/palette.js";
 import { hasQuery } from "../search/uploaded.js";
@@ -64,9 +64,9 @@ export function card(f) {
   const name = p.file_name ?? f.id.slice(0, 8);
   const title = h("div", { class: "name", title: p.source ?? name }, name);
   const element = h("li", { class: "card", "data-id": f.id },
-    h("a", { class: "tile", href: searchFrom(f.id), tabindex: -1 },
+    h("a", { class: "tile", href: searchHash(f.id), tabindex: -1 },
       h("img", { src: api.thumbnailUrl(state.view.collection, f.id), alt: "", loading: "lazy", decoding: "async", draggable: "false", width: 256, height: 256 }),
-      p.rank && h("span", { class: "rank", "aria-hidden": "true" }, p.rank, moved(f))),
+      p.rank && h("span", { class: "rank", "aria-hidden": "true" }, p.rank, rankChange(f))),
     bar(p),
     h("div", { class: "meta" },
       h("div", { class: "line" },
@@ -86,7 +86,7 @@ export function card(f) {
 }
 
 /** Change of rank between two index versions, for the same search. @param {Feature} f */
-function moved(f) {
+function rankChange(f) {
   const { before } = state.results;
   if (!before) return null;
   const old = before.get(f.id);

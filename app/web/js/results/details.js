@@ -4,7 +4,7 @@ import * as api from "../core/api.js";
 import { confirmed, openDialog } from "../core/dialog.js";
 import { announce, copy, errorBox, h, icon, lonLat, when } from "../core/dom.js";
 import { refreshCollections } from "../core/loading.js";
-import { go, searchFrom } from "../core/route.js";
+import { go, searchHash } from "../core/route.js";
 import { state } from "../core/state.js";
 import { relabel } from "../labels/store.js";
 import { polygons } from "../map/footprints.js";
@@ -116,7 +116,7 @@ export async function openDetails(id) {
       h("div", {},
         h("img", { class: "details-image", src: api.thumbnailUrl(c, id, 512), alt: f.properties.file_name ?? "Tile", width: 512, height: 512 }),
         h("div", { class: "row" },
-          h("a", { class: "button primary", href: searchFrom(id), onclick: () => dialog.close() }, "Find similar tiles"),
+          h("a", { class: "button primary", href: searchHash(id), onclick: () => dialog.close() }, "Find similar tiles"),
           h("a", { class: "button quiet", href: api.imageUrl(c, id), target: "_blank" }, "Original file"),
           h("a", { class: "button quiet", href: api.itemUrl(c, id), target: "_blank" }, "GeoJSON"),
           copyId,

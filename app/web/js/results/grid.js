@@ -23,7 +23,7 @@ function draw() {
   const kept = results.more && drawn.every((f, i) => results.features[i] === f) ? drawn.length : 0;
   if (kept === 0) grid.replaceChildren();
   grid.append(...results.features.slice(kept).map(card));
-  drawEnd();
+  drawMatchLine();
   drawn = results.features;
   if (kept === 0) byId("results").scrollTop = 0;
   makeActive(cards()[kept && kept < drawn.length ? kept : 0] ?? null);
@@ -45,7 +45,7 @@ function makeActive(next) {
 const cards = () => /** @type {HTMLElement[]} */ ([...grid.querySelectorAll(".card")]);
 
 /** Draw the line between likely matches and the other results, once results on both sides of it, or all results, are loaded. */
-function drawEnd() {
+function drawMatchLine() {
   grid.querySelector(".matches-end")?.remove();
   const { likelyMatches, features, token } = state.results;
   const shown = features.filter((f) => f.properties.rank <= (likelyMatches ?? 0)).length;

@@ -3,7 +3,7 @@
 import * as api from "../core/api.js";
 import { openDialog } from "../core/dialog.js";
 import { count, h } from "../core/dom.js";
-import { searchFrom } from "../core/route.js";
+import { searchHash } from "../core/route.js";
 import { state } from "../core/state.js";
 
 /** @param {import("../core/types.js").Feature} f */
@@ -18,7 +18,7 @@ export function duplicatesButton(f) {
 function open(f, ids) {
   const dialog = openDialog(`Near-duplicates of ${f.properties.file_name ?? f.id.slice(0, 8)}`, [
     h("ul", { class: "grid" }, [f.id, ...ids].map((id, i) => h("li", { class: "card" },
-      h("a", { class: "tile", href: searchFrom(id), "aria-label": i ? `Find tiles similar to near-duplicate ${i}` : "Find tiles similar to the result", onclick: () => dialog.close() },
+      h("a", { class: "tile", href: searchHash(id), "aria-label": i ? `Find tiles similar to near-duplicate ${i}` : "Find tiles similar to the result", onclick: () => dialog.close() },
         h("img", { src: api.thumbnailUrl(state.view.collection, id), alt: "", loading: "lazy", width: 256, height: 256 }))))),
   ]);
 }

@@ -15,11 +15,11 @@ function summary() {
   const n = matched ?? features.length;
   const of = total !== null && total !== n ? `${group(n)} of ${count(total, "tile")}` : count(n, "tile");
   if (mode !== "search") return `${of}${total !== null && total !== n ? " match the filters" : ""}`;
-  return [`${of} searched`, timings && [" in ", clock(timings)], model && ` · ranked by ${modelTitle(model)}`, version && `, version ${version}`];
+  return [`${of} searched`, timings && [" in ", latency(timings)], model && ` · ranked by ${modelTitle(model)}`, version && `, version ${version}`];
 }
 
 /** Latency of a search; a click shows the time of each step. @param {Record<string, number>} timings */
-function clock(timings) {
+function latency(timings) {
   const { rerank, version, model } = state.results;
   const most = Math.max(timings.total, 1e-9);
   const rows = Object.entries(timings).map(([step, ms]) => [h("dt", {}, STEPS[step] ?? step), h("dd", {}, milliseconds(ms)),

@@ -70,8 +70,8 @@ function boxFilter() {
       box && h("button", { type: "button", class: "quiet", id: "box-clear", onclick: () => go({ bbox: null }) }, "Remove box")));
 }
 
-const hasPlaces = () => Boolean(current()?.extent?.spatial);
-const hasTimes = () => Boolean(current()?.extent?.temporal?.interval?.[0]?.some(Boolean));
+const hasFootprints = () => Boolean(current()?.extent?.spatial);
+const hasDates = () => Boolean(current()?.extent?.temporal?.interval?.[0]?.some(Boolean));
 
 function draw() {
   const focus = document.activeElement?.id;
@@ -83,9 +83,9 @@ function draw() {
   byId("filter-form").replaceChildren(...[
     rankingFields(),
     h("fieldset", {}, h("legend", {}, "Labels"), labelFilter()),
-    h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), hasTimes() || view.from || view.to
+    h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), hasDates() || view.from || view.to
       ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a date.")),
-    hasPlaces() || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Bounding box"), h("p", { class: "muted" }, "No tile is georeferenced.")),
+    hasFootprints() || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Bounding box"), h("p", { class: "muted" }, "No tile is georeferenced.")),
     active > 0 && h("button", { type: "button", id: "clear-filters", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
   ].filter(Boolean));
   if (byId("label-list")) byId("label-list").scrollTop = scroll;
