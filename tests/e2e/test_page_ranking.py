@@ -57,7 +57,7 @@ def test_match_probabilities_and_the_line_below_the_likely_matches(visitor: Visi
     assert bars.first.locator("i").evaluate("(i) => parseFloat(i.style.inlineSize)") == pytest.approx(100 * first, abs=0.1)
     expect(page.locator(".card").first.get_by_role("link")).to_have_attribute("aria-label", re.compile("% match"))
     end = answer["matches_end_at"]
-    line = page.locator("#grid > .matches-end")
+    line = page.locator("#grid > .match-line")
     expect(line).to_have_count(1)
     assert line.evaluate("(line) => [...line.parentNode.children].indexOf(line)") == end
     page.locator(".clock summary").click()
@@ -117,5 +117,5 @@ def test_text_has_enough_contrast(visitor: Visitor, archive: Archive, scheme: st
     page = visitor(archive.url, color_scheme=scheme).open("#collection=shapes")
     begin(page)
     page.locator(".clock summary").click()
-    for selector in (".score", ".matches-end span", ".ranking .option-name", ".clock summary", ".pop dt", ".pop p"):
+    for selector in (".score", ".match-line span", ".ranking .option-name", ".clock summary", ".pop dt", ".pop p"):
         assert page.locator(selector).first.evaluate(CONTRAST) >= 4.5, selector

@@ -18,7 +18,7 @@ function ask(onaccepted) {
   const field = h("input", { type: "password", id: "key-field", autocomplete: "current-password", required: true, maxlength: 256, "aria-label": "Key" });
   const button = h("button", { class: "primary" }, "Continue");
   const dialog = openDialog("This service needs a key", [
-    h("p", { class: "muted" }, "The administrator creates keys with the command dyad keys create. The browser deletes the key when it is closed."),
+    h("p", { class: "muted" }, "The operator of the service creates keys with the command dyad keys create. The browser deletes the key when it is closed."),
     h("form", { class: "row", onsubmit: async (/** @type {Event} */ event) => {
       event.preventDefault();
       if (!(await attempt(note, () => api.beginSession(field.value.trim()), button))) return;

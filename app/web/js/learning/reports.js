@@ -29,7 +29,7 @@ export function comparisonReport(results) {
   const { gate = {}, switched, reason, index_version: version, left_out: failed = [] } = results;
   const model = modelTitle(modelOf(String(version)));
   const title = switched ? `Results are now ranked by ${model} (${version}).` : `Not switched: results are still ranked by ${model} (${version}).`;
-  return h("div", { class: `verdict ${switched ? "won" : "kept"}`, "data-switched": String(Boolean(switched)) },
+  return h("div", { class: `verdict ${switched ? "switched" : "not-switched"}`, "data-switched": String(Boolean(switched)) },
     h("p", {}, h("b", {}, title)),
     h("dl", { class: "figures" },
       change("mAP, %", "Mean average precision of searches with labelled tiles that were not used for training", gate.map?.old, gate.map?.new, points, 1),

@@ -46,12 +46,12 @@ const cards = () => /** @type {HTMLElement[]} */ ([...grid.querySelectorAll(".ca
 
 /** Draw the line between likely matches and the other results, once results on both sides of it, or all results, are loaded. */
 function drawMatchLine() {
-  grid.querySelector(".matches-end")?.remove();
+  grid.querySelector(".match-line")?.remove();
   const { likelyMatches, features, token } = state.results;
   const shown = features.filter((f) => f.properties.rank <= (likelyMatches ?? 0)).length;
   if (likelyMatches === null || !features.length || (shown === features.length && token)) return;
   const text = likelyMatches ? "Likely matches above this line" : "No likely match: these are the most similar tiles";
-  const line = h("li", { class: "matches-end", title: "Placed by the match probabilities: most tiles above are likely matches, most tiles below are not" }, h("span", {}, text));
+  const line = h("li", { class: "match-line", title: "Placed by the match probabilities: most tiles above are likely matches, most tiles below are not" }, h("span", {}, text));
   grid.insertBefore(line, cards()[shown] ?? null);
 }
 

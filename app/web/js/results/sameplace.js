@@ -10,7 +10,7 @@ import { state } from "../core/state.js";
 export function duplicatesButton(f) {
   const ids = f.near_copies ?? [];
   if (!ids.length) return null;
-  return h("button", { type: "button", class: "copies", tabindex: -1, title: "Tiles of the same place, merged into this result", onclick: () => open(f, ids) },
+  return h("button", { type: "button", class: "near-duplicates", tabindex: -1, title: "Tiles of the same place, merged into this result", onclick: () => open(f, ids) },
     `+${count(ids.length, "near-duplicate")}`);
 }
 
