@@ -1,8 +1,9 @@
-"""The real page in real Chromium against the real service in a process of its own."""
+"""Fixtures for page tests: Chromium, and a service in its own process."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +27,14 @@ CHROMIUM_ARGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 120_000
+"""Limit for each action and each expectation on the page."""
+JOB_SECONDS = 480
+"""Limit for a job on a busy machine."""
+JOB_MS = 1000 * JOB_SECONDS
 TILES = 45
 GROUPS = {"narrow": 6.0, "middle": 12.0, "wide": 24.0}
-"""Labels of the archive's tiles and the width of their stripes in pixels."""
+"""Labels of the tiles, and the width of their stripes in pixels."""
 CONTRAST = r"""(element) => {
     const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
     const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -43,20 +48,20 @@ CONTRAST = r"""(element) => {
     const pair = [light(getComputedStyle(element).color), light(getComputedStyle(ground).backgroundColor)];
     return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
-"""JavaScript: the contrast of an element's text to what lies behind it, as WCAG computes it."""
+"""JavaScript function: contrast ratio (WCAG) of the text of an element and its background."""
 
 
 @dataclass
 class Visit:
-    """A page, and everything that it asked for or complained about.
+    """A page, with its requests and its console messages.
 
-    allowed: parts of complaints that a test provokes on purpose.
+    allowed: parts of error messages that a test expects.
     """
 
     page: Page
     url: str
     allowed: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     def open(self, fragment: str = "") -> Page:
@@ -65,16 +70,16 @@ class Visit:
         return self.page
 
     def check(self) -> None:
-        """Nothing went wrong unseen, and nothing was asked of anybody else."""
+        """Assert that the page logged no unexpected error and sent no request to another host."""
         host = urlsplit(self.url).netloc
         elsewhere = [u for u in self.requests if urlsplit(u).scheme not in ("data", "blob") and urlsplit(u).netloc != host]
         assert elsewhere == []
-        assert [text for text in self.complaints if not any(part in text for part in self.allowed)] == []
+        assert [text for text in self.errors if not any(part in text for part in self.allowed)] == []
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A service that holds the collection `shapes`; `files` are its tiles by file name."""
+    """A service with the collection `shapes`; `files` are its tiles by file name."""
 
     url: str
     files: dict[str, bytes]
@@ -82,7 +87,7 @@ class Archive:
 
 @pytest.fixture(scope="module")
 def browser(require_program: Callable[[str], Path]) -> Iterator[Browser]:
-    """One Chromium. Ended with the module: while it runs, so does an event loop that asyncio tests would trip over."""
+    """A Chromium for the tests of a module. It is closed with the module, because its event loop disturbs asyncio tests."""
     chromium = require_program("chromium")
     from playwright.sync_api import expect, sync_playwright
 
@@ -95,7 +100,7 @@ def browser(require_program: Callable[[str], Path]) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Archive]:
-    """A service with `shapes`: striped tiles, labelled by their width, in a row of places, a month apart."""
+    """A service with the collection `shapes`: striped tiles, labelled by stripe width, in a row, acquired one month apart."""
     files, metadata = _tiles()
     with ServeProcess(tmp_path_factory.mktemp("archive") / "home") as service:
         created = service.client.post("/collections", json={"id": "shapes", "title": "Shapes"})
@@ -116,7 +121,7 @@ def empty_service(tmp_path: Path, browser: Browser) -> Iterator[str]:
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Opens browser windows on a service; keyword arguments are Playwright's for a context. Each is checked at the end."""
+    """Open browser windows on a service; keyword arguments go to the Playwright context. Each window is checked at the end."""
     visits: list[tuple[Visit, BrowserContext]] = []
 
     def begin(url: str, **options: Any) -> Visit:
@@ -128,9 +133,9 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
         page.on("request", lambda request: visit.requests.append(request.url))
         page.on(
             "console",
-            lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
+            lambda message: visit.errors.append(message.text) if message.type in ("error", "warning") else None,
         )
-        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on("pageerror", lambda error: visit.errors.append(str(error)))
         visits.append((visit, context))
         return visit
 
@@ -142,7 +147,7 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
 @pytest.fixture
 def visit_empty(empty_service: str, visitor: Callable[..., Visit]) -> Visit:
-    """A window on a service without any data; the service is asked for first, so that it outlives the window."""
+    """A window on a service without any data. The service is created first, so that it stops after the window is closed."""
     return visitor(empty_service)
 
 
@@ -163,7 +168,20 @@ def _tiles() -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def follow_job(client: httpx.Client, job_id: str) -> None:
-    """Follow a job's events to its end."""
-    with client.stream("GET", f"/jobs/{job_id}/events") as events:
+    """Follow the events of a job until it ends; assert that it succeeded."""
+    with client.stream("GET", f"/jobs/{job_id}/events", timeout=None) as events:
         states = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data: ")]
     assert states[-1]["status"] == "successful", states[-1]
+
+
+def wait_for_job(url: str, process: str) -> None:
+    """Wait until the newest job of a process, such as `train`, ends; assert that it succeeded."""
+    deadline = time.monotonic() + JOB_SECONDS
+    while time.monotonic() < deadline:
+        jobs = httpx.get(f"{url}/jobs", timeout=JOB_SECONDS).json()["jobs"]
+        newest = next((job for job in jobs if job["processID"] == process), None)
+        if newest and newest["status"] not in ("accepted", "running"):
+            assert newest["status"] == "successful", newest
+            return
+        time.sleep(0.2)
+    pytest.fail(f"no job {process!r} ended within {JOB_SECONDS} s")

@@ -1,4 +1,4 @@
-"""What a person sees on the page: searching, refining, filtering, the map, the keyboard, a phone."""
+"""Page: search, refinement, filters, map, keyboard, small screens, error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import CONTRAST, TILES, Archive, Visit
+from tests.e2e.conftest import CONTRAST, JOB_MS, TILES, Archive, Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -23,7 +23,6 @@ from playwright.sync_api import expect
 
 Visitor = Callable[..., Visit]
 PAGE = 30
-DRAWING_MS = 180_000
 GIVE = """([kind, name, base64]) => {
     const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
     const data = new DataTransfer();
@@ -47,11 +46,11 @@ def ranked(page: Page) -> Page:
     return page
 
 
-def test_an_empty_service_is_one_click_from_a_ranked_answer(visit_empty: Visit) -> None:
+def test_the_sample_scene_gives_ranked_results_with_one_click(visit_empty: Visit) -> None:
     page = visit_empty.open()
-    expect(page.get_by_role("heading", name="Find the tiles that look like this one")).to_be_visible()
+    expect(page.get_by_role("heading", name="Find similar satellite tiles")).to_be_visible()
     page.get_by_role("button", name="Try it with a sample scene").click()
-    page.wait_for_url(re.compile("collection=sample"), timeout=DRAWING_MS)
+    page.wait_for_url(re.compile("collection=sample"), timeout=JOB_MS)
     ranked(page)
     expect(page.locator(".card")).to_have_count(PAGE)
     expect(page.locator(".query-image img")).to_be_visible()
@@ -170,7 +169,7 @@ def test_paging_shows_every_tile_once(visitor: Visitor, archive: Archive) -> Non
     expect(page.locator("path.footprint")).to_have_count(TILES - 1)
 
 
-def test_grid_and_map_point_at_each_other(visitor: Visitor, archive: Archive) -> None:
+def test_hover_is_shared_by_grid_and_map(visitor: Visitor, archive: Archive) -> None:
     page = visitor(archive.url).open("#collection=shapes")
     page.locator(".card a").first.click()
     ranked(page)
@@ -206,7 +205,7 @@ def test_details_show_the_record_and_edit_labels(visitor: Visitor, archive: Arch
     expect(dialog).to_have_count(0)
 
 
-def test_the_gis_address_answers_what_the_page_shows(visitor: Visitor, archive: Archive) -> None:
+def test_the_gis_url_returns_the_results_of_the_page(visitor: Visitor, archive: Archive) -> None:
     page = visitor(archive.url, permissions=["clipboard-read", "clipboard-write"]).open("#collection=shapes&labels=wide")
     page.locator(".card a").first.click()
     ranked(page)
@@ -265,7 +264,7 @@ def test_a_phone_needs_no_sideways_scrolling(visitor: Visitor, archive: Archive)
     page.locator("#filters summary").tap()
     page.locator(".card").first.get_by_role("button", name="Details").tap()
     expect(page.get_by_role("dialog")).to_be_visible()
-    expect(page.get_by_role("dialog").get_by_role("link", name="Search from this tile")).to_be_in_viewport()
+    expect(page.get_by_role("dialog").get_by_role("link", name="Find similar tiles")).to_be_in_viewport()
     widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('.dialog-body').scrollWidth]")
     assert max(widths) <= 390
 
@@ -285,14 +284,14 @@ def test_a_long_name_pushes_nothing_out_of_its_card(visitor: Visitor, archive: A
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read(visitor: Visitor, archive: Archive, scheme: str) -> None:
+def test_text_has_enough_contrast(visitor: Visitor, archive: Archive, scheme: str) -> None:
     page = visitor(archive.url, color_scheme=scheme).open("#collection=shapes")
     expect(page.locator(".card")).to_have_count(PAGE)
     for selector in (".name", ".sub", "#status", ".option-count", ".drop-box p", "#add-images", "#about"):
         assert page.locator(selector).first.evaluate(CONTRAST) >= 4.5, selector
 
 
-def test_errors_say_what_happened_where_it_happened(visitor: Visitor, archive: Archive) -> None:
+def test_errors_are_shown_where_they_occur(visitor: Visitor, archive: Archive) -> None:
     visit = visitor(archive.url)
     visit.allowed += ["status of 400", "status of 404", "status of 409", "status of 415"]
     page = visit.open("#collection=shapes")

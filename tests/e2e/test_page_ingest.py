@@ -1,4 +1,4 @@
-"""Filling the archive from the page: make a collection, upload good and bad files, watch the job."""
+"""Page: create a collection, upload valid and invalid files, follow the job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Archive, Visit
+from tests.e2e.conftest import JOB_MS, Archive, Visit
 from tests.support.images import rgb_tif
 from tests.support.pictures import striped
 
@@ -29,19 +29,19 @@ new MutationObserver(() => {
 
 
 def create(page: Page, title: str) -> None:
-    """Make a collection by its dialog, which then asks for images."""
+    """Create a collection; the upload dialog opens after it."""
     page.get_by_role("button", name="New…").click()
     dialog = page.get_by_role("dialog", name="New collection")
     dialog.get_by_label("Title").fill(title)
     expect(dialog.get_by_role("radio")).to_have_count(3)
-    dialog.get_by_text("Scenes: cutting, bands, scaling").click()
+    dialog.get_by_text("Scenes: tiling, bands, scaling").click()
     dialog.get_by_label("Tile size, px").fill("128")
     dialog.get_by_role("button", name="Create the collection").click()
     expect(page.get_by_role("dialog", name=f"Add images to {title}")).to_be_visible()
 
 
 def folder_of_files(folder: Path) -> Path:
-    """Two class folders of tiles, a scene, a zip, and two files that are no images."""
+    """Create two class folders of tiles, a scene, a zip file, and two files that are not valid images."""
     for label, period in {"fine": 6.0, "coarse": 24.0}.items():
         (folder / label).mkdir(parents=True)
         for number in range(6):
@@ -54,17 +54,17 @@ def folder_of_files(folder: Path) -> Path:
     return folder
 
 
-def test_a_folder_is_uploaded_and_its_bad_files_are_named(visit_empty: Visit, tmp_path: Path) -> None:
+def test_a_folder_is_uploaded_and_its_invalid_files_are_listed(visit_empty: Visit, tmp_path: Path) -> None:
     page = visit_empty.open()
     page.add_init_script(RECORD_STATES)
     page.reload()
     create(page, "My tiles")
     page.locator("#upload-folder").set_input_files(folder_of_files(tmp_path / "files"))
     expect(page.locator(".picked")).to_contain_text("16 files")
-    page.get_by_label("Use the folders' names as labels").check()
+    page.get_by_label("Use folder names as labels").check()
     page.get_by_role("button", name="Add 16 files").click()
     job = page.locator(".job")
-    expect(job.locator(".state")).to_have_text("done")
+    expect(job.locator(".state")).to_have_text("done", timeout=JOB_MS)
     expect(job.locator(".job-line")).to_contain_text("19 indexed, 2 rejected")
     expect(job.locator(".rejected li", has_text="broken.jpg").locator("span")).to_have_text(re.compile("damaged|cut short"))
     expect(job.locator(".rejected li", has_text="letter.tif").locator("span")).to_contain_text("not an image")
@@ -79,11 +79,11 @@ def test_a_folder_is_uploaded_and_its_bad_files_are_named(visit_empty: Visit, tm
     page.get_by_role("button", name="Jobs").click()
     dialog = page.get_by_role("dialog", name="Jobs")
     expect(dialog.locator(".job")).to_have_count(1)
-    dialog.get_by_role("button", name="Show why").click()
+    dialog.get_by_role("button", name="Show the reasons").click()
     expect(dialog.locator(".rejected li")).to_have_count(2)
 
 
-def test_the_same_files_again_are_unchanged_and_polling_stands_in_for_events(visit_empty: Visit, tmp_path: Path) -> None:
+def test_repeated_files_are_unchanged_and_polling_replaces_events(visit_empty: Visit, tmp_path: Path) -> None:
     visit_empty.allowed.append("ERR_FAILED")
     page = visit_empty.open()
     page.route("**/events", lambda route: route.abort())
@@ -93,7 +93,7 @@ def test_the_same_files_again_are_unchanged_and_polling_stands_in_for_events(vis
     for outcome in ("1 indexed", "1 unchanged"):
         page.locator("#upload-files").set_input_files(picture)
         page.get_by_role("button", name="Add 1 file").click()
-        expect(page.locator(".job .job-line")).to_have_text(outcome)
+        expect(page.locator(".job .job-line")).to_have_text(outcome, timeout=JOB_MS)
 
 
 def test_a_collection_is_renamed_and_deleted(visit_empty: Visit) -> None:
@@ -103,13 +103,13 @@ def test_a_collection_is_renamed_and_deleted(visit_empty: Visit) -> None:
     expect(page.get_by_role("heading", name="Short lived is empty")).to_be_visible()
     page.get_by_role("button", name="Details").click()
     dialog = page.get_by_role("dialog", name="Short lived")
-    expect(dialog.locator(".record")).to_contain_text("128 px, every 128 px")
+    expect(dialog.locator(".record")).to_contain_text("128 px tiles, stride 128 px")
     dialog.get_by_label("Title").fill("Renamed")
     dialog.get_by_role("button", name="Save").click()
     expect(page.locator("#collection")).to_contain_text("Renamed (0)")
     dialog.get_by_role("button", name="Delete the collection…").click()
     page.get_by_role("button", name="Delete the collection", exact=True).click()
-    expect(page.get_by_role("heading", name="Find the tiles that look like this one")).to_be_visible()
+    expect(page.get_by_role("heading", name="Find similar satellite tiles")).to_be_visible()
 
 
 def test_real_tiles_find_their_class(visit_empty: Visit, data_dir: Path, tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_real_tiles_find_their_class(visit_empty: Visit, data_dir: Path, tmp_pat
     page = visit_empty.open()
     create(page, "UC Merced")
     page.locator("#upload-folder").set_input_files(chosen)
-    page.get_by_label("Use the folders' names as labels").check()
+    page.get_by_label("Use folder names as labels").check()
     page.get_by_role("button", name="Add 24 files").click()
-    expect(page.locator(".job .job-line")).to_have_text("24 indexed")
+    expect(page.locator(".job .job-line")).to_have_text("24 indexed", timeout=JOB_MS)
     page.keyboard.press("Escape")
     query = sorted((folder / "forest").glob("*.jpg"))[20]
     page.locator("#image-input").set_input_files(query)

@@ -1,4 +1,4 @@
-"""Labelling on the page: by click, by keyboard, many at once, undone, and refused."""
+"""Page: labelling by click and by keyboard, bulk labelling, undo, and rejected changes."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ Visitor = Callable[..., Visit]
 
 
 def labels_at_service(archive: Archive, name: str) -> set[str]:
-    """The labels of a tile as the service keeps them."""
+    """Return the labels of a tile as stored by the service."""
     answer = httpx.get(f"{archive.url}/collections/shapes/items", params={"limit": TILES}).json()
     (labels,) = (f["properties"]["labels"] for f in answer["features"] if f["properties"]["file_name"] == name)
     return set(labels)
 
 
 def start(page: Page, label: str) -> None:
-    """Begin to label with a label that is typed; the focus is on a tile then."""
+    """Start labelling with a typed label; the focus is then on a tile."""
     expect(page.locator(".card.active")).to_have_count(1)
     page.get_by_role("button", name="Label", exact=True).click()
-    page.get_by_label("Label to put").fill(label)
+    page.get_by_label("Label to add").fill(label)
     page.keyboard.press("Enter")
     expect(page.locator(".card.active a.tile")).to_be_focused()
 
 
 def chips(card: Locator) -> Locator:
-    """The labels that a card shows."""
+    """Return the label chips of a card."""
     return card.locator(".chip")
 
 
@@ -48,7 +48,7 @@ def test_tiles_are_labelled_by_keyboard(visitor: Visitor, archive: Archive) -> N
     page = visitor(archive.url).open("#collection=shapes")
     expect(page.locator(".card").first).to_be_visible()
     page.keyboard.press("l")
-    expect(page.get_by_label("Label to put")).to_be_focused()
+    expect(page.get_by_label("Label to add")).to_be_focused()
     page.keyboard.type("by key")
     page.keyboard.press("Enter")
     card, second = page.locator(".card").nth(0), page.locator(".card").nth(1)
@@ -76,16 +76,16 @@ def test_tiles_are_labelled_by_keyboard(visitor: Visitor, archive: Archive) -> N
     assert labels_at_service(archive, name) == {own, "by key"}
 
 
-def test_a_digit_puts_the_label_under_it_and_a_click_the_same_one(visitor: Visitor, archive: Archive) -> None:
+def test_a_digit_selects_its_label_and_a_click_adds_it(visitor: Visitor, archive: Archive) -> None:
     page = visitor(archive.url).open("#collection=shapes&labels=wide")
     start(page, "brick")
-    expect(page.locator(".label-hint")).to_contain_text("labels ready for a training")
+    expect(page.locator(".label-hint")).to_contain_text("labels ready for training")
     for number in (0, 2):
         page.locator(".card .tile").nth(number).click()
         expect(chips(page.locator(".card").nth(number))).to_contain_text(["wide", "brick"])
     page.locator(".card .tile").nth(2).click()
     expect(chips(page.locator(".card").nth(2))).to_have_text(["wide"])
-    expect(page.locator(".label-key", has_text="brick")).to_have_text(re.compile(r"\dbrick1 · 1 more"))
+    expect(page.locator(".label-key", has_text="brick")).to_have_text(re.compile(r"\dbrick1/2"))
     digit = page.locator(".label-key", has_text="middle").locator("kbd").inner_text()
     page.locator(".card a").nth(3).focus()
     page.keyboard.press(digit)
@@ -95,21 +95,21 @@ def test_a_digit_puts_the_label_under_it_and_a_click_the_same_one(visitor: Visit
     assert "/#collection=shapes&labels=wide" in page.url
 
 
-def test_marked_tiles_are_labelled_at_once_and_undone_at_once(visitor: Visitor, archive: Archive) -> None:
+def test_marked_tiles_are_labelled_and_undone_together(visitor: Visitor, archive: Archive) -> None:
     page = visitor(archive.url).open("#collection=shapes")
     page.locator(".card a").first.click()
     expect(page.locator("#status")).to_contain_text("searched in")
     for number in (1, 2, 5):
         page.locator(".card").nth(number).get_by_role("button", name="More like this").click()
     start(page, "marked")
-    page.get_by_role("button", name="Label the 3 marked").click()
+    page.get_by_role("button", name="Label 3 marked tiles").click()
     expect(page.locator(".chip", has_text="marked")).to_have_count(3)
     expect(page.locator(".label-key", has_text="marked")).to_contain_text("3")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".chip", has_text="marked")).to_have_count(0)
 
 
-def test_a_label_that_cannot_be_saved_goes_back_and_says_why(visitor: Visitor, archive: Archive) -> None:
+def test_a_label_that_cannot_be_saved_is_reverted_with_an_error(visitor: Visitor, archive: Archive) -> None:
     visit = visitor(archive.url)
     visit.allowed += ["status of 503"]
     page = visit.open("#collection=shapes&labels=narrow")
@@ -131,7 +131,7 @@ def test_a_label_that_cannot_be_saved_goes_back_and_says_why(visitor: Visitor, a
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_bar_can_be_read_and_fits_a_phone(visitor: Visitor, archive: Archive, scheme: str) -> None:
+def test_the_bar_has_enough_contrast_and_fits_a_phone(visitor: Visitor, archive: Archive, scheme: str) -> None:
     page = visitor(archive.url, color_scheme=scheme, viewport={"width": 400, "height": 800}).open("#collection=shapes")
     start(page, "narrow")
     for selector in (".label-hint span", ".label-key .ellipsis", ".label-key .option-count", "#label-done", "#label"):

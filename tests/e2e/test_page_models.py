@@ -1,4 +1,4 @@
-"""The registry of models on the page: export, import, activate, delete."""
+"""Page: export, import, activate and delete models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_model_is_imported_activated_and_deleted(visit_empty: Visit, tmp_path:
     dialog.get_by_label("Bundle to import").set_input_files(archive)
     expect(dialog.get_by_text("is imported.")).to_be_visible()
     dialog.get_by_label("Bundle to import").set_input_files(archive)
-    expect(dialog.get_by_text("was here already")).to_be_visible()
+    expect(dialog.get_by_text("already installed")).to_be_visible()
 
     entry = dialog.locator(".entry[data-model=tiny]")
     expect(entry).to_contain_text("Used by no collection")

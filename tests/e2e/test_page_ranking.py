@@ -1,4 +1,4 @@
-"""What the matcher adds on the page: probabilities, the end of the matches, a cut, near-copies folded, where the time went."""
+"""Page: re-ranking options, match probabilities, the line below the likely matches, near-duplicates, search latency."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COPIED = "wide-23.png"
 
 
 def search(page: Page, act: Callable[[], object]) -> dict[str, Any]:
-    """Do something that searches; the service's answer, once the page shows it."""
+    """Run an action that searches; return the response of the service when the page shows it."""
     with page.expect_response(lambda response: response.url.endswith("/search")) as answered:
         act()
     answer: dict[str, Any] = answered.value.json()
@@ -36,18 +36,18 @@ def search(page: Page, act: Callable[[], object]) -> dict[str, Any]:
 
 
 def begin(page: Page) -> dict[str, Any]:
-    """Search from the query tile."""
+    """Search with the query tile."""
     expect(page.locator(".card").first).to_be_visible()
     item = page.locator(".card", has=page.get_by_text(QUERY, exact=True)).locator("a.tile")
     return search(page, item.click)
 
 
 def shares(answer: dict[str, Any]) -> list[float]:
-    """The probabilities in an answer."""
+    """Return the match probabilities of a response."""
     return [feature["properties"]["match_probability"] for feature in answer["features"]]
 
 
-def test_probabilities_are_shown_and_said_and_the_end_of_the_matches_is_drawn(visitor: Visitor, archive: Archive) -> None:
+def test_match_probabilities_and_the_line_below_the_likely_matches(visitor: Visitor, archive: Archive) -> None:
     page = visitor(archive.url).open("#collection=shapes&labels=wide")
     answer = begin(page)
     bars = page.locator(".card .prob")
@@ -57,21 +57,21 @@ def test_probabilities_are_shown_and_said_and_the_end_of_the_matches_is_drawn(vi
     assert bars.first.locator("i").evaluate("(i) => parseFloat(i.style.inlineSize)") == pytest.approx(100 * first, abs=0.1)
     expect(page.locator(".card").first.get_by_role("link")).to_have_attribute("aria-label", re.compile("% match"))
     end = answer["matches_end_at"]
-    line = page.locator("#grid > .matches-end")
+    line = page.locator("#grid > .match-line")
     expect(line).to_have_count(1)
     assert line.evaluate("(line) => [...line.parentNode.children].indexOf(line)") == end
     page.locator(".clock summary").click()
-    expect(page.locator(".pop")).to_contain_text("Look at pairs again")
+    expect(page.locator(".pop")).to_contain_text("Re-rank (pairwise model)")
     expect(page.locator(".pop")).to_contain_text(answer["index_version"])
     page.keyboard.press("Escape")
     expect(page.locator(".pop")).to_be_hidden()
     expect(page.locator(".query-image")).to_be_visible()
 
 
-def test_ranking_is_chosen_under_the_filters_and_kept_in_the_address(visitor: Visitor, archive: Archive) -> None:
+def test_ranking_options_are_in_the_filters_and_in_the_url(visitor: Visitor, archive: Archive) -> None:
     page = visitor(archive.url).open("#collection=shapes")
     begin(page)
-    switch = page.get_by_role("switch", name="Re-rank by the matcher")
+    switch = page.get_by_role("switch", name="Re-rank (pairwise model)")
     expect(switch).to_be_checked()
     least = sorted(shares(search(page, page.reload)))[-5]
     field = page.get_by_label("At least")
@@ -92,7 +92,7 @@ def test_ranking_is_chosen_under_the_filters_and_kept_in_the_address(visitor: Vi
     assert "rerank" not in page.url
 
 
-def test_near_copies_are_folded_and_can_be_looked_at(visitor: Visitor, archive: Archive) -> None:
+def test_near_duplicates_are_merged_and_can_be_listed(visitor: Visitor, archive: Archive) -> None:
     with httpx.Client(base_url=archive.url, timeout=60) as client:
         found = client.get("/collections/shapes/items", params={"limit": 100}).json()["features"]
         place = next(each["geometry"] for each in found if each["properties"]["file_name"] == COPIED)
@@ -105,17 +105,17 @@ def test_near_copies_are_folded_and_can_be_looked_at(visitor: Visitor, archive: 
     begin(page)
     names = page.locator(".card .name")
     expect(names.filter(has_text=re.compile(f"again.png|{COPIED}"))).to_have_count(2)
-    search(page, page.get_by_role("switch", name="Fold near-copies").check)
+    search(page, page.get_by_role("switch", name="One result per place").check)
     expect(names.filter(has_text=re.compile(f"again.png|{COPIED}"))).to_have_count(1)
-    page.get_by_role("button", name="+1 near-copy").click()
-    dialog = page.get_by_role("dialog", name="Near-copies of")
+    page.get_by_role("button", name="+1 near-duplicate").click()
+    dialog = page.get_by_role("dialog", name="Near-duplicates of")
     expect(dialog.locator("img")).to_have_count(2)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_can_be_read(visitor: Visitor, archive: Archive, scheme: str) -> None:
+def test_text_has_enough_contrast(visitor: Visitor, archive: Archive, scheme: str) -> None:
     page = visitor(archive.url, color_scheme=scheme).open("#collection=shapes")
     begin(page)
     page.locator(".clock summary").click()
-    for selector in (".score", ".matches-end span", ".ranking .option-name", ".clock summary", ".pop dt", ".pop p"):
+    for selector in (".score", ".match-line span", ".ranking .option-name", ".clock summary", ".pop dt", ".pop p"):
         assert page.locator(selector).first.evaluate(CONTRAST) >= 4.5, selector

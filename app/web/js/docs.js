@@ -1,3 +1,3 @@
-/** The description of every request and answer, drawn by Swagger UI from the service's own OpenAPI document. */
+/** API reference: Swagger UI with the OpenAPI document of the service. */
 
 SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null });

@@ -1,38 +1,44 @@
-/** Starts the page: every module listens to what it draws, then the address bar says what to show. */
+/**
+ * Starts the page: each module subscribes to the state that it draws, then the view is read from the URL.
+ *
+ * The page is static files: ES modules that the browser loads directly, without a framework or a build step. It has no state of its own
+ * beyond `core/state.js`, and the wheel contains what is in the repository. Folders: `core` is used by all others; `search`, `results` and
+ * `map` show an answer; `ingest`, `labels`, `learning`, `jobs` and `collections` change data.
+ */
 
-import { setupCollections } from "./collections.js";
-import { byId, errorBox } from "./dom.js";
-import { setupDrop } from "./drop.js";
-import { setupFilters } from "./filters.js";
-import { setupGrid } from "./grid.js";
-import { resumeJobs, setupJobs } from "./jobs.js";
-import { setupKeys } from "./keys.js";
-import { setupLabelling } from "./labelling.js";
-import { setupLabelStore } from "./labelstore.js";
-import { loadModels, refreshCollections, refreshLabels } from "./loading.js";
-import { setupMap } from "./map.js";
-import { setupModels } from "./models.js";
-import { setupNews } from "./news.js";
-import { setupPalette } from "./palette.js";
-import { setupQuery } from "./query.js";
-import { format, parse } from "./route.js";
-import { run } from "./search.js";
-import { admitted, setupSession } from "./session.js";
-import { current, noResults, set, state } from "./state.js";
-import { setupStatus } from "./status.js";
-import { openUpload } from "./upload.js";
-import { setupWelcome } from "./welcome.js";
+import { setupCollections } from "./collections/picker.js";
+import { setupWelcome } from "./collections/welcome.js";
+import { byId, errorBox } from "./core/dom.js";
+import { loadModels, refreshCollections, refreshLabels } from "./core/loading.js";
+import { setupNotification } from "./core/notification.js";
+import { format, parse } from "./core/route.js";
+import { hasSession, setupSession } from "./core/session.js";
+import { setupShortcuts } from "./core/shortcuts.js";
+import { current, noResults, set, state } from "./core/state.js";
+import { setupDrop } from "./ingest/drop.js";
+import { openUpload } from "./ingest/upload.js";
+import { resumeJobs, setupJobs } from "./jobs/tracker.js";
+import { setupLabelling } from "./labels/labelbar.js";
+import { setupPalette } from "./labels/palette.js";
+import { setupLabelStore } from "./labels/store.js";
+import { setupModels } from "./learning/models.js";
+import { setupMap } from "./map/resultsmap.js";
+import { setupGrid } from "./results/grid.js";
+import { setupStatus } from "./results/status.js";
+import { setupFilters } from "./search/filters.js";
+import { setupQuery } from "./search/querypanel.js";
+import { run } from "./search/run.js";
 
-const REMEMBERED = "dyad.collection";
+const LAST_COLLECTION = "dyad.collection";
 
-/** The collection to look at when the address names none: the last one, or the fullest. */
+/** The collection to show if the URL has none: the last one used, else the one with the most tiles. */
 function defaultCollection() {
-  const last = localStorage.getItem(REMEMBERED);
+  const last = localStorage.getItem(LAST_COLLECTION);
   if (state.collections.some((c) => c.id === last)) return last ?? "";
   return [...state.collections].sort((a, b) => b.item_count - a.item_count)[0]?.id ?? "";
 }
 
-/** Show what the address bar says. */
+/** Show the view of the URL. */
 async function route() {
   const view = parse(location.hash);
   if (!view.collection) {
@@ -40,16 +46,16 @@ async function route() {
     if (view.collection) history.replaceState(null, "", format(view));
   }
   const moved = view.collection !== state.view.collection;
-  // tiles of another collection must not be drawn as if they were of this one
+  // do not draw tiles of the previous collection as tiles of this one
   set(moved ? { view, results: noResults(), labels: [] } : { view });
-  if (current()) localStorage.setItem(REMEMBERED, view.collection);
+  if (current()) localStorage.setItem(LAST_COLLECTION, view.collection);
   await Promise.all([current() ? run() : null, moved ? refreshLabels() : null]);
 }
 
 async function start() {
   const notice = byId("notice");
   try {
-    if (!(await admitted(start))) return;
+    if (!(await hasSession(start))) return;
     await Promise.all([refreshCollections(), loadModels()]);
     notice.replaceChildren();
     await route();
@@ -60,7 +66,7 @@ async function start() {
 }
 
 for (const setup of [setupSession, setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
-  setupJobs, setupModels, setupNews, setupWelcome, setupDrop, setupKeys]) setup();
+  setupJobs, setupModels, setupNotification, setupWelcome, setupDrop, setupShortcuts]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });
 void start();

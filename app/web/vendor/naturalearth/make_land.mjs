@@ -3,7 +3,7 @@
 //   npm pack world-atlas@2.0.2 topojson-client@3.1.0    (unpack both, put topojson-client into node_modules)
 //   node make_land.mjs path/to/world-atlas/package > land.json
 //
-// Coordinates are WGS 84 lon/lat, thinned to 0.03 degrees and rounded to 0.01: a basemap to find one's way, not to measure on.
+// Coordinates are WGS 84 lon/lat, thinned to 0.03 degrees and rounded to 0.01: for orientation only, not for measurements.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

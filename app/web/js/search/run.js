@@ -1,0 +1,141 @@
+/** Loads the results of the view: a ranked search if there is a query, else the tiles of the collection. */
+
+import * as api from "../core/api.js";
+import { announce, count } from "../core/dom.js";
+import { noResults, set, state } from "../core/state.js";
+import { rankingQuery } from "./ranking.js";
+import { hasQuery, uploaded } from "./uploaded.js";
+
+/** @typedef {import("../core/types.js").View} View */
+
+const PAGE = 30;
+/** @type {AbortController|null} */
+let running = null;
+
+/** @param {View} view */
+const hasFilter = (view) => Boolean(view.labels.length || view.from || view.to || view.bbox);
+
+/**
+ * The filters as members of a search request.
+ * @param {View} view
+ */
+function filters(view) {
+  /** @type {{labels?: string[], datetime?: string, bbox?: number[]}} */
+  const out = {};
+  if (view.labels.length) out.labels = view.labels;
+  if (view.from || view.to) out.datetime = `${view.from || ".."}/${view.to || ".."}`;
+  if (view.bbox) out.bbox = view.bbox;
+  return out;
+}
+
+/**
+ * The filters as query parameters.
+ * @param {View} view
+ */
+export function filterParams(view) {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(filters(view))) params.set(name, String(value));
+  return params;
+}
+
+/**
+ * URL of the results for a GIS layer: search with one tile, or filtered tiles. Null if the search has no GET form.
+ * @param {View} view
+ */
+export function gisUrl(view) {
+  const params = filterParams(view);
+  if (!hasQuery(view)) {
+    params.set("limit", "1000");
+    return new URL(api.itemsUrl(view.collection, params), document.baseURI).href;
+  }
+  if (view.upload || view.not.length || view.items.length !== 1) return null;
+  for (const [name, value] of Object.entries(rankingQuery(view))) params.set(name, String(value));
+  params.set("item", view.items[0]);
+  params.set("limit", "100");
+  return new URL(api.searchUrl(view.collection, params), document.baseURI).href;
+}
+
+/**
+ * @param {View} view
+ * @param {string|null} token
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../core/types.js").FeatureCollection>}
+ */
+function fetchPage(view, token, signal) {
+  if (hasQuery(view)) {
+    const query = { ...filters(view), ...rankingQuery(view), positives: view.items, negatives: view.not, limit: PAGE, ...(token ? { token } : {}) };
+    return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, signal);
+  }
+  const params = filterParams(view);
+  params.set("limit", String(PAGE));
+  if (token) params.set("token", token);
+  return api.browse(view.collection, params, signal);
+}
+
+/** @param {import("../core/types.js").FeatureCollection} answer */
+function nextToken(answer) {
+  const next = answer.links?.find((link) => link.rel === "next");
+  if (!next) return null;
+  return next.body?.token ?? new URL(next.href, document.baseURI).searchParams.get("token");
+}
+
+/**
+ * Load the first page of results for the current view.
+ * @param {{compare?: boolean}} [options] compare: keep the previous ranks, to show changes
+ */
+export async function run({ compare = false } = {}) {
+  running?.abort();
+  running = new AbortController();
+  const { view } = state;
+  const mode = hasQuery(view) ? "search" : "browse";
+  const before = compare && mode === "search" ? new Map(state.results.features.map((f) => [f.id, Number(f.properties.rank)])) : null;
+  if (!view.collection) {
+    set({ results: noResults(), marks: { more: [], less: [] } });
+    return;
+  }
+  set({ results: { ...state.results, mode, busy: true, error: null, more: false }, marks: { more: [], less: [] } });
+  try {
+    const answer = await fetchPage(view, null, running.signal);
+    set({
+      results: {
+        ...noResults(), mode, features: answer.features, matched: answer.number_matched ?? null,
+        total: hasFilter(view) ? state.collections.find((c) => c.id === view.collection)?.item_count ?? null : null,
+        token: nextToken(answer), timings: answer.timings_ms ?? null, model: answer.model ?? null,
+        version: answer.index_version ?? null, rerank: answer.rerank ?? null, likelyMatches: answer.matches_end_at ?? null,
+        before,
+      },
+    });
+    announce(mode === "search" ? `${count(answer.features.length, "result")} shown` : `${count(answer.features.length, "tile")} shown`);
+  } catch (error) {
+    fail(error, mode, []);
+  }
+}
+
+/** Append the next page. */
+export async function loadMore() {
+  const { results, view } = state;
+  if (!results.token || results.busy) return;
+  running = new AbortController();
+  set({ results: { ...results, busy: true, more: true } });
+  try {
+    const answer = await fetchPage(view, results.token, running.signal);
+    set({ results: {
+      ...results, busy: false, more: true, features: [...results.features, ...answer.features], token: nextToken(answer),
+      likelyMatches: results.likelyMatches ?? answer.matches_end_at ?? null,
+    } });
+    announce(`${count(answer.features.length, "more tile")} shown`);
+  } catch (error) {
+    fail(error, results.mode, results.features, results.token);
+  }
+}
+
+/**
+ * @param {unknown} error
+ * @param {"idle"|"browse"|"search"} mode
+ * @param {import("../core/types.js").Feature[]} features
+ * @param {string|null} [token]
+ */
+function fail(error, mode, features, token = null) {
+  if (/** @type {Error} */ (error).name === "AbortError") return;
+  set({ results: { ...noResults(), mode, features, token, more: features.length > 0, error: /** @type {Error} */ (error) } });
+}
