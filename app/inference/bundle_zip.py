@@ -9,11 +9,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.domain.cards import ModelCard
 from app.errors import DyadError, InvalidBundle, NotFound, UnreadableImage
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import FileKind, sniff
-from app.inference.bundles import CARD_FILE, FILE_NAME, MAX_FILES
+from models.bundle.card import ModelCard
+from models.bundle.files import CARD_FILE, FILE_NAME
+from models.bundle.verify import MAX_FILES
 
 MAX_MEMBERS = 4 * MAX_FILES
 """Folders and what macOS adds are passed over, but count here."""

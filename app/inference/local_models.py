@@ -11,14 +11,16 @@ from pathlib import Path
 from typing_extensions import override
 
 from app.atomic_files import telling_full_disk
-from app.domain.cards import ModelCard, ModelEntry
+from app.domain.models import ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
-from app.inference.bundles import CARD_FILE, fingerprint
+from app.inference.bundles import check_bundle, fingerprint
 from app.inference.handcrafted import hog, lbp
 from app.inference.model_folder import ModelFolder
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.onnx import OnnxInference
 from app.ports import Inference, ModelProvider
+from models.bundle.card import ModelCard
+from models.bundle.files import CARD_FILE
 
 logger = logging.getLogger(__name__)
 

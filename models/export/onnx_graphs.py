@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from models.backbones.encoder import Encoder
 from models.bundle.errors import BundleError
-from models.bundle.files import QUERY_HALF_FILE, TAIL_FILE
+from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
 from models.export.parity import check_parity
 from models.matcher.fast_tail import FastTail, fits
 from models.matcher.quantise import Quantisation, dequantise, quantise
@@ -74,7 +74,7 @@ def export_matcher(folder: Path, matcher: QuantisedMatcher) -> None:
     """
     network = matcher.network
     maps = _noise(EXAMPLES, *network.map_shape)
-    _export(folder / QUERY_HALF_FILE, _QueryHalfGraph(network), {"map": maps}, ["half"], free={"map": "N"})
+    _export(folder / QUERY_FEATURES_FILE, _QueryHalfGraph(network), {"map": maps}, ["half"], free={"map": "N"})
     generator = torch.Generator().manual_seed(_SEED)
     pairs = torch.randint(0, 256, (EXAMPLES, network.pair_dimension), dtype=torch.uint8, generator=generator)
     inputs = {"half": _noise(1, network.pair_dimension), "pair": pairs}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.bundle.errors import ParityError
-from models.bundle.runtime import open_session
+from models.bundle.sessions import open_session
 
 TOLERANCE = 1e-4
 

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.bundle.card import Int8Report, Normalisation
+from models.bundle.card import Normalisation
 from models.bundle.errors import AccuracyError, BundleError
 from models.bundle.runtime import OnnxEncoder, normalised
+from models.bundle.trained_card import Int8Report
 from models.evaluation.metrics.retrieval import retrieval_metrics
 
 CALIBRATION_TILES = 256

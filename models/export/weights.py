@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from models.backbones.encoder import Encoder
 from models.backbones.registry import build_encoder
 from models.backbones.weights import WeightsError, read_state
-from models.bundle.card import EncoderFacts, MatcherFacts
 from models.bundle.errors import BundleError
+from models.bundle.trained_card import EncoderFacts, TrainedMatcher
 from models.matcher.split import SplitMatcher
 
 Precision = Literal["float32", "float16"]
@@ -66,7 +66,7 @@ def load_encoder(path: Path, facts: EncoderFacts, *, bands: int, dimension: int)
     return _fill(encoder, path, "encoder.")
 
 
-def load_matcher(path: Path, facts: MatcherFacts) -> SplitMatcher:
+def load_matcher(path: Path, facts: TrainedMatcher) -> SplitMatcher:
     """The matcher of a weights file, float32, in evaluation mode.
 
     Raises:

@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from models.backbones.encoder import Encoder
-from models.bundle.card import BundleCard, Facts, Int8Report, MatcherFacts, Stored, describe_data
 from models.bundle.code_version import code_version
 from models.bundle.errors import BundleError
 from models.bundle.files import ENCODER_FILE, WEIGHTS_FILE
 from models.bundle.runtime import normalised
-from models.bundle.verify import read_card, sha256
-from models.bundle.writing import as_json, move_into_place, write_card
+from models.bundle.trained_card import Facts, Int8Report, Stored, TrainedCard, TrainedMatcher, describe_data
+from models.bundle.verify import read_trained_card, sha256
+from models.bundle.writing import check_json, move_into_place, write_card
 from models.export.onnx_graphs import EXAMPLES, QuantisedMatcher, export_encoder, export_matcher
 from models.export.quantise import Int8, quantise_encoder
 from models.export.weights import Precision, at_precision, load_encoder, load_matcher, save_weights
@@ -49,7 +49,7 @@ class Matcher:
 class Bundle:
     """A bundle read back: both networks in float32 and evaluation mode, on the CPU."""
 
-    card: BundleCard
+    card: TrainedCard
     encoder: Encoder
     matcher: Matcher | None
 
@@ -62,7 +62,7 @@ def write_bundle(
     matcher: Matcher | None = None,
     int8: Int8 | None = None,
     weights: Precision = "float32",
-) -> BundleCard:
+) -> TrainedCard:
     """Write a bundle to `folder`, which must not exist and is named after `facts.id`; returns its card.
 
     The networks are copied, not changed. Everything is written beside the folder first and moved there once it was checked,
@@ -88,7 +88,7 @@ def write_bundle(
         part = scratch / facts.id
         part.mkdir()
         card = _write(part, encoder, facts, matcher, int8, weights)
-        read_card(part)
+        read_trained_card(part)
         move_into_place(part, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -101,20 +101,21 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: it is none, or its weights are not of the networks that the card describes.
     """
-    card = read_card(folder)
+    card = read_trained_card(folder)
     path = folder / WEIGHTS_FILE
     encoder = load_encoder(path, card.encoder, bands=len(card.bands), dimension=card.dimension)
     if card.matcher is None:
         return Bundle(card, encoder, None)
     stored = Quantisation(card.matcher.stored.low, card.matcher.stored.scale)
-    matcher = Matcher(load_matcher(path, card.matcher), stored, card.matcher.calibration, card.matcher.fusion)
+    learned = card.matcher.model_dump(include={"calibration", "fusion"}, exclude_unset=True)
+    matcher = Matcher(load_matcher(path, card.matcher), stored, learned.get("calibration"), learned.get("fusion"))
     return Bundle(card, encoder, matcher)
 
 
 def _write(
     part: Path, encoder: Encoder, facts: Facts, matcher: Matcher | None, int8: Int8 | None, weights: Precision
-) -> BundleCard:
-    as_json(facts)  # what cannot be written is said before the graphs are made, which takes long
+) -> TrainedCard:
+    check_json(facts)  # before the graphs are exported, which takes long
     encoder = at_precision(encoder, weights)
     network = None if matcher is None else at_precision(matcher.network, weights)
     matcher_facts = None if matcher is None else _matcher_facts(matcher)
@@ -127,7 +128,7 @@ def _write(
     report = _write_encoder(part, encoder, facts, quantised, int8)
     if quantised is not None:
         export_matcher(part, quantised)
-    card = BundleCard(
+    card = TrainedCard(
         **dict(facts),
         dimension=encoder.dimension,
         feature_dimension=encoder.feature_dimension,
@@ -164,10 +165,10 @@ def _examples(tiles: NDArray[np.uint8], facts: Facts) -> Tensor | None:
     return torch.from_numpy(normalised(tiles[:EXAMPLES], facts.normalisation.mean, facts.normalisation.std))
 
 
-def _matcher_facts(matcher: Matcher) -> MatcherFacts:
+def _matcher_facts(matcher: Matcher) -> TrainedMatcher:
     network = matcher.network
     try:
-        facts = MatcherFacts(
+        facts = TrainedMatcher(
             block=network.block,
             hidden=network.hidden,
             head=network.head,
@@ -179,5 +180,5 @@ def _matcher_facts(matcher: Matcher) -> MatcherFacts:
         )
     except ValidationError as error:
         raise BundleError(f"matcher: {error.errors()[0]['msg']}") from None
-    as_json(facts)
+    check_json(facts)
     return facts

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from app.cluster.inference.micro_batches import Answer
 from app.cluster.inference.remote_inference import RemoteQueries
-from app.domain.cards import ModelCard
 from app.errors import ModelMismatch, Unavailable
 from app.inference.handcrafted import hog, lbp
 from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
+from models.bundle.card import ModelCard
 from tests.conftest import HAS_TORCH
 from tests.support.bundles import tiny_graph, write_bundle, write_matching_bundle
 

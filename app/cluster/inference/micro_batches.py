@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
 from app.domain.origin import Origin, coming_from, origin
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
+from models.bundle.card import ModelCard
 
 MAX_TILES = 32
 FLIGHTS = 2
@@ -117,7 +117,7 @@ class MicroBatcher:
         try:
             tiles = np.concatenate([question.tiles for question in batch])
             with _coming_from_all(batch):
-                made, halves = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
+                made, query_features = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
             if len(made) != len(tiles):
                 raise Unavailable(f"a worker answered {len(made)} of {len(tiles)} tiles")
         except Exception as error:  # noqa: BLE001 - handed to those who asked, who raise it
@@ -128,7 +128,7 @@ class MicroBatcher:
         for question in batch:
             rows = slice(start, start + len(question.tiles))
             start = rows.stop
-            question.answer.set_result((made.rows(rows), None if halves is None else halves[rows]))
+            question.answer.set_result((made.rows(rows), None if query_features is None else query_features[rows]))
 
 
 def _coming_from_all(batch: list[_Question]) -> AbstractContextManager[None]:

@@ -19,12 +19,13 @@ from redis.exceptions import RedisError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from app.domain.cards import ENCODER_FILE, ModelCard
 from app.domain.origin import carried, coming_from
 from app.domain.tiles import Embeddings
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import ModelProvider
 from app.telemetry.tracing import span
+from models.bundle.card import ModelCard
+from models.bundle.files import ENCODER_FILE
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +132,8 @@ def _reply(models: ModelProvider, question: bytes, model_id: str, encoder: str) 
         return _REFUSED + str(error).encode()
 
 
-def _packed(made: Embeddings, halves: NDArray[np.float32] | None) -> bytes:
-    found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair, "half": halves}
+def _packed(made: Embeddings, query_features: NDArray[np.float32] | None) -> bytes:
+    found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair, "half": query_features}
     return _GIVEN + save({name: np.ascontiguousarray(array) for name, array in found.items() if array is not None})
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from app.cluster.inference.micro_batches import Answer, MicroBatcher, Send
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
 from app.inference.arrays import check_tiles
-from app.inference.graph import output_dimensions
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
+from models.bundle.card import ModelCard
+from models.bundle.graphs import output_dimensions
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +102,8 @@ class RemoteInference(Inference):
         return self._local.project(features)
 
     @override
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._local.log_odds(half, pairs)
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._local.log_odds(query, candidates)
 
     @override
     def close(self) -> None:
@@ -117,10 +117,10 @@ def _check(card: ModelCard, answer: Answer, count: int) -> None:
     Raises:
         Unavailable: it is not; the worker has another model of that name, or another version of Dyad.
     """
-    made, halves = answer
+    made, query_features = answer
     found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair}
     shapes = {name: array.shape for name, array in found.items() if array is not None}
     wanted = {name: (count, width) for name, width in output_dimensions(card).items()}
-    half = None if card.matcher is None else (count, card.matcher.half_dimension)
-    if shapes != wanted or (None if halves is None else halves.shape) != half:
+    expected = None if card.matcher is None else (count, card.matcher.pair_dimension)
+    if shapes != wanted or (None if query_features is None else query_features.shape) != expected:
         raise Unavailable(f"model {card.id!r}: a worker answered {shapes}, which is not what the card says")

@@ -20,8 +20,9 @@ from pathlib import Path
 from app.atomic_files import telling_full_disk
 from app.cluster.models.registry import Added, SharedRegistry
 from app.errors import InvalidBundle
-from app.inference.bundles import CARD_FILE, FILE_NAME, read_bundle
+from app.inference.bundles import read_bundle
 from app.inference.model_folder import move
+from models.bundle.files import CARD_FILE, FILE_NAME
 
 logger = logging.getLogger(__name__)
 

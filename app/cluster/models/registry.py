@@ -16,10 +16,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from app.domain.cards import ModelCard
 from app.errors import NotFound
-from app.inference.bundles import CARD_FILE
 from app.ports import Blobs
+from models.bundle.card import ModelCard
+from models.bundle.files import CARD_FILE
 
 logger = logging.getLogger(__name__)
 

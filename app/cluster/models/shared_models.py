@@ -15,13 +15,14 @@ from typing_extensions import override
 from app.atomic_files import telling_full_disk
 from app.cluster.models.bundle_cache import BundleCache, digest_of
 from app.cluster.models.registry import Added, SharedRegistry
-from app.domain.cards import ModelCard, ModelEntry
+from app.domain.models import ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound, Unavailable
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
-from app.inference.bundles import read_bundle
+from app.inference.bundles import check_bundle, read_bundle
 from app.inference.local_models import BUNDLED, LocalModels, OpenBundle
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.onnx import OnnxInference
 from app.ports import MODELS_LOCK, Blobs, Inference, Locks, ModelProvider
+from models.bundle.card import ModelCard
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import ModelMismatch
 from app.inference.arrays import check_tiles, l2_normalised
+from models.bundle.card import ModelCard
 
 Descriptor = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """(S, S, B) uint8 tile to (D,) float64 descriptor, not normalised."""
@@ -47,7 +47,7 @@ class HandCrafted:
         """What `embed` gives; no descriptor has a matcher."""
         return self.embed(tiles), None
 
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Always refused.
 
         Raises:

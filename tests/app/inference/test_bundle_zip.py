@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.cards import ModelCard
 from app.errors import InvalidBundle, NotFound, TooLarge
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
 from app.inference.bundles import read_bundle
+from models.bundle.card import ModelCard
 from tests.support.bundle_zips import HOSTILE, packed
 from tests.support.bundles import digests, tiny_graph, write_bundle
 

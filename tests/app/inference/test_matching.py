@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from app.domain.cards import Calibration, Fusion
 from app.errors import InvalidBundle, ModelMismatch
-from app.inference.bundles import read_bundle
+from app.inference.bundles import check_bundle, read_bundle
 from app.inference.handcrafted import hog
 from app.inference.local_models import BUNDLED
-from app.inference.onnx import MAX_BATCH, OnnxInference, check_bundle
+from app.inference.onnx import MAX_BATCH, OnnxInference
+from models.bundle.card import Calibration, Fusion
 from tests.support.bundles import (
     BANDS,
     MAP_SIDE,
@@ -71,7 +71,7 @@ def test_halves_of_another_model_are_refused(tmp_path: Path) -> None:
         (np.zeros(PAIR, np.float32), np.zeros((2, PAIR - 1), np.uint8)),
         (np.zeros(PAIR, np.float32), np.zeros((2, PAIR), np.float32)),
     ):
-        with pytest.raises(ModelMismatch, match=f"halves of {PAIR} numbers"):
+        with pytest.raises(ModelMismatch, match=f"query features of {PAIR} numbers"):
             model.log_odds(half, pairs)  # type: ignore[arg-type]
 
 
@@ -92,7 +92,7 @@ def test_the_shipped_matcher_knows_the_same_picture() -> None:
     assert isinstance(card.matcher.fusion, Fusion)
     assert isinstance(card.matcher.calibration, Calibration)
     assert card.matcher.fusion.weight > 0
-    assert card.pair_dimension == card.matcher.half_dimension
+    assert card.pair_dimension == card.matcher.pair_dimension
     model = OnnxInference(folder, threads=1)
     rows, columns = np.mgrid[:128, :128]
     stripes = [np.broadcast_to(((plane // 8) % 2 * 255)[..., None], (128, 128, 3)) for plane in (rows, columns, rows + columns)]

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from app.cluster.inference.micro_batches import Answer, MicroBatcher
-from app.domain.cards import ModelCard
 from app.domain.origin import Origin, coming_from, origin
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
 from app.inference.handcrafted import hog, lbp
+from models.bundle.card import ModelCard
 
 SECONDS = 60.0
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from app.cluster.inference.micro_batches import Answer
 from app.cluster.inference.remote_inference import MAX_TILES, RemoteQueries
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch, Unavailable
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
+from models.bundle.card import ModelCard
 from tests.support.bundles import SIZE, write_matching_bundle
 
 COUNT = 2

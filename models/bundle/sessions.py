@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: how its sessions are opened, and what it raises."""
+"""ONNX Runtime on the CPU: how sessions are opened, and the errors that it raises."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotSupported
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException as OrtRuntimeError
 
-from app.domain.cards import ModelCard
-from app.errors import InvalidBundle
+from models.bundle.errors import BundleError
 
-ERRORS_ONLY = 3
 ORT_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotSupported, OrtRuntimeError)
+_ERRORS_ONLY = 3
 
 
-def open_session(path: Path, card: ModelCard, threads: int, *, optimise: bool = True) -> ort.InferenceSession:
-    """A graph of a bundle. optimise: False where it is only looked at.
+def open_session(path: Path, threads: int = 0, *, model: str | None = None, optimise: bool = True) -> ort.InferenceSession:
+    """Open a graph. threads: 0 for all cores. model: its id, for messages. optimise: False if the graph is only inspected.
 
     Raises:
-        InvalidBundle: ONNX Runtime cannot open it.
+        BundleError: ONNX Runtime cannot open it.
     """
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
@@ -29,16 +28,17 @@ def open_session(path: Path, card: ModelCard, threads: int, *, optimise: bool = 
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = ERRORS_ONLY
-    # Threads that wait sleep: spinning ones would take the cores from decoding and other requests. Measured on a busy
-    # machine only; an idle one may lose a little by it.
+    options.log_severity_level = _ERRORS_ONLY
+    # Waiting threads sleep: spinning threads would take the cores from decoding and other requests. Measured on a busy machine
+    # only; an idle one may be a little slower without spinning.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as error:
-        raise InvalidBundle(f"model {card.id!r}: ONNX Runtime cannot open {path.name}: {one_line(error)}") from error
+        name = path.parent.name if model is None else f"model {model!r}"
+        raise BundleError(f"{name}: ONNX Runtime cannot open {path.name}: {one_line(error)}") from error
 
 
 def one_line(error: Exception) -> str:
-    """An error's message in one line of reasonable length."""
+    """An error's message in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]
