@@ -36,9 +36,11 @@ def open_session(path: Path, threads: int = 0, *, model: str | None = None, opti
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as error:
         name = path.parent.name if model is None else f"model {model!r}"
-        raise BundleError(f"{name}: ONNX Runtime cannot open {path.name}: {one_line(error)}") from error
+        reason = one_line(error, hide=path)
+        raise BundleError(f"{name}: ONNX Runtime cannot open {path.name}: {reason}") from error
 
 
-def one_line(error: Exception) -> str:
-    """An error's message in one line of at most 300 characters."""
-    return " ".join(str(error).split())[:300]
+def one_line(error: Exception, hide: Path | None = None) -> str:
+    """An error's message in one line of at most 300 characters. hide: a path of which only the name is shown to clients."""
+    message = str(error) if hide is None else str(error).replace(str(hide), hide.name)
+    return " ".join(message.split())[:300]
