@@ -90,5 +90,5 @@ def test_a_bundle_that_is_deleted_while_it_leaves_leaves_whole(folder: Path, tmp
     (tmp_path / "tiny.zip").write_bytes(b"".join(pieces))
     with zipfile.ZipFile(tmp_path / "tiny.zip") as file:
         assert file.testzip() is None
-    with pytest.raises(NotFound, match="cannot be read any more"):
+    with pytest.raises(NotFound, match="cannot be read; was it deleted"):
         stream_bundle(folder, card)

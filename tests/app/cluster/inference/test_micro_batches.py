@@ -59,11 +59,11 @@ def test_what_is_asked_while_others_are_on_their_way_goes_together_and_comes_apa
     with ThreadPoolExecutor(8) as pool:
         answers = ask_while_busy(batcher, worker, pool, *((hog.CARD, value, 1 + value % 2) for value in range(1, 6)))
         for value, answer in enumerate(answers):
-            made, halves = answer.result(SECONDS)
-            assert halves is not None
+            made, query_features = answer.result(SECONDS)
+            assert query_features is not None
             assert made.feature is not None
             assert made.pair is not None
-            for rows in (made.embedding, made.feature, made.pair, halves):
+            for rows in (made.embedding, made.feature, made.pair, query_features):
                 assert rows.shape == (1 + value % 2, 3)
                 assert (rows == value).all()
     assert worker.batches == [[0], [1, 1, 2, 3, 3, 4, 5, 5]]

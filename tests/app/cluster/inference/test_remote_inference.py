@@ -32,8 +32,8 @@ class Worker:
         self.asked += 1
         if self.error is not None:
             raise self.error
-        made, halves = self._model.examine(tiles)
-        return Embeddings(-made.embedding[:, : self.width], made.feature, made.pair), halves
+        made, query_features = self._model.examine(tiles)
+        return Embeddings(-made.embedding[:, : self.width], made.feature, made.pair), query_features
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def remote(worker: Worker, tmp_path: Path, rest: float = 1000) -> Inference:
 
 def test_a_query_is_answered_by_a_worker(worker: Worker, local: Inference, tmp_path: Path) -> None:
     model = remote(worker, tmp_path)
-    made, halves = model.examine(TILES)
-    wanted, wanted_halves = local.examine(TILES)
+    made, query_features = model.examine(TILES)
+    wanted, wanted_features = local.examine(TILES)
     np.testing.assert_array_equal(made.embedding, -wanted.embedding)
-    assert halves is not None
-    assert wanted_halves is not None
-    np.testing.assert_array_equal(halves, wanted_halves)
+    assert query_features is not None
+    assert wanted_features is not None
+    np.testing.assert_array_equal(query_features, wanted_features)
     np.testing.assert_array_equal(model.embed(TILES).embedding, -wanted.embedding)
     assert worker.asked == 2
 
