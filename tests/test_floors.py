@@ -1,4 +1,4 @@
-"""What import-linter reads from the source, seen at run time: the service imports neither torch nor worker, and of models only bundles."""
+"""The rules of import-linter at run time: the service imports neither torch nor worker, and of models only bundles."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ _FLOAT_FILE = "encoder.float32.onnx"
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A matcher as a bundle takes it.
+    """A matcher to write into a bundle.
 
-    stored: how candidate halves become bytes. calibration, fusion: plain values for the card, None where nothing was learned.
+    stored: quantisation of the candidate features to bytes. calibration, fusion: fields of the card, None if not learned.
     """
 
     network: SplitMatcher
@@ -47,7 +47,7 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle read back: both networks in float32 and evaluation mode, on the CPU."""
+    """The networks of a bundle, in float32 and evaluation mode, on the CPU."""
 
     card: TrainedCard
     encoder: Encoder
@@ -65,15 +65,15 @@ def write_bundle(
 ) -> TrainedCard:
     """Write a bundle to `folder`, which must not exist and is named after `facts.id`; returns its card.
 
-    The networks are copied, not changed. Everything is written beside the folder first and moved there once it was checked,
-    so that a folder of that name is a whole bundle.
+    The networks are copied, not changed. Everything is written next to the folder first and moved there after it was checked,
+    so that a folder of that name is always a complete bundle.
 
-    int8: makes the encoder's graph int8, if that costs little enough. weights: of the file; "float16" halves it. The graphs
-    are made of the weights as they are in the file, and the int8 loss is measured against those.
+    int8: quantises the encoder's graph, within the allowed loss. weights: precision of the file. The graphs are exported
+    from the weights as they are in the file, and the int8 loss is measured against these.
 
     Raises:
-        BundleError: the folder exists or has another name, or facts and networks do not fit together.
-        ParityError: a graph and its network differ by more than 1e-4. AccuracyError: int8 costs too much.
+        BundleError: the folder exists or has another name, or facts and networks contradict each other.
+        ParityError: a graph and its network differ by more than 1e-4. AccuracyError: int8 loses too much.
     """
     if folder.name != facts.id:
         raise BundleError(f"{folder}: a bundle's folder is named after its model; call it {facts.id!r}")
@@ -82,7 +82,7 @@ def write_bundle(
     if encoder.bands != len(facts.bands):
         raise BundleError(f"the encoder takes {encoder.bands} bands, but {', '.join(facts.bands)} are named")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # A name that begins with a dot is no model's: nobody takes the half-written folder for a bundle.
+    # A model's id never begins with a dot, so the incomplete folder is not taken for a bundle.
     scratch = Path(tempfile.mkdtemp(prefix=f".{facts.id}.", dir=folder.parent))
     try:
         part = scratch / facts.id
@@ -99,7 +99,7 @@ def read_bundle(folder: Path) -> Bundle:
     """A bundle's card and networks, all files checked.
 
     Raises:
-        BundleError: it is none, or its weights are not of the networks that the card describes.
+        BundleError: it is not valid, was not written by training, or its weights do not match the networks of its card.
     """
     card = read_trained_card(folder)
     path = folder / WEIGHTS_FILE
@@ -159,7 +159,7 @@ def _write_encoder(
 
 
 def _examples(tiles: NDArray[np.uint8], facts: Facts) -> Tensor | None:
-    """A few real tiles to compare graph and network on; None where they do not fit, which is said when they calibrate."""
+    """A few real tiles to compare graph and network on; None if their shape is wrong, which calibration reports."""
     if tiles.ndim != 4 or tiles.shape[1:] != (facts.input_size, facts.input_size, len(facts.bands)) or len(tiles) < 2:
         return None
     return torch.from_numpy(normalised(tiles[:EXAMPLES], facts.normalisation.mean, facts.normalisation.std))

@@ -46,8 +46,8 @@ class BundleCache:
         """The folder of a model's bundle on this machine, downloaded if it is missing.
 
         Raises:
-            NotFound: it was deleted. InvalidBundle: the stored files do not match the card. Unavailable: no answer from the blob
-                store. OutOfSpace: the disk is full.
+            NotFound: it was deleted. InvalidBundle: the stored files do not match the card. Unavailable: the blob store
+                does not answer. OutOfSpace: the disk is full.
         """
         place = self._place(one)
         if not place.is_dir():
