@@ -173,7 +173,7 @@ class LocalModels(ModelProvider):
             return True
         comes_with_dyad = present is None or present.parent == self._bundled
         advice = "it comes with Dyad; choose another id" if comes_with_dyad else "delete it first, or choose another id"
-        raise Conflict(f"another model has the id {card.id!r}: {advice}")
+        raise Conflict(f"there is another model {card.id!r}: {advice}")
 
     def _bundles(self) -> dict[str, tuple[Path, ModelCard]]:
         """Valid bundles, with their folders, by model id."""

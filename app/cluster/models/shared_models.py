@@ -100,7 +100,7 @@ class SharedModels(ModelProvider):
             if there is not None and there.digest == one.digest:
                 return card, False
             if there is not None:
-                raise Conflict(f"another model has the id {card.id!r}: delete it first, or choose another id")
+                raise Conflict(f"there is another model {card.id!r}: delete it first, or choose another id")
             self._registry.put(folder, one)
             self._written = time.monotonic()
         self._cache.keep(folder, one)

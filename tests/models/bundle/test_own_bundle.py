@@ -86,7 +86,7 @@ def other_graph(content: bytes) -> Callable[[Path], None]:
     return changed
 
 
-BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no card": (lambda folder: (folder / "card.json").unlink(), r"there is no card\.json"),
     "no JSON": (lambda folder: (folder / "card.json").write_text("{"), r"card\.json: Invalid JSON"),
     "large card": (lambda folder: (folder / "card.json").write_text(" " * (1 << 21)), "has more than 1048576 bytes"),
@@ -174,7 +174,7 @@ def test_a_head_is_trained_on_a_bundle_without_weights(tmp_path: Path) -> None:
 
 
 def test_a_malformed_training_record_names_its_field() -> None:
-    card = ModelCard(id="m", input_size=32, bands=BANDS, dimension=8, training_sets="mine")  # type: ignore[call-arg]
+    card = ModelCard(id="m", input_size=32, bands=BANDS, dimension=8, training_sets="mine")
     with pytest.raises(BundleError, match=r"m: card\.json: training_sets: Input should be a valid tuple"):
         training_record(card)
 
