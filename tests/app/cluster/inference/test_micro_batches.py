@@ -131,7 +131,7 @@ def test_what_goes_wrong_is_told_to_all_of_a_batch_and_the_next_goes_well() -> N
 
 def test_too_few_answers_are_none() -> None:
     batcher = MicroBatcher(lambda card, tiles, seconds: (Embeddings(np.zeros((1, 2), np.float32)), None))
-    with pytest.raises(Unavailable, match="1 of 2"):
+    with pytest.raises(Unavailable, match="1 instead of 2"):
         batcher.ask(hog.CARD, question(1, 2), SECONDS)
 
 

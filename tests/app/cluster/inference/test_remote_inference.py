@@ -94,7 +94,7 @@ def test_an_answer_that_is_not_the_cards_is_none(
     worker.width = 3
     found = remote(worker, tmp_path).embed(TILES).embedding
     np.testing.assert_array_equal(found, local.embed(TILES).embedding)
-    assert "not what the card says" in caplog.text
+    assert "do not match the card" in caplog.text
 
 
 def test_tiles_that_do_not_fit_are_refused_here(worker: Worker, tmp_path: Path) -> None:
