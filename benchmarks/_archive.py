@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.container import Container
-from app.domain.cards import ModelCard
 from app.domain.ids import tile_id
 from app.domain.tiles import Embeddings, Tile
 from app.settings import load_settings
+from models.bundle.card import ModelCard
 
 BATCH = 100
 SIDE = 0.05

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.bundle.card import EncoderFacts, Facts, Normalisation, TrainingSet
+from models.bundle.card import Normalisation
+from models.bundle.trained_card import EncoderFacts, Facts, TrainingSet
 from models.evaluation.learned_matcher import DEPTH, describe_calibration, describe_fusion
 from models.export.write_bundle import Matcher, write_bundle
 from models.runs.default.card import TERMS

@@ -33,7 +33,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.domain.cards import ModelCard
 from app.domain.collections import Scaling
 from app.imagery.tiling.tiler import CutSpec, read_query
 from app.inference.local_models import BUNDLED
@@ -41,7 +40,8 @@ from app.inference.onnx import OnnxInference
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks.bench_training import loop_row
-from models.bundle.card import BundleCard
+from models.bundle.card import ModelCard
+from models.bundle.trained_card import TrainedCard
 from models.export.write_bundle import read_bundle
 from worker.torch_inference import TorchInference
 from worker.torch_models import find_device
@@ -234,7 +234,7 @@ def _rate(work: Callable[[], int], seconds: float) -> float:
     return done / (time.perf_counter() - started)
 
 
-def _spec(card: ModelCard | BundleCard) -> CutSpec:
+def _spec(card: ModelCard | TrainedCard) -> CutSpec:
     return CutSpec(JPEG_SIDE, JPEG_SIDE, None, len(card.bands), Scaling(), card.input_size, 10**8)
 
 

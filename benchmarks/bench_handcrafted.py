@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from app.domain.cards import ModelCard
 from app.domain.collections import Scaling
 from app.imagery.tiling.tiler import CutSpec, read_query
 from app.inference.local_models import LocalModels
 from benchmarks._imagery import DATA, images_of
 from benchmarks._table import machine_line, print_table
+from models.bundle.card import ModelCard
 from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
 
 ROOT = Path(__file__).parents[1]

@@ -34,7 +34,7 @@ from app.services.catalogue.tile_settings import cut_spec
 from app.settings import load_settings
 from benchmarks._archive import archive_tile
 from benchmarks._table import machine_line, print_table
-from models.bundle.card import TrainingSet
+from models.bundle.trained_card import TrainingSet
 from models.heads.linear_head import Head
 from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
 from tests.support.pictures import striped

@@ -36,12 +36,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.inference.bundles import read_bundle
 from app.inference.local_models import BUNDLED
-from app.inference.sessions import open_session
 from app.stores.vectors.payload import PAIR_FIELD, RECORD_FIELDS, pairs_of
 from benchmarks._archive import fill
 from benchmarks._imagery import DATA
 from benchmarks._naive_matcher import export_naive, split_log_odds
 from benchmarks._table import machine_line, print_table
+from models.bundle.sessions import open_session
 from models.export.write_bundle import read_bundle as read_networks
 from tests.support.process import ServeProcess
 
@@ -96,7 +96,7 @@ class Parts:
         """As the service opens them."""
         card = read_bundle(BUNDLE)
         encoder, half, tail = (
-            open_session(BUNDLE / name, card, threads) for name in ("encoder.onnx", "query_half.onnx", "tail.onnx")
+            open_session(BUNDLE / name, threads) for name in ("encoder.onnx", "query_half.onnx", "tail.onnx")
         )
         if card.normalisation is None:
             raise SystemExit("the bundle normalises nothing")
@@ -132,7 +132,7 @@ def compare_matchers(parts: Parts, maps: NDArray[np.float32], pairs: NDArray[np.
         raise SystemExit("the bundle has no matcher")
     with tempfile.TemporaryDirectory() as folder:
         export_naive(bundle.matcher.network, Path(folder) / "naive.onnx")
-        naive = open_session(Path(folder) / "naive.onnx", read_bundle(BUNDLE), threads)
+        naive = open_session(Path(folder) / "naive.onnx", threads)
     rows = []
     for depth in DEPTHS:
         query, candidates, stored = maps[:1], np.ascontiguousarray(maps[1 : depth + 1]), pairs[:depth]

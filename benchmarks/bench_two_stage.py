@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from app.inference.local_models import BUNDLED
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
-from models.bundle.card import BundleCard
+from models.bundle.card import ModelCard
 from models.bundle.verify import read_card
 from models.data.cache import load_pixels
 from models.data.folders import ImageList, list_class_folders
@@ -77,7 +77,7 @@ def test_images(folder: Path, name: str) -> ImageList:
     return images.take(division.test)
 
 
-def card() -> BundleCard:
+def card() -> ModelCard:
     """Of the shipped model."""
     return read_card(BUNDLE)
 
@@ -146,7 +146,7 @@ def through_models(images: ImageList, queries: NDArray[np.intp], cache: Path) ->
     known = card()
     if known.matcher is None or known.matcher.fusion is None:
         raise SystemExit("the shipped model has no fusion")
-    depth, weight = int(known.matcher.fusion["depth"]), float(known.matcher.fusion["weight"])
+    depth, weight = known.matcher.fusion.depth, known.matcher.fusion.weight
     pixels = load_pixels(images, known.input_size, cache)
     everything = np.arange(len(images))
     encoded = encode_with_bundle(BUNDLE, known, pixels, queries.astype(np.int64), threads=0, count=_silent)

@@ -11,7 +11,7 @@ from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 
 from app.cluster.celery.settings import INGEST_CHUNK, RECONCILE, RUN_JOB, SWEEP, TICK
-from app.cluster.inference.queries import EMBED_QUERY, NOBODY, answer_query
+from app.cluster.inference.queries import EMBED_QUERY, NO_ORIGIN, answer_query
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import Interrupted
 from worker.process import PROCESS
@@ -60,7 +60,7 @@ def ingest_chunk(job_id: str, chunk: int) -> None:
         log.error("chunk %d of job %s took more than %d s", chunk, job_id, CHUNK_SECONDS)
 
 
-def embed_query(request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NOBODY) -> None:
+def embed_query(request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NO_ORIGIN) -> None:
     """Embed the tiles of a query for an API process, which waits for them but not for long."""
     parts = PROCESS.parts()
     try:

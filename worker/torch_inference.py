@@ -1,4 +1,4 @@
-"""Model bundles on PyTorch, for workers: the weights that the ONNX graphs were made of, on a GPU or the CPU."""
+"""Model bundles on PyTorch, for workers: the weights that the ONNX graphs were exported from, on a GPU or the CPU."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch, Unavailable
-from app.inference.arrays import check_halves, check_tiles, l2_normalised
-from app.inference.bundles import read_bundle
+from app.inference.arrays import check_pair_features, check_tiles, l2_normalised
+from app.inference.bundles import as_invalid_bundle, read_bundle
 from app.inference.head import read_head
 from app.ports import Inference
-from models.bundle.errors import BundleError
+from models.bundle.card import ModelCard
 from models.export.write_bundle import read_bundle as read_networks
 from worker.torch_network import TileNetwork, trunk_dtype
 from worker.torch_runners import CudaRunner, Mode, PlainRunner, Rows, Runner
 
 GPU_BATCH, CPU_BATCH = 256, 32
 MAX_INPUT_BYTES = 64 << 20
-"""Of one run's tiles; large ones of many bands go in smaller batches."""
+"""Of one run's tiles; large tiles with many bands are run in smaller batches."""
 
 
 class TorchInference(Inference):
-    """The `Inference` port over a bundle's `weights.safetensors`. Thread-safe; the device works for one caller at a time.
+    """The `Inference` port over a bundle's `weights.safetensors`. Thread-safe; the device serves one call at a time.
 
-    folder: the bundle. device: where it runs. mode: see `Mode`; None for what serves the device best. batch: tiles a run at
-    most; None for 256 on a GPU, 32 on the CPU.
+    folder: the bundle. device: where it runs. mode: see `Mode`; None for the fastest of the device. batch: largest
+    number of tiles in a run; None for 256 on a GPU, 32 on the CPU.
 
     Raises:
-        InvalidBundle: its card, hashes or weights do not fit. Unavailable: the device's memory is full.
+        InvalidBundle: its card, hashes or weights are not valid. Unavailable: the device's memory is full.
     """
 
     def __init__(self, folder: Path, device: torch.device, *, mode: Mode | None = None, batch: int | None = None) -> None:
@@ -48,15 +47,14 @@ class TorchInference(Inference):
         wanted = batch or (GPU_BATCH if is_gpu else CPU_BATCH)
         self._batch = max(1, min(wanted, MAX_INPUT_BYTES // int(np.prod(shape))))
         try:
-            network = TileNetwork(read_networks(folder), trunk_dtype(device))
+            with as_invalid_bundle():
+                network = TileNetwork(read_networks(folder), trunk_dtype(device))
             self._network = network.to(device)
             self._runner: Runner = (
                 CudaRunner(self._network, device, shape, self._batch, mode or "graphs")
                 if is_gpu
                 else PlainRunner(self._network, device, is_compiled=mode == "compile")
             )
-        except BundleError as error:
-            raise InvalidBundle(f"model {card.id!r}: {error}") from error
         except torch.OutOfMemoryError as error:
             raise self._full(error) from error
 
@@ -78,26 +76,26 @@ class TorchInference(Inference):
         return None if self._head is None else self._head.project(features)
 
     @override
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
         matcher = self._card.matcher
         if matcher is None:
             raise ModelMismatch(f"model {self._card.id!r} has no matcher")
-        check_halves(self._card, matcher, half, pairs)
-        if len(pairs) == 0:
+        check_pair_features(self._card, matcher, query, candidates)
+        if len(candidates) == 0:
             return np.zeros(0, np.float32)
         with self._lock, torch.inference_mode():
-            query = torch.from_numpy(half.astype(np.float32)).to(self._device)
-            logits = self._network.logits(query, torch.from_numpy(pairs.copy()).to(self._device)).cpu().numpy()
+            features = torch.from_numpy(query.astype(np.float32)).to(self._device)
+            logits = self._network.logits(features, torch.from_numpy(candidates.copy()).to(self._device)).cpu().numpy()
         if not np.isfinite(logits).all():
-            raise InvalidBundle(f"model {self._card.id!r}: its matcher gave numbers that are not finite")
+            raise InvalidBundle(f"model {self._card.id!r}: its matcher returned numbers that are not finite")
         return np.asarray(logits[:, 1] - logits[:, 0], np.float32)
 
     @override
     def close(self) -> None:
-        """Nothing to do: the device's memory goes with the last reference."""
+        """Nothing to do: the device's memory is freed with the last reference."""
 
     def _run(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
-        """Any number of tiles, and their query halves where there is a matcher."""
+        """Any number of tiles, and their query features if there is a matcher."""
         check_tiles(self._card, tiles)
         parts = [tiles[start : start + self._batch] for start in range(0, len(tiles), self._batch)]
         try:
@@ -105,17 +103,17 @@ class TorchInference(Inference):
                 rows: list[Rows] = list(self._runner.run(parts))
         except torch.OutOfMemoryError as error:
             raise self._full(error) from error
-        embedding, feature, pair, half = (np.concatenate(each) for each in zip(*rows, strict=True))
+        embedding, feature, pair, query = (np.concatenate(each) for each in zip(*rows, strict=True))
         has_matcher = self._card.matcher is not None
         made = Embeddings(
             embedding=l2_normalised(embedding),
             feature=cast("NDArray[np.float16]", feature) if self._card.feature_dimension else None,
             pair=cast("NDArray[np.uint8]", pair) if has_matcher else None,
         )
-        return made, cast("NDArray[np.float32]", half) if has_matcher else None
+        return made, cast("NDArray[np.float32]", query) if has_matcher else None
 
     def _full(self, error: torch.OutOfMemoryError) -> Unavailable:
         return Unavailable(
             f"model {self._card.id!r}: the memory of {self._device} is full ({str(error).splitlines()[0][:200]}); "
-            "run one worker a GPU, and nothing else beside it"
+            "run one worker per GPU, and no other program on it"
         )

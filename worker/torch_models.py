@@ -1,4 +1,4 @@
-"""How a worker opens bundles: on its GPU where it has one, on ONNX Runtime otherwise."""
+"""How a worker opens bundles: with PyTorch on its GPU, or with ONNX Runtime without a GPU."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def find_device(name: str) -> torch.device:
-    """A device by its name, `cpu`, `cuda` or `cuda:1`; `auto` is a GPU where there is one.
+    """A device by its name, `cpu`, `cuda` or `cuda:1`; `auto` is the first GPU, or the CPU without one.
 
     Raises:
-        DeviceError: no such device here; the message says what there is.
+        DeviceError: no such device; the message lists the available ones.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -33,7 +33,7 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(f"device {name!r}: choose auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= count:
-        there = f"there are {count}, from cuda:0" if count else "torch sees no GPU here (driver, CUDA_VISIBLE_DEVICES)"
+        there = f"the GPUs are cuda:0 to cuda:{count - 1}" if count else "torch finds no GPU (driver, CUDA_VISIBLE_DEVICES)"
         raise DeviceError(f"device {name!r}: {there}; choose another, or cpu")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
@@ -41,7 +41,7 @@ def find_device(name: str) -> torch.device:
 class DeviceModels:
     """Opens bundles for `LocalModels` on one device.
 
-    On the CPU that is ONNX Runtime: it runs the bundle's int8 graphs, several times as fast as torch there.
+    On the CPU with ONNX Runtime, whose int8 graphs are several times as fast as torch.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -51,11 +51,11 @@ class DeviceModels:
         """The model of a bundle's folder.
 
         Raises:
-            InvalidBundle: it does not fit.
+            InvalidBundle: it is not valid.
         """
         if self._device.type == "cpu":
             return OnnxInference(folder, threads)
         if WEIGHTS_FILE not in read_bundle(folder).files:
-            log.warning("model %s has no %s: it runs on the CPU", folder.name, WEIGHTS_FILE)
+            log.warning("model %s has no %s: it runs on the CPU with ONNX Runtime", folder.name, WEIGHTS_FILE)
             return OnnxInference(folder, threads)
         return TorchInference(folder, self._device)

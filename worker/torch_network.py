@@ -1,4 +1,4 @@
-"""What `encoder.onnx` computes, made of a bundle's weights for PyTorch: bytes in, vectors out, all on one device."""
+"""The computation of `encoder.onnx` in PyTorch, with a bundle's weights: bytes in, vectors out, on one device."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ LEVELS = 255
 
 
 class Encoded(NamedTuple):
-    """What the network makes of N tiles.
+    """Outputs of the network for N tiles.
 
-    embedding: (N, D) float32, L2-normalised. feature: (N, F) float16. With a matcher also pair: (N, P) uint8 stored candidate
-    halves, and half: (N, P) float32 query halves; without one both are (N, 0).
+    embedding: (N, D) float32, L2-normalised. feature: (N, F) float16. With a matcher also pair: (N, P) uint8 candidate
+    features, and query: (N, P) float32 query features; without one both are (N, 0).
     """
 
     embedding: Tensor
     feature: Tensor
     pair: Tensor
-    half: Tensor
+    query: Tensor
 
 
 class TileNetwork(nn.Module):
-    """A bundle's encoder and, where it has a matcher, that matcher's first layer.
+    """A bundle's encoder and, if it has a matcher, the matcher's first layer.
 
     The trunk, which is nearly all of the work, computes in `dtype` over channels-last maps with its batch norms folded into its
-    convolutions. What comes after it is small and stays float32: a norm in bf16 is good to three digits only.
+    convolutions. The layers after it are small and stay float32: a norm in bf16 is precise to three digits only.
     """
 
     scale: Tensor
@@ -58,7 +58,7 @@ class TileNetwork(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, tiles: Tensor) -> Encoded:
-        """tiles: (N, S, S, B) uint8, as they are stored, which is channels-last already."""
+        """tiles: (N, S, S, B) uint8, which is channels-last already."""
         planes = tiles.permute(0, 3, 1, 2).float() * self.scale + self.shift  # (N, B, S, S)
         map_ = self.trunk(planes.to(self.dtype)).float()  # (N, C, h, w)
         feature = map_.mean(dim=(2, 3))
@@ -70,8 +70,8 @@ class TileNetwork(nn.Module):
         pair = stored.round().clamp(0, LEVELS).to(torch.uint8).flatten(1)
         return Encoded(embedding, feature.half(), pair, self.matcher.query_half(map_).flatten(1))
 
-    def logits(self, half: Tensor, pairs: Tensor) -> Tensor:
-        """One query's (P,) float32 half against (M, P) uint8 stored ones: (M, 2) logits, no match and match.
+    def logits(self, query: Tensor, pairs: Tensor) -> Tensor:
+        """One query's (P,) float32 features against (M, P) uint8 candidate features: (M, 2) logits, no match and match.
 
         Raises:
             ValueError: the bundle has no matcher.
@@ -80,15 +80,15 @@ class TileNetwork(nn.Module):
             raise ValueError("this network has no matcher")
         shape = (-1, *self.matcher.half_shape)
         candidates = self.low + self.step * pairs.reshape(shape).float()
-        return self.matcher.tail(half.reshape(shape), candidates)
+        return self.matcher.tail(query.reshape(shape), candidates)
 
     def _keep(self, name: str, values: Tensor) -> None:
-        """A number a channel as (C, 1, 1) float32; a buffer, so that a captured graph finds it on its device."""
+        """One number per channel as (C, 1, 1) float32; a buffer, so that it is moved to the device with the network."""
         self.register_buffer(name, values.float().reshape(-1, 1, 1))
 
 
 def trunk_dtype(device: torch.device) -> torch.dtype:
-    """bf16 where the device computes in it, float32 where it would only emulate it."""
+    """bf16 if the device computes in it, float32 if it would only emulate it."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     return torch.bfloat16 if usable_precision("bf16", device) == "bf16" else torch.float32

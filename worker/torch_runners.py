@@ -1,9 +1,9 @@
-"""Batches through a `TileNetwork`: plainly on any device, or kept in flight on a GPU.
+"""Batches through a `TileNetwork`: one after the other on any device, or overlapping on a GPU.
 
-On a GPU three things cost as much as the network itself if nobody looks after them: copying tiles there while it waits,
-launching some hundred small kernels for a small batch, and reading results back one by one. So tiles go through page-locked
-memory on a stream of their own while the batch before them is computed, and the kernels of each batch size are captured once as
-a CUDA graph and replayed with one launch.
+Naively, three things take as long on a GPU as the network itself: copying tiles while the GPU waits, launching some hundred
+small kernels for a small batch, and copying results back one by one. So tiles are copied through page-locked memory on a stream
+of their own while the previous batch is computed, and the kernels of each batch size are captured once as a CUDA graph and
+replayed with one launch.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ log = logging.getLogger(__name__)
 Mode = Literal["eager", "graphs", "compile"]
 """eager: kernel by kernel. graphs: captured. compile: fused by `torch.compile`, which needs a C compiler, then captured."""
 Rows = tuple[NDArray[np.generic], ...]
-"""The outputs of some tiles, in the order of `Encoded`."""
+"""Outputs of a batch, in the order of `Encoded`."""
 WARM_UPS = 3
 SLOTS = 2
 
 
 class Runner(Protocol):
-    """Runs batches; one caller at a time."""
+    """Runs batches; one call at a time."""
 
     def run(self, parts: Sequence[NDArray[np.uint8]]) -> Iterator[Rows]:
         """The outputs of each part, (n, S, S, B) uint8 with 1 <= n <= the runner's batch, in arrays of their own."""
 
 
 class PlainRunner(Runner):
-    """One batch after the other, with nothing to prepare: for the CPU.
+    """One batch after the other, without preparation: for the CPU.
 
     is_compiled: through `torch.compile`.
     """
@@ -56,10 +56,10 @@ class PlainRunner(Runner):
 
 
 class CudaRunner(Runner):
-    """Keeps a GPU busy: two batches are in flight, one on its way there while the other is computed.
+    """Keeps a GPU busy: two batches are in flight, one is copied while the other is computed.
 
-    shape: (S, S, B) of a tile. batch: tiles a run at most; smaller ones are filled up to a power of two, so that few sizes are
-    ever prepared.
+    shape: (S, S, B) of a tile. batch: largest number of tiles in a run; smaller batches are padded to a power of two, so that
+    few sizes are captured.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CudaRunner(Runner):
                 yield slot.finish()
 
     def _begin(self, slot: _Slot, part: NDArray[np.uint8]) -> None:
-        """Send one batch; nothing here waits for the GPU once its size is captured."""
+        """Send one batch; after its size was captured, this does not wait for the GPU."""
         size = min(self._batch, 1 << (len(part) - 1).bit_length())
         forward = self._forward(size)
         slot.send(part, self._copies)
@@ -104,7 +104,7 @@ class CudaRunner(Runner):
         return self._graphs[size] or self._call
 
     def _capture(self, size: int) -> _Graph | None:
-        """The kernels of one batch size; None where they cannot be captured, which costs speed and nothing else."""
+        """The kernels of one batch size; None if they cannot be captured, then the batch runs more slowly."""
         static = torch.zeros((size, *self._shape), dtype=torch.uint8, device=self._device)
         self._warm(static)
         try:
@@ -114,7 +114,7 @@ class CudaRunner(Runner):
             return None
 
     def _warm(self, tiles: Tensor) -> Encoded:
-        """Let cuDNN measure its algorithms, and the compiler compile, before anything is captured."""
+        """Let cuDNN measure its algorithms, and the compiler compile, before capture."""
         with torch.inference_mode(), torch.cuda.stream(self._compute), torch.backends.cudnn.flags(benchmark=True):
             for _ in range(WARM_UPS):
                 made = self._call(tiles)
@@ -128,7 +128,7 @@ class _Graph:
     def __init__(self, call: Callable[[Tensor], Encoded], static: Tensor, stream: torch.cuda.Stream) -> None:
         self._tiles = static
         self._graph = torch.cuda.CUDAGraph()
-        # thread_local: another model may be at work on the same GPU meanwhile.
+        # thread_local: another model may run on the same GPU at the same time.
         with (
             torch.backends.cudnn.flags(benchmark=True),
             torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"),
@@ -143,7 +143,7 @@ class _Graph:
 
 
 class _Slot:
-    """Memory for one batch on its way: page-locked here, plain there."""
+    """Memory for one batch: page-locked on the host, plain on the device."""
 
     def __init__(self, sample: Encoded, shape: tuple[int, int, int], batch: int, device: torch.device) -> None:
         self.tiles = torch.zeros((batch, *shape), dtype=torch.uint8, device=device)
@@ -153,7 +153,7 @@ class _Slot:
         self._count = 0
 
     def send(self, part: NDArray[np.uint8], stream: torch.cuda.Stream) -> None:
-        """Begin to copy tiles there. The rows behind them keep what they had: a result of them is never read."""
+        """Begin to copy tiles to the device. Rows after them keep old tiles, whose results are never read."""
         self._count = count = len(part)
         np.copyto(self._sent.numpy()[:count], part)
         with torch.cuda.stream(stream):
@@ -161,12 +161,12 @@ class _Slot:
             self.arrived.record(stream)
 
     def fetch(self, made: Encoded, stream: torch.cuda.Stream) -> None:
-        """Begin to copy results back; on the stream that makes them."""
+        """Begin to copy results back, on the stream that computes them."""
         for target, output in zip(self._made, made, strict=True):
             target[: self._count].copy_(output[: self._count], non_blocking=True)
         self._done.record(stream)
 
     def finish(self) -> Rows:
-        """Wait for the results, and take them out."""
+        """Wait for the results and return copies."""
         self._done.synchronize()
         return tuple(output[: self._count].numpy().copy() for output in self._made)

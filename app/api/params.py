@@ -12,12 +12,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.documents.schemas import RerankBudget, RerankDepth, SearchRequest
-from app.domain.cards import MAX_DEPTH
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
 from app.domain.temporal import parse_interval
 from app.errors import InvalidInput
+from models.bundle.card import MAX_DEPTH
 
 _BOOKMARK = TypeAdapter(Bookmark)
 

@@ -1,4 +1,4 @@
-"""What every model does with arrays: check the tiles it is given, normalise the vectors it makes."""
+"""Arrays that all models share: checks of the inputs, normalisation of the embeddings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import MatcherCard, ModelCard
 from app.errors import ModelMismatch
+from models.bundle.card import MatcherCard, ModelCard
 
 SMALLEST_NORM = 1e-12
 
@@ -17,7 +17,7 @@ def check_tiles(card: ModelCard, tiles: NDArray[np.uint8]) -> None:
     """Return if `tiles` is (N, S, S, B) uint8 with the card's size and bands and N >= 1.
 
     Raises:
-        ModelMismatch: it is not.
+        ModelMismatch: it has another shape or dtype.
     """
     wanted = (card.input_size, card.input_size, len(card.bands))
     if tiles.ndim != 4 or tiles.shape[1:] != wanted or tiles.dtype != np.uint8 or len(tiles) == 0:
@@ -27,17 +27,19 @@ def check_tiles(card: ModelCard, tiles: NDArray[np.uint8]) -> None:
         )
 
 
-def check_halves(card: ModelCard, matcher: MatcherCard, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> None:
-    """Return if a query's (P,) half and (M, P) uint8 stored ones, M >= 0, are those that the card's matcher compares.
+def check_pair_features(
+    card: ModelCard, matcher: MatcherCard, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+) -> None:
+    """Return if (P,) query features and (M, P) uint8 candidate features, M >= 0, fit the card's matcher.
 
     Raises:
-        ModelMismatch: they are of another length or dtype.
+        ModelMismatch: they have another length or dtype.
     """
-    width = matcher.half_dimension
-    if half.shape != (width,) or pairs.shape[1:] != (width,) or pairs.dtype != np.uint8:
+    width = matcher.pair_dimension
+    if query.shape != (width,) or candidates.shape[1:] != (width,) or candidates.dtype != np.uint8:
         raise ModelMismatch(
-            f"the matcher of model {card.id!r} takes halves of {width} numbers and stored ones in uint8, "
-            f"not {half.shape} and {pairs.dtype} {pairs.shape}"
+            f"the matcher of model {card.id!r} takes query features of {width} numbers and as many uint8 candidate features, "
+            f"not shape {query.shape} and {candidates.dtype} of shape {candidates.shape}"
         )
 
 

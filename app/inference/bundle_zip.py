@@ -1,4 +1,4 @@
-"""A bundle as one zip, and back. A zip may come from anybody: nothing in it is trusted unread."""
+"""A bundle as one zip, and back. A zip is untrusted: all of it is checked before it is used."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.domain.cards import ModelCard
 from app.errors import DyadError, InvalidBundle, NotFound, UnreadableImage
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import FileKind, sniff
-from app.inference.bundles import CARD_FILE, FILE_NAME, MAX_FILES
+from models.bundle.card import ModelCard
+from models.bundle.files import CARD_FILE, FILE_NAME
+from models.bundle.verify import MAX_FILES
 
 MAX_MEMBERS = 4 * MAX_FILES
-"""Folders and what macOS adds are passed over, but count here."""
+"""Folders and the files that macOS adds are skipped, but count."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
 _UNIX = 3
 
 
 def unpack_bundle(archive: Path, folder: Path, max_bytes: int) -> None:
-    """Unpack a zip's files into the new folder `folder`; they lie at its top, or all in one folder, whose name is dropped.
+    """Unpack the files of a zip into the new folder `folder`; they are at its top, or all in one folder, whose name is dropped.
 
-    Whether they are a bundle is for `check_bundle` to say. What was unpacked before an error stays: the caller removes it.
+    `check_bundle` checks whether they are a bundle. After an error the caller removes the folder.
 
     Raises:
-        InvalidBundle: no zip, a damaged one, links, names that lead elsewhere or come twice.
+        InvalidBundle: not a zip, or a damaged one; links, names that lead out of the folder, duplicate names.
         TooLarge: more than `max_bytes` unpacked, a zip bomb, too many members. OutOfSpace: the disk is full.
     """
     if sniff(archive) is not FileKind.ZIP:
-        raise InvalidBundle("not a model bundle: it is no zip; `dyad models export` makes one")
+        raise InvalidBundle("not a model bundle: the file is not a zip; `dyad models export` writes one")
     folder.mkdir()
     staged: list[tuple[str, Path]] = []
     try:
@@ -47,23 +48,25 @@ def unpack_bundle(archive: Path, folder: Path, max_bytes: int) -> None:
     for name, path in staged:
         inner = name.removeprefix(top)
         if not FILE_NAME.fullmatch(inner):
-            raise InvalidBundle(f"{name!r} cannot be a bundle's file: they all lie at the top of the zip, or in one folder")
+            raise InvalidBundle(
+                f"{name!r} cannot be a bundle's file: put all files at the top of the zip, or all in one folder"
+            )
         path.rename(folder / inner)
 
 
 def stream_bundle(folder: Path, card: ModelCard) -> Iterator[bytes]:
-    """A bundle as a zip, in pieces, `card.json` first. Equal bundles give equal bytes.
+    """A bundle as a zip, in chunks, `card.json` first. Equal bundles give equal bytes.
 
-    Its files are stored, not compressed: weights hardly shrink, and the same bytes come out whatever zlib there is.
+    Its files are stored, not compressed: weights hardly shrink, and the bytes do not depend on the version of zlib.
 
     Raises:
-        NotFound: a file is gone. (All are opened before this returns; then the bundle may be deleted.)
+        NotFound: a file is missing. (All are opened before this returns; then the bundle may be deleted.)
     """
     pieces = _pieces(folder, (CARD_FILE, *sorted(card.files)))
     try:
         return itertools.chain((next(pieces),), pieces)
     except OSError as error:
-        raise NotFound(f"model {card.id!r} cannot be read any more ({error.strerror})") from None
+        raise NotFound(f"model {card.id!r} cannot be read; was it deleted? ({error.strerror})") from None
 
 
 def _common_folder(names: list[str]) -> str:
@@ -76,13 +79,13 @@ def _pieces(folder: Path, names: tuple[str, ...]) -> Iterator[bytes]:
     sink = _Sink()
     files = [(name, (folder / name).open("rb")) for name in names]
     try:
-        yield b""  # everything is open
+        yield b""  # all files are open
         with zipfile.ZipFile(sink, "w") as archive:
             for name, file in files:
                 entry = zipfile.ZipInfo(name, _EPOCH)
                 entry.create_system = _UNIX
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
-                entry.file_size = file.seek(0, io.SEEK_END)  # says whether it needs zip64
+                entry.file_size = file.seek(0, io.SEEK_END)  # decides whether it needs zip64
                 file.seek(0)
                 with archive.open(entry, "w") as target:
                     while chunk := file.read(_CHUNK):
@@ -95,7 +98,7 @@ def _pieces(folder: Path, names: tuple[str, ...]) -> Iterator[bytes]:
 
 
 class _Sink(io.RawIOBase):
-    """Takes what is written until it is taken out; it cannot seek, so what comes out is final."""
+    """A buffer that is written by the zip and emptied by `take`; it cannot seek, so its bytes are final."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +113,7 @@ class _Sink(io.RawIOBase):
         return len(piece)
 
     def take(self) -> bytes:
-        """All that was written since the last time."""
+        """All bytes since the last call."""
         taken = b"".join(self._held)
         self._held.clear()
         return taken

@@ -1,4 +1,4 @@
-"""The models of this machine: the hand-crafted ones, bundles that came with the package, bundles in the models folder."""
+"""The models of this machine: the hand-crafted ones, bundles that ship with the package, bundles in the models folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pathlib import Path
 from typing_extensions import override
 
 from app.atomic_files import telling_full_disk
-from app.domain.cards import ModelCard, ModelEntry
+from app.domain.models import ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
-from app.inference.bundles import CARD_FILE, fingerprint
+from app.inference.bundles import check_bundle, fingerprint
 from app.inference.handcrafted import hog, lbp
 from app.inference.model_folder import ModelFolder
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.onnx import OnnxInference
 from app.ports import Inference, ModelProvider
+from models.bundle.card import ModelCard
+from models.bundle.files import CARD_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +38,11 @@ _HIDDEN = (".", "_")
 
 
 class LocalModels(ModelProvider):
-    """The `ModelProvider` port over folders. Thread-safe; a model that is loaded is handed out without waiting for anybody.
+    """The `ModelProvider` port over folders. Thread-safe; a loaded model is returned without a lock.
 
-    models_folder: one bundle a subfolder; it need not exist. A bundle that does not fit is logged once, is not listed, and
-    says why when it is asked for by its folder's name. threads: of each model. bundled: bundles that come with the package;
-    the first of them is the default until another one is chosen. opening: makes a model of a bundle's folder and the threads.
+    models_folder: one bundle per subfolder; it need not exist. An invalid bundle is logged once and not listed; loading it by
+    its folder's name raises the reason. threads: of each model. bundled: bundles that ship with the package; the first of them
+    is the default until another one is chosen. opening: opens a bundle's folder with a number of threads.
     """
 
     def __init__(self, models_folder: Path, threads: int, bundled: Path = BUNDLED, opening: OpenBundle = OnnxInference) -> None:
@@ -48,8 +50,8 @@ class LocalModels(ModelProvider):
         self._added = ModelFolder(models_folder)
         self._threads = threads
         self._open_bundle = opening
-        self._lock = threading.RLock()  # of what is in the folders
-        self._opening = threading.Lock()  # of `_loaded`; taken first where both are
+        self._lock = threading.RLock()  # guards the folders
+        self._opening = threading.Lock()  # guards `_loaded`; acquired before `_lock`
         self._loaded: dict[str, Inference] = {}
         self._seen: dict[Path, _Seen] = {}
         self._active = self._added.read_active()
@@ -84,7 +86,7 @@ class LocalModels(ModelProvider):
             if self._has_same(folder, card):
                 return card, False
             target = self._added.put(folder, card.id)
-            self._seen[target] = (fingerprint(target), card)  # it was checked: nobody waits for that again
+            self._seen[target] = (fingerprint(target), card)  # it was checked: the next listing need not check again
         return card, True
 
     @override
@@ -114,11 +116,11 @@ class LocalModels(ModelProvider):
     @override
     def remove(self, model_id: str) -> None:
         with self._opening, self._lock:
-            folders = {path.name: path for path in self._subfolders()}  # of one name the added one
+            folders = {path.name: path for path in self._subfolders()}  # an added one wins over a shipped one of its name
             if model_id not in folders and model_id not in BUILT_IN:
                 raise self._missing(model_id)
             if model_id not in folders or folders[model_id].parent == self._bundled:
-                raise Forbidden(f"model {model_id!r} comes with Dyad; it cannot be deleted")
+                raise Forbidden(f"model {model_id!r} comes with Dyad and cannot be deleted")
             self._added.take_out(model_id)
             self._seen.pop(folders[model_id], None)
             loaded = self._loaded.pop(model_id, None)
@@ -138,13 +140,13 @@ class LocalModels(ModelProvider):
         return self._open_bundle(self._bundle(model_id)[0], self._threads)
 
     def _bundle(self, model_id: str) -> tuple[Path, ModelCard]:
-        """The folder and card of a bundle that fits.
+        """The folder and card of a valid bundle.
 
         Raises:
-            NotFound: there is none. InvalidBundle: it does not fit.
+            NotFound: there is none. InvalidBundle: it is not valid.
         """
         if model_id in BUILT_IN:
-            raise NotFound(f"model {model_id!r} is built in and has no bundle: every Dyad has it")
+            raise NotFound(f"model {model_id!r} is built in and has no bundle; every installation of Dyad has it")
         bundles = self._bundles()
         if model_id in bundles:
             return bundles[model_id]
@@ -156,10 +158,10 @@ class LocalModels(ModelProvider):
         raise self._missing(model_id)
 
     def _missing(self, model_id: str) -> NotFound:
-        return NotFound(f"no model {model_id!r}; there are {', '.join(card.id for card in self.cards())}")
+        return NotFound(f"there is no model {model_id!r}; the models are {', '.join(card.id for card in self.cards())}")
 
     def _has_same(self, folder: Path, card: ModelCard) -> bool:
-        """Whether this very bundle is here; cards name the sha256 of all other files.
+        """Whether the same bundle was added before; equal cards mean equal files, because they contain their hashes.
 
         Raises:
             Conflict: another model has its id.
@@ -170,11 +172,11 @@ class LocalModels(ModelProvider):
         if present is not None and isinstance(self._read(present), ModelCard) and _card_bytes(present) == _card_bytes(folder):
             return True
         comes_with_dyad = present is None or present.parent == self._bundled
-        advice = "it comes with Dyad; give this one another id" if comes_with_dyad else "delete it first, or choose another id"
+        advice = "it comes with Dyad; choose another id" if comes_with_dyad else "delete it first, or choose another id"
         raise Conflict(f"there is another model {card.id!r}: {advice}")
 
     def _bundles(self) -> dict[str, tuple[Path, ModelCard]]:
-        """Bundles that fit, with their folders, by model id."""
+        """Valid bundles, with their folders, by model id."""
         with self._lock:
             found: dict[str, tuple[Path, ModelCard]] = {}
             for folder in self._subfolders():
@@ -193,7 +195,7 @@ class LocalModels(ModelProvider):
                 yield from sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith(_HIDDEN))
 
     def _read(self, folder: Path) -> ModelCard | InvalidBundle:
-        """The card, or why there is none; read again only once the folder has changed."""
+        """The card, or why the bundle is not valid; read again only after the folder has changed."""
         try:
             mark = fingerprint(folder)
             if folder in self._seen and self._seen[folder][0] == mark:
@@ -203,7 +205,7 @@ class LocalModels(ModelProvider):
         try:
             found: ModelCard | InvalidBundle = self._check_id(folder, check_bundle(folder))
         except InvalidBundle as error:
-            logger.warning("model bundle left out: %s", error)
+            logger.warning("invalid model bundle is not listed: %s", error)
             found = error
         self._seen[folder] = (mark, found)
         return found
@@ -211,7 +213,7 @@ class LocalModels(ModelProvider):
     def _check_id(self, folder: Path, card: ModelCard) -> ModelCard:
         """A bundle's folder is named after its model, so that no two bundles can have one id."""
         if card.id != folder.name:
-            raise InvalidBundle(f"{folder.name}: its card names the model {card.id!r}; name the folder so")
+            raise InvalidBundle(f"{folder.name}: its card has the id {card.id!r}; rename the folder to {card.id!r}")
         if card.id in BUILT_IN or (folder.parent != self._bundled and (self._bundled / card.id).is_dir()):
             raise InvalidBundle(f"{folder.name}: {card.id!r} is the id of a model that comes with Dyad; choose another")
         return card

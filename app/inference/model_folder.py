@@ -1,10 +1,10 @@
-"""The folder of added bundles: taking one in and out so that a crash at any moment leaves all of it or nothing.
+"""The folder of added bundles: adding and deleting one so that a crash at any moment leaves all of it or nothing.
 
 ::
 
     {id}/            a bundle
-    active.json      {"model": id}: the default that somebody chose; absent, it is the first that ships
-    .incoming/       what is being unpacked or deleted; emptied at the next start
+    active.json      {"model": id}: the default that a user chose; without the file, the first that ships
+    .incoming/       unpacking and deletion in progress; emptied at the next start
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ACTIVE = "active.json"
 
 
 class ModelFolder:
-    """The folder at `path`, which is made when the first bundle comes. Only one process writes to it."""
+    """The folder at `path`, which is created with the first bundle. Only one process writes to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         shutil.rmtree(path / SCRATCH, ignore_errors=True)
 
     def read_active(self) -> str | None:
-        """The id of the chosen default; None if nobody has chosen."""
+        """The id of the chosen default; None if none was chosen."""
         try:
             chosen = json.loads((self.path / ACTIVE).read_bytes())["model"]
         except FileNotFoundError:
@@ -56,7 +56,7 @@ class ModelFolder:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A fresh folder on the same disk, where nobody looks for models; it is removed after the block."""
+        """A fresh folder on the same disk, outside the listed models; it is removed after the block."""
         parent = self.path / SCRATCH
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=parent))
@@ -66,10 +66,10 @@ class ModelFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def put(self, source: Path, name: str) -> Path:
-        """Move a folder here under `name`, durably; returns where it lies.
+        """Move a folder here under `name`, durably; returns its path.
 
         Raises:
-            Conflict: there is something of that name. OutOfSpace: the disk is full (it comes from another one).
+            Conflict: the name is taken. OutOfSpace: the disk is full (if the folder is on another one).
         """
         target = self.path / name
         with self.scratch() as scratch:
@@ -88,7 +88,7 @@ class ModelFolder:
         """Delete the folder `name`.
 
         Raises:
-            Unavailable: the disk does not let it go.
+            Unavailable: it cannot be deleted.
         """
         with self.scratch() as scratch:
             try:
@@ -99,7 +99,7 @@ class ModelFolder:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a folder, from another disk if need be.
+    """Move a folder, also from another disk.
 
     Raises:
         OSError: it cannot be moved.
@@ -115,7 +115,7 @@ def move(source: Path, target: Path) -> None:
 
 def _explained(error: OSError, name: str) -> DyadError:
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-        return Conflict(f"there is something named {name!r} among the models already; delete it first, or choose another id")
+        return Conflict(f"the folder of models has an entry {name!r} already; delete it first, or choose another id")
     if is_full_disk(error):
-        return OutOfSpace("the disk that holds the models is full; make room and try again")
-    return Unavailable(f"the bundle {name!r} cannot be put among the models: {error.strerror}")
+        return OutOfSpace("the disk of the models is full; free some space and try again")
+    return Unavailable(f"the bundle {name!r} cannot be moved to the models: {error.strerror}")

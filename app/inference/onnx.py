@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ENCODER_FILE, ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch
 from app.inference.arrays import check_tiles, l2_normalised
-from app.inference.bundles import read_bundle
-from app.inference.graph import INPUT, MAP, check_graph, output_dimensions
+from app.inference.bundles import as_invalid_bundle, read_bundle
 from app.inference.head import read_head
-from app.inference.matching import OnnxMatcher, check_matcher
-from app.inference.sessions import ORT_ERRORS, one_line, open_session
+from app.inference.matching import OnnxMatcher
+from models.bundle.card import ModelCard
+from models.bundle.files import ENCODER_FILE
+from models.bundle.graphs import INPUT, MAP, check_encoder, output_dimensions
+from models.bundle.sessions import ORT_ERRORS, one_line, open_session
 
 MAX_BATCH = 32
 MAX_INPUT_BYTES = 64 << 20
@@ -27,19 +28,20 @@ SPARE_BUFFERS = 4
 
 
 class OnnxInference:
-    """The `Inference` port over a bundle's `encoder.onnx`, whose contract is in `app.inference.graph`, and its matcher's
-    graphs. Thread-safe.
+    """The `Inference` port over a bundle's `encoder.onnx`, and its matcher's graphs; `models.bundle.graphs` describes
+    them. Thread-safe.
 
     folder: the bundle. threads: of ONNX Runtime for one batch.
 
     Raises:
-        InvalidBundle: its card, hashes or graph do not fit.
+        InvalidBundle: its card, hashes or graphs are not valid.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
         self._card = card = read_bundle(folder)
-        self._session = open_session(folder / ENCODER_FILE, card, threads)
-        self._fixed_batch = check_graph(self._session, card)
+        with as_invalid_bundle():
+            self._session = open_session(folder / ENCODER_FILE, threads, model=card.id)
+            self._fixed_batch = check_encoder(self._session, card)
         self._outputs = {name: (width,) for name, width in output_dimensions(card).items()}
         self._matcher = None if card.matcher is None else OnnxMatcher(folder, card, card.matcher, threads)
         self._head = read_head(folder, card)
@@ -51,19 +53,19 @@ class OnnxInference:
 
     @property
     def card(self) -> ModelCard:
-        """What it expects and makes."""
+        """Its inputs and outputs."""
         return self._card
 
     def embed(self, tiles: NDArray[np.uint8]) -> Embeddings:
         """Embed a batch of (N, S, S, B) uint8 tiles, any N >= 1; runs of at most 32 keep the memory bounded.
 
         Raises:
-            ModelMismatch: the tiles are not what the card says. InvalidBundle: the graph fails on them.
+            ModelMismatch: the tiles do not match the card. InvalidBundle: the graph fails on them.
         """
         return _embeddings(self._run_all(tiles, self._outputs))
 
     def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
-        """Embed a batch as `embed` does, and make its (N, P) float32 query halves; None for them without a matcher.
+        """Embed a batch as `embed` does, and compute its (N, P) float32 query features; None for these without a matcher.
 
         Raises:
             ModelMismatch, InvalidBundle: as `embed`.
@@ -71,20 +73,20 @@ class OnnxInference:
         if self._matcher is None or self._card.matcher is None:
             return self.embed(tiles), None
         made = self._run_all(tiles, {**self._outputs, MAP: self._card.matcher.map_shape})
-        return _embeddings(made), self._matcher.halves(made[MAP])
+        return _embeddings(made), self._matcher.query_features(made[MAP])
 
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """One query's (P,) half against (M, P) stored halves: (M,) float32 log-odds of a match, finite.
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """One query's (P,) features against (M, P) candidate features: (M,) float32 log-odds of a match, finite.
 
         Raises:
-            ModelMismatch: there is no matcher, or it takes other halves. InvalidBundle: the graph fails on them.
+            ModelMismatch: there is no matcher, or the features have another length. InvalidBundle: the graph fails on them.
         """
         if self._matcher is None:
             raise ModelMismatch(f"model {self._card.id!r} has no matcher")
-        return self._matcher.log_odds(half, pairs)
+        return self._matcher.log_odds(query, candidates)
 
     def project(self, features: NDArray[np.float16]) -> NDArray[np.float32] | None:
-        """(N, F) float16 features that this encoder made to (N, D) float32 embeddings; None where the bundle has no `head.npz`.
+        """(N, F) float16 features of this encoder to (N, D) float32 embeddings; None if the bundle has no `head.npz`.
 
         Raises:
             ModelMismatch: features of another width.
@@ -92,7 +94,7 @@ class OnnxInference:
         return None if self._head is None else self._head.project(features)
 
     def close(self) -> None:
-        """Let the buffers go; the session goes with its last reference."""
+        """Release the buffers; the sessions are released with their last reference."""
         self._spare.clear()
 
     def _run_all(self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
@@ -115,7 +117,7 @@ class OnnxInference:
             arrays = self._session.run(list(outputs), {INPUT: buffer[: self._fixed_batch or count]})
         except ORT_ERRORS as error:
             raise InvalidBundle(
-                f"model {self._card.id!r}: its graph fails on tiles that fit the card: {one_line(error)}"
+                f"model {self._card.id!r}: its graph fails on tiles that match the card: {one_line(error)}"
             ) from error
         finally:
             self._spare.append(buffer)
@@ -123,7 +125,7 @@ class OnnxInference:
             if array.shape[1:] != row or len(array) < count:
                 wanted = ", ".join(map(str, ("N", *row)))
                 raise InvalidBundle(
-                    f"model {self._card.id!r}: output {name!r} came out as {array.shape}; the card says ({wanted})"
+                    f"model {self._card.id!r}: output {name!r} has shape {array.shape}, but the card says ({wanted})"
                 )
         return {name: array[:count] for name, array in zip(outputs, arrays, strict=True)}
 
@@ -134,19 +136,6 @@ class OnnxInference:
         except IndexError:
             size = self._card.input_size
             return np.empty((self._batch, len(self._card.bands), size, size), dtype=np.float32)
-
-
-def check_bundle(folder: Path) -> ModelCard:
-    """Check all of a bundle, card, files and graphs, without making it ready to run; returns the card.
-
-    Raises:
-        InvalidBundle: something does not fit; the message says what.
-    """
-    card = read_bundle(folder)
-    check_graph(open_session(folder / ENCODER_FILE, card, threads=1, optimise=False), card)
-    check_matcher(folder, card)
-    read_head(folder, card)
-    return card
 
 
 def _embeddings(made: Mapping[str, NDArray[Any]]) -> Embeddings:
@@ -160,9 +149,6 @@ def _embeddings(made: Mapping[str, NDArray[Any]]) -> Embeddings:
 
 def _affine(card: ModelCard) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scale and shift, (B, 1, 1) each, so that `x * scale + shift` is `(x / 255 - mean) / std`."""
-    if card.normalisation is None:
-        mean, std = np.zeros(len(card.bands)), np.ones(len(card.bands))
-    else:
-        mean, std = np.array(card.normalisation.mean), np.array(card.normalisation.std)
+    mean, std = np.array(card.scaling.mean), np.array(card.scaling.std)
     scale, shift = 1 / (255 * std), -mean / std
     return scale.astype(np.float32).reshape(-1, 1, 1), shift.astype(np.float32).reshape(-1, 1, 1)

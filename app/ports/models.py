@@ -1,4 +1,4 @@
-"""Models, and where they are kept."""
+"""Models and their storage."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard, ModelEntry
+from app.domain.models import ModelEntry
 from app.domain.tiles import Embeddings
+from models.bundle.card import ModelCard
 
 MODELS_LOCK = "models"
-"""Held by whoever adds or deletes a model, and by whoever makes something that needs one."""
+"""Held while a model is added or deleted, and while something that needs a model is made."""
 
 
 class Inference(Protocol):
-    """A model that embeds tiles and, where its card has a `matcher`, compares pairs of them."""
+    """A model that embeds tiles and, if its card has a `matcher`, compares pairs of tiles."""
 
     @property
     def card(self) -> ModelCard:
-        """What it expects and makes."""
+        """Its inputs and outputs."""
 
     def embed(self, tiles: NDArray[np.uint8]) -> Embeddings:
         """Embed a batch.
@@ -30,25 +31,26 @@ class Inference(Protocol):
         """
 
     def project(self, features: NDArray[np.float16]) -> NDArray[np.float32] | None:
-        """(N, D) float32 embeddings of (N, F) features that this model's encoder made, without any image; None where its
-        embedding does not come apart so.
+        """(N, D) float32 embeddings of (N, F) features that this model's encoder computed, without any image; None if its
+        embedding is not a linear function of the feature, or its bundle has no head file.
 
         Raises:
             ModelMismatch: features of another width.
         """
 
     def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, NDArray[np.float32] | None]:
-        """`embed`, and in the same pass the (N, P) float32 halves with which these tiles ask the matcher; None without one."""
+        """`embed`, and in the same pass the (N, P) float32 query features of these tiles for the matcher; None without one."""
 
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compare one tile with M candidates, in one run.
 
-        half: (P,) float32, from `examine`. pairs: (M, P) uint8, the candidates' `Embeddings.pair`; M >= 0.
+        query: (P,) float32 query features, from `examine`. candidates: (M, P) uint8 candidate features, from `Embeddings.pair`;
+        M >= 0.
 
-        Returns (M,) float32, the log-odds of each pair's being a match, finite.
+        Returns (M,) float32, the log-odds that each pair is a match, finite.
 
         Raises:
-            ModelMismatch: the model has no matcher, or takes other halves.
+            ModelMismatch: the model has no matcher, or features of another length.
         """
 
     def close(self) -> None:
@@ -56,51 +58,51 @@ class Inference(Protocol):
 
 
 class ModelProvider(Protocol):
-    """The models at hand. What comes or goes shows at once, to every thread."""
+    """The available models. Every thread sees an added or deleted model at once."""
 
     def cards(self) -> list[ModelCard]:
         """Cards of all models, the default first."""
 
     def entries(self) -> list[ModelEntry]:
-        """All models with where they come from and their size, the default first."""
+        """All models with their origin and size, the default first."""
 
     def load(self, model_id: str) -> Inference:
         """The model, loaded once and shared.
 
         Raises:
-            NotFound: no such model. InvalidBundle: its bundle does not fit.
+            NotFound: no such model. InvalidBundle: its bundle is not valid.
         """
 
     def add(self, folder: Path) -> tuple[ModelCard, bool]:
-        """Take over a finished bundle, all of it or nothing; its card, and whether it is new (False: it was there already).
+        """Add a finished bundle, all of it or nothing; returns its card, and whether it is new (False: it was added before).
 
-        The folder is moved, or left where it is if the very same bundle is there.
+        The folder is moved, or left where it is if the same bundle was added before.
 
         Raises:
-            InvalidBundle: it does not fit. Conflict: another model has its id. OutOfSpace: the disk is full.
+            InvalidBundle: it is not valid. Conflict: another model has its id. OutOfSpace: the disk is full.
         """
 
     def add_zip(self, archive: Path, max_bytes: int) -> tuple[ModelCard, bool]:
-        """Take over the bundle in a zip, from whomever it comes; as `add`. The zip stays where it is.
+        """Add the bundle in an untrusted zip, as `add`. The zip stays where it is.
 
-        max_bytes: of all its files together, as they come out.
+        max_bytes: limit of the unpacked size of all its files.
 
         Raises:
             InvalidBundle, Conflict, OutOfSpace: as `add`. TooLarge: more than `max_bytes`, or too many files.
         """
 
     def zipped(self, model_id: str) -> Iterator[bytes]:
-        """The bundle of a model as a zip, in pieces; the same bytes every time.
+        """The bundle of a model as a zip, in chunks; the same bytes every time.
 
         Raises:
-            NotFound: no such model, or one without a bundle. InvalidBundle: its bundle does not fit.
+            NotFound: no such model, or one without a bundle. InvalidBundle: its bundle is not valid.
         """
 
     def copy(self, model_id: str, target: Path) -> Path:
-        """Copy the bundle of a model into the new folder `target`, for a program of its own; the copy, named after the model.
+        """Copy the bundle of a model into the new folder `target`; returns the copy, which is named after the model.
 
         Raises:
-            NotFound: no such model, or one without a bundle. InvalidBundle: its bundle does not fit. OutOfSpace.
+            NotFound: no such model, or one without a bundle. InvalidBundle: its bundle is not valid. OutOfSpace: a full disk.
         """
 
     def set_default(self, model_id: str) -> None:
@@ -111,8 +113,8 @@ class ModelProvider(Protocol):
         """
 
     def remove(self, model_id: str) -> None:
-        """Delete an added bundle, one that does not fit included, and release the model; whoever works with it may finish.
+        """Delete an added bundle, even an invalid one, and release the model; calls that use it may finish.
 
         Raises:
-            NotFound: no such model. Forbidden: it comes with Dyad.
+            NotFound: no such model. Forbidden: it ships with Dyad.
         """

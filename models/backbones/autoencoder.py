@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from models.backbones.blocks import IdentityBlock, ResDyad, conv, init_convs
 from models.backbones.trunk import Trunk
+from models.bundle.trained_card import Latent
 
-Latent = Literal["8x8x512", "8x8x20", "1x1x1024"]
 Stage = Literal["dyad", "residual"]
 LATENTS: tuple[Latent, ...] = get_args(Latent)
 WIDTH = 64

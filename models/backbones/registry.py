@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from models.backbones.attention import ResidualAttentionTrunk
-from models.backbones.autoencoder import AutoencoderTrunk, Latent
+from models.backbones.autoencoder import AutoencoderTrunk
 from models.backbones.encoder import DIMENSION, Encoder
 from models.backbones.googlenet import GoogLeNetTrunk
 from models.backbones.resnet import WIDTH, ResNetTrunk
 from models.backbones.trunk import Trunk
 from models.backbones.vgg import VGG16Trunk
 from models.backbones.weights import WeightsError, cached_file, load_weights
+from models.bundle.trained_card import Latent
 
-EncoderName = Literal["resnet18", "resnet50", "residual-attention-resnet18", "vgg16", "googlenet", "resdyad-ae", "res-ae"]
+EncoderName = Literal["resnet18", "resnet50", "attention-resnet18", "vgg16", "googlenet", "resdyad-ae", "res-ae"]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 _OF_TORCHVISION: dict[str, str] = {
     "resnet18": "resnet18",
     "resnet50": "resnet50",
-    "residual-attention-resnet18": "resnet18",
+    "attention-resnet18": "resnet18",
     "vgg16": "vgg16",
     "googlenet": "googlenet",
 }
@@ -74,7 +75,7 @@ def _trunk(name: str, bands: int, width: int, latent: Latent) -> Trunk:
             trunk = ResNetTrunk(18, width=width, bands=bands)
         case "resnet50":
             trunk = ResNetTrunk(50, width=width, bands=bands)
-        case "residual-attention-resnet18":
+        case "attention-resnet18":
             trunk = ResidualAttentionTrunk(width=width, bands=bands)
         case "vgg16":
             trunk = VGG16Trunk(width=width, bands=bands)

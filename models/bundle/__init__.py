@@ -1,1 +1,1 @@
-"""Model bundles: card, files, hashes and verification. The one contract between learning and service; no torch, no app."""
+"""Model bundles: card, files, hashes, verification. The contract between training and service, without torch and app."""

@@ -1,22 +1,36 @@
-"""`card.json`: what a bundle expects, what it makes, where it comes from. The service reads the same file by its own rules."""
+"""`card.json`: the input that a model expects, its outputs and its origin. Service and training read it by these classes.
+
+A bundle needs `id`, `input_size`, `bands`, `dimension` and `files`; all other fields are optional, and unknown fields are kept.
+`models.bundle.trained_card` adds the fields that Dyad's training records.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from models.bundle.files import ENCODER_FILE
+
+FORMAT = 1
+MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""Also the name of a bundle's folder, so it must not begin with a dot."""
+MAX_DEPTH = 1000
+"""Candidates that a matcher re-ranks, at most."""
+
+LARGE = 1e6
+"""Largest learned number in a card, so that results computed with it stay finite."""
+
+Learned = Annotated[float, Field(ge=-LARGE, le=LARGE, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
+Shape = tuple[Size, Size, Size]
 
 
-class _Part(BaseModel):
-    # "constants": a NaN stays one when it is dumped, so that it can be refused instead of becoming null.
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="constants")
+class Normalisation(BaseModel):
+    """Applied to a tile's 0..255 values after division by 255: `(x - mean) / std`, one number per band."""
 
-
-class Normalisation(_Part):
-    """`(x / 255 - mean) / std` of a tile's 0..255 values, one number a band."""
+    model_config = ConfigDict(frozen=True)
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -24,153 +38,147 @@ class Normalisation(_Part):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.mean) != len(self.std):
-            raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations")
-        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std, default=1.0) <= 0:
-            raise ValueError("means must be finite, deviations finite and above 0")
+            raise ValueError(f"{len(self.mean)} means, but {len(self.std)} stds")
+        if not all(map(math.isfinite, self.mean)):
+            raise ValueError("a mean is not a finite number")
+        if not all(math.isfinite(std) and std > 0 for std in self.std):
+            raise ValueError("a std is not a finite number above 0")
         return self
 
 
-class TrainingSet(_Part):
-    """Imagery that a model was trained on. terms: under which it may be used. images: how many of them were."""
+class Fusion(BaseModel):
+    """Ranking score of a re-ranked candidate, `cosine + weight * log_odds`, for the first `depth` places.
 
-    name: Annotated[str, Field(min_length=1)]
-    terms: Annotated[str, Field(min_length=1)]
-    images: Annotated[int, Field(ge=0)] | None = None
-    source: str = ""
-
-
-class Measurement(_Part):
-    """Numbers, and how they were taken: split, queries, database, seeds. A number without its protocol says nothing."""
-
-    protocol: Annotated[str, Field(min_length=1)]
-    values: dict[str, Any]
-
-
-class EncoderFacts(_Part):
-    """What `backbones.registry.build_encoder` needs besides bands and dimension."""
-
-    name: str
-    width: Annotated[int, Field(ge=1)] = 64
-    latent: Literal["8x8x512", "8x8x20", "1x1x1024"] = "8x8x512"
-
-
-class Stored(_Part):
-    """How the bytes of `pair` are read: value = low + scale * byte, one number a channel of the half, or one for all."""
-
-    low: Annotated[tuple[float, ...], Field(min_length=1)]
-    scale: Annotated[tuple[float, ...], Field(min_length=1)]
-
-
-class MatcherFacts(_Part):
-    """map_shape: (C, h, w) of the encoder's map. half_shape: (K, h, w) of a half; `pair` is it, flattened row-major.
-
-    calibration: of the logits to a probability. fusion: of that with the embedding's similarity. Both as they were learned,
-    None where they were not.
+    weight: cosine similarity that one unit of log-odds is worth; with 0 the matcher does not change the ranking.
     """
 
-    block: Literal["dyad", "residual"]
-    hidden: int
-    head: int
-    map_shape: tuple[int, int, int]
-    half_shape: tuple[int, int, int]
-    stored: Stored
-    calibration: dict[str, Any] | None = None
-    fusion: dict[str, Any] | None = None
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    formula: Literal["cosine + weight * log_odds"] = "cosine + weight * log_odds"
+    weight: Annotated[float, Field(ge=0, le=LARGE, allow_inf_nan=False)]
+    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = 100
+
+
+class Calibration(BaseModel):
+    """The probability that a pair matches: `sigmoid(scale * log_odds + slope * cosine + offset)`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    formula: Literal["sigmoid(scale * log_odds + slope * cosine + offset)"] = (
+        "sigmoid(scale * log_odds + slope * cosine + offset)"
+    )
+    scale: Annotated[float, Field(gt=0, le=LARGE, allow_inf_nan=False)] = 1.0
+    offset: Learned = 0.0
+    slope: Learned = 0.0
+
+
+class MatcherCard(BaseModel):
+    """The pairwise network that re-ranks candidates.
+
+    map_shape: (C, h, w) of the encoder's map. half_shape: (K, h, w) of the query features and of the candidate features, which
+        are the two sides of the matcher's first layer; the stored `pair` is the candidate features, flattened row-major.
+    fusion, calibration: learned on validation pairs; None if they were not learned.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    map_shape: Shape
+    half_shape: Shape
+    fusion: Fusion | None = None
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.half_shape != (self.hidden, *self.map_shape[1:]):
-            raise ValueError(f"half_shape: {self.half_shape} is no half of {self.hidden} channels of {self.map_shape}")
-        if not len(self.stored.low) == len(self.stored.scale) in (1, self.hidden):
-            raise ValueError(f"stored: {len(self.stored.low)} lows, {len(self.stored.scale)} scales for {self.hidden} channels")
+        if self.half_shape[1:] != self.map_shape[1:]:
+            raise ValueError(f"half_shape {self.half_shape} is not as high and wide as map_shape {self.map_shape}")
         return self
 
-
-class Int8Report(_Part):
-    """Scores in points (0..100) of the float32 and the int8 encoder; loss: their difference; allowed: what it might be."""
-
-    calibration_tiles: int
-    score_float32: float
-    score_int8: float
-    loss: float
-    allowed: float
+    @property
+    def pair_dimension(self) -> int:
+        """P: the length of flattened query features, and of flattened candidate features."""
+        return math.prod(self.half_shape)
 
 
-class Facts(_Part):
-    """What whoever trained a model knows of it.
+class Identity(BaseModel):
+    """Fields that every card has, and that training states before a card exists.
 
-    id: also the name of the bundle's folder. bands: names in order. recipe, matcher_recipe: of the runs (a `Recipe` is put
-    down as plain values). splits: how the images were divided. metrics: measurements by name.
+    id: also the name of the bundle's folder. input_size: height and width in pixels of the square input. bands: names in order,
+    for example red, green, blue.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    id: str = Field(pattern=MODEL_ID)
     version: str = "1"
     title: str = ""
     description: str = ""
     licence: str = ""
-    input_size: Annotated[int, Field(ge=16, le=1024)]
-    bands: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)]
-    normalisation: Normalisation
-    encoder: EncoderFacts
-    recipe: dict[str, Any]
-    matcher_recipe: dict[str, Any] | None = None
-    seed: Annotated[int, Field(ge=0)]
-    training_sets: tuple[TrainingSet, ...]
-    splits: dict[str, Any] = Field(default_factory=dict)
-    metrics: dict[str, Measurement] = Field(default_factory=dict)
-
-    @field_validator("recipe", "matcher_recipe", mode="before")
-    @classmethod
-    def _plain(cls, value: Any) -> Any:
-        return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-    @model_validator(mode="after")
-    def _check_bands(self) -> Self:
-        if len(self.normalisation.mean) != len(self.bands):
-            raise ValueError(f"normalisation: {len(self.normalisation.mean)} means for {len(self.bands)} bands")
-        return self
+    input_size: int = Field(ge=16, le=1024)
+    bands: tuple[str, ...] = Field(min_length=1, max_length=64)
 
 
-class BundleCard(Facts):
-    """The whole card. Unknown fields are kept: later versions may know them.
+class ModelCard(Identity):
+    """`card.json` of a bundle, or the card of a built-in model. Unknown fields are kept for later versions.
 
-    training_data: the training sets and their terms in one line, for people. weights: precision of `weights.safetensors`;
-    the graphs are made of the weights as they are in it. files: sha256 of every other file, by name.
-
-    Of a bundle that is another one with a new head: base: its id. head: how the head was trained. encoder_digest, pair_digest:
-    equal among bundles that make the same `feature`, the same `pair`, of a tile; a bundle that has none is known by the sha256
-    of its `encoder.onnx`.
+    dimension: D of the embedding; feature_dimension, pair_dimension: 0 if the model has no such output.
+    normalisation: None if the graph takes the values after division by 255.
+    matcher: the pairwise network, None if there is none.
+    encoder_digest, pair_digest: equal for models that compute the same feature, or the same candidate features, of a tile (a
+        model and the heads trained on it); the sha256 of the encoder file stands in for a missing one.
+    files: sha256 hex digest of every file of the bundle except the card, by file name.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    format: Literal[1] = 1
-    kind: Literal["onnx"] = "onnx"
-    dimension: Annotated[int, Field(ge=2, le=65_536)]
-    feature_dimension: Annotated[int, Field(ge=0)] = 0
-    pair_dimension: Annotated[int, Field(ge=0)] = 0
+    format: int = FORMAT
+    kind: Literal["onnx", "hand-crafted"] = "onnx"
+    dimension: int = Field(ge=2, le=65_536)
+    feature_dimension: int = Field(default=0, ge=0)
+    pair_dimension: int = Field(default=0, ge=0)
+    normalisation: Normalisation | None = None
+    matcher: MatcherCard | None = None
+    encoder_digest: str | None = None
+    pair_digest: str | None = None
     training_data: str = ""
-    code_version: str
-    precision: Literal["float32", "int8"]
-    int8: Int8Report | None = None
-    weights: Literal["float32", "float16"]
-    matcher: MatcherFacts | None = None
-    files: dict[str, Digest]
-    base: str | None = None
-    head: dict[str, Any] | None = None
-    encoder_digest: Digest | None = None
-    pair_digest: Digest | None = None
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _check_whole(self) -> Self:
-        if (self.precision == "int8") != (self.int8 is not None):
-            raise ValueError("int8: an int8 encoder says what it lost, and no other")
-        length = math.prod(self.matcher.half_shape) if self.matcher is not None else 0
-        if self.pair_dimension != length:
-            raise ValueError(f"pair_dimension: {self.pair_dimension}, but the matcher's halves have {length} numbers")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _check_format(cls, fields: Any) -> Any:
+        """The format comes first: fields of another one may fail for reasons that do not help."""
+        found = fields.get("format", FORMAT) if isinstance(fields, dict) else FORMAT
+        if isinstance(found, int) and found != FORMAT:
+            raise ValueError(f"format {found} is not the format {FORMAT} that this version reads; update Dyad")
+        return fields
+
+    @property
+    def scaling(self) -> Normalisation:
+        """The normalisation; mean 0 and std 1 of every band for a card without one."""
+        count = len(self.bands)
+        return self.normalisation or Normalisation(mean=(0.0,) * count, std=(1.0,) * count)
+
+    def has_encoder_of(self, other: ModelCard) -> bool:
+        """Whether both have the same encoder file, so that all their outputs for a tile are equal."""
+        return self._encoder is not None and self._encoder == other._encoder
+
+    def has_features_of(self, other: ModelCard) -> bool:
+        """Whether both compute the same feature of a tile."""
+        ours, theirs = self.encoder_digest or self._encoder, other.encoder_digest or other._encoder
+        return 0 < self.feature_dimension == other.feature_dimension and ours is not None and ours == theirs
+
+    def has_pairs_of(self, other: ModelCard) -> bool:
+        """Whether both compute the same candidate features of a tile."""
+        ours, theirs = self.pair_digest or self._encoder, other.pair_digest or other._encoder
+        return 0 < self.pair_dimension == other.pair_dimension and ours is not None and ours == theirs
+
+    @property
+    def _encoder(self) -> str | None:
+        return self.files.get(ENCODER_FILE)
 
 
-def describe_data(sets: tuple[TrainingSet, ...]) -> str:
-    """Training sets and their terms in one line."""
-    return "; ".join(f"{each.name}{'' if each.images is None else f' ({each.images} images)'}: {each.terms}" for each in sets)
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a card in one line: `field: what is wrong`."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{f'{where}: ' if where else ''}{first['msg'].removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""Which code made a bundle."""
+"""The version of the code that writes a bundle."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ROOT = Path(__file__).parents[2]
 
 
 def code_version() -> str:
-    """`git describe` of the checkout that this file is in ("-dirty" where something is changed), else the package's version.
+    """`git describe` of the checkout that contains this file ("-dirty" after local changes), else the package's version.
 
-    "unknown" where neither can be told.
+    "unknown" without either.
     """
     return _described() or _installed() or "unknown"
 

@@ -1,8 +1,8 @@
-"""What can be wrong with a bundle.
+"""Errors of bundles.
 
-BundleError           a bundle cannot be written, or is not what its card says
+BundleError           a bundle cannot be written, or does not match its card
 ├── ParityError       a graph does not compute what the network computes
-└── AccuracyError     the int8 graph retrieves too much worse than the float one
+└── AccuracyError     the int8 graph retrieves too much worse than the float32 graph
 """
 
 from __future__ import annotations

@@ -1,11 +1,15 @@
-"""What the files of a bundle are called."""
+"""Names of the files of a bundle."""
 
 from __future__ import annotations
 
+import re
+
 CARD_FILE = "card.json"
 ENCODER_FILE = "encoder.onnx"
-QUERY_HALF_FILE = "query_half.onnx"
+QUERY_FEATURES_FILE = "query_half.onnx"
 TAIL_FILE = "tail.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 HEAD_FILE = "head.npz"
-"""`weight` (D, F) and `bias` (D,) of the head, where a bundle differs from another in it alone."""
+"""`weight` (D, F) and `bias` (D,) of the head, where the embedding is a linear function of the feature."""
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""What the name of a bundle's file must match."""

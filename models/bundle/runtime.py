@@ -1,4 +1,4 @@
-"""Exported graphs on ONNX Runtime, as the service will run them, for measuring what they do. Free of torch."""
+"""The graphs of a bundle on ONNX Runtime, as the service runs them, for evaluation."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.bundle.files import QUERY_HALF_FILE, TAIL_FILE
+from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
+from models.bundle.graphs import CANDIDATES, INPUT, LOGITS, MAP, QUERY
+from models.bundle.sessions import open_session
 
 BATCH = 32
-_ERRORS_ONLY = 3
-
-
-def open_session(path: Path, threads: int = 0) -> ort.InferenceSession:
-    """A graph on the CPU; threads: 0 takes all cores."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _ERRORS_ONLY
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def normalised(tiles: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
@@ -31,7 +23,7 @@ def normalised(tiles: NDArray[np.uint8], mean: Sequence[float], std: Sequence[fl
 
 
 class OnnxEncoder:
-    """An `encoder.onnx` that takes tiles as they are stored."""
+    """An `encoder.onnx` that takes uint8 tiles."""
 
     def __init__(self, path: Path, mean: Sequence[float], std: Sequence[float], *, threads: int = 0) -> None:
         """mean, std: one number a band, on the 0..1 scale. threads: 0 takes all cores."""
@@ -39,11 +31,11 @@ class OnnxEncoder:
         self._mean, self._std = tuple(mean), tuple(std)
 
     def __call__(self, tiles: NDArray[np.uint8], outputs: Sequence[str] = ("embedding",)) -> dict[str, NDArray[Any]]:
-        """Outputs by name, (N, ...) each, of (N, S, S, B) uint8 tiles, N >= 1; see `onnx_graphs` for the names."""
+        """Outputs by name, (N, ...) each, of (N, S, S, B) uint8 tiles, N >= 1; `graphs` lists the names."""
         parts = []
         for start in range(0, len(tiles), BATCH):
             batch = normalised(tiles[start : start + BATCH], self._mean, self._std)
-            parts.append(self._session.run(list(outputs), {"tiles": batch}))
+            parts.append(self._session.run(list(outputs), {INPUT: batch}))
         return {name: np.concatenate(arrays) for name, arrays in zip(outputs, zip(*parts, strict=True), strict=True)}
 
 
@@ -52,15 +44,15 @@ class OnnxMatcher:
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         """threads: 0 takes all cores."""
-        self._query_half = open_session(folder / QUERY_HALF_FILE, threads)
+        self._query = open_session(folder / QUERY_FEATURES_FILE, threads)
         self._tail = open_session(folder / TAIL_FILE, threads)
 
-    def half(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(Q, C, h, w) maps of queries, as the encoder's output `map`, to (Q, P) query halves."""
-        (halves,) = self._query_half.run(["half"], {"map": maps})
-        return np.asarray(halves, dtype=np.float32)
+    def query_features(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(Q, C, h, w) maps of queries, the encoder's output `map`, to (Q, P) query features."""
+        (features,) = self._query.run([QUERY], {MAP: maps})
+        return np.asarray(features, dtype=np.float32)
 
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """One query's (P,) half against (M, P) candidates, the encoder's output `pair`: (M,) log-odds of a match."""
-        (logits,) = self._tail.run(["logits"], {"half": half[np.newaxis], "pair": pairs})
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """One query's (P,) features and (M, P) candidate features, the encoder's output `pair`, to (M,) log-odds of a match."""
+        (logits,) = self._tail.run([LOGITS], {QUERY: query[np.newaxis], CANDIDATES: candidates})
         return np.asarray(logits[:, 1] - logits[:, 0], dtype=np.float32)

@@ -1,48 +1,66 @@
-"""What writing any bundle takes: its card as JSON, and a finished folder put in its place. Free of torch."""
+"""Writing of any bundle: its card as JSON, and the move of a finished folder to its place."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
-from models.bundle.card import BundleCard
+from models.bundle.card import MatcherCard, ModelCard
 from models.bundle.errors import BundleError
 from models.bundle.files import CARD_FILE
 
 
-def write_card(part: Path, card: BundleCard) -> None:
+def write_card(part: Path, card: ModelCard) -> None:
     """Write `card.json` into a folder.
 
     Raises:
-        BundleError: it holds what JSON cannot.
+        BundleError: a value cannot be written as JSON.
     """
-    (part / CARD_FILE).write_text(as_json(card), encoding="utf-8")
+    document = card.model_dump(mode="json")
+    if card.matcher is not None:
+        document["matcher"].update(_learned(card.matcher))
+    (part / CARD_FILE).write_text(_dumps(document), encoding="utf-8")
 
 
-def as_json(card: BaseModel) -> str:
-    """A card, or a part of it, as JSON; raises `BundleError` where a value is not finite."""
-    try:
-        return json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    except ValueError as error:
-        raise BundleError(f"{CARD_FILE}: a value cannot be written as JSON: {error}") from None
+def check_json(facts: BaseModel) -> None:
+    """Return if all values can be written as JSON.
+
+    Raises:
+        BundleError: a value is not a finite number, or not a JSON value.
+    """
+    _dumps(facts.model_dump(mode="json"))
 
 
 def move_into_place(part: Path, folder: Path) -> None:
     """Sync a finished folder's files and give it its name.
 
     Raises:
-        BundleError: somebody else has made a folder of that name.
+        BundleError: a folder of that name exists.
     """
     for path in (*part.iterdir(), part):
         _sync(path)
     try:
         part.rename(folder)
     except OSError as error:
-        raise BundleError(f"{folder}: the finished bundle cannot be put there ({error.strerror})") from None
+        raise BundleError(f"{folder}: the finished bundle cannot be moved there ({error.strerror})") from None
     _sync(folder.parent)
+
+
+def _learned(matcher: MatcherCard) -> dict[str, Any]:
+    """Fusion and calibration with the fields that were learned, without defaults."""
+    parts = {"fusion": matcher.fusion, "calibration": matcher.calibration}
+    return {name: None if part is None else part.model_dump(mode="json", exclude_unset=True) for name, part in parts.items()}
+
+
+def _dumps(document: dict[str, Any]) -> str:
+    try:
+        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise BundleError(f"{CARD_FILE}: a value cannot be written as JSON: {error}") from None
 
 
 def _sync(path: Path) -> None:

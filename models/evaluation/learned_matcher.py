@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from models.bundle.card import MatcherFacts, Measurement
+from models.bundle.card import MatcherCard
+from models.bundle.trained_card import Measurement
 from models.evaluation.metrics.calibration import Platt
 from models.evaluation.metrics.rerank import FUSION, RerankReport
 
@@ -37,15 +38,13 @@ def measure_reranking(report: RerankReport, weight: float, asked: str = "") -> M
     return Measurement(protocol=f"{asked}the first {report.depth} places re-ranked with weight {weight:g}", values=values)
 
 
-def learned_platt(matcher: MatcherFacts) -> Platt | None:
+def learned_platt(matcher: MatcherCard) -> Platt | None:
     """The reverse of `describe_calibration`; None where a card has none."""
     learned = matcher.calibration
-    if not learned:
-        return None
-    return Platt(float(learned.get("scale", 1.0)), float(learned.get("offset", 0.0)), float(learned.get("slope", 0.0)))
+    return None if learned is None else Platt(learned.scale, learned.offset, learned.slope)
 
 
-def learned_fusion(matcher: MatcherFacts) -> tuple[float, int]:
+def learned_fusion(matcher: MatcherCard) -> tuple[float, int]:
     """The weight and the depth, the reverse of `describe_fusion`; the usual ones where a card has none."""
-    learned = matcher.fusion or {}
-    return float(learned.get("weight", UNLEARNED)), int(learned.get("depth", DEPTH))
+    learned = matcher.fusion
+    return (UNLEARNED, DEPTH) if learned is None else (learned.weight, learned.depth)

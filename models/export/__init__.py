@@ -1,1 +1,1 @@
-"""Trained networks to model bundles: ONNX graphs, int8, card and weights in one folder, and back."""
+"""Export of trained networks to model bundles: ONNX graphs, int8, card and weights in one folder, and back."""

@@ -1,12 +1,12 @@
 """Networks as ONNX graphs: the encoder, and the matcher in two pieces.
 
     encoder.onnx     tiles (N, B, S, S) float32 normalised -> embedding (N, D), L2-normalised; feature (N, F); with a matcher
-                     also pair (N, P) uint8, the stored candidate half, and map (N, C, h, w), what the query half is made of
+                     also pair (N, P) uint8, the candidate features, and map (N, C, h, w), the input of the query features
     query_half.onnx  map (N, C, h, w) -> half (N, P)
     tail.onnx        half (1, P), pair (M, P) uint8 -> logits (M, 2): no match, match
 
-float32 where nothing else is said; N and M are free. P = K h w: halves are flattened, as an index stores them. Every graph
-is compared with its network before anybody sees it.
+float32 unless noted; N and M are dynamic. P = K h w: query and candidate features are flattened. Every graph is compared with
+its network before it is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from models.backbones.encoder import Encoder
 from models.bundle.errors import BundleError
-from models.bundle.files import QUERY_HALF_FILE, TAIL_FILE
+from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
 from models.export.parity import check_parity
 from models.matcher.fast_tail import FastTail, fits
 from models.matcher.quantise import Quantisation, dequantise, quantise
@@ -34,7 +34,7 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class QuantisedMatcher:
-    """A split matcher, and how its candidate halves become bytes (`matcher.quantise.fit_quantisation`)."""
+    """A split matcher, and the quantisation of its candidate features to bytes (`matcher.quantise.fit_quantisation`)."""
 
     network: SplitMatcher
     stored: Quantisation
@@ -67,14 +67,14 @@ def export_encoder(
 
 
 def export_matcher(folder: Path, matcher: QuantisedMatcher) -> None:
-    """Write `query_half.onnx` and `tail.onnx`; the candidate half is in the encoder's graph.
+    """Write `query_half.onnx` and `tail.onnx`; the candidate features are computed by the encoder's graph.
 
     Raises:
         ParityError: graph and network differ by more than 1e-4.
     """
     network = matcher.network
     maps = _noise(EXAMPLES, *network.map_shape)
-    _export(folder / QUERY_HALF_FILE, _QueryHalfGraph(network), {"map": maps}, ["half"], free={"map": "N"})
+    _export(folder / QUERY_FEATURES_FILE, _QueryFeaturesGraph(network), {"map": maps}, ["half"], free={"map": "N"})
     generator = torch.Generator().manual_seed(_SEED)
     pairs = torch.randint(0, 256, (EXAMPLES, network.pair_dimension), dtype=torch.uint8, generator=generator)
     inputs = {"half": _noise(1, network.pair_dimension), "pair": pairs}
@@ -84,7 +84,7 @@ def export_matcher(folder: Path, matcher: QuantisedMatcher) -> None:
 
 
 class _EncoderGraph(nn.Module):
-    """What `encoder.onnx` computes."""
+    """The computation of `encoder.onnx`."""
 
     def __init__(self, encoder: Encoder, matcher: QuantisedMatcher | None) -> None:
         super().__init__()
@@ -100,8 +100,8 @@ class _EncoderGraph(nn.Module):
         return embedding, feature, pair, map_
 
 
-class _QueryHalfGraph(nn.Module):
-    """What `query_half.onnx` computes."""
+class _QueryFeaturesGraph(nn.Module):
+    """The computation of `query_half.onnx`."""
 
     def __init__(self, matcher: SplitMatcher) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class _QueryHalfGraph(nn.Module):
 
 
 class _TailGraph(nn.Module):
-    """What `tail.onnx` computes, whichever way."""
+    """The computation of `tail.onnx`, also for matchers without a fast tail."""
 
     def __init__(self, matcher: QuantisedMatcher) -> None:
         super().__init__()
@@ -133,8 +133,7 @@ def _export(
     free: Mapping[str, str],
     like: nn.Module | None = None,
 ) -> None:
-    """free: name of the first axis of those inputs that take any number of rows. like: what the graph is compared with, where
-    that is not the network it is made of."""
+    """free: name of the dynamic first axis, by input. like: the network that the graph is compared with, if not `network`."""
     network = copy.deepcopy(network).cpu().float().eval()
     shapes = {name: {0: torch.export.Dim(free[name])} if name in free else None for name in inputs}
     program = torch.onnx.export(
@@ -142,7 +141,7 @@ def _export(
         dynamo=True, external_data=False, verbose=False,
     )  # fmt: skip
     if program is None:
-        raise BundleError(f"{path.name}: torch.onnx.export made no graph")
+        raise BundleError(f"{path.name}: torch.onnx.export returned no graph")
     model = program.model_proto
     _forget_origin(model)
     onnx.checker.check_model(model, full_check=True)
@@ -153,7 +152,7 @@ def _export(
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
-    """Drop the source lines and stack traces that the exporter notes beside every node: paths of this machine."""
+    """Remove the source lines and stack traces that the exporter adds to every node: they contain local paths."""
     graph = model.graph
     model.ClearField("metadata_props")
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer, *model.functions):

@@ -1,4 +1,4 @@
-"""Whether ONNX Runtime computes from a graph what PyTorch computes from the network."""
+"""Parity: whether ONNX Runtime and PyTorch compute the same outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.bundle.errors import ParityError
-from models.bundle.runtime import open_session
+from models.bundle.sessions import open_session
 
 TOLERANCE = 1e-4
 
@@ -22,8 +22,8 @@ def check_parity(
 ) -> None:
     """Run both on the same inputs and compare every output.
 
-    network: in evaluation mode, on the CPU; its answers in the order of `outputs`. tolerance: of the largest difference, in
-    units of the output's largest value where that is above 1. uint8 outputs may differ by one: their rounding may tip over.
+    network: in evaluation mode, on the CPU; its outputs in the order of `outputs`. tolerance: of the largest difference,
+    relative to the output's largest value if that is above 1. uint8 outputs may differ by one, because of rounding.
 
     Raises:
         ParityError: they differ; the message names the output.
@@ -37,12 +37,14 @@ def check_parity(
     for name, array, tensor in zip(outputs, found, wanted, strict=True):
         reason = _difference(array, tensor.numpy(), tolerance)
         if reason is not None:
-            raise ParityError(f"{path.name}: {name!r} {reason}; the exporter translated the network wrongly, do not use it")
+            raise ParityError(
+                f"{path.name}: {name!r} {reason}; the exporter did not convert the network correctly; do not use the graph"
+            )
 
 
 def _difference(found: NDArray[Any], wanted: NDArray[Any], tolerance: float) -> str | None:
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
-        return f"came out as {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}"
+        return f"is {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}"
     if not (np.isfinite(found).all() and np.isfinite(wanted).all()):
         return "is not finite"
     largest = float(np.abs(found.astype(np.float64) - wanted.astype(np.float64)).max())

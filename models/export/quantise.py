@@ -1,4 +1,4 @@
-"""The encoder in int8, for the CPU: static, QDQ, per channel, and measured before it is believed."""
+"""The encoder in int8, for the CPU: static quantisation, QDQ, per channel; its accuracy loss is measured."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from numpy.typing import ArrayLike, NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.bundle.card import Int8Report, Normalisation
+from models.bundle.card import Normalisation
 from models.bundle.errors import AccuracyError, BundleError
 from models.bundle.runtime import OnnxEncoder, normalised
+from models.bundle.trained_card import Int8Report
 from models.evaluation.metrics.retrieval import retrieval_metrics
 
 CALIBRATION_TILES = 256
 MAX_LOSS = 0.3
-"""Points of mAP that int8 may cost."""
+"""Points of mAP that int8 may lose."""
 _CALIBRATION_BATCH = 8
-# The convolutions, and what lies between them so that a trunk stays in int8. Head, norms and masks cost next to nothing.
+# The convolutions, and the operators between them so that a trunk stays in int8. Head, norms and masks take hardly any time.
 _OPERATORS = ["Conv", "Relu", "Add", "MaxPool", "AveragePool", "Concat"]
 
 Score = Callable[[OnnxEncoder], float]
-"""How well an encoder does, in points (0..100). It may ask for any output, so it may score re-ranked lists as well."""
+"""The quality of an encoder, in points (0..100). It may read any output, so it may also score re-ranked lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """How to make an int8 encoder, and what it may cost.
+    """How to quantise an encoder to int8, and the accuracy that it may lose.
 
     tiles: (N, S, S, B) uint8 of training imagery, 256 of all kinds are enough; the ranges of all maps are measured on them.
-    score: on imagery that is not among them. max_loss: points that it may fall. reduce_range: 7-bit weights, for processors
+    score: measured on other imagery. max_loss: points that it may fall. reduce_range: 7-bit weights, for processors
     without VNNI (most before 2019), whose 16-bit sums can overflow.
     """
 
@@ -73,18 +74,18 @@ def retrieval_score(
 
 
 def quantise_encoder(source: Path, target: Path, normalisation: Normalisation, int8: Int8) -> Int8Report:
-    """Write the int8 graph of the float `encoder.onnx` at `source` to `target`; they must be two files.
+    """Write the int8 graph of the float32 `encoder.onnx` at `source` to `target`, another file; returns the measured loss.
 
-    What is behind the map (head, norm, candidate half) stays float32. The report says what it cost.
+    The layers after the map (head, norm, candidate features) stay float32.
 
     Raises:
-        BundleError: no calibration tiles, or tiles of another shape. AccuracyError: it costs more than `int8.max_loss`.
+        BundleError: no calibration tiles, or tiles of another shape. AccuracyError: it loses more than `int8.max_loss`.
     """
     _check_tiles(source, int8.tiles)
     _quantise(source, target, normalisation, int8)
     scale = (normalisation.mean, normalisation.std)
     before, after = (float(int8.score(OnnxEncoder(path, *scale, threads=torch.get_num_threads()))) for path in (source, target))
-    if not before - after <= int8.max_loss:  # written so that a score that is no number is refused, too
+    if not before - after <= int8.max_loss:  # written so that NaN is refused too
         raise AccuracyError(
             f"int8 costs {before - after:.2f} points ({before:.2f} to {after:.2f}), more than {int8.max_loss:.2f}; "
             "calibrate on more and other tiles, or write the bundle in float32"
@@ -97,7 +98,7 @@ def quantise_encoder(source: Path, target: Path, normalisation: Normalisation, i
 def _quantise(source: Path, target: Path, normalisation: Normalisation, int8: Int8) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch, "prepared.onnx")
-        # Symbolic shape inference does not know the exporter's operators; ONNX's own is enough for static maps.
+        # Symbolic shape inference does not support the exporter's operators; that of ONNX is enough for static maps.
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
@@ -105,7 +106,7 @@ def _quantise(source: Path, target: Path, normalisation: Normalisation, int8: In
             _Tiles(int8.tiles, normalisation),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_OPERATORS,
-            nodes_to_exclude=_behind_the_map(onnx.load(prepared)),
+            nodes_to_exclude=_after_map(onnx.load(prepared)),
             per_channel=True,
             reduce_range=int8.reduce_range,
             activation_type=QuantType.QUInt8,
@@ -122,8 +123,8 @@ def _check_tiles(source: Path, tiles: NDArray[np.uint8]) -> None:
         )
 
 
-def _behind_the_map(model: onnx.ModelProto) -> list[str]:
-    """Names of all nodes that the output `map` leads to; nodes are in topological order."""
+def _after_map(model: onnx.ModelProto) -> list[str]:
+    """Names of all nodes that depend on the output `map`; nodes are in topological order."""
     reached, names = {"map"}, []
     for node in model.graph.node:
         if reached.intersection(node.input):

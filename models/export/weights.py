@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from models.backbones.encoder import Encoder
 from models.backbones.registry import build_encoder
 from models.backbones.weights import WeightsError, read_state
-from models.bundle.card import EncoderFacts, MatcherFacts
 from models.bundle.errors import BundleError
+from models.bundle.trained_card import EncoderFacts, TrainedMatcher
 from models.matcher.split import SplitMatcher
 
 Precision = Literal["float32", "float16"]
@@ -24,7 +24,7 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 def at_precision(network: NetworkT, precision: Precision) -> NetworkT:
     """A copy on the CPU, in evaluation mode and float32, whose values the precision can hold exactly.
 
-    float16 rounds what has two axes or more: convolutions and matrices, which is nearly all. Norms and biases stay.
+    float16 rounds tensors of two or more axes: convolutions and matrices, nearly all weights. Norms and biases stay float32.
 
     Raises:
         BundleError: a weight is not finite, or too large for float16.
@@ -40,7 +40,7 @@ def at_precision(network: NetworkT, precision: Precision) -> NetworkT:
 
 
 def save_weights(path: Path, encoder: Encoder, matcher: SplitMatcher | None, precision: Precision) -> None:
-    """Write what `at_precision` gave."""
+    """Write networks that `at_precision` returned."""
     networks = {"encoder": encoder} if matcher is None else {"encoder": encoder, "matcher": matcher}
     tensors = {}
     for prefix, network in networks.items():
@@ -49,16 +49,16 @@ def save_weights(path: Path, encoder: Encoder, matcher: SplitMatcher | None, pre
             # Copies: safetensors refuses views and tensors that share memory.
             tensors[f"{prefix}.{name}"] = kept.detach().clone(memory_format=torch.contiguous_format)
     save_file(tensors, path)
-    path.chmod(0o644)  # the library makes it private, but a bundle may serve others than who wrote it
+    path.chmod(0o644)  # safetensors makes it private, but other users may serve the bundle
 
 
 def load_encoder(path: Path, facts: EncoderFacts, *, bands: int, dimension: int) -> Encoder:
     """The encoder of a weights file, float32, in evaluation mode.
 
     Raises:
-        BundleError: no such network, or the weights are not of it.
+        BundleError: there is no such network, or the weights are those of another one.
     """
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are overwritten at once
+    with torch.random.fork_rng(devices=[]):  # the random initial weights are overwritten
         try:
             encoder = build_encoder(facts.name, bands=bands, dimension=dimension, width=facts.width, latent=facts.latent)
         except ValueError as error:
@@ -66,11 +66,11 @@ def load_encoder(path: Path, facts: EncoderFacts, *, bands: int, dimension: int)
     return _fill(encoder, path, "encoder.")
 
 
-def load_matcher(path: Path, facts: MatcherFacts) -> SplitMatcher:
+def load_matcher(path: Path, facts: TrainedMatcher) -> SplitMatcher:
     """The matcher of a weights file, float32, in evaluation mode.
 
     Raises:
-        BundleError: the weights are not of it.
+        BundleError: the weights are those of another network.
     """
     with torch.random.fork_rng(devices=[]):
         matcher = SplitMatcher(facts.map_shape, hidden=facts.hidden, block=facts.block, head=facts.head)

@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from models.backbones.encoder import Encoder
-from models.bundle.card import BundleCard, Facts, Int8Report, MatcherFacts, Stored, describe_data
 from models.bundle.code_version import code_version
 from models.bundle.errors import BundleError
 from models.bundle.files import ENCODER_FILE, WEIGHTS_FILE
 from models.bundle.runtime import normalised
-from models.bundle.verify import read_card, sha256
-from models.bundle.writing import as_json, move_into_place, write_card
+from models.bundle.trained_card import Facts, Int8Report, Stored, TrainedCard, TrainedMatcher, describe_data
+from models.bundle.verify import read_trained_card, sha256
+from models.bundle.writing import check_json, move_into_place, write_card
 from models.export.onnx_graphs import EXAMPLES, QuantisedMatcher, export_encoder, export_matcher
 from models.export.quantise import Int8, quantise_encoder
 from models.export.weights import Precision, at_precision, load_encoder, load_matcher, save_weights
@@ -34,9 +34,9 @@ _FLOAT_FILE = "encoder.float32.onnx"
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A matcher as a bundle takes it.
+    """A matcher to write into a bundle.
 
-    stored: how candidate halves become bytes. calibration, fusion: plain values for the card, None where nothing was learned.
+    stored: quantisation of the candidate features to bytes. calibration, fusion: fields of the card, None if not learned.
     """
 
     network: SplitMatcher
@@ -47,9 +47,9 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle read back: both networks in float32 and evaluation mode, on the CPU."""
+    """The networks of a bundle, in float32 and evaluation mode, on the CPU."""
 
-    card: BundleCard
+    card: TrainedCard
     encoder: Encoder
     matcher: Matcher | None
 
@@ -62,18 +62,18 @@ def write_bundle(
     matcher: Matcher | None = None,
     int8: Int8 | None = None,
     weights: Precision = "float32",
-) -> BundleCard:
+) -> TrainedCard:
     """Write a bundle to `folder`, which must not exist and is named after `facts.id`; returns its card.
 
-    The networks are copied, not changed. Everything is written beside the folder first and moved there once it was checked,
-    so that a folder of that name is a whole bundle.
+    The networks are copied, not changed. Everything is written next to the folder first and moved there after it was checked,
+    so that a folder of that name is always a complete bundle.
 
-    int8: makes the encoder's graph int8, if that costs little enough. weights: of the file; "float16" halves it. The graphs
-    are made of the weights as they are in the file, and the int8 loss is measured against those.
+    int8: quantises the encoder's graph, within the allowed loss. weights: precision of the file. The graphs are exported
+    from the weights as they are in the file, and the int8 loss is measured against these.
 
     Raises:
-        BundleError: the folder exists or has another name, or facts and networks do not fit together.
-        ParityError: a graph and its network differ by more than 1e-4. AccuracyError: int8 costs too much.
+        BundleError: the folder exists or has another name, or facts and networks contradict each other.
+        ParityError: a graph and its network differ by more than 1e-4. AccuracyError: int8 loses too much.
     """
     if folder.name != facts.id:
         raise BundleError(f"{folder}: a bundle's folder is named after its model; call it {facts.id!r}")
@@ -82,13 +82,13 @@ def write_bundle(
     if encoder.bands != len(facts.bands):
         raise BundleError(f"the encoder takes {encoder.bands} bands, but {', '.join(facts.bands)} are named")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # A name that begins with a dot is no model's: nobody takes the half-written folder for a bundle.
+    # A model's id never begins with a dot, so the incomplete folder is not taken for a bundle.
     scratch = Path(tempfile.mkdtemp(prefix=f".{facts.id}.", dir=folder.parent))
     try:
         part = scratch / facts.id
         part.mkdir()
         card = _write(part, encoder, facts, matcher, int8, weights)
-        read_card(part)
+        read_trained_card(part)
         move_into_place(part, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -99,22 +99,23 @@ def read_bundle(folder: Path) -> Bundle:
     """A bundle's card and networks, all files checked.
 
     Raises:
-        BundleError: it is none, or its weights are not of the networks that the card describes.
+        BundleError: it is not valid, was not written by training, or its weights do not match the networks of its card.
     """
-    card = read_card(folder)
+    card = read_trained_card(folder)
     path = folder / WEIGHTS_FILE
     encoder = load_encoder(path, card.encoder, bands=len(card.bands), dimension=card.dimension)
     if card.matcher is None:
         return Bundle(card, encoder, None)
     stored = Quantisation(card.matcher.stored.low, card.matcher.stored.scale)
-    matcher = Matcher(load_matcher(path, card.matcher), stored, card.matcher.calibration, card.matcher.fusion)
+    learned = card.matcher.model_dump(include={"calibration", "fusion"}, exclude_unset=True)
+    matcher = Matcher(load_matcher(path, card.matcher), stored, learned.get("calibration"), learned.get("fusion"))
     return Bundle(card, encoder, matcher)
 
 
 def _write(
     part: Path, encoder: Encoder, facts: Facts, matcher: Matcher | None, int8: Int8 | None, weights: Precision
-) -> BundleCard:
-    as_json(facts)  # what cannot be written is said before the graphs are made, which takes long
+) -> TrainedCard:
+    check_json(facts)  # before the graphs are exported, which takes long
     encoder = at_precision(encoder, weights)
     network = None if matcher is None else at_precision(matcher.network, weights)
     matcher_facts = None if matcher is None else _matcher_facts(matcher)
@@ -127,7 +128,7 @@ def _write(
     report = _write_encoder(part, encoder, facts, quantised, int8)
     if quantised is not None:
         export_matcher(part, quantised)
-    card = BundleCard(
+    card = TrainedCard(
         **dict(facts),
         dimension=encoder.dimension,
         feature_dimension=encoder.feature_dimension,
@@ -158,16 +159,16 @@ def _write_encoder(
 
 
 def _examples(tiles: NDArray[np.uint8], facts: Facts) -> Tensor | None:
-    """A few real tiles to compare graph and network on; None where they do not fit, which is said when they calibrate."""
+    """A few real tiles to compare graph and network on; None if their shape is wrong, which calibration reports."""
     if tiles.ndim != 4 or tiles.shape[1:] != (facts.input_size, facts.input_size, len(facts.bands)) or len(tiles) < 2:
         return None
     return torch.from_numpy(normalised(tiles[:EXAMPLES], facts.normalisation.mean, facts.normalisation.std))
 
 
-def _matcher_facts(matcher: Matcher) -> MatcherFacts:
+def _matcher_facts(matcher: Matcher) -> TrainedMatcher:
     network = matcher.network
     try:
-        facts = MatcherFacts(
+        facts = TrainedMatcher(
             block=network.block,
             hidden=network.hidden,
             head=network.head,
@@ -179,5 +180,5 @@ def _matcher_facts(matcher: Matcher) -> MatcherFacts:
         )
     except ValidationError as error:
         raise BundleError(f"matcher: {error.errors()[0]['msg']}") from None
-    as_json(facts)
+    check_json(facts)
     return facts

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.trained_card import training_record
 from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.report.pictures import PixelsOf
 from models.evaluation.report.projection import embedding_map
@@ -99,7 +100,7 @@ def _write(inputs: Inputs, asked: Asked, evaluation: Evaluation, value: RerankVa
 def _details(inputs: Inputs, asked: Asked) -> dict[str, str]:
     card, labelled = inputs.card, int(inputs.is_labelled.sum())
     details = {
-        "model": f"{card.id}, version {card.version}, {card.precision}",
+        "model": f"{card.id}, version {card.version}, {training_record(card).precision}",
         "trained on": card.training_data,
         "collection": f"{inputs.manifest.collection}: {len(inputs.labels):,} tiles, {labelled:,} with labels",
         "labels": ", ".join(f"{name} ({count:,})" for name, count in inputs.name_counts(asked.rows).items()),

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from models.bundle.card import BundleCard
+from models.bundle.card import ModelCard
+from models.bundle.manifest import MANIFEST, Manifest
 from models.bundle.verify import read_card
 from models.evaluation.metrics.relevance import LabelSets
 from models.heads.errors import HeadError
-
-MANIFEST = "manifest.json"
-
-
-class Manifest(BaseModel):
-    """What is asked for. bundle: folder of the model that the arrays are of. classes: names of the label columns.
-
-    id, title: of the model to make. collection: whose tiles these are. recipe: changes to the usual one.
-    """
-
-    model_config = ConfigDict(extra="ignore")
-
-    bundle: Path
-    classes: tuple[str, ...]
-    id: str = ""
-    title: str = ""
-    collection: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
-    recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +39,7 @@ class Inputs:
 
     folder: Path
     manifest: Manifest
-    card: BundleCard
+    card: ModelCard
     labels: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     embeddings: NDArray[np.float32]
@@ -105,7 +87,7 @@ def read_inputs(folder: Path) -> Inputs:
     )
 
 
-def _read_matcher(folder: Path, card: BundleCard, count: int) -> PairInputs | None:
+def _read_matcher(folder: Path, card: ModelCard, count: int) -> PairInputs | None:
     if card.matcher is None or not (folder / "rows.npy").exists():
         return None
     rows = _load(folder / "rows.npy", np.int64, (None,))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import TrainingSet
+from models.bundle.trained_card import TrainingSet
 from models.heads.config import HeadRecipe
 from models.heads.cross_fit import CrossFit, cross_fit
 from models.heads.errors import HeadError
@@ -68,12 +68,13 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     pixels = None if inputs.matcher is None else np.asarray(inputs.matcher.pixels[:3])
     facts = _facts(inputs, training, learned, measured)
     card = write_head_bundle(folder / OUT, inputs.manifest.bundle, head, facts, pixels)
+    matcher = {} if card.matcher is None else card.matcher.model_dump(include={"fusion", "calibration"})
     return {
         "model": card.id,
         "base": inputs.card.id,
         "metrics": None if measured is None else measured.to_dict(),
-        "fusion": None if card.matcher is None else card.matcher.fusion,
-        "calibration": None if card.matcher is None else card.matcher.calibration,
+        "fusion": matcher.get("fusion"),
+        "calibration": matcher.get("calibration"),
         **training,
     }
 

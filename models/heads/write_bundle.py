@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors.numpy import load_file, save_file
 
-from models.bundle.card import BundleCard, MatcherFacts, Measurement, TrainingSet, describe_data
+from models.bundle.card import MatcherCard, ModelCard, first_problem
 from models.bundle.code_version import code_version
 from models.bundle.errors import BundleError, ParityError
 from models.bundle.files import ENCODER_FILE, HEAD_FILE, WEIGHTS_FILE
 from models.bundle.runtime import OnnxEncoder
+from models.bundle.trained_card import Measurement, TrainedCard, TrainingSet, describe_data, training_record
 from models.bundle.verify import read_card, sha256
 from models.bundle.writing import move_into_place, write_card
 from models.heads.graph import EMBEDDING, FEATURE, head_of, with_head
@@ -58,22 +59,21 @@ def read_head(bundle: Path) -> Head:
     return head_of(onnx.load(bundle / ENCODER_FILE))
 
 
-def encoder_digest(card: BundleCard) -> str:
+def encoder_digest(card: ModelCard) -> str:
     """What says whether two bundles make the same feature of a tile: the same for a bundle and all heads trained on it."""
     return card.encoder_digest or card.files[ENCODER_FILE]
 
 
-def learned_matcher(
-    base: MatcherFacts, fusion: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None
-) -> MatcherFacts:
+def learned_matcher(base: MatcherCard, fusion: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None) -> MatcherCard:
     """The base's matcher with what was learned anew; None leaves the base's own."""
     learned = {"fusion": fusion, "calibration": calibration}
-    return base.model_copy(update={name: dict(value) for name, value in learned.items() if value is not None})
+    changes = {name: dict(value) for name, value in learned.items() if value is not None}
+    return MatcherCard.model_validate({**base.model_dump(exclude_unset=True), **changes})
 
 
 def write_head_bundle(
     parent: Path, base: Path, head: Head, facts: HeadFacts, examples: NDArray[np.uint8] | None = None
-) -> BundleCard:
+) -> ModelCard:
     """Write the bundle `facts.id` into the folder `parent`, all of it or nothing; returns its card.
 
     base: folder of the bundle that the head was trained on. examples: (N, S, S, B) uint8 tiles to compare graph and head on,
@@ -95,7 +95,8 @@ def write_head_bundle(
         for name in sorted({*card.files} - {ENCODER_FILE, WEIGHTS_FILE, HEAD_FILE}):
             shutil.copyfile(base / name, part / name)
         _write_graph(base / ENCODER_FILE, part / ENCODER_FILE, head)
-        _write_weights(base / WEIGHTS_FILE, part / WEIGHTS_FILE, head)
+        if WEIGHTS_FILE in card.files:
+            _write_weights(base / WEIGHTS_FILE, part / WEIGHTS_FILE, head)
         head.save(part / HEAD_FILE)
         _check_parity(part / ENCODER_FILE, card, head, examples)
         changed = _card(part, card, facts)
@@ -119,37 +120,40 @@ def _write_weights(source: Path, target: Path, head: Head) -> None:
     target.chmod(0o644)  # the library makes it private, but a bundle may serve others than who wrote it
 
 
-def _check_parity(path: Path, card: BundleCard, head: Head, examples: NDArray[np.uint8] | None) -> None:
+def _check_parity(path: Path, card: ModelCard, head: Head, examples: NDArray[np.uint8] | None) -> None:
     shape = (_EXAMPLES, card.input_size, card.input_size, len(card.bands))
     if examples is None or len(examples) == 0:
         examples = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    found = OnnxEncoder(path, card.normalisation.mean, card.normalisation.std, threads=1)(
-        examples[:_EXAMPLES], (EMBEDDING, FEATURE)
-    )
+    found = OnnxEncoder(path, card.scaling.mean, card.scaling.std, threads=1)(examples[:_EXAMPLES], (EMBEDDING, FEATURE))
     largest = float(np.abs(found[EMBEDDING] - head.project(found[FEATURE])).max())
     if not largest <= TOLERANCE:
         raise ParityError(f"{path.name}: {EMBEDDING!r} differs from the head's by {largest:.2g}, more than {TOLERANCE:.2g}")
 
 
-def _card(part: Path, base: BundleCard, facts: HeadFacts) -> BundleCard:
-    sets = (*(each for each in base.training_sets if each.name != facts.labels_from.name), facts.labels_from)
+def _card(part: Path, base: ModelCard, facts: HeadFacts) -> ModelCard:
+    """The base's card with what changed; all that training records, if the base has weights, which only training writes."""
+    sets = (*(each for each in training_record(base).training_sets if each.name != facts.labels_from.name), facts.labels_from)
     changes = {
         "id": facts.id,
         "title": facts.title,
         "description": facts.description,
-        "training_sets": sets,
+        "training_sets": [each.model_dump() for each in sets],
         "training_data": describe_data(sets),
-        "metrics": dict(facts.metrics),
+        "metrics": {name: each.model_dump() for name, each in facts.metrics.items()},
         "code_version": code_version(),
-        "matcher": None if base.matcher is None else learned_matcher(base.matcher, facts.fusion, facts.calibration),
+        "matcher": None if base.matcher is None else _matcher_fields(base.matcher, facts),
         "base": base.id,
         "head": dict(facts.training),
         "encoder_digest": encoder_digest(base),
         "pair_digest": base.pair_digest or (base.files[ENCODER_FILE] if base.matcher is not None else None),
         "files": {path.name: sha256(path) for path in sorted(part.iterdir())},
     }
+    kind = TrainedCard if WEIGHTS_FILE in base.files else ModelCard
     try:
-        return BundleCard(**{**dict(base), **changes})
+        return kind.model_validate({**base.model_dump(exclude_unset=True), **changes})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"the new card's {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BundleError(f"the new card's {first_problem(error)}") from None
+
+
+def _matcher_fields(base: MatcherCard, facts: HeadFacts) -> dict[str, Any]:
+    return learned_matcher(base, facts.fusion, facts.calibration).model_dump(exclude_unset=True)

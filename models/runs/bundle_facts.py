@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.bundle.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.bundle.card import Normalisation
+from models.bundle.trained_card import EncoderFacts, Facts, Measurement, TrainingSet
 from models.runs.inputs.training_data import TrainingData
 from models.runs.program import UsageError
 from models.training.recipes.recipe import Recipe
-from models.training.tasks.metric_learning import encoder_name
 
 BAND_NAMES = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
 UNSTATED = "not stated"
@@ -73,7 +73,7 @@ def make_facts(
 
 def encoder_facts(recipe: Recipe) -> EncoderFacts:
     """How the encoder of a recipe is built again."""
-    return EncoderFacts(name=encoder_name(recipe), width=recipe.width, latent=recipe.code)
+    return EncoderFacts(name=recipe.backbone, width=recipe.width, latent=recipe.code)
 
 
 def _training_sets(naming: Naming, data: TrainingData, base: Facts | None) -> tuple[TrainingSet, ...]:

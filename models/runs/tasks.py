@@ -12,7 +12,7 @@ from PIL import Image
 
 from models.backbones.autoencoder import Autoencoder, ResAE, ResDyadAE
 from models.backbones.weights import load_weights
-from models.bundle.card import EncoderFacts, Measurement
+from models.bundle.trained_card import EncoderFacts, Measurement
 from models.data.statistics import band_statistics
 from models.export.write_bundle import Bundle, Matcher
 from models.matcher.split import SplitMatcher

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.card import BundleCard
 from models.bundle.errors import AccuracyError, BundleError
 from models.bundle.files import CARD_FILE
+from models.bundle.trained_card import TrainedCard
 from models.evaluation.report.pictures import encode_jpeg
 from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
 from models.export.write_bundle import Bundle, read_bundle, write_bundle
@@ -57,7 +57,7 @@ class RunSettings:
     listeners: tuple[Callback, ...] = ()
 
 
-def run_training(settings: RunSettings, progress: Progress, process: Process) -> BundleCard | None:
+def run_training(settings: RunSettings, progress: Progress, process: Process) -> TrainedCard | None:
     """Train, measure, write the bundle; returns its card, None in all processes but the first.
 
     Raises:
@@ -116,7 +116,7 @@ def _announce(recipe: Recipe, data: TrainingData, start: Bundle | None, progress
 
 def _write(
     settings: RunSettings, recipe: Recipe, data: TrainingData, made: Made, start: Bundle | None, progress: Progress
-) -> BundleCard:
+) -> TrainedCard:
     trained = made.trained
     metrics = {**measure_test(data, trained, progress), **made.metrics}
     mean, std = (tuple(map(float, each.flatten())) for each in (trained.preparation.mean, trained.preparation.std))

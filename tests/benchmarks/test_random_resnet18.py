@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.bundles import check_bundle
+from app.inference.onnx import OnnxInference
 from benchmarks.random_resnet18 import DIMENSION, build
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from app.cluster.inference.micro_batches import Answer
 from app.cluster.inference.remote_inference import RemoteQueries
-from app.domain.cards import ModelCard
 from app.errors import ModelMismatch, Unavailable
 from app.inference.handcrafted import hog, lbp
 from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
+from models.bundle.card import ModelCard
 from tests.conftest import HAS_TORCH
 from tests.support.bundles import tiny_graph, write_bundle, write_matching_bundle
 
@@ -76,37 +76,37 @@ def test_what_is_made_is_what_the_card_promises(model: Inference) -> None:
             assert found.dtype == dtype
 
 
-def test_examine_is_embed_with_the_query_halves(model: Inference) -> None:
+def test_examine_is_embed_with_the_query_features(model: Inference) -> None:
     batch = tiles(model, 3)
-    made, halves = model.examine(batch)
+    made, query_features = model.examine(batch)
     plain = model.embed(batch)
     np.testing.assert_array_equal(made.embedding, plain.embedding)
     np.testing.assert_array_equal(made.pair, plain.pair)
-    assert (halves is None) == (model.card.matcher is None)
-    if halves is not None:
-        assert halves.shape == (3, model.card.pair_dimension)
-        assert halves.dtype == np.float32
+    assert (query_features is None) == (model.card.matcher is None)
+    if query_features is not None:
+        assert query_features.shape == (3, model.card.pair_dimension)
+        assert query_features.dtype == np.float32
         alone = model.examine(batch[1:2])[1]
         assert alone is not None
-        np.testing.assert_allclose(alone, halves[1:2], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(alone, query_features[1:2], rtol=1e-4, atol=1e-4)
 
 
 def test_log_odds_are_finite_and_one_a_candidate(model: Inference) -> None:
-    made, halves = model.examine(tiles(model, 5))
-    if halves is None or made.pair is None:
+    made, query_features = model.examine(tiles(model, 5))
+    if query_features is None or made.pair is None:
         with pytest.raises(ModelMismatch, match="no matcher"):
             model.log_odds(np.zeros(8, np.float32), np.zeros((1, 8), np.uint8))
         return
-    found = model.log_odds(halves[0], made.pair)
+    found = model.log_odds(query_features[0], made.pair)
     assert found.shape == (5,)
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
-    np.testing.assert_allclose(model.log_odds(halves[0], made.pair[2:3]), found[2:3], atol=1e-4)
-    assert model.log_odds(halves[0], made.pair[:0]).shape == (0,)
+    np.testing.assert_allclose(model.log_odds(query_features[0], made.pair[2:3]), found[2:3], atol=1e-4)
+    assert model.log_odds(query_features[0], made.pair[:0]).shape == (0,)
     with pytest.raises(ModelMismatch):
-        model.log_odds(halves[0][1:], made.pair)
+        model.log_odds(query_features[0][1:], made.pair)
     with pytest.raises(ModelMismatch):
-        model.log_odds(halves[0], made.pair[:, 1:])
+        model.log_odds(query_features[0], made.pair[:, 1:])
 
 
 def test_other_tiles_are_refused(model: Inference) -> None:

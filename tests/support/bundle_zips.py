@@ -107,6 +107,6 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "encrypted": (encrypted, "without a password"),
     "damaged": (damaged, "damaged within the zip|has sha256"),
     "cut short": (cut_short, "cut short"),
-    "no zip": (no_zip, "it is no zip"),
+    "no zip": (no_zip, "the file is not a zip"),
 }
 """How to make a zip of a bundle that must be refused, and what the refusal says."""

@@ -35,7 +35,7 @@ class Pixels(Protocol):
 
 def encode(bundle: Path, pixels: NDArray[np.uint8], threads: int = 1) -> Encoded:
     """By a bundle that has a matcher. pixels: (N, S, S, B)."""
-    scale = read_card(bundle).normalisation
+    scale = read_card(bundle).scaling
     encoder = OnnxEncoder(bundle / "encoder.onnx", scale.mean, scale.std, threads=threads)
     parts = [encoder(pixels[start : start + 128], ("feature", "embedding", "pair")) for start in range(0, len(pixels), 128)]
     features, embeddings, pairs = (np.concatenate([each[name] for each in parts]) for name in ("feature", "embedding", "pair"))

@@ -57,7 +57,7 @@ def test_every_tile_is_embedded_as_by_onnx(bundle: Path, device: str) -> None:
 
 
 @pytest.mark.parametrize("device", devices())
-def test_halves_are_those_of_the_float32_networks(device: str, blocky_tiles: NDArray[np.uint8]) -> None:
+def test_pair_features_are_those_of_the_float32_networks(device: str, blocky_tiles: NDArray[np.uint8]) -> None:
     bundle, model = read_networks(SHIPPED), TorchInference(SHIPPED, torch.device(device))
     assert bundle.matcher is not None
     with torch.inference_mode():
@@ -66,21 +66,21 @@ def test_halves_are_those_of_the_float32_networks(device: str, blocky_tiles: NDA
         network = bundle.matcher.network
         pairs = quantise(network.candidate_half(map_), bundle.matcher.stored).flatten(1).numpy()
         wanted = network.query_half(map_).flatten(1).numpy()
-    made, halves = model.examine(blocky_tiles)
+    made, query_features = model.examine(blocky_tiles)
     assert made.pair is not None
-    assert halves is not None
+    assert query_features is not None
     assert np.abs(made.pair.astype(int) - pairs).max() <= 2, "bytes of 255 steps"
-    np.testing.assert_allclose(halves, wanted, atol=0.02 * float(np.abs(wanted).max()))
+    np.testing.assert_allclose(query_features, wanted, atol=0.02 * float(np.abs(wanted).max()))
 
 
 @pytest.mark.parametrize("device", devices())
-def test_the_matcher_says_of_the_same_halves_what_the_graph_says(device: str, blocky_tiles: NDArray[np.uint8]) -> None:
+def test_log_odds_of_the_same_features_are_those_of_the_graph(device: str, blocky_tiles: NDArray[np.uint8]) -> None:
     graph = OnnxInference(SHIPPED, threads=1)
-    made, halves = graph.examine(blocky_tiles)
+    made, query_features = graph.examine(blocky_tiles)
     assert made.pair is not None
-    assert halves is not None
-    found = TorchInference(SHIPPED, torch.device(device)).log_odds(halves[0], made.pair)
-    np.testing.assert_allclose(found, graph.log_odds(halves[0], made.pair), atol=1e-3)
+    assert query_features is not None
+    found = TorchInference(SHIPPED, torch.device(device)).log_odds(query_features[0], made.pair)
+    np.testing.assert_allclose(found, graph.log_odds(query_features[0], made.pair), atol=1e-3)
 
 
 def test_real_tiles_are_embedded_as_by_the_shipped_int8_graph(data_dir: Path) -> None:

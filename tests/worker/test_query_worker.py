@@ -51,4 +51,4 @@ def test_queries_are_answered_by_a_worker_together_and_here_once_it_is_gone(
         gone = RemoteQueries(sender, deadline=0.2, rest=1000).open(SHIPPED, 1)
         np.testing.assert_array_equal(gone.embed(tiles[:1]).embedding, local.embed(tiles[:1]).embedding)
         assert sum(sender.answered) == 16
-        assert "queries are answered here" in caplog.text
+        assert "queries are embedded in this process" in caplog.text

@@ -6,8 +6,9 @@ from pydantic import BaseModel
 
 from app.api.documents.resources import JSON, Document
 from app.api.documents.schemas import Link
-from app.domain.cards import ModelCard, Origin
+from app.domain.models import Origin
 from app.services.catalogue.models import Import, ModelInfo
+from models.bundle.card import ModelCard
 
 ZIP = "application/zip"
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.cards import MAX_DEPTH
 from app.domain.collections import MAX_TILE, MIN_TILE, BandList, Keyword, Scaling
 from app.domain.geometry import GeoJSON
 from app.domain.ids import COLLECTION_ID
 from app.domain.jobs import JobStatus
 from app.domain.metadata import Labels
 from app.domain.search import DEFAULT_LIMIT
+from models.bundle.card import MAX_DEPTH
 
 
 class In(BaseModel):

@@ -13,7 +13,7 @@ from app.cli.client.backend import Document
 from app.cli.client.connect import open_backend
 from app.cli.options import Target
 from app.cli.output import notice, print_json, print_table
-from app.domain.cards import MAX_DEPTH
+from models.bundle.card import MAX_DEPTH
 
 
 def search(

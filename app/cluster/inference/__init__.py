@@ -1,1 +1,1 @@
-"""Queries that are embedded by workers: how they get there and how answers come back."""
+"""Queries that workers embed: batching, transport to a worker and back, and the local fallback."""

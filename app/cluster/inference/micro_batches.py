@@ -1,4 +1,4 @@
-"""What several threads ask at the same time, gathered into few batches."""
+"""Collects queries of several threads into few batches."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
 from app.domain.origin import Origin, coming_from, origin
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
+from models.bundle.card import ModelCard
 
 MAX_TILES = 32
 FLIGHTS = 2
 
 Answer = tuple[Embeddings, NDArray[np.float32] | None]
-"""What `Inference.examine` gives."""
+"""The result of `Inference.examine`."""
 Send = Callable[[ModelCard, NDArray[np.uint8], float], Answer]
-"""Has a batch of (N, S, S, B) uint8 tiles examined by a model within so many seconds; raises `Unavailable` where nobody did."""
+"""Examines (N, S, S, B) uint8 tiles with a model within a number of seconds; raises `Unavailable` after that."""
 
 
 @dataclass(slots=True)
 class _Question:
-    """deadline: of the monotonic clock. origin: of the request that asks."""
+    """deadline: by the monotonic clock. origin: of the request."""
 
     card: ModelCard
     tiles: NDArray[np.uint8]
@@ -38,15 +38,15 @@ class _Question:
     answer: Future[Answer] = field(default_factory=Future)
 
     def goes_with(self, other: _Question) -> bool:
-        """Whether both can be of one batch."""
+        """Whether both can be in one batch."""
         return self.card.id == other.card.id and self.card.files == other.card.files
 
 
 class MicroBatcher:
     """Sends batches, a few at a time. Thread-safe.
 
-    While fewer than `flights` batches are on their way, a question goes at once; what is asked meanwhile gathers, and goes as
-    one batch when the next place is free. So nobody waits for company, and the more is asked the larger the batches become.
+    While fewer than `flights` batches are in flight, a question is sent at once. Otherwise questions are collected and sent as
+    one batch as soon as a batch returns. So no question waits for others, and batches grow with the load.
     """
 
     def __init__(self, send: Send, *, flights: int = FLIGHTS, max_tiles: int = MAX_TILES) -> None:
@@ -63,7 +63,7 @@ class MicroBatcher:
         """The answer to (N, S, S, B) uint8 tiles, N >= 1.
 
         Raises:
-            Unavailable: nobody answered in time, or this is closed.
+            Unavailable: no worker answered in time, or the batcher is closed.
         """
         question = _Question(card, tiles, time.monotonic() + seconds)
         with self._changed:
@@ -74,11 +74,11 @@ class MicroBatcher:
         try:
             return question.answer.result(seconds)
         except TimeoutError:
-            question.answer.cancel()  # so that it is not sent any more
+            question.answer.cancel()  # so that it is not sent
             raise Unavailable(f"no worker answered within {seconds:g} s") from None
 
     def close(self) -> None:
-        """Refuse what waits; what is on its way may come back."""
+        """Refuse waiting questions; batches in flight may still be answered."""
         with self._changed:
             self._is_closed = True
             refused, self._waiting = list(self._waiting), deque()
@@ -98,7 +98,7 @@ class MicroBatcher:
                 self._answer(batch)
 
     def _take(self) -> list[_Question]:
-        """The oldest question and all that go with it, as far as they fit; those that nobody waits for any more are dropped."""
+        """The oldest question and those that fit into its batch; cancelled questions are dropped."""
         batch: list[_Question] = []
         left: deque[_Question] = deque()
         for question in self._waiting:
@@ -117,10 +117,10 @@ class MicroBatcher:
         try:
             tiles = np.concatenate([question.tiles for question in batch])
             with _coming_from_all(batch):
-                made, halves = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
+                made, query_features = self._send(batch[0].card, tiles, max(0.001, latest - time.monotonic()))
             if len(made) != len(tiles):
-                raise Unavailable(f"a worker answered {len(made)} of {len(tiles)} tiles")
-        except Exception as error:  # noqa: BLE001 - handed to those who asked, who raise it
+                raise Unavailable(f"a worker returned embeddings of {len(made)} instead of {len(tiles)} tiles")
+        except Exception as error:  # noqa: BLE001 - raised by the callers of `ask`
             for question in batch:
                 question.answer.set_exception(error)
             return
@@ -128,10 +128,10 @@ class MicroBatcher:
         for question in batch:
             rows = slice(start, start + len(question.tiles))
             start = rows.stop
-            question.answer.set_result((made.rows(rows), None if halves is None else halves[rows]))
+            question.answer.set_result((made.rows(rows), None if query_features is None else query_features[rows]))
 
 
 def _coming_from_all(batch: list[_Question]) -> AbstractContextManager[None]:
-    """What is sent together is logged under the ids of all its requests, and traced as a part of the first."""
+    """A batch is logged with the ids of all its requests, and traced as a part of the first one."""
     ids = dict.fromkeys(question.origin.request_id for question in batch if question.origin.request_id is not None)
     return coming_from(request_id=",".join(ids) or None, traceparent=batch[0].origin.traceparent)

@@ -1,7 +1,7 @@
-"""A query's way to a worker and back: the tiles and the answer through Redis, the call for a worker through Celery.
+"""Transport of a query to a worker and back: tiles and answer through Redis, the task through Celery.
 
-The tiles do not go with the message: Celery's messages are JSON, and a worker that comes too late should not read them at all.
-They lie under a key that vanishes at the deadline; the answer is pushed onto a list of its own, on which the asker waits.
+The tiles are not part of the task: Celery's messages are JSON, and a worker that is too late must not read them at all. They
+are stored under a key that expires at the deadline; the answer is pushed to a list of its own, on which the sender waits.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from redis.exceptions import RedisError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from app.domain.cards import ENCODER_FILE, ModelCard
 from app.domain.origin import carried, coming_from
 from app.domain.tiles import Embeddings
 from app.errors import DyadError, NotFound, Unavailable
 from app.ports import ModelProvider
 from app.telemetry.tracing import span
+from models.bundle.card import ModelCard
+from models.bundle.files import ENCODER_FILE
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ QUESTION, ANSWER = "dyad:question:", "dyad:answer:"
 CONNECT_SECONDS = 1.0
 LONGEST_SECONDS = 10.0
 KEEP_SECONDS = 10
-"""An answer that nobody fetched is forgotten after so long."""
-NOBODY: Mapping[str, str] = MappingProxyType({})
+"""An answer that was not fetched expires after this time."""
+NO_ORIGIN: Mapping[str, str] = MappingProxyType({})
 _GIVEN, _REFUSED = b"+", b"!"
 
 SendTask = Callable[..., object]
@@ -43,14 +44,14 @@ Answer = tuple[Embeddings, NDArray[np.float32] | None]
 
 
 def connect_bytes(url: str) -> Redis:
-    """A client for arrays, which does not take what comes for text."""
+    """A client for arrays, which does not decode answers as text."""
     return Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=LONGEST_SECONDS + 1)
 
 
 class QuerySender:
-    """Has tiles examined by a worker. Thread-safe.
+    """Sends tiles to a worker and waits for the answer. Thread-safe.
 
-    client: of `connect_bytes`. send_task, options: call for a worker; the options name queue and priority.
+    client: from `connect_bytes`. send_task, options: send the task; the options set queue and priority.
     """
 
     def __init__(self, client: Redis, send_task: SendTask, **options: object) -> None:
@@ -62,7 +63,7 @@ class QuerySender:
         """The answer to (N, S, S, B) uint8 tiles.
 
         Raises:
-            Unavailable: no worker answered in time, one could not, or Redis is away.
+            Unavailable: no worker answered in time, a worker refused, or Redis is unavailable.
         """
         from kombu.exceptions import KombuError  # comes with Celery, as `send_task` does
 
@@ -75,7 +76,7 @@ class QuerySender:
             )  # fmt: skip
             found = self._client.blpop([ANSWER + request], timeout=seconds)
         except (RedisError, KombuError, OSError) as error:
-            raise _away(error) from error
+            raise _unavailable(error) from error
         if found is None:
             raise Unavailable(f"no worker answered within {seconds:.2g} s")
         return _unpacked(found[1])
@@ -86,14 +87,14 @@ class QuerySender:
 
 
 def answer_query(
-    client: Redis, models: ModelProvider, request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NOBODY
+    client: Redis, models: ModelProvider, request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NO_ORIGIN
 ) -> bool:
-    """A worker's side: examine the tiles of a question and push the answer; False if it came too late.
+    """The worker's side: examine the tiles of a question and push the answer; False if the question had expired.
 
-    encoder: sha256 of the encoder that the asker has; another one is refused. asker: its origin, as `carried` gives it.
+    encoder: sha256 of the sender's encoder; a worker with another encoder refuses. asker: the sender's origin, from `carried`.
 
     Raises:
-        Unavailable: Redis is away; the asker will have given up.
+        Unavailable: Redis is unavailable; the sender stops waiting at its deadline.
     """
     parent = asker.get("traceparent")
     with (
@@ -116,7 +117,7 @@ def _answer(client: Redis, models: ModelProvider, request: str, model_id: str, e
             pipe.delete(QUESTION + request)
             pipe.execute()
     except RedisError as error:
-        raise _away(error) from error
+        raise _unavailable(error) from error
     return True
 
 
@@ -124,15 +125,15 @@ def _reply(models: ModelProvider, question: bytes, model_id: str, encoder: str) 
     try:
         model = models.load(model_id)
         if model.card.files.get(ENCODER_FILE, "") != encoder:
-            raise NotFound(f"model {model_id!r} is another one here")
+            raise NotFound(f"model {model_id!r} on this worker has another encoder; import the same bundle everywhere")
         return _packed(*model.examine(load(question)["tiles"]))
     except DyadError as error:
-        log.warning("a query is refused: %s", error)
+        log.warning("query refused: %s", error)
         return _REFUSED + str(error).encode()
 
 
-def _packed(made: Embeddings, halves: NDArray[np.float32] | None) -> bytes:
-    found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair, "half": halves}
+def _packed(made: Embeddings, query_features: NDArray[np.float32] | None) -> bytes:
+    found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair, "half": query_features}
     return _GIVEN + save({name: np.ascontiguousarray(array) for name, array in found.items() if array is not None})
 
 
@@ -143,9 +144,9 @@ def _unpacked(reply: bytes) -> Answer:
         found = load(reply.removeprefix(_GIVEN))
         made = Embeddings(found["embedding"], found.get("feature"), found.get("pair"))
     except (SafetensorError, KeyError, ValueError) as error:
-        raise Unavailable(f"a worker's answer cannot be read ({error}); do all run the same version?") from None
+        raise Unavailable(f"a worker's answer cannot be read ({error}); run the same version of Dyad everywhere") from None
     return made, found.get("half")
 
 
-def _away(error: Exception) -> Unavailable:
-    return Unavailable(f"workers cannot be asked: the broker does not answer ({' '.join(str(error).split())[:200]})")
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(f"the workers cannot be reached: the broker does not answer ({' '.join(str(error).split())[:200]})")

@@ -1,4 +1,4 @@
-"""Queries to the workers, where `DYAD_INFERENCE=remote`; what they do not answer in time is answered here."""
+"""Queries to the workers with `DYAD_INFERENCE=remote`; queries without an answer in time are embedded in this process."""
 
 from __future__ import annotations
 
@@ -12,69 +12,69 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from app.cluster.inference.micro_batches import Answer, MicroBatcher, Send
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
 from app.inference.arrays import check_tiles
-from app.inference.graph import output_dimensions
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
+from models.bundle.card import ModelCard
+from models.bundle.graphs import output_dimensions
 
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 0.25
-REST_SECONDS = 5.0
-"""After a question without an answer nobody is asked for so long: only one search in a while waits in vain."""
+PAUSE_SECONDS = 5.0
+"""After a query without an answer, no query is sent to workers for this time, so that few searches wait in vain."""
 MAX_TILES = 8
-"""Of a query; whoever embeds more is no query, and does it where it is."""
+"""Largest number of tiles in a query; larger batches are embedded in this process."""
 
 
 class RemoteQueries:
-    """Asks the workers for all models of a process. Thread-safe."""
+    """Sends queries to the workers for all models of a process. Thread-safe."""
 
-    def __init__(self, send: Send, *, deadline: float = DEADLINE_SECONDS, rest: float = REST_SECONDS) -> None:
+    def __init__(self, send: Send, *, deadline: float = DEADLINE_SECONDS, rest: float = PAUSE_SECONDS) -> None:
         self._batcher = MicroBatcher(send)
         self._deadline = deadline
         self._rest = rest
-        self._resting_until = 0.0
+        self._paused_until = 0.0
         self._lock = threading.Lock()
 
     def open(self, folder: Path, threads: int) -> Inference:
-        """A bundle, as `LocalModels` opens it; the workers know it by its id.
+        """Open a bundle for `LocalModels`; workers load it by its id.
 
         Raises:
-            InvalidBundle: it does not fit.
+            InvalidBundle: it is not valid.
         """
         return RemoteInference(OnnxInference(folder, threads), self)
 
     def ask(self, card: ModelCard, tiles: NDArray[np.uint8]) -> Answer | None:
-        """What a worker makes of a query's tiles; None where the caller should do it."""
-        if len(tiles) > MAX_TILES or time.monotonic() < self._resting_until:
+        """A worker's answer for a query's tiles; None if the caller must compute it."""
+        if len(tiles) > MAX_TILES or time.monotonic() < self._paused_until:
             return None
         try:
             answer = self._batcher.ask(card, tiles, self._deadline)
             _check(card, answer, len(tiles))
         except Unavailable as error:
-            self._take_a_rest(error)
+            self._pause(error)
             return None
         return answer
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Send no more queries."""
         self._batcher.close()
 
-    def _take_a_rest(self, error: Unavailable) -> None:
+    def _pause(self, error: Unavailable) -> None:
         with self._lock:
-            if time.monotonic() < self._resting_until:
+            if time.monotonic() < self._paused_until:
                 return
-            self._resting_until = time.monotonic() + self._rest
-        log.warning("queries are answered here for %g s: %s", self._rest, error)
+            self._paused_until = time.monotonic() + self._rest
+        log.warning("queries are embedded in this process for %g s: %s", self._rest, error)
 
 
 class RemoteInference(Inference):
-    """The `Inference` port over workers, and over a model of this process for whatever they do not do.
+    """The `Inference` port over workers, with a model of this process as the fallback.
 
-    local: the same bundle. Pairs are always compared here, where their halves lie.
+    local: the same bundle. Pairs are always compared in this process, which has read the candidate features.
     """
 
     def __init__(self, local: Inference, queries: RemoteQueries) -> None:
@@ -102,8 +102,8 @@ class RemoteInference(Inference):
         return self._local.project(features)
 
     @override
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._local.log_odds(half, pairs)
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._local.log_odds(query, candidates)
 
     @override
     def close(self) -> None:
@@ -112,15 +112,15 @@ class RemoteInference(Inference):
 
 
 def _check(card: ModelCard, answer: Answer, count: int) -> None:
-    """Return if an answer is what the card promises.
+    """Return if the shapes of an answer match the card.
 
     Raises:
-        Unavailable: it is not; the worker has another model of that name, or another version of Dyad.
+        Unavailable: they do not; the worker has another model of that id, or another version of Dyad.
     """
-    made, halves = answer
+    made, query_features = answer
     found = {"embedding": made.embedding, "feature": made.feature, "pair": made.pair}
     shapes = {name: array.shape for name, array in found.items() if array is not None}
     wanted = {name: (count, width) for name, width in output_dimensions(card).items()}
-    half = None if card.matcher is None else (count, card.matcher.half_dimension)
-    if shapes != wanted or (None if halves is None else halves.shape) != half:
-        raise Unavailable(f"model {card.id!r}: a worker answered {shapes}, which is not what the card says")
+    expected = None if card.matcher is None else (count, card.matcher.pair_dimension)
+    if shapes != wanted or (None if query_features is None else query_features.shape) != expected:
+        raise Unavailable(f"model {card.id!r}: a worker returned the shapes {shapes}, which do not match the card")

@@ -1,9 +1,9 @@
-"""Copies of shared bundles on this machine, for all its processes: fetched when first needed, checked by their hashes.
+"""Copies of shared bundles on this machine, for all its processes: downloaded when first needed, checked by their hashes.
 
 ::
 
     {digest}/{id}/    a bundle
-    .incoming-*/      what is being fetched or unpacked
+    .incoming-*/      downloads and unpacking in progress
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from pathlib import Path
 from app.atomic_files import telling_full_disk
 from app.cluster.models.registry import Added, SharedRegistry
 from app.errors import InvalidBundle
-from app.inference.bundles import CARD_FILE, FILE_NAME, read_bundle
+from app.inference.bundles import read_bundle
 from app.inference.model_folder import move
+from models.bundle.files import CARD_FILE, FILE_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -30,22 +31,23 @@ ABANDONED_SECONDS = 86_400.0
 
 
 def digest_of(folder: Path) -> str:
-    """What a bundle is known by: the sha256 of its card."""
+    """The digest that identifies a bundle: the sha256 of its card."""
     return hashlib.sha256((folder / CARD_FILE).read_bytes()).hexdigest()
 
 
 class BundleCache:
-    """The folder at `root`, made when it is needed. Several processes may use it; each copy comes by one rename."""
+    """The folder at `root`, created when it is needed. Several processes may use it; each copy appears by one rename."""
 
     def __init__(self, root: Path, registry: SharedRegistry) -> None:
         self._root = root
         self._registry = registry
 
     def folder(self, one: Added) -> Path:
-        """Where a model's bundle lies on this machine, fetched if it is not there.
+        """The folder of a model's bundle on this machine, downloaded if it is missing.
 
         Raises:
-            NotFound: it was deleted. InvalidBundle: what is stored is not what its card says. Unavailable, OutOfSpace.
+            NotFound: it was deleted. InvalidBundle: the stored files do not match the card. Unavailable: the blob store
+                does not answer. OutOfSpace: the disk is full.
         """
         place = self._place(one)
         if not place.is_dir():
@@ -54,21 +56,23 @@ class BundleCache:
         return place
 
     def keep(self, folder: Path, one: Added) -> None:
-        """Take a bundle over that lies here already; it is moved."""
+        """Move a bundle that is on this machine already into the cache."""
         try:
             with self.scratch() as scratch:
                 move(folder, scratch / one.card.id)
                 self._settle(scratch / one.card.id, self._place(one))
         except OSError as error:
-            logger.warning("model %s is fetched when it is needed: its bundle cannot be kept (%s)", one.card.id, error)
+            logger.warning(
+                "model %s is downloaded when it is needed: its bundle cannot be moved into the cache (%s)", one.card.id, error
+            )
             shutil.rmtree(folder, ignore_errors=True)
 
     def drop(self, one: Added) -> None:
-        """Forget the copy of a model, for example a damaged one."""
+        """Delete the copy of a model, for example a damaged one."""
         shutil.rmtree(self._place(one).parent, ignore_errors=True)
 
     def keep_only(self, digests: Set[str]) -> None:
-        """Forget the copies of all others, and what killed processes left."""
+        """Delete all other copies, and what killed processes left."""
         for path in self._root.iterdir() if self._root.is_dir() else ():
             if _is_abandoned(path) if path.name.startswith(SCRATCH) else path.name not in digests:
                 shutil.rmtree(path, ignore_errors=True)
@@ -91,7 +95,9 @@ class BundleCache:
         folder.mkdir()
         self._registry.fetch(one, CARD_FILE, folder / CARD_FILE)
         if digest_of(folder) != one.digest:
-            raise InvalidBundle(f"{one.card.id}: the stored {CARD_FILE} is not the one that was added; import the model again")
+            raise InvalidBundle(
+                f"{one.card.id}: the stored {CARD_FILE} differs from the one that was added; import the model again"
+            )
         for name in one.card.files:
             if not FILE_NAME.fullmatch(name):
                 raise InvalidBundle(f"{one.card.id}: {name!r} cannot be the name of a bundle's file")
@@ -100,7 +106,7 @@ class BundleCache:
         return folder
 
     def _settle(self, folder: Path, place: Path) -> None:
-        """Move a whole bundle to its place; another process may have done that just now."""
+        """Move a complete bundle to its place; another process may have done so."""
         place.parent.mkdir(exist_ok=True)
         try:
             folder.rename(place)
@@ -113,4 +119,4 @@ def _is_abandoned(scratch: Path) -> bool:
     try:
         return time.time() - scratch.stat().st_mtime > ABANDONED_SECONDS
     except FileNotFoundError:
-        return False  # its user removed it just now
+        return False  # its process has removed it

@@ -1,10 +1,10 @@
-"""The added models of a cluster, in the blobs that all its processes share.
+"""The added models of a cluster, in the blob store that all its processes share.
 
 ::
 
-    models/bundles/{id}/{digest}/{file}   a bundle; digest: sha256 of its card, which names the sha256 of all else
-    models/added/{id}/{digest}.json       {"size", "card"}, written last and deleted first: with it the model exists
-    models/default.json                   {"model": id}: the default that somebody chose
+    models/bundles/{id}/{digest}/{file}   a bundle; digest: sha256 of its card, which contains the sha256 of the other files
+    models/added/{id}/{digest}.json       {"size", "card"}, written last and deleted first: the model exists while it exists
+    models/default.json                   {"model": id}: the default that a user chose
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from app.domain.cards import ModelCard
 from app.errors import NotFound
-from app.inference.bundles import CARD_FILE
 from app.ports import Blobs
+from models.bundle.card import ModelCard
+from models.bundle.files import CARD_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ DEFAULT = "models/default.json"
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A model that somebody added. size: bytes of its files."""
+    """A model that a user added. size: bytes of its files."""
 
     card: ModelCard
     digest: str
@@ -43,11 +43,11 @@ class _Document(BaseModel):
 
 
 class SharedRegistry:
-    """Reads and writes them. Whoever writes holds the lock that all writers agree on."""
+    """Reads and writes the added models. A writer must hold the lock of the models."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._read: dict[str, Added | None] = {}  # by key: what lies there never changes
+        self._read: dict[str, Added | None] = {}  # by key; the object of a key never changes
 
     def added(self) -> dict[str, Added]:
         """All of them by id."""
@@ -57,7 +57,7 @@ class SharedRegistry:
         return {one.card.id: one for one in known.values() if one is not None}
 
     def default(self) -> str | None:
-        """The id of the chosen default; None if nobody has chosen."""
+        """The id of the chosen default; None if none was chosen."""
         try:
             chosen = json.loads(self._blobs.get(DEFAULT))["model"]
         except NotFound:

@@ -1,4 +1,4 @@
-"""The models of a cluster: those that come with Dyad, and those that were added by any of its processes."""
+"""The models of a cluster: those that ship with Dyad, and those that any of its processes added."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from typing_extensions import override
 from app.atomic_files import telling_full_disk
 from app.cluster.models.bundle_cache import BundleCache, digest_of
 from app.cluster.models.registry import Added, SharedRegistry
-from app.domain.cards import ModelCard, ModelEntry
+from app.domain.models import ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound, Unavailable
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
-from app.inference.bundles import read_bundle
+from app.inference.bundles import check_bundle, read_bundle
 from app.inference.local_models import BUNDLED, LocalModels, OpenBundle
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.onnx import OnnxInference
 from app.ports import MODELS_LOCK, Blobs, Inference, Locks, ModelProvider
+from models.bundle.card import ModelCard
 
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 1.0
-"""How long what other processes did may go unseen."""
+"""Changes of other processes become visible within this time."""
 
 
 class _Known(NamedTuple):
-    """seen: when, by the monotonic clock."""
+    """seen: time of the look, by the monotonic clock."""
 
     added: dict[str, Added]
     default: str | None
@@ -40,8 +41,8 @@ class _Known(NamedTuple):
 class SharedModels(ModelProvider):
     """The `ModelProvider` port over blobs, with copies in the folder `cache`, which all processes of a machine may share.
 
-    What another process did shows within `FRESH_SECONDS`. A model that is loaded stays usable while the blobs are away.
-    threads, bundled, opening: as of `LocalModels`.
+    Changes of another process become visible within `FRESH_SECONDS`. A loaded model stays usable while the blob store is
+    unavailable. threads, bundled, opening: see `LocalModels`.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class SharedModels(ModelProvider):
         self._threads = threads
         self._open_bundle = opening
         self._known: _Known | None = None
-        self._written = 0.0  # when this process last changed something: what was seen before that is not believed
+        self._written = 0.0  # time of this process's last change; older looks are stale
         self._opening = threading.Lock()
         self._loaded: dict[str, Inference] = {}  # by digest
 
@@ -92,7 +93,7 @@ class SharedModels(ModelProvider):
     def add(self, folder: Path) -> tuple[ModelCard, bool]:
         card = check_bundle(folder)
         if card.id in self._own_ids:
-            return self._own.add(folder)  # the very same, or refused
+            return self._own.add(folder)  # the same bundle, or refused
         one = Added(card, digest_of(folder), sum(path.stat().st_size for path in folder.iterdir()))
         with self._locks.hold(MODELS_LOCK):
             there = self._look(0).added.get(card.id)
@@ -137,7 +138,7 @@ class SharedModels(ModelProvider):
     @override
     def remove(self, model_id: str) -> None:
         if model_id in self._own_ids:
-            raise Forbidden(f"model {model_id!r} comes with Dyad; it cannot be deleted")
+            raise Forbidden(f"model {model_id!r} comes with Dyad and cannot be deleted")
         with self._locks.hold(MODELS_LOCK):
             if model_id not in self._look(0).added:
                 raise self._missing(model_id)
@@ -157,12 +158,12 @@ class SharedModels(ModelProvider):
         try:
             return self._open_bundle(self._cache.folder(one), self._threads)
         except InvalidBundle as error:
-            logger.warning("model %s is fetched again, its copy does not fit: %s", one.card.id, error)
+            logger.warning("model %s is downloaded again, its copy is not valid: %s", one.card.id, error)
             self._cache.drop(one)
             return self._open_bundle(self._cache.folder(one), self._threads)
 
     def _whole(self, one: Added) -> Path:
-        """The folder of a bundle whose hashes were checked just now."""
+        """The folder of a bundle, after its hashes were checked."""
         try:
             read_bundle(self._cache.folder(one))
         except InvalidBundle:
@@ -183,21 +184,21 @@ class SharedModels(ModelProvider):
         return known.added[model_id]
 
     def _look(self, age: float = FRESH_SECONDS) -> _Known:
-        """What there is, as it was at most so many seconds ago. Nobody waits for anybody else's look."""
+        """The added models, read at most `age` seconds ago. Threads do not wait for each other's reads."""
         known, now = self._known, time.monotonic()
         if known is not None and now - known.seen < age and known.seen > self._written:
             return known
         known = _Known(self._registry.added(), self._registry.default(), now)
         if self._known is None or self._known.seen < now:
             self._known = known
-        self._forget_all_but({one.digest for one in known.added.values()})
+        self._release_all_but({one.digest for one in known.added.values()})
         return known
 
-    def _forget_all_but(self, digests: set[str]) -> None:
+    def _release_all_but(self, digests: set[str]) -> None:
         self._cache.keep_only(digests)
         for digest in [digest for digest in self._loaded if digest not in digests]:
-            if (gone := self._loaded.pop(digest, None)) is not None:
-                gone.close()
+            if (unused := self._loaded.pop(digest, None)) is not None:
+                unused.close()
 
     def _missing(self, model_id: str) -> NotFound:
-        return NotFound(f"no model {model_id!r}; there are {', '.join(card.id for card in self.cards())}")
+        return NotFound(f"there is no model {model_id!r}; the models are {', '.join(card.id for card in self.cards())}")

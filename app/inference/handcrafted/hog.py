@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import hog as histograms
 
-from app.domain.cards import ModelCard
 from app.inference.handcrafted.threads import HandCrafted
+from models.bundle.card import ModelCard
 
 CELLS = 3
 ORIENTATIONS = 9

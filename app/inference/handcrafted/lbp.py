@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
 from app.inference.handcrafted.threads import HandCrafted
+from models.bundle.card import ModelCard
 
 POINTS = 16
 RADIUS = 2

@@ -1,4 +1,4 @@
-"""Hand-crafted models: a function of one tile, run over a batch by threads (NumPy lets go of the interpreter lock)."""
+"""Hand-crafted models: a function of one tile, run over a batch by threads (NumPy releases the interpreter lock)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import ModelMismatch
 from app.inference.arrays import check_tiles, l2_normalised
+from models.bundle.card import ModelCard
 
 Descriptor = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """(S, S, B) uint8 tile to (D,) float64 descriptor, not normalised."""
@@ -20,7 +20,7 @@ Descriptor = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 class HandCrafted:
     """The `Inference` port over a descriptor. Thread-safe.
 
-    threads: tiles described at once.
+    threads: number of tiles described at the same time.
     """
 
     def __init__(self, card: ModelCard, describe: Descriptor, threads: int) -> None:
@@ -30,25 +30,25 @@ class HandCrafted:
 
     @property
     def card(self) -> ModelCard:
-        """What it expects and makes."""
+        """Its inputs and outputs."""
         return self._card
 
     def embed(self, tiles: NDArray[np.uint8]) -> Embeddings:
-        """Describe a batch of (N, S, S, B) uint8 tiles; the embedding is L2-normalised, so cosine ranks as Euclid does.
+        """Describe a batch of (N, S, S, B) uint8 tiles, L2-normalised, so that cosine and Euclidean distance rank alike.
 
         Raises:
-            ModelMismatch: the tiles are not what the card says.
+            ModelMismatch: the tiles do not match the card.
         """
         check_tiles(self._card, tiles)
         described = map(self._describe, tiles) if len(tiles) == 1 else self._pool.map(self._describe, tiles)
         return Embeddings(l2_normalised(np.stack(list(described))))
 
     def examine(self, tiles: NDArray[np.uint8]) -> tuple[Embeddings, None]:
-        """What `embed` gives; no descriptor has a matcher."""
+        """The result of `embed`; no descriptor has a matcher."""
         return self.embed(tiles), None
 
-    def log_odds(self, half: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Always refused.
+    def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Always raises.
 
         Raises:
             ModelMismatch: there is no matcher.
@@ -56,8 +56,8 @@ class HandCrafted:
         raise ModelMismatch(f"model {self._card.id!r} has no matcher")
 
     def project(self, features: NDArray[np.float16]) -> None:
-        """None: no descriptor is made of a feature."""
+        """None: no descriptor has a feature."""
 
     def close(self) -> None:
-        """Let the threads go once they are done."""
+        """Release the threads after their work."""
         self._pool.shutdown()

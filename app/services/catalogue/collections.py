@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from app.domain.cards import ModelCard
 from app.domain.collections import Collection
 from app.domain.geometry import Bounds
 from app.domain.ids import check_collection_id
@@ -28,6 +27,7 @@ from app.services.catalogue.images import images_prefix
 from app.services.catalogue.indexes import RECORDS, Indexes
 from app.services.catalogue.models import ModelService
 from app.services.jobs.jobs import JobService
+from models.bundle.card import ModelCard
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from app.atomic_files import new_file
-from app.domain.cards import ModelCard, ModelEntry
 from app.domain.collections import Band
+from app.domain.models import ModelEntry
 from app.errors import Conflict, ModelMismatch, NotFound
 from app.ports import MODELS_LOCK, Inference, Locks, ModelProvider
+from models.bundle.card import ModelCard
 
 MAX_NAMED = 10
 Uses = Callable[[], Mapping[str, Sequence[str]]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.domain.cards import ModelCard
 from app.domain.collections import Collection
 from app.imagery.tiling.tiler import CutSpec
+from models.bundle.card import ModelCard
 
 
 def cut_spec(collection: Collection, card: ModelCard, max_pixels: int) -> CutSpec:

@@ -13,11 +13,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings, Tile
 from app.errors import DyadError, Unavailable
 from app.imagery.tiling.tiler import CutSpec, read_tile
 from app.ports import Blobs, Inference
+from models.bundle.card import ModelCard
 
 log = logging.getLogger(__name__)
 

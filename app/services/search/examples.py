@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import ENCODER_FILE, QUERY_HALF_FILE
 from app.domain.collections import Collection
 from app.domain.indexes import Live
 from app.domain.search import SearchQuery
@@ -23,6 +22,7 @@ from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
 from app.services.search.rocchio import direction
 from app.services.search.timer import Timer
+from models.bundle.files import ENCODER_FILE, QUERY_FEATURES_FILE
 
 MAX_EXAMINED = 8
 """Positives that the matcher compares the candidates with, at most; the embedding takes all."""
@@ -109,7 +109,7 @@ class ExampleReader:
             return []
         with timer.stage("search"):
             tiles = self._vectors.retrieve(live.index, ids)
-        made_by = model.card.files.get(ENCODER_FILE, ""), model.card.files.get(QUERY_HALF_FILE, "")
+        made_by = model.card.files.get(ENCODER_FILE, ""), model.card.files.get(QUERY_FEATURES_FILE, "")
         keys = [(*made_by, point, tiles[point].content_hash) for point in ids]
         with self._lock:
             known = {key: self._halves[key] for key in keys if key in self._halves}

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cards import Calibration
 from app.domain.collections import Collection
 from app.domain.search import Reranking, RerankWish, SearchQuery
 from app.errors import InvalidBundle, InvalidInput, NotFound
 from app.ports import Inference
 from app.services.catalogue.models import ModelService
 from app.services.search.rerank_latency import RerankLatency
+from models.bundle.card import Calibration
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from app.domain.cards import MAX_DEPTH
 from app.ports import Inference
+from models.bundle.card import MAX_DEPTH
 
 MIN_DEPTH = 10
 PRIME = 64

@@ -19,7 +19,7 @@ from app.services.jobs.folders import JobFolders
 from app.services.jobs.processes import Inputs, Process
 from app.services.jobs.sub_progress import SubProgress
 from app.services.training.subject import Subject, Subjects
-from app.services.training.training_files import Manifest
+from models.bundle.manifest import Manifest
 
 KIND = "evaluate"
 PROGRAM = "models.heads.evaluate"
@@ -120,7 +120,9 @@ class EvaluationService:
         base = self._models.copy_bundle(subject.live.model, folder / "base")
         counts = self._subjects.files(subject).write(folder, classes, SubProgress(context, 0, FILES_SHARE), features=False)
         title = subject.collection.title or subject.collection.id
-        Manifest(subject.live.model, title, subject.collection.id, base, classes, seed=0).write(folder)
+        Manifest(id=subject.live.model, title=title, collection=subject.collection.id, bundle=base, classes=classes).write(
+            folder
+        )
         result = self._run_child(SubProgress(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
         return {**result, **counts}
 

@@ -14,7 +14,7 @@ from app.services.jobs.folders import JobFolders
 from app.services.jobs.sub_progress import SubProgress
 from app.services.training.subject import Subject, Subjects
 from app.services.training.training import TrainInputs
-from app.services.training.training_files import Manifest
+from models.bundle.manifest import Manifest
 
 PROGRAM, DESCRIBE = "models.heads.train", "models.heads.describe"
 FILES_SHARE = 45

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from app.atomic_files import replace_file
-from app.domain.cards import ModelCard
 from app.domain.search import TileFilter
 from app.errors import InvalidInput
 from app.ports import AskChild, Blobs, JobContext, RunChild, VectorStore
@@ -21,6 +20,7 @@ from app.services.training.progress_lines import TrainingLines
 from app.services.training.stored_pixels import StoredPixels
 from app.services.training.subject import Subject
 from app.services.training.training import TrainInputs
+from models.bundle.card import ModelCard
 
 PROGRAM = "models.runs.train"
 DESCRIBE = "models.runs.describe"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.cards import ModelCard
 from app.domain.collections import Collection
 from app.domain.indexes import Live
 from app.errors import InvalidInput
@@ -16,6 +15,7 @@ from app.services.catalogue.tile_settings import cut_spec
 from app.services.training.classes import Classes, check_classes, find_classes
 from app.services.training.stored_pixels import StoredPixels
 from app.services.training.training_files import TrainingFiles
+from models.bundle.card import ModelCard
 
 
 @dataclass(frozen=True, slots=True)

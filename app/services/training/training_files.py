@@ -13,60 +13,34 @@ Of L labelled tiles, held-out ones among them, as evenly over the classes as the
     pairs.npy       (L, P) uint8, their halves of the matcher's first layer
     pixels.npy      (L, S, S, B) uint8, as the model sees them
 
-manifest.json is written last: {"id", "title", "collection", "bundle", "classes", "seed", "recipe"}.
+manifest.json is written last; see `models.bundle.manifest`.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.atomic_files import telling_full_disk
-from app.domain.cards import ModelCard
 from app.domain.held_out import is_held_out
 from app.domain.tiles import Tile
 from app.errors import InvalidInput, NotFound
 from app.ports import JobContext, VectorStore
 from app.services.training.npy_writer import NpyWriter
 from app.services.training.stored_pixels import StoredPixels
+from models.bundle.card import ModelCard
 
-MANIFEST = "manifest.json"
 MAX_PAIRS = 2000
 SCANNED = 64
 """Tiles a read: the store answers searches in between."""
 PICTURED = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What the program is to make, of which collection's tiles.
-
-    bundle: of the model that the vectors are of. recipe: fields that are not as usual.
-    """
-
-    id: str
-    title: str
-    collection: str
-    bundle: Path
-    classes: tuple[str, ...]
-    seed: int
-    recipe: dict[str, Any] = field(default_factory=dict)
-
-    def write(self, folder: Path) -> None:
-        """Write manifest.json."""
-        fields = {name: getattr(self, name) for name in ("id", "title", "collection", "classes", "seed", "recipe")}
-        document = {**fields, "bundle": str(self.bundle)}
-        (folder / MANIFEST).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
 class TrainingFiles:

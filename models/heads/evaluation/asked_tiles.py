@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.trained_card import training_record
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.protocols import Protocol
 from models.heads.errors import HeadError
@@ -45,7 +46,7 @@ def choose_tiles(inputs: Inputs) -> Asked:
     every = np.flatnonzero(inputs.is_labelled)
     if not _can_ask(inputs, every):
         raise HeadError("nothing to ask for: no two tiles share a label. Label at least two tiles of each of two kinds")
-    if inputs.manifest.collection not in {each.name for each in inputs.card.training_sets}:
+    if inputs.manifest.collection not in {each.name for each in training_record(inputs.card).training_sets}:
         return _asked(inputs, every, _ALL)
     held_out = np.flatnonzero(inputs.is_labelled & inputs.held_out)
     if _can_ask(inputs, held_out):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import Measurement
+from models.bundle.trained_card import Measurement
 from models.evaluation.errors import EvaluationError
 from models.evaluation.learned_matcher import learned_fusion, learned_platt
 from models.evaluation.metrics.calibration import reliability

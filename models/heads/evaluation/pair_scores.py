@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import BundleCard
+from models.bundle.card import ModelCard
 from models.bundle.files import ENCODER_FILE
 from models.bundle.runtime import OnnxEncoder, OnnxMatcher
 from models.evaluation.errors import EvaluationError
@@ -67,9 +67,9 @@ class Ranked(NamedTuple):
 class PairScorer:
     """A bundle's matcher over the tiles whose pixels are known. It is the same for a model and all its heads."""
 
-    def __init__(self, bundle: Path, card: BundleCard, inputs: PairInputs) -> None:
+    def __init__(self, bundle: Path, card: ModelCard, inputs: PairInputs) -> None:
         self._matcher = OnnxMatcher(bundle, threads=1)
-        self._encoder = OnnxEncoder(bundle / ENCODER_FILE, card.normalisation.mean, card.normalisation.std, threads=1)
+        self._encoder = OnnxEncoder(bundle / ENCODER_FILE, card.scaling.mean, card.scaling.std, threads=1)
         self._inputs = inputs
 
     def rank(
@@ -92,7 +92,7 @@ class PairScorer:
         log_odds = np.empty(shortlist.indices.shape, dtype=np.float32)
         for row, (query, found) in enumerate(zip(own, shortlist.indices, strict=True)):
             tile = self._inputs.pixels[places[query]][np.newaxis]
-            half = self._matcher.half(self._encoder(tile, ("map",))["map"])[0]
-            log_odds[row] = self._matcher.log_odds(half, self._inputs.pairs[places[found]])
+            features = self._matcher.query_features(self._encoder(tile, ("map",))["map"])[0]
+            log_odds[row] = self._matcher.log_odds(features, self._inputs.pairs[places[found]])
             progress(100 * (row + 1) / len(own), "looking at pairs of labelled tiles")
         return Ranked(embeddings, labels, own, shortlist, log_odds)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import MatcherFacts
+from models.bundle.card import MatcherCard
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion, learned_fusion
 from models.evaluation.metrics.calibration import ScoredPairs, fit_platt
 from models.evaluation.metrics.relevance import LabelSets
@@ -40,7 +40,7 @@ class Recalibration:
 
 def recalibrate(
     scorer: PairScorer,
-    matcher: MatcherFacts,
+    matcher: MatcherCard,
     places: NDArray[np.intp],
     embeddings: NDArray[np.float32],
     labels: LabelSets,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.bundle.card import Normalisation
+from models.bundle.trained_card import EncoderFacts, Facts, Measurement, TrainingSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.learned_matcher import measure_reranking
 from models.evaluation.metrics.retrieval import retrieval_metrics

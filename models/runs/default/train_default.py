@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from models.bundle.card import BundleCard
+from models.bundle.trained_card import TrainedCard
 from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
 from models.export.write_bundle import Matcher, write_bundle
 from models.runs.default.card import default_facts
@@ -46,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Console) -> BundleCard:
+def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Console) -> TrainedCard:
     """Follow the plan and write the bundle into the folder `out`, with checkpoints and decoded images under `work`."""
 
     def callbacks(recipe: Recipe, name: str) -> list[Callback]:

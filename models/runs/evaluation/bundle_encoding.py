@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import BundleCard
+from models.bundle.card import ModelCard
 from models.bundle.files import ENCODER_FILE
 from models.bundle.runtime import OnnxEncoder, OnnxMatcher
 from models.data.samplers import Indices
@@ -32,13 +32,13 @@ class EncodedImages:
 
 
 def encode_with_bundle(
-    folder: Path, card: BundleCard, pixels: NDArray[np.uint8], queries: Indices, *, threads: int, count: Count
+    folder: Path, card: ModelCard, pixels: NDArray[np.uint8], queries: Indices, *, threads: int, count: Count
 ) -> EncodedImages:
     """Encode all of `pixels`.
 
     pixels: (N, S, S, B) uint8. queries: (Q,) rows, ascending. threads: 0 for all. count: hears how many are done.
     """
-    scale = card.normalisation
+    scale = card.scaling
     encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
     matcher = None if card.matcher is None else OnnxMatcher(folder, threads=threads)
     outputs = ("embedding",) if matcher is None else ("embedding", "pair", "map")
@@ -50,16 +50,16 @@ def encode_with_bundle(
             pairs.append(found["pair"])
             own = queries[(queries >= start) & (queries < start + PART)] - start
             if len(own):
-                halves.append(matcher.half(found["map"][own]))
+                halves.append(matcher.query_features(found["map"][own]))
         count(min(start + PART, len(pixels)), len(pixels))
     if matcher is None:
         return EncodedImages(np.concatenate(embeddings))
     return EncodedImages(np.concatenate(embeddings), np.concatenate(halves), np.concatenate(pairs))
 
 
-def maps_with_bundle(folder: Path, card: BundleCard, pixels: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
+def maps_with_bundle(folder: Path, card: ModelCard, pixels: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
     """(N, C, h, w) feature maps, which the matcher of a bundle looks at, of (N, S, S, B) uint8 images."""
-    scale = card.normalisation
+    scale = card.scaling
     encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
     return np.asarray(encoder(pixels, ("map",))["map"], np.float32)
 

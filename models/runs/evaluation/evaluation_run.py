@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import BundleCard, MatcherFacts
+from models.bundle.card import MatcherCard, ModelCard
+from models.bundle.trained_card import training_record
 from models.bundle.verify import read_card
 from models.data.cache import load_pixels
 from models.data.errors import DataError
@@ -103,7 +104,7 @@ def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
     return Outcome(evaluation, reranked, division.warnings, files)
 
 
-def _load(settings: EvaluationSettings, card: BundleCard, images: ImageList, progress: Progress) -> NDArray[np.uint8]:
+def _load(settings: EvaluationSettings, card: ModelCard, images: ImageList, progress: Progress) -> NDArray[np.uint8]:
     with progress.counting("decoding") as count:
         pixels = load_pixels(images, card.input_size, settings.cache, bands=settings.bands, progress=count)
     if pixels.shape[3] != len(card.bands):
@@ -115,7 +116,7 @@ def _load(settings: EvaluationSettings, card: BundleCard, images: ImageList, pro
 
 def _rerank(
     settings: EvaluationSettings,
-    matcher: MatcherFacts,
+    matcher: MatcherCard,
     encoded: EncodedImages,
     labels: NDArray[np.str_],
     evaluation: Evaluation,
@@ -145,7 +146,7 @@ def _rerank(
 
 def _write(
     settings: EvaluationSettings,
-    card: BundleCard,
+    card: ModelCard,
     images: ImageList,
     division: Division,
     evaluation: Evaluation,
@@ -169,9 +170,9 @@ def _write(
     return write_report(report, settings.out)
 
 
-def _details(settings: EvaluationSettings, card: BundleCard, images: ImageList, division: Division) -> dict[str, str]:
+def _details(settings: EvaluationSettings, card: ModelCard, images: ImageList, division: Division) -> dict[str, str]:
     details = {
-        "model": f"{card.id}, version {card.version}, {card.precision}",
+        "model": f"{card.id}, version {card.version}, {training_record(card).precision}",
         "trained on": card.training_data,
         "data set": f"{settings.name}: {len(images):,} images of {len(images.classes)} classes",
         "image size": f"{card.input_size} x {card.input_size} pixels, {', '.join(card.bands)}",
@@ -193,7 +194,7 @@ def _sections(name: str, reranked: Reranked | None) -> list[Section]:
 
 def _features(
     settings: EvaluationSettings,
-    card: BundleCard,
+    card: ModelCard,
     evaluation: Evaluation,
     labels: NDArray[np.str_],
     pixels: NDArray[np.uint8],
@@ -208,7 +209,7 @@ def _features(
     return [picture_section("Feature maps", note, feature_sheet(shown, maps))]
 
 
-def _numbers(card: BundleCard, division: Division, reranked: Reranked | None) -> dict[str, Any]:
+def _numbers(card: ModelCard, division: Division, reranked: Reranked | None) -> dict[str, Any]:
     numbers: dict[str, Any] = {"model": {"id": card.id, "version": card.version}, "warnings": list(division.warnings)}
     if reranked is not None:
         numbers["rerank"] = {"weight": reranked.weight, **reranked.report.to_dict()}

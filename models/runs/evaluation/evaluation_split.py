@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.bundle.card import BundleCard
+from models.bundle.card import ModelCard
+from models.bundle.trained_card import training_record
 from models.data.folders import ImageList
 from models.data.samplers import Indices
 from models.data.splits import split_fraction
@@ -26,7 +27,7 @@ class Division:
     warnings: tuple[str, ...]
 
 
-def divide(images: ImageList, folder: ImageList, name: str, protocol: Protocol, card: BundleCard, seed: int | None) -> Division:
+def divide(images: ImageList, folder: ImageList, name: str, protocol: Protocol, card: ModelCard, seed: int | None) -> Division:
     """Split as the model's training did, where its card knows these images; anew otherwise.
 
     images: those to evaluate. folder: all of their folder, with the classes that are left out. name: of the data set. seed:
@@ -35,7 +36,7 @@ def divide(images: ImageList, folder: ImageList, name: str, protocol: Protocol, 
     Raises:
         DataError: a class is too small to split, or the card's splits cannot be understood.
     """
-    records = [found for splits in history(card.splits) if (found := trained_on(splits, folder)) is not None]
+    records = [found for splits in history(training_record(card).splits) if (found := trained_on(splits, folder)) is not None]
     train, origin = _train_part(images, protocol, records, seed)
     test = np.setdiff1d(np.arange(len(images)), train)
     return Division(train, test, origin, tuple(_warnings(images, test, name, card, records)))
@@ -52,11 +53,11 @@ def _train_part(images: ImageList, protocol: Protocol, records: list[TrainedOn],
     return split_fraction(images.labels, images.groups, protocol.train_fraction, used).train, f"a new one, seed {used}"
 
 
-def _warnings(images: ImageList, test: Indices, name: str, card: BundleCard, records: list[TrainedOn]) -> Iterator[str]:
+def _warnings(images: ImageList, test: Indices, name: str, card: ModelCard, records: list[TrainedOn]) -> Iterator[str]:
     tested = images.take(test)
     learned = frozenset(digest for record in records for digest in record.hashes())
     if count := len(rows_with(tested, learned)):
         yield f"{count} of the {len(test)} queries were trained on: the figures are too good"
-    named = {each.name.casefold() for each in card.training_sets}
+    named = {each.name.casefold() for each in training_record(card).training_sets}
     if not records and name.casefold() in named:
         yield f"the model was trained on {name!r}, its card does not say on which images: the figures may be too good"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
 from models.backbones.autoencoder import AutoencoderTrunk
 from models.export.write_bundle import Bundle
 from models.runs.inputs.training_data import TrainingData
 from models.runs.program import UsageError
-from models.training.recipes.named import RECIPES
-from models.training.recipes.recipe import Backbone, Recipe
-from models.training.tasks.metric_learning import encoder_name, recipe_encoder
+from models.training.recipes.recipe import Recipe
+from models.training.tasks.metric_learning import recipe_encoder
 
 
 def fit_recipe(recipe: Recipe, start: Bundle | None) -> Recipe:
@@ -26,7 +23,7 @@ def fit_recipe(recipe: Recipe, start: Bundle | None) -> Recipe:
             raise UsageError(f"the recipe {recipe.name!r} begins with a trained encoder; give --from BUNDLE")
         return recipe
     card = start.card
-    fields = {"backbone": _backbone(card.encoder.name), "width": card.encoder.width, "code": card.encoder.latent}
+    fields = {"backbone": card.encoder.name, "width": card.encoder.width, "code": card.encoder.latent}
     size = {"image_size": card.input_size} if recipe.task == "matcher" else {}
     return recipe.model_copy(update={**fields, **size, "dim": card.dimension})
 
@@ -59,9 +56,3 @@ def check_fit(recipe: Recipe, data: TrainingData, start: Bundle | None) -> None:
             raise UsageError(f"the recipe {recipe.name!r} trains an autoencoder's encoder, not a {recipe.backbone}")
         if size % trunk.reduction:
             raise UsageError(f"images of {size} pixels: this autoencoder takes multiples of {trunk.reduction}; see --size")
-
-
-def _backbone(name: str) -> Backbone:
-    """The inverse of `encoder_name`."""
-    backbones: tuple[Backbone, ...] = get_args(Backbone)
-    return next(each for each in backbones if encoder_name(RECIPES["nsl"].model_copy(update={"backbone": each})) == name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.bundle.card import BundleCard
+from models.bundle.trained_card import TrainedCard
 from models.data.folders import list_class_folders
 from models.runs.inputs.recorded_splits import history, trained_on
 from models.runs.inputs.training_data import TrainingData
 
 
-def seen_before(card: BundleCard, data: TrainingData) -> Iterator[str]:
+def seen_before(card: TrainedCard, data: TrainingData) -> Iterator[str]:
     """A line for each data set whose test or validation images took part in the training of the model of `card`."""
     material, choice = data.material, data.choice
     for name, folder in choice.folders.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import Measurement
+from models.bundle.trained_card import Measurement
 from models.data.samplers import Indices
 from models.evaluation.errors import EvaluationError
 from models.evaluation.evaluate import Evaluation, evaluate

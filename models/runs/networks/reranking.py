@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.bundle.card import Measurement
+from models.bundle.trained_card import Measurement
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion, measure_reranking
 from models.evaluation.metrics.rerank import safe_weight
 from models.export.write_bundle import Matcher

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.bundle.trained_card import Latent
 from models.losses.configs import LossConfig, LossInputs
 from models.training.recipes.augmentation import NONE, Augmentation
 
@@ -60,7 +61,7 @@ class Recipe(BaseModel):
     bands: Annotated[int, Field(ge=1, le=1024)] = 3
     dim: Annotated[int, Field(ge=2, le=4096)] = 128
     block: Literal["dyad", "residual"] = "dyad"
-    code: Literal["8x8x512", "8x8x20", "1x1x1024"] = "8x8x512"
+    code: Latent = "8x8x512"
     freeze: bool = False
     loss: LossConfig
     pairs: PairSampling = PairSampling()

@@ -135,20 +135,14 @@ def joint_batches(
     return JointBatches(labelled, unlabelled, epoch_of="unlabelled")
 
 
-def encoder_name(recipe: Recipe) -> str:
-    """What the backbone of a recipe is called among `backbones.registry.ENCODERS`."""
-    return {"attention-resnet18": "residual-attention-resnet18"}.get(recipe.backbone, recipe.backbone)
-
-
 def recipe_encoder(recipe: Recipe, weights: Path | None = None) -> Encoder:
     """The encoder of a recipe, initialised from torch's global generator. weights: file of its trunk's, None for none.
 
     Raises:
         ValueError: the backbone has not the width or code that the recipe says. WeightsError: the weights do not fit.
     """
-    name = encoder_name(recipe)
     return build_encoder(
-        name, bands=recipe.bands, dimension=recipe.dim, width=recipe.width, latent=recipe.code, weights=weights
+        recipe.backbone, bands=recipe.bands, dimension=recipe.dim, width=recipe.width, latent=recipe.code, weights=weights
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.cards import ModelCard
 from app.errors import InvalidBundle, NotFound, TooLarge
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
 from app.inference.bundles import read_bundle
+from models.bundle.card import ModelCard
 from tests.support.bundle_zips import HOSTILE, packed
 from tests.support.bundles import digests, tiny_graph, write_bundle
 
@@ -90,5 +90,5 @@ def test_a_bundle_that_is_deleted_while_it_leaves_leaves_whole(folder: Path, tmp
     (tmp_path / "tiny.zip").write_bytes(b"".join(pieces))
     with zipfile.ZipFile(tmp_path / "tiny.zip") as file:
         assert file.testzip() is None
-    with pytest.raises(NotFound, match="cannot be read any more"):
+    with pytest.raises(NotFound, match="cannot be read; was it deleted"):
         stream_bundle(folder, card)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidBundle
-from app.inference import bundles
 from app.inference.bundles import fingerprint, read_bundle
+from models.bundle import verify
 from tests.support.bundles import digests, tiny_graph, write_bundle
 
 
@@ -39,7 +39,7 @@ def test_every_declared_file_may_come_along(folder: Path) -> None:
     ("changes", "reason"),
     [
         ({"format": 2}, "format 2 is not the format 1"),
-        ({"kind": "hand-crafted"}, "cannot come as a bundle"),
+        ({"kind": "hand-crafted"}, "cannot be imported as a bundle"),
         ({"dimension": 1}, "dimension: Input should be greater than or equal to 2"),
         ({"id": "a/b"}, "id: String should match pattern"),
         ({"normalisation": {"mean": [0.5], "std": [0.5]}}, "1 means and 1 stds for 3 bands"),
@@ -103,10 +103,10 @@ def test_a_card_that_is_none_is_refused_in_one_line(folder: Path, content: bytes
 
 
 def test_limits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(verify, "MAX_FILE_BYTES", 100)
     with pytest.raises(InvalidBundle, match=r"encoder.onnx has more than 100 bytes"):
         read_bundle(folder)
-    (folder / "card.json").write_bytes(b" " * (bundles.MAX_CARD_BYTES + 1))
+    (folder / "card.json").write_bytes(b" " * (verify.MAX_CARD_BYTES + 1))
     with pytest.raises(InvalidBundle, match=r"card.json has more than"):
         read_bundle(folder)
 

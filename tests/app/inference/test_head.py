@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.cards import ModelCard
 from app.errors import InvalidBundle, ModelMismatch
-from app.inference.head import HEAD_FILE
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.bundles import check_bundle
+from app.inference.onnx import OnnxInference
+from models.bundle.card import ModelCard
+from models.bundle.files import HEAD_FILE
 from tests.support.bundles import BANDS, digests, tiny_graph, write_bundle
 from tests.support.headed import DIMENSION, FEATURE, SIZE, random_head, write_headed_bundle
 

@@ -76,7 +76,7 @@ def test_a_broken_bundle_is_logged_once_not_listed_and_says_why(tmp_path: Path, 
 
 @pytest.mark.parametrize("model_id", ["nothing", "../broken", "", "."])
 def test_unknown_models_are_not_found_and_known_ones_named(tmp_path: Path, model_id: str) -> None:
-    with pytest.raises(NotFound, match="there are lbp-rgb, hog"):
+    with pytest.raises(NotFound, match="the models are lbp-rgb, hog"):
         LocalModels(tmp_path, threads=1, bundled=tmp_path / "none").load(model_id)
 
 
@@ -87,7 +87,7 @@ def test_ids_belong_to_one_model(tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundled" / "trained", tiny_graph())
     models = LocalModels(tmp_path / "models", threads=1, bundled=tmp_path / "bundled")
     assert ids(models) == ["trained", "lbp-rgb", "hog"]
-    with pytest.raises(InvalidBundle, match="its card names the model 'mine'"):
+    with pytest.raises(InvalidBundle, match="its card has the id 'mine'"):
         models.load("other")
     assert models.load("hog").card.kind == "hand-crafted"
 

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from app.domain.cards import Calibration, Fusion
 from app.errors import InvalidBundle, ModelMismatch
-from app.inference.bundles import read_bundle
+from app.inference.bundles import check_bundle, read_bundle
 from app.inference.handcrafted import hog
 from app.inference.local_models import BUNDLED
-from app.inference.onnx import MAX_BATCH, OnnxInference, check_bundle
+from app.inference.onnx import MAX_BATCH, OnnxInference
+from models.bundle.card import Calibration, Fusion
 from tests.support.bundles import (
     BANDS,
     MAP_SIDE,
@@ -36,50 +36,52 @@ def random_tiles(count: int, size: int = SIZE, seed: int = 1) -> NDArray[np.uint
 
 @pytest.mark.parametrize("count", [1, MAX_BATCH + 2])
 @pytest.mark.parametrize("batch", ["N", 4])
-def test_examine_embeds_and_makes_halves_in_one_pass(tmp_path: Path, count: int, batch: int | str) -> None:
+def test_examine_embeds_and_computes_query_features_in_one_pass(tmp_path: Path, count: int, batch: int | str) -> None:
     encoder = tiny_graph(pair_dimension=PAIR, map_side=MAP_SIDE, batch=batch)
     model = OnnxInference(write_matching_bundle(tmp_path / "m", encoder), threads=1)
     tiles = random_tiles(count)
-    made, halves = model.examine(tiles)
+    made, query_features = model.examine(tiles)
     plain = model.embed(tiles)
     np.testing.assert_array_equal(made.embedding, plain.embedding)
     np.testing.assert_array_equal(made.pair, plain.pair)
-    assert halves is not None
+    assert query_features is not None
     assert made.pair is not None
-    assert halves.shape == (count, PAIR)
-    assert halves.dtype == np.float32
-    np.testing.assert_array_equal(np.floor(halves), made.pair)  # the tiny matcher stores what it asks with, cut to bytes
+    assert query_features.shape == (count, PAIR)
+    assert query_features.dtype == np.float32
+    np.testing.assert_array_equal(
+        np.floor(query_features), made.pair
+    )  # the tiny matcher stores what it asks with, cut to bytes
 
 
 def test_log_odds_are_match_less_mismatch(tmp_path: Path) -> None:
     model = OnnxInference(write_matching_bundle(tmp_path / "m"), threads=1)
     tiles = random_tiles(9)
-    made, halves = model.examine(tiles)
-    assert halves is not None
+    made, query_features = model.examine(tiles)
+    assert query_features is not None
     assert made.pair is not None
-    found = model.log_odds(halves[4], made.pair)
+    found = model.log_odds(query_features[4], made.pair)
     assert found.shape == (9,)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, 1 - np.abs(halves[4] - made.pair.astype(np.float32)).mean(axis=1), atol=1e-6)
-    assert model.log_odds(halves[4], made.pair[:0]).shape == (0,)
+    np.testing.assert_allclose(found, 1 - np.abs(query_features[4] - made.pair.astype(np.float32)).mean(axis=1), atol=1e-6)
+    assert model.log_odds(query_features[4], made.pair[:0]).shape == (0,)
 
 
-def test_halves_of_another_model_are_refused(tmp_path: Path) -> None:
+def test_pair_features_of_another_model_are_refused(tmp_path: Path) -> None:
     model = OnnxInference(write_matching_bundle(tmp_path / "m"), threads=1)
-    for half, pairs in (
+    for query, pairs in (
         (np.zeros(PAIR + 1, np.float32), np.zeros((2, PAIR), np.uint8)),
         (np.zeros(PAIR, np.float32), np.zeros((2, PAIR - 1), np.uint8)),
         (np.zeros(PAIR, np.float32), np.zeros((2, PAIR), np.float32)),
     ):
-        with pytest.raises(ModelMismatch, match=f"halves of {PAIR} numbers"):
-            model.log_odds(half, pairs)  # type: ignore[arg-type]
+        with pytest.raises(ModelMismatch, match=f"query features of {PAIR} numbers"):
+            model.log_odds(query, pairs)  # type: ignore[arg-type]
 
 
-def test_models_without_a_matcher_make_no_halves(tmp_path: Path) -> None:
+def test_models_without_a_matcher_have_no_query_features(tmp_path: Path) -> None:
     bundle = OnnxInference(write_bundle(tmp_path / "m", tiny_graph()), threads=1)
     for model, tiles in ((bundle, random_tiles(2)), (hog.hog(1), random_tiles(2, hog.CARD.input_size))):
-        made, halves = model.examine(tiles)
-        assert halves is None
+        made, query_features = model.examine(tiles)
+        assert query_features is None
         np.testing.assert_array_equal(made.embedding, model.embed(tiles).embedding)
         with pytest.raises(ModelMismatch, match="no matcher"):
             model.log_odds(np.zeros(4, np.float32), np.zeros((1, 4), np.uint8))
@@ -92,14 +94,14 @@ def test_the_shipped_matcher_knows_the_same_picture() -> None:
     assert isinstance(card.matcher.fusion, Fusion)
     assert isinstance(card.matcher.calibration, Calibration)
     assert card.matcher.fusion.weight > 0
-    assert card.pair_dimension == card.matcher.half_dimension
+    assert card.pair_dimension == card.matcher.pair_dimension
     model = OnnxInference(folder, threads=1)
     rows, columns = np.mgrid[:128, :128]
     stripes = [np.broadcast_to(((plane // 8) % 2 * 255)[..., None], (128, 128, 3)) for plane in (rows, columns, rows + columns)]
-    made, halves = model.examine(np.stack(stripes).astype(np.uint8))
-    assert halves is not None
+    made, query_features = model.examine(np.stack(stripes).astype(np.uint8))
+    assert query_features is not None
     assert made.pair is not None
-    assert np.isfinite(model.log_odds(halves[0], made.pair)).all()
+    assert np.isfinite(model.log_odds(query_features[0], made.pair)).all()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_a_matcher_needs_its_graphs(tmp_path: Path) -> None:
 GRAPHS: dict[str, tuple[dict[str, onnx.ModelProto], str]] = {
     "no map": ({"encoder": tiny_graph(pair_dimension=PAIR)}, "the encoder has no 'map'"),
     "another map": ({"encoder": tiny_graph(pair_dimension=PAIR, map_side=8)}, "'map' of the encoder is"),
-    "another half": ({"query_half": query_half_graph(PAIR + 1)}, "'half' of query_half.onnx is"),
+    "other query features": ({"query_half": query_half_graph(PAIR + 1)}, "'half' of query_half.onnx is"),
     "another output": ({"query_half": query_half_graph(output="left")}, "query_half.onnx has no 'half'"),
     "one query at a time": ({"query_half": query_half_graph(rows=1)}, "it must take any number"),
     "another tail": ({"tail": tail_graph(PAIR - 1)}, "'half' of tail.onnx is"),

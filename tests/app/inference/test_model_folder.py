@@ -42,7 +42,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
         source.mkdir()
         (source / "file").write_text(str(number))
     folder.put(tmp_path / "0", "mine")
-    with pytest.raises(Conflict, match="something named 'mine'"):
+    with pytest.raises(Conflict, match="has an entry 'mine' already"):
         folder.put(tmp_path / "1", "mine")
     assert (tmp_path / "models" / "mine" / "file").read_text() == "0"
     with pytest.raises(Unavailable, match="cannot be deleted"):

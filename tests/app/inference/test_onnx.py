@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.errors import InvalidBundle, ModelMismatch
-from app.inference.onnx import MAX_BATCH, OnnxInference, check_bundle
+from app.inference.bundles import check_bundle
+from app.inference.onnx import MAX_BATCH, OnnxInference
 from tests.support.bundles import BANDS, MEAN, SIZE, STD, digests, projection, tiny_graph, write_bundle
 
 

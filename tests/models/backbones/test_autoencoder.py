@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.backbones.autoencoder import Autoencoder, Latent, ResAE, ResDyadAE, stage_widths
+from models.backbones.autoencoder import Autoencoder, ResAE, ResDyadAE, stage_widths
 from models.backbones.blocks import ResDyad
 from models.backbones.encoder import Encoder
+from models.bundle.trained_card import Latent
 
 KINDS = [ResDyadAE, ResAE]
 

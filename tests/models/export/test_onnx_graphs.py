@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.backbones.encoder import Encoder
 from models.backbones.registry import ENCODERS
 from models.bundle.errors import BundleError, ParityError
-from models.bundle.runtime import open_session
+from models.bundle.sessions import open_session
 from models.export.onnx_graphs import QuantisedMatcher, export_encoder
 from models.export.parity import check_parity
 from models.export.write_bundle import read_bundle

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from app.errors import InvalidBundle
+from app.inference.bundles import check_bundle
 from app.inference.local_models import LocalModels
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.onnx import OnnxInference
 from models.backbones.registry import ENCODERS
 from models.bundle.runtime import OnnxEncoder
 from models.export.quantise import Int8, retrieval_score

@@ -11,10 +11,11 @@ import torch
 from pydantic import ValidationError
 from safetensors import safe_open
 
-from models.bundle.card import Measurement, Normalisation
+from models.bundle.card import Normalisation
 from models.bundle.code_version import code_version
 from models.bundle.errors import AccuracyError, BundleError
 from models.bundle.runtime import OnnxEncoder, normalised
+from models.bundle.trained_card import Measurement
 from models.bundle.verify import read_card
 from models.export.quantise import Int8
 from models.export.write_bundle import read_bundle, write_bundle
@@ -147,11 +148,11 @@ def test_files_that_are_too_many_too_few_or_links_are_refused(written: Path, tmp
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"format": 2}, "format: Input should be 1"),
+        ({"format": 2}, "format 2 is not the format 1"),
         ({"dimension": 1}, "dimension: Input should be greater"),
-        ({"pair_dimension": 31}, "pair_dimension: 31, but the matcher's halves have 32 numbers"),
-        ({"precision": "int8"}, "int8: an int8 encoder says what it lost"),
-        ({"matcher": None, "pair_dimension": 0, "files": {}}, "does not declare encoder.onnx"),
+        ({"pair_dimension": 31}, "pair_dimension is 31, but matcher.half_shape has 32 numbers"),
+        ({"precision": "int8"}, "int8: must report the accuracy loss"),
+        ({"matcher": None, "pair_dimension": 0, "files": {}}, "encoder.onnx is not declared"),
         ({"dimension": 17}, "does not fit the network that the card describes: size mismatch for head.bias"),
         ({"encoder": {"name": "resnet18", "width": 9}}, "does not fit the network"),
         ({"encoder": {"name": "googlenet", "width": 8}}, "one width only"),

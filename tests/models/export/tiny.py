@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from models.backbones.encoder import Encoder
 from models.backbones.registry import build_encoder
-from models.bundle.card import EncoderFacts, Facts, Measurement, Normalisation, TrainingSet
+from models.bundle.card import Normalisation
+from models.bundle.trained_card import EncoderFacts, Facts, Measurement, TrainingSet
 from models.export.write_bundle import Matcher
 from models.matcher.quantise import fit_quantisation
 from models.matcher.split import SplitMatcher

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.inference.onnx import OnnxInference, check_bundle
+from app.inference.bundles import check_bundle
+from app.inference.onnx import OnnxInference
 from models.bundle.errors import BundleError
 from models.heads.errors import HeadError
 from models.heads.evaluation.recalibrate import FEWEST_PAIRS

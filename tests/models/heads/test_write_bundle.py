@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from app.inference.onnx import OnnxInference, check_bundle
-from models.bundle.card import Measurement, TrainingSet
+from app.inference.bundles import check_bundle
+from app.inference.onnx import OnnxInference
 from models.bundle.errors import BundleError
-from models.bundle.verify import read_card
+from models.bundle.trained_card import Measurement, TrainingSet
+from models.bundle.verify import read_trained_card
 from models.heads.errors import HeadError
 from models.heads.graph import head_of, with_head
 from models.heads.linear_head import Head
@@ -73,7 +74,7 @@ def test_the_service_reads_it(written: Path) -> None:
 
 
 def test_the_card_says_where_it_comes_from(shipped: Path, written: Path) -> None:
-    base, card = read_card(shipped), read_card(written)
+    base, card = read_trained_card(shipped), read_trained_card(written)
     assert (card.base, card.head) == ("dyad-rgb-128", {"labelled": 40})
     assert card.matcher is not None
     assert base.matcher is not None
@@ -88,13 +89,14 @@ def test_the_card_says_where_it_comes_from(shipped: Path, written: Path) -> None
 def test_a_base_and_all_its_heads_have_one_encoder(shipped: Path, written: Path, tmp_path: Path) -> None:
     again = dataclasses.replace(FACTS, id="fields-2", fusion=None)
     write_head_bundle(tmp_path, written, _other_head(read_head(shipped), seed=1), again)
-    cards = [read_card(folder) for folder in (shipped, written, tmp_path / "fields-2")]
+    cards = [read_trained_card(folder) for folder in (shipped, written, tmp_path / "fields-2")]
     assert len({encoder_digest(card) for card in cards}) == 1
     assert len({card.files["encoder.onnx"] for card in cards}) == 3
     assert cards[1].pair_digest == cards[2].pair_digest == cards[0].files["encoder.onnx"]
     assert cards[2].base == "fields-1"
     assert cards[2].matcher is not None
-    assert cards[2].matcher.fusion == FACTS.fusion
+    assert cards[2].matcher.fusion is not None
+    assert cards[2].matcher.fusion.model_dump(exclude_unset=True) == FACTS.fusion
 
 
 def test_head_npz_is_the_graphs_head(written: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle.card import TrainingSet
 from models.bundle.runtime import OnnxEncoder, normalised
+from models.bundle.trained_card import TrainingSet
 from models.heads.linear_head import Head
 from models.heads.write_bundle import HeadFacts, write_head_bundle
 

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from app.cluster.inference.micro_batches import Answer, MicroBatcher
-from app.domain.cards import ModelCard
 from app.domain.origin import Origin, coming_from, origin
 from app.domain.tiles import Embeddings
 from app.errors import Unavailable
 from app.inference.handcrafted import hog, lbp
+from models.bundle.card import ModelCard
 
 SECONDS = 60.0
 
@@ -59,11 +59,11 @@ def test_what_is_asked_while_others_are_on_their_way_goes_together_and_comes_apa
     with ThreadPoolExecutor(8) as pool:
         answers = ask_while_busy(batcher, worker, pool, *((hog.CARD, value, 1 + value % 2) for value in range(1, 6)))
         for value, answer in enumerate(answers):
-            made, halves = answer.result(SECONDS)
-            assert halves is not None
+            made, query_features = answer.result(SECONDS)
+            assert query_features is not None
             assert made.feature is not None
             assert made.pair is not None
-            for rows in (made.embedding, made.feature, made.pair, halves):
+            for rows in (made.embedding, made.feature, made.pair, query_features):
                 assert rows.shape == (1 + value % 2, 3)
                 assert (rows == value).all()
     assert worker.batches == [[0], [1, 1, 2, 3, 3, 4, 5, 5]]
@@ -131,7 +131,7 @@ def test_what_goes_wrong_is_told_to_all_of_a_batch_and_the_next_goes_well() -> N
 
 def test_too_few_answers_are_none() -> None:
     batcher = MicroBatcher(lambda card, tiles, seconds: (Embeddings(np.zeros((1, 2), np.float32)), None))
-    with pytest.raises(Unavailable, match="1 of 2"):
+    with pytest.raises(Unavailable, match="1 instead of 2"):
         batcher.ask(hog.CARD, question(1, 2), SECONDS)
 
 

@@ -60,17 +60,17 @@ def sender_to(client: Redis, work: Callable[..., object]) -> QuerySender:
 def test_tiles_go_there_and_the_answer_comes_back(client: Redis, models: LocalModels) -> None:
     local = models.load(MODEL)
     send = sender_to(client, lambda *asked: answer_query(client, models, *asked))
-    made, halves = send(local.card, TILES, SECONDS)
-    wanted, wanted_halves = local.examine(TILES)
+    made, query_features = send(local.card, TILES, SECONDS)
+    wanted, wanted_features = local.examine(TILES)
     np.testing.assert_array_equal(made.embedding, wanted.embedding)
     assert made.feature is not None
     assert made.feature.dtype == np.float16
     assert made.pair is not None
     assert wanted.pair is not None
     np.testing.assert_array_equal(made.pair, wanted.pair)
-    assert halves is not None
-    assert wanted_halves is not None
-    np.testing.assert_array_equal(halves, wanted_halves)
+    assert query_features is not None
+    assert wanted_features is not None
+    np.testing.assert_array_equal(query_features, wanted_features)
     assert client.keys(f"{QUESTION}*") == client.keys(f"{ANSWER}*") == [], "nothing is left"
 
 
@@ -103,9 +103,9 @@ def test_a_worker_that_comes_too_late_does_nothing(client: Redis, models: LocalM
 def test_what_a_worker_cannot_do_is_told(client: Redis, models: LocalModels) -> None:
     card = models.load(MODEL).card
     send = sender_to(client, lambda *asked: answer_query(client, models, *asked))
-    with pytest.raises(Unavailable, match="a worker refused: no model 'unheard'"):
+    with pytest.raises(Unavailable, match="a worker refused: there is no model 'unheard'"):
         send(card.model_copy(update={"id": "unheard"}), TILES, SECONDS)
-    with pytest.raises(Unavailable, match="is another one here"):
+    with pytest.raises(Unavailable, match="on this worker has another encoder"):
         send(card.model_copy(update={"files": {"encoder.onnx": "0" * 64}}), TILES, SECONDS)
 
 

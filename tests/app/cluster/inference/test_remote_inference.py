@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from app.cluster.inference.micro_batches import Answer
 from app.cluster.inference.remote_inference import MAX_TILES, RemoteQueries
-from app.domain.cards import ModelCard
 from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch, Unavailable
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
+from models.bundle.card import ModelCard
 from tests.support.bundles import SIZE, write_matching_bundle
 
 COUNT = 2
@@ -32,8 +32,8 @@ class Worker:
         self.asked += 1
         if self.error is not None:
             raise self.error
-        made, halves = self._model.examine(tiles)
-        return Embeddings(-made.embedding[:, : self.width], made.feature, made.pair), halves
+        made, query_features = self._model.examine(tiles)
+        return Embeddings(-made.embedding[:, : self.width], made.feature, made.pair), query_features
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def remote(worker: Worker, tmp_path: Path, rest: float = 1000) -> Inference:
 
 def test_a_query_is_answered_by_a_worker(worker: Worker, local: Inference, tmp_path: Path) -> None:
     model = remote(worker, tmp_path)
-    made, halves = model.examine(TILES)
-    wanted, wanted_halves = local.examine(TILES)
+    made, query_features = model.examine(TILES)
+    wanted, wanted_features = local.examine(TILES)
     np.testing.assert_array_equal(made.embedding, -wanted.embedding)
-    assert halves is not None
-    assert wanted_halves is not None
-    np.testing.assert_array_equal(halves, wanted_halves)
+    assert query_features is not None
+    assert wanted_features is not None
+    np.testing.assert_array_equal(query_features, wanted_features)
     np.testing.assert_array_equal(model.embed(TILES).embedding, -wanted.embedding)
     assert worker.asked == 2
 
@@ -94,7 +94,7 @@ def test_an_answer_that_is_not_the_cards_is_none(
     worker.width = 3
     found = remote(worker, tmp_path).embed(TILES).embedding
     np.testing.assert_array_equal(found, local.embed(TILES).embedding)
-    assert "not what the card says" in caplog.text
+    assert "do not match the card" in caplog.text
 
 
 def test_tiles_that_do_not_fit_are_refused_here(worker: Worker, tmp_path: Path) -> None:

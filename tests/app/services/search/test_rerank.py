@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.cards import MAX_DEPTH
 from app.domain.collections import Collection
 from app.domain.search import Bookmark, RerankWish, SearchQuery
 from app.errors import InvalidBundle, InvalidInput, NotFound
@@ -18,6 +17,7 @@ from app.services.catalogue.models import ModelService
 from app.services.search.rerank import DEPTH, UNLEARNED, Reranker, matches_end
 from app.services.search.rerank_latency import MIN_DEPTH, RerankLatency
 from app.stores.local_locks import LocalLocks
+from models.bundle.card import MAX_DEPTH
 from tests.support.bundles import PAIR, matcher_card, tiny_graph, write_bundle, write_matching_bundle
 
 

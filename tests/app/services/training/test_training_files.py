@@ -13,7 +13,8 @@ from app.errors import Cancelled
 from app.imagery.tiling.tiler import read_tile
 from app.services.training import training_files
 from app.services.training.subject import Subject, Subjects
-from app.services.training.training_files import Manifest, TrainingFiles
+from app.services.training.training_files import TrainingFiles
+from models.bundle.manifest import Manifest
 from tests.support.context import Context
 
 
@@ -99,7 +100,16 @@ def test_writing_stops_where_the_job_does(subject: Subject, files: TrainingFiles
 
 
 def test_the_manifest_says_what_to_make(tmp_path: Path) -> None:
-    Manifest("m-1", "Möwen", "coast", tmp_path / "base" / "dyad", ("a", "b"), 3, {"steps": 5}).write(tmp_path)
+    manifest = Manifest(
+        bundle=tmp_path / "base" / "dyad",
+        classes=("a", "b"),
+        id="m-1",
+        title="Möwen",
+        collection="coast",
+        seed=3,
+        recipe={"steps": 5},
+    )
+    manifest.write(tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {
         "id": "m-1",
         "title": "Möwen",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.bundle.card import BundleCard
+from models.bundle.trained_card import TrainedCard
 from models.evaluation.metrics.rerank import WEIGHTS
 from models.export.write_bundle import read_bundle
 from models.runs.default.embedder import stage_recipes, train_in_stages
@@ -39,7 +39,7 @@ def tiny_plan() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BundleCard]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainedCard]:
     root = tmp_path_factory.mktemp("default")
     write_class_folders(root / "data" / "ucmerced", CLASSES, size=64)
     write_class_folders(root / "data" / "aid", {"Beach": 4, "Pond": 8, "Desert": 32}, size=64, seed=1)
@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BundleCard]
     return root, card
 
 
-def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tuple[Path, BundleCard]) -> None:
+def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tuple[Path, TrainedCard]) -> None:
     root, card = trained
     bundle = read_bundle(root / "out" / "tiny")
     assert bundle.matcher is not None
@@ -60,21 +60,21 @@ def test_the_bundle_is_whole_and_its_card_says_where_it_comes_from(trained: tupl
     assert sum(sets[name][part] for name in sets for part in ("train", "validation", "test")) == 72
 
 
-def test_every_weight_that_was_tried_is_put_down(trained: tuple[Path, BundleCard]) -> None:
+def test_every_weight_that_was_tried_is_put_down(trained: tuple[Path, TrainedCard]) -> None:
     root, card = trained
     found = json.loads((root / "work" / "rerank.json").read_text())
     assert {f"rerank, {name}" for name in found} <= set(card.metrics)
     assert all(set(report["after"]) == {f"{weight:g}" for weight in WEIGHTS} for report in found.values())
 
 
-def test_the_fusion_weight_harms_neither_validation_images_nor_unseen_classes(trained: tuple[Path, BundleCard]) -> None:
+def test_the_fusion_weight_harms_neither_validation_images_nor_unseen_classes(trained: tuple[Path, TrainedCard]) -> None:
     _, card = trained
     for name in ("validation", "validation over training", "unseen classes"):
         values = card.metrics[f"rerank, {name}"].values
         assert values["map_after"] >= values["map_before"] - NO_LOSS
 
 
-def test_the_same_command_again_trains_nothing_again(trained: tuple[Path, BundleCard]) -> None:
+def test_the_same_command_again_trains_nothing_again(trained: tuple[Path, TrainedCard]) -> None:
     root, _ = trained
     plan = tiny_plan()
     material = load_default(plan, root / "data", root / "work" / "cache")
