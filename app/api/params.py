@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.documents.schemas import RerankBudget, RerankDepth, SearchRequest
+from app.api.documents.search import RerankBudget, RerankDepth, SearchRequest
 from app.domain.cards import MAX_DEPTH
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id

@@ -10,7 +10,7 @@ SECONDS = 2.0
 """Enough for a connection that was dropped or a replica that takes over."""
 
 
-class PatienceMiddleware:
+class FailFastMiddleware:
     """Keeps what a request calls from trying for as long as a job would."""
 
     def __init__(self, app: ASGIApp) -> None:

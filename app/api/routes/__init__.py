@@ -1,1 +1,39 @@
-"""Routes, a file per resource."""
+"""Routes, one module per resource.
+
+A module defines `router` and `CONFORMANCE`, the conformance classes that its routes implement. Every route declares the role
+that it needs (`app.api.access`). `MODULES` lists the modules.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from app.api.routes import (
+    collections,
+    demo_scene,
+    index_versions,
+    items,
+    jobs,
+    labels,
+    landing,
+    models,
+    processes,
+    schedules,
+    search,
+    session,
+)
+
+MODULES: tuple[ModuleType, ...] = (
+    landing,
+    collections,
+    index_versions,
+    labels,
+    items,
+    search,
+    schedules,
+    jobs,
+    processes,
+    models,
+    demo_scene,
+    session,
+)

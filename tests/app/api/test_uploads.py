@@ -1,9 +1,16 @@
+"""The reader of multipart forms."""
+
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from app.api.uploads import SMALL, parse_small_form
-from app.errors import InvalidInput, Unprocessable
+import anyio
+import pytest
+from fastapi import Request
+from starlette.types import Message
+
+from app.api.uploads import MEGABYTE, MEMORY, Form, UploadedFile, receive_form
+from app.errors import InvalidInput, OutOfSpace, TooLarge, Unprocessable
 from tests.support.pictures import striped
 from tests.support.service import Service, document
 
@@ -19,29 +26,76 @@ def form(*parts: tuple[str, str | None, bytes]) -> bytes:
     return body + b"--xx--\r\n"
 
 
-def test_a_small_form_is_read_in_memory() -> None:
+def received(
+    body: bytes, folder: Path, memory: int = MEMORY, content_type: str = TYPE, max_bytes: int = 64 * MEGABYTE, piece: int = 1000
+) -> Form:
+    """What the reader makes of a body that arrives in pieces."""
+    pieces = [body[start : start + piece] for start in range(0, len(body), piece)]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": pieces.pop(0) if pieces else b"", "more_body": bool(pieces)}
+
+    scope = {"type": "http", "headers": [(b"content-type", content_type.encode())]}
+    return anyio.run(receive_form, Request(scope, receive), lambda: folder, max_bytes, ALLOWED, memory)
+
+
+def test_a_small_form_is_read_in_memory(tmp_path: Path) -> None:
     content = bytes(range(256)) * 9
-    read = parse_small_form(TYPE, form(("image", "a.jpg", content), ("query", None, b"{}"), ("image", "b.jpg", b"")), ALLOWED)
-    assert read.files == {"image": [("a.jpg", content), ("b.jpg", b"")]}
+    body = form(("image", "a.jpg", content), ("query", None, b"{}"), ("image", "b.jpg", b""))
+    read = received(body, tmp_path)
+    assert read.files == [UploadedFile("image", "a.jpg", content), UploadedFile("image", "b.jpg", b"")]
     assert read.fields == {"query": b"{}"}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("piece", [7, 10_000])
+def test_beyond_the_memory_of_a_form_files_are_written(tmp_path: Path, piece: int) -> None:
+    small, large = b"a" * 1000, bytes(range(256)) * 20
+    body = form(
+        ("image", "a", small), ("image", "b", large), ("query", None, b"{}"), ("image", "c", small), ("image", "d", b"")
+    )
+    read = received(body, tmp_path, memory=2000, piece=piece)
+    assert read.files[0].content == small
+    paths = [file.content for file in read.files[1:]]
+    assert [path.read_bytes() for path in paths if isinstance(path, Path)] == [large, small, b""]
+    assert sorted(tmp_path.iterdir()) == paths, "in the order of the form"
+    assert read.fields == {"query": b"{}"}
+
+
+def test_a_text_may_be_sent_as_a_file_in_memory_or_on_disk(tmp_path: Path) -> None:
+    body = form(("query", None, b"field"), ("query", "q.json", b"file"))
+    assert received(body, tmp_path).text("query") == b"file"
+    assert received(body, tmp_path, memory=0).text("query") == b"file"
+    assert received(form(("query", None, b"field")), tmp_path).text("query") == b"field"
+    assert received(form(("image", "a", b"")), tmp_path).text("query") is None
+
+
+def test_a_body_beyond_the_limit_is_refused_while_it_arrives(tmp_path: Path) -> None:
+    with pytest.raises(TooLarge, match="1 MB"):
+        received(form(("image", "a", b"x" * (3 * MEGABYTE))), tmp_path, max_bytes=MEGABYTE, piece=65_536)
+
+
+def test_a_file_that_cannot_be_written_is_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(OutOfSpace, match="cannot be written"):
+        received(form(("image", "a", b"x")), tmp_path / "missing", memory=0)
 
 
 @pytest.mark.parametrize(
     ("content_type", "body", "error", "word"),
     [
         ("multipart/form-data", form(("image", "a", b"")), InvalidInput, "no multipart boundary"),
-        (TYPE, form(("picture", "a", b"")), Unprocessable, "its parts are image, query"),
-        (TYPE, form(("image", "a", b"x" * 99))[:120], InvalidInput, "cannot be read"),
-        (TYPE, b"", InvalidInput, "cannot be read"),
-        (TYPE, b"nonsense", InvalidInput, "cannot be read"),
+        (TYPE, form(("picture", "a", b"")), Unprocessable, "parts may be image, query"),
+        (TYPE, form(("image", "a", b"x" * 99))[:120], InvalidInput, "is not valid or not complete"),
+        (TYPE, b"", InvalidInput, "is not valid or not complete"),
+        (TYPE, b"nonsense", InvalidInput, "is not valid or not complete"),
     ],
 )
-def test_what_is_no_form_is_refused(content_type: str, body: bytes, error: type[Exception], word: str) -> None:
+def test_what_is_no_form_is_refused(tmp_path: Path, content_type: str, body: bytes, error: type[Exception], word: str) -> None:
     with pytest.raises(error, match=word):
-        parse_small_form(content_type, body, ALLOWED)
+        received(body, tmp_path, content_type=content_type)
 
 
-@pytest.mark.parametrize("padding", [0, SMALL])
+@pytest.mark.parametrize("padding", [0, MEMORY])
 def test_small_and_large_uploads_search_alike(service: Service, padding: int) -> None:
     if "uploaded" not in [each["id"] for each in document(service.client.get("/collections"))["collections"]]:
         service.create("uploaded", model="hog")
@@ -52,4 +106,4 @@ def test_small_and_large_uploads_search_alike(service: Service, padding: int) ->
     assert answer.status_code == 200, answer.text
     assert [each["properties"]["file_name"] for each in answer.json()["features"]] == ["a.jpg"]
     twice = [("image", ("q.jpg", picture)), ("image", ("r.jpg", picture))]
-    assert "one image a search" in service.client.post("/collections/uploaded/search", files=twice).json()["detail"]
+    assert "has 2 images; send one" in service.client.post("/collections/uploaded/search", files=twice).json()["detail"]
