@@ -77,7 +77,7 @@ def _ids(record: logging.LogRecord) -> dict[str, str]:
 def configure_service_logs(settings: Settings) -> None:
     """Log from the level of the settings on.
 
-    Below DEBUG verbosity, libraries log less: Uvicorn and httpx warnings only, and GDAL errors only (a job reports problems of its files).
+    Unless the level is DEBUG, Uvicorn and httpx log warnings only, and GDAL errors only: jobs report problems of files.
     """
     handler = logging.StreamHandler()
     handler.addFilter(OriginFilter())

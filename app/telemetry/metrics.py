@@ -17,7 +17,7 @@ TILES_INDEXED = Counter("dyad_tiles_indexed_total", "Tiles that were indexed and
 FILES_REJECTED = Counter("dyad_files_rejected_total", "Files that could not be indexed", registry=REGISTRY)
 GATE_VERDICTS = Counter(
     "dyad_gate_verdicts_total",
-    "Comparisons of a new index version with the current one, by verdict",
+    "Checks of new index versions",
     ["verdict"],
     registry=REGISTRY,
 )

@@ -52,9 +52,7 @@ def configure_tracing(environ: Mapping[str, str] | None = None) -> bool:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
     except ImportError:
-        raise ConfigError(
-            "the OTEL_ variables turn on tracing, but OpenTelemetry is not installed: pip install 'dyad[otel]'"
-        ) from None
+        raise ConfigError("the OTEL_ variables turn tracing on, which needs: pip install 'dyad[otel]'") from None
 
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     _provider = TracerProvider(resource=Resource.create({} if named else {SERVICE_NAME: "dyad"}))

@@ -3,8 +3,8 @@
 A page of another site can make its own domain resolve to 127.0.0.1 after it is loaded; the browser then treats the service as a
 part of that site. Only the Host header distinguishes such requests from those of the page of this service.
 
-Starlette's `TrustedHostMiddleware` is not used: it splits at the first `:` (so it refuses IPv6 addresses), accepts several Host
-headers, needs a list of names instead of all loopback addresses, and answers plain text with status 400.
+Starlette's `TrustedHostMiddleware` is not used: it has no pattern for all loopback addresses, checks only the first of several
+Host headers, refuses requests without one, and answers status 400 in plain text.
 """
 
 from __future__ import annotations
