@@ -79,6 +79,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"no resource at {request.url.path}; /docs lists all paths"
+    if error.status_code == 405 and detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+        detail = f"{request.method} is not allowed at {request.url.path}; /docs lists the methods"
     return problem(error.status_code, detail, headers=dict(error.headers or {}))
 
 

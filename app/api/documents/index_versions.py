@@ -12,7 +12,7 @@ from app.services.reindex.rollback import KeptIndex
 
 
 class KeptIndexPublic(BaseModel):
-    """An index version. `live`: searches use it by default. `size`: number of tiles when the version was last live."""
+    """An index version. `live`: searches use it by default. `size`: number of tiles while it was last live."""
 
     version: str
     model: str

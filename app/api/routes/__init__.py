@@ -2,6 +2,9 @@
 
 A module defines `router` and `CONFORMANCE`, the conformance classes that its routes implement. Every route declares the role
 that it needs (`app.api.access`). `MODULES` lists the modules.
+
+To add an endpoint, edit four files: the module here, the module of `app.api.documents` with its bodies, a test in `tests/app/api`,
+and the documentation. The application, the access table, `/conformance` and `/openapi.json` read the rest from the routes module.
 """
 
 from __future__ import annotations

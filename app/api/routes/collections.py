@@ -69,7 +69,10 @@ def delete(collection_id: CollectionId, collections: CollectionsDep) -> None:
 @router.get("/{collection_id}/labels", summary="Labels in use")
 @requires(Role.READ)
 def labels(
-    collection_id: CollectionId, items: ItemsDep, filter: FilterDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    collection_id: CollectionId,
+    items: ItemsDep,
+    filter: FilterDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Number of labels")] = 100,
 ) -> LabelList:
     """The labels of the tiles that match the filters, with counts, the most frequent first."""
     counts = items.labels(collection_id, filter, limit)
