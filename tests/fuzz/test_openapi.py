@@ -1,7 +1,7 @@
 """Every operation of the OpenAPI document, with valid and invalid inputs: no server error, and every response as documented.
 
-Runs against a service without keys and one with keys of every role, invalid keys, or none. The cases are few and always the same,
-unless `DYAD_TEST_FUZZ_CASES` sets their number (`make fuzz`); then they differ each time.
+Runs against a service without keys and one with keys of every role, invalid keys, or none. The cases are few and always the
+same, unless `DYAD_TEST_FUZZ_CASES` sets their number (`make fuzz`); then they differ each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keys over HTTP: who may do what, the page's session, signed pictures."""
+"""Keys over HTTP: roles, the session of the page, signed pictures."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_role_allows_what_stands_before_it_too(
 
 
 def test_every_route_was_thought_of(guarded: Service) -> None:
-    """A new route shows up here: say which role it needs."""
+    """The role of every route, in one list: a change of a role must be deliberate."""
     table = AccessTable(route for module in MODULES for route in module.router.routes)
     needs: dict[str, set[str]] = {}
     for template, operations in document(guarded.client.get("/openapi.json"))["paths"].items():
