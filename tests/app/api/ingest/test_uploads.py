@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -107,3 +110,16 @@ def test_small_and_large_uploads_search_alike(service: Service, padding: int) ->
     assert [each["properties"]["file_name"] for each in answer.json()["features"]] == ["a.jpg"]
     twice = [("image", ("q.jpg", picture)), ("image", ("r.jpg", picture))]
     assert "has 2 images; send one" in service.client.post("/collections/uploaded/search", files=twice).json()["detail"]
+
+
+def test_a_search_whose_client_disconnects_leaves_no_file(service: Service, fresh: Callable[..., str]) -> None:
+    name = fresh(model="hog")
+    headers = f"Host: localhost\r\nContent-Type: {TYPE}\r\nContent-Length: {20 * MEGABYTE}\r\n\r\n"
+    head = f"POST /collections/{name}/search HTTP/1.1\r\n{headers}"
+    with socket.create_connection(("127.0.0.1", service.client.base_url.port or 0), timeout=30) as connection:
+        connection.sendall(head.encode() + form(("image", "a.jpg", b"x" * (2 * MEMORY))).removesuffix(b"\r\n--xx--\r\n"))
+        deadline = time.monotonic() + 30
+        while not service.container.folders.ids() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert service.container.folders.ids(), "a large file is written while it arrives"
+    assert service.staged() == []
