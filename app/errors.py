@@ -1,30 +1,30 @@
-"""Domain errors. They say what went wrong and what to do next; they know nothing of HTTP or exit codes.
+"""Domain errors. A message says what is wrong and what to do next. `app.api.problems` maps errors to HTTP statuses.
 
 ::
 
     DyadError
-    ├── InvalidInput              parameters contradict each other or cannot be understood
+    ├── InvalidInput              parameters contradict each other or are not valid
     │   ├── ModelMismatch         a model does not fit a collection (bands, dimension)
-    │   └── Unfetchable           a file on another server that cannot be had
-    │       └── NotThere          because that server has no such file
-    ├── Unprocessable             well-formed but of the wrong shape; carries a list of field errors
-    ├── Unauthenticated           a key is needed, or the one that was sent is not known
-    ├── Forbidden                 a path outside DYAD_READ_ROOTS, an action the caller may not do
+    │   └── Unfetchable           a file on another server that cannot be fetched
+    │       └── NotThere          that server has no such file
+    ├── Unprocessable             well-formed but not valid against the schema; has a list of field errors
+    ├── Unauthenticated           a key is needed, or the key is not valid
+    ├── Forbidden                 a path outside DYAD_READ_ROOTS, or an action that is not allowed
     ├── NotFound                  a collection, item, job or model that does not exist
-    ├── Conflict                  it exists already, or is in use
-    ├── TooLarge                  more bytes or pixels than the limit, which the message names
-    ├── UnreadableImage           not an image that can be read; says which formats are
-    ├── InvalidBundle             a model bundle whose card, hashes or graph do not fit
+    ├── Conflict                  the resource already exists, or is in use
+    ├── TooLarge                  more bytes or pixels than the limit
+    ├── UnreadableImage           not an image in a supported format
+    ├── InvalidBundle             a model bundle whose card, hashes or graph are not valid
     ├── Cancelled                 the job was dismissed while it ran
-    ├── Unavailable               a part is down; try again later
-    │   ├── Busy                  another process is at it
-    │   ├── IndexTooNew           a newer version wrote it on the vector server
-    │   ├── SourceUnavailable     what a schedule names cannot be read, or has lost too much to be believed
+    ├── Unavailable               a component is unavailable; retry later
+    │   ├── Busy                  another process holds the lock; retry soon
+    │   ├── IndexTooNew           a newer version of Dyad wrote the index on the vector server
+    │   ├── SourceUnavailable     a source of a schedule cannot be read, or lacks too many files
     │   └── OutOfSpace            the disk of DYAD_HOME is full
-    └── StartupError              the service cannot start on these settings or this folder
+    └── StartupError              the service cannot start with these settings or this folder
         ├── ConfigError           an unknown DYAD_ variable or a contradictory pair of settings
         ├── HomeInUse             another process has the folder open
-        └── HomeTooNew            the folder was written by a newer version
+        └── HomeTooNew            a newer version of Dyad wrote the folder
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ from typing import NamedTuple
 
 
 class FieldError(NamedTuple):
-    """One wrong field of an input: where it is and what is wrong with it."""
+    """An invalid field of an input: its location and the reason."""
 
     loc: str
     message: str
 
 
 class DyadError(Exception):
-    """Root of every error that Dyad raises on purpose; `str(error)` is one line meant for a person."""
+    """Base of all errors that Dyad raises deliberately; `str(error)` is one line for the user."""
 
 
 class InvalidInput(DyadError):
-    """Parameters contradict each other or cannot be understood."""
+    """Parameters contradict each other or are not valid."""
 
 
 class ModelMismatch(InvalidInput):
-    """A model does not fit a collection."""
+    """A model does not fit a collection (bands, dimension)."""
 
 
 class Unfetchable(InvalidInput):
-    """A file on another server cannot be had."""
+    """A file on another server cannot be fetched."""
 
 
 class NotThere(Unfetchable):
-    """Its server says that it has no such file."""
+    """The server has no such file."""
 
 
 class Unprocessable(DyadError):
-    """Well-formed input of the wrong shape."""
+    """Well-formed input that is not valid against the schema."""
 
     def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(message)
@@ -73,15 +73,15 @@ class Unauthenticated(DyadError):
 
 
 class Forbidden(DyadError):
-    """The caller may not read or do this."""
+    """The caller is not allowed to read or do this."""
 
 
 class NotFound(DyadError):
-    """What was asked for does not exist."""
+    """The requested resource does not exist."""
 
 
 class Conflict(DyadError):
-    """What should be created exists already, or what should be changed is in use."""
+    """The resource already exists, or is in use."""
 
 
 class TooLarge(DyadError):
@@ -89,11 +89,11 @@ class TooLarge(DyadError):
 
 
 class UnreadableImage(DyadError):
-    """Not an image that can be read."""
+    """Not an image in a supported format."""
 
 
 class InvalidBundle(DyadError):
-    """A model bundle whose card, hashes or graph do not fit."""
+    """A model bundle whose card, hashes or graph are not valid."""
 
 
 class Cancelled(DyadError):
@@ -101,11 +101,11 @@ class Cancelled(DyadError):
 
 
 class Unavailable(DyadError):
-    """A part that the answer needs is down."""
+    """A component is unavailable; retry later."""
 
 
 class Busy(Unavailable):
-    """Another process is at it; it will not take long."""
+    """Another process holds the lock; retry soon."""
 
 
 class IndexTooNew(Unavailable):
@@ -113,7 +113,7 @@ class IndexTooNew(Unavailable):
 
 
 class SourceUnavailable(Unavailable):
-    """What a schedule names cannot be read, or has lost too much to be believed: somebody should look."""
+    """A source of a schedule cannot be read, or lacks too many files; an operator must check it."""
 
 
 class OutOfSpace(Unavailable):
@@ -129,7 +129,7 @@ class ConfigError(StartupError):
 
 
 class HomeInUse(StartupError):
-    """Another process has the state folder open; `url` is the service's address where it is one."""
+    """Another process has the state folder open; `url` is its address if it is a service."""
 
     def __init__(self, message: str, url: str | None = None) -> None:
         super().__init__(message)
@@ -137,4 +137,4 @@ class HomeInUse(StartupError):
 
 
 class HomeTooNew(StartupError):
-    """The state folder was written by a newer version."""
+    """A newer version of Dyad wrote the state folder."""

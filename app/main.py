@@ -1,4 +1,4 @@
-"""`create_app(settings)`: the FastAPI application. Nothing happens at import."""
+"""`create_app(container)`: the FastAPI application. Importing this module has no side effects."""
 
 from __future__ import annotations
 
@@ -11,38 +11,32 @@ from fastapi.staticfiles import StaticFiles
 
 from app import __version__
 from app.api import problems
+from app.api.access import AccessTable
 from app.api.middleware.access import AccessMiddleware
-from app.api.middleware.fail_fast import PatienceMiddleware
+from app.api.middleware.fail_fast import FailFastMiddleware
 from app.api.middleware.hosts import HostMiddleware
 from app.api.middleware.limits import BodyLimitMiddleware, RateLimitMiddleware
 from app.api.middleware.metrics import Metrics, MetricsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
-from app.api.routes import (
-    collections,
-    demo_scene,
-    index_versions,
-    items,
-    jobs,
-    labels,
-    landing,
-    models,
-    processes,
-    schedules,
-    search,
-    session,
-)
+from app.api.routes import MODULES, landing
 from app.container import Container
 
-DESCRIPTION = "Finds the satellite tiles that look like this one. Errors are `application/problem+json` (RFC 9457)."
+DESCRIPTION = "Finds satellite tiles that look like a given one. Errors are `application/problem+json` (RFC 9457)."
+PUBLIC_PATHS = ("/openapi.json", "/static/{path:path}")
+"""Paths that FastAPI and Starlette serve themselves; they need no key."""
 
-DOCUMENTED_KEY = HTTPBearer(auto_error=False, description="A key of `dyad keys create`")
-"""For the OpenAPI document; `AccessMiddleware` does the checking."""
+DOCUMENTED_KEY = HTTPBearer(auto_error=False, description="An API key, created with `dyad keys create`")
+"""For the OpenAPI document only; `AccessMiddleware` checks keys."""
 
 
 def create_app(container: Container) -> FastAPI:
-    """The service over an opened container, which the application starts and closes with itself."""
+    """The HTTP service over an opened container. The application starts the container at its start and closes it at its end.
+
+    Raises:
+        TypeError: a route declares no role.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -65,31 +59,27 @@ def create_app(container: Container) -> FastAPI:
     metrics = Metrics(container.job_store, container.depths)
     app.state.container = container
     app.state.metrics = metrics
+    app.state.conformance = [name for module in MODULES for name in module.CONFORMANCE]
     problems.install(app)
-    for module in (
-        landing,
-        collections,
-        index_versions,
-        labels,
-        items,
-        search,
-        schedules,
-        jobs,
-        processes,
-        models,
-        demo_scene,
-        session,
-    ):
+    for module in MODULES:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
-    app.add_middleware(PatienceMiddleware)
+    routes = [route for module in MODULES for route in module.router.routes]
+    app.describe(routes)
+    _add_middleware(app, container, metrics, AccessTable(routes, PUBLIC_PATHS))
+    return app
+
+
+def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table: AccessTable) -> None:
+    """Add the middleware, the innermost first."""
+    settings = container.settings
+    app.add_middleware(FailFastMiddleware)
     app.add_middleware(BodyLimitMiddleware)
-    if container.settings.rate_limit:
-        app.add_middleware(RateLimitMiddleware, rates=container.settings.rate_limit, broker_url=container.settings.broker_url)
-    app.add_middleware(AccessMiddleware, keys=container.keys)
-    if container.settings.checks_hosts:
-        app.add_middleware(HostMiddleware, hosts=container.settings.allowed_hosts)
+    if settings.rate_limit:
+        app.add_middleware(RateLimitMiddleware, rates=settings.rate_limit, broker_url=settings.broker_url)
+    app.add_middleware(AccessMiddleware, keys=container.keys, table=table)
+    if settings.checks_hosts:
+        app.add_middleware(HostMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(RequestContextMiddleware)
-    return app

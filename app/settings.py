@@ -1,4 +1,4 @@
-"""Settings, from the environment (prefix `DYAD_`). One frozen class; read once, by whoever starts the process."""
+"""Settings, from environment variables with the prefix `DYAD_`; read once, at the start of a process."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from app.errors import ConfigError
 
 PREFIX = "DYAD_"
 TEST_PREFIXES = ("DYAD_TEST_", "DYAD_DATA")
+"""Variables of the tests."""
+
+Texts = Annotated[tuple[str, ...], NoDecode]
+"""A list that a validator splits; pydantic-settings alone would expect JSON."""
 
 
-class Settings(BaseModel):
-    """All settings with their defaults; `docs/settings.md` explains each."""
+class Settings(BaseSettings):
+    """All settings with their defaults; `docs/settings.md` explains each. `load_settings` reads them from the environment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     home: Path = Path("dyad-data")
     host: str = "127.0.0.1"
@@ -48,13 +54,13 @@ class Settings(BaseModel):
     qdrant_exact_below: int = Field(default=200_000, ge=0)
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: Texts = ()
     api_key: str = Field(default="", repr=False)
     rate_limit: str = ""
     max_upload_mb: int = Field(default=4096, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1_000)
-    read_roots: tuple[str, ...] = ()
-    read_networks: tuple[str, ...] = ()
+    read_roots: Texts = ()
+    read_networks: Texts = ()
     sync_min_remaining: float = Field(default=0.1, ge=0, lt=1)
     recent_queries: int = Field(default=200, ge=0, le=10_000)
     metrics_address: str = ""
@@ -62,10 +68,23 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] = "text"
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
 
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the arguments: `load_settings` chooses the environment."""
+        return (init_settings,)
+
     @field_validator("read_roots", mode="before")
     @classmethod
     def _split_roots(cls, value: Any) -> Any:
-        """ReadPolicy are separated by commas, or like PATH by a `:` before a `/` (the colons of URLs do not separate)."""
+        """Split at commas, and as in PATH at a `:` before a `/` (but not at the colons of URLs)."""
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in re.split(r",|:(?=/(?!/))", value) if part.strip())
@@ -82,14 +101,14 @@ class Settings(BaseModel):
         parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         for part in parts:
             if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*", part):
-                raise ValueError(f"{part!r} is no name of a host; write it without scheme and port, as tiles.example.com")
+                raise ValueError(f"{part!r} is not a host name; write it without scheme and port, as tiles.example.com")
         return tuple(part.lower().removesuffix(".") for part in parts)
 
     @field_validator("rate_limit")
     @classmethod
     def _check_rates(cls, value: str) -> str:
         if value:
-            from limits import parse_many  # only who limits waits for the import
+            from limits import parse_many  # a slow import, needed only with a rate limit
 
             parse_many(value)
         return value
@@ -99,7 +118,7 @@ class Settings(BaseModel):
     def _check_address(cls, value: str) -> str:
         host, _, port = value.rpartition(":")
         if value and not (host and port.isdecimal() and int(port) <= 65_535):
-            raise ValueError("write it as host:port, for example 0.0.0.0:9100")
+            raise ValueError(f"{value!r} is not valid; write host:port, for example 0.0.0.0:9100")
         return value
 
     @field_validator("log_level", mode="before")
@@ -112,39 +131,42 @@ class Settings(BaseModel):
         self._check_cluster()
         if self.api_keys_file is None and not (self.allow_anonymous or _is_loopback(self.host)):
             raise ValueError(
-                f"DYAD_HOST: without keys anybody who reaches {self.host or 'this machine'} could read and write everything; "
-                "make keys (`dyad keys create`) and name their file in DYAD_API_KEYS_FILE, or set DYAD_ALLOW_ANONYMOUS=true"
+                f"DYAD_HOST: without keys, any client of {self.host or 'this machine'} could read and change all data; "
+                "create keys (`dyad keys create`) and set DYAD_API_KEYS_FILE to their file, or set DYAD_ALLOW_ANONYMOUS=true"
             )
         if self.blobs_public_url and (
             not self.blobs_public_url.startswith(("http://", "https://"))
             or self.blobs_url.partition("://")[0] not in ("s3", "gs", "az")
         ):
-            raise ValueError("DYAD_BLOBS_PUBLIC_URL: an http(s) address of the object store in DYAD_BLOBS_URL, or empty")
+            raise ValueError("DYAD_BLOBS_PUBLIC_URL must be the http(s) URL of the object store in DYAD_BLOBS_URL, or empty")
         if self.qdrant_write_consistency > self.qdrant_replicas:
-            raise ValueError("DYAD_QDRANT_WRITE_CONSISTENCY: more than DYAD_QDRANT_REPLICAS; no write could ever succeed")
+            raise ValueError(
+                f"DYAD_QDRANT_WRITE_CONSISTENCY: {self.qdrant_write_consistency} is more than DYAD_QDRANT_REPLICAS "
+                f"({self.qdrant_replicas}), so no write can succeed; lower it or raise the replicas"
+            )
         if self.vectors_url and not self.vectors_url.startswith(("http://", "https://")):
-            raise ValueError("DYAD_VECTORS_URL: an http(s) address of a Qdrant server, or empty for the embedded store")
+            raise ValueError("DYAD_VECTORS_URL must be the http(s) URL of a Qdrant server, or empty for the embedded store")
         return self
 
     def _check_cluster(self) -> None:
         if not self.broker_url:
             if self.inference == "remote":
-                raise ValueError("DYAD_INFERENCE=remote asks workers, which needs DYAD_BROKER_URL; leave it out, or set both")
+                raise ValueError("DYAD_INFERENCE=remote embeds on workers, which needs DYAD_BROKER_URL; set both or neither")
             return
         if not self.broker_url.startswith(("redis://", "rediss://")):
-            raise ValueError("DYAD_BROKER_URL: an address such as redis://host:6379/0, or empty for jobs in the service itself")
+            raise ValueError("DYAD_BROKER_URL must be a URL such as redis://host:6379/0, or empty to run jobs in the service")
         missing = [
             name for name, value in (("DYAD_VECTORS_URL", self.vectors_url), ("DYAD_BLOBS_URL", self.blobs_url)) if not value
         ]
         if missing:
             raise ValueError(
-                f"DYAD_BROKER_URL means several processes, which need {' and '.join(missing)} to share what they keep: "
-                "a Qdrant server and s3://bucket/prefix, or file:///folder on a disk that all of them have"
+                f"DYAD_BROKER_URL needs {' and '.join(missing)}, because several processes share the data: "
+                "set a Qdrant server, and s3://bucket/prefix or file:///folder on a disk that all processes can reach"
             )
 
     @property
     def checks_hosts(self) -> bool:
-        """Whether requests must name a host that is known: nothing else keeps pages of other sites out."""
+        """Whether the Host header of requests is checked: without keys, only this check stops pages of other sites."""
         return bool(self.allowed_hosts) or (self.api_keys_file is None and not self.allow_anonymous)
 
     @property
@@ -154,14 +176,14 @@ class Settings(BaseModel):
 
     @property
     def url(self) -> str:
-        """The address people open."""
-        is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - shown to people, not bound
+        """The URL that users open."""
+        is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
         host = "127.0.0.1" if is_any else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; of a name but `localhost` nobody knows."""
+    """Whether only this machine can reach a host; a name other than `localhost` counts as reachable by others."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -171,25 +193,38 @@ def _is_loopback(host: str) -> bool:
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read the settings.
 
-    environ: defaults to the process's environment. overrides: values that win over it; None means not given.
+    environ: defaults to the environment of the process. overrides: values that win over it; None means not given.
 
     Raises:
-        ConfigError: an unknown `DYAD_` variable, a malformed value or a contradictory pair, in one line.
+        ConfigError: an unknown `DYAD_` variable, a value that is not valid, or a contradictory pair, in one line.
     """
     variables = os.environ if environ is None else environ
-    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
-    given: dict[str, Any] = {}
-    for key, value in variables.items():
-        if not key.upper().startswith(PREFIX) or key.upper().startswith(TEST_PREFIXES):
-            continue
-        if key.upper() not in known:
-            raise ConfigError(f"unknown setting {key}; the settings are {', '.join(sorted(known))}")
-        if value != "":
-            given[known[key.upper()]] = value
-    given.update({name: value for name, value in overrides.items() if value is not None})
+    _check_names(variables)
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {key.lower(): value for key, value in variables.items() if value != ""}
+    given = source() | {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings.model_validate(given)
+        return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
-        raise ConfigError(where + first["msg"].removeprefix("Value error, ")) from None
+        raise ConfigError(_describe(error)) from None
+
+
+def _describe(error: ValidationError) -> str:
+    """The first error in one line, with the value unless it is a secret."""
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    is_secret = name in Settings.model_fields and not Settings.model_fields[name].repr
+    value = "" if is_secret or first["type"] == "value_error" else f", not {first['input']!r}"
+    return f"{PREFIX}{name.upper()}: {message}{value}"
+
+
+def _check_names(variables: Mapping[str, str]) -> None:
+    """Refuse variables with the prefix that are no settings; pydantic-settings ignores them."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for key in variables:
+        name = key.upper()
+        if name.startswith(PREFIX) and not name.startswith(TEST_PREFIXES) and name not in known:
+            raise ConfigError(f"unknown setting {key}; the settings are {', '.join(sorted(known))}")

@@ -1,11 +1,12 @@
-"""What routes ask for, as named types, so that they read like sentences.
+"""Dependencies of routes, as named types.
 
-All are coroutines: FastAPI sends plain functions to a thread, each a trip of a tenth of a millisecond or more.
+The dependency functions are coroutines: FastAPI runs plain functions in a thread, which costs 0.1 ms or more each.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 
@@ -24,6 +25,8 @@ from app.services.schedules.schedules import ScheduleService
 from app.services.search.search import SearchService
 from app.services.training.evaluation import EvaluationService
 
+Part = TypeVar("Part")
+
 
 async def _container(request: Request) -> Container:
     container: Container = request.app.state.container
@@ -33,74 +36,43 @@ async def _container(request: Request) -> Container:
 ContainerDep = Annotated[Container, Depends(_container)]
 
 
-async def _collections(container: ContainerDep) -> CollectionService:
-    return container.collections
+def of_container(select: Callable[[Container], Part]) -> Callable[[Container], Coroutine[Any, Any, Part]]:
+    """A dependency that returns a service of the container."""
+
+    async def dependency(container: ContainerDep) -> Part:
+        return select(container)
+
+    return dependency
 
 
-async def _ingest(container: ContainerDep) -> IngestService:
-    return container.ingest
+CollectionsDep = Annotated[CollectionService, Depends(of_container(lambda container: container.collections))]
+IngestDep = Annotated[IngestService, Depends(of_container(lambda container: container.ingest))]
+ItemsDep = Annotated[ItemService, Depends(of_container(lambda container: container.items))]
+SchedulesDep = Annotated[ScheduleService, Depends(of_container(lambda container: container.schedules))]
+RollbackDep = Annotated[RollbackService, Depends(of_container(lambda container: container.rollback))]
+SearchDep = Annotated[SearchService, Depends(of_container(lambda container: container.search))]
+JobsDep = Annotated[JobService, Depends(of_container(lambda container: container.jobs))]
+ProcessesDep = Annotated[ProcessService, Depends(of_container(lambda container: container.processes))]
+LabelsDep = Annotated[LabelService, Depends(of_container(lambda container: container.labels))]
+EvaluationDep = Annotated[EvaluationService, Depends(of_container(lambda container: container.evaluation))]
+ModelsDep = Annotated[ModelService, Depends(of_container(lambda container: container.models))]
 
+CollectionId = Annotated[str, Path(description="Collection identifier: 1 to 64 of A-Z a-z 0-9 _ -")]
+ItemId = Annotated[str, Path(description="Item identifier (UUID)")]
+JobId = Annotated[str, Path(description="Job identifier (UUID)")]
+ModelId = Annotated[str, Path(description="Model identifier, from /models")]
+ProcessId = Annotated[str, Path(description="Process identifier, from /processes")]
 
-async def _items(container: ContainerDep) -> ItemService:
-    return container.items
-
-
-async def _search(container: ContainerDep) -> SearchService:
-    return container.search
-
-
-async def _jobs(container: ContainerDep) -> JobService:
-    return container.jobs
-
-
-async def _evaluation(container: ContainerDep) -> EvaluationService:
-    return container.evaluation
-
-
-async def _processes(container: ContainerDep) -> ProcessService:
-    return container.processes
-
-
-async def _labels(container: ContainerDep) -> LabelService:
-    return container.labels
-
-
-async def _rollback(container: ContainerDep) -> RollbackService:
-    return container.rollback
-
-
-async def _models(container: ContainerDep) -> ModelService:
-    return container.models
-
-
-async def _schedules(container: ContainerDep) -> ScheduleService:
-    return container.schedules
-
-
-CollectionsDep = Annotated[CollectionService, Depends(_collections)]
-IngestDep = Annotated[IngestService, Depends(_ingest)]
-ItemsDep = Annotated[ItemService, Depends(_items)]
-SchedulesDep = Annotated[ScheduleService, Depends(_schedules)]
-RollbackDep = Annotated[RollbackService, Depends(_rollback)]
-SearchDep = Annotated[SearchService, Depends(_search)]
-JobsDep = Annotated[JobService, Depends(_jobs)]
-ProcessesDep = Annotated[ProcessService, Depends(_processes)]
-LabelsDep = Annotated[LabelService, Depends(_labels)]
-EvaluationDep = Annotated[EvaluationService, Depends(_evaluation)]
-ModelsDep = Annotated[ModelService, Depends(_models)]
-
-CollectionId = Annotated[str, Path(description="1 to 64 of A-Z a-z 0-9 _ -")]
-ItemId = Annotated[str, Path(description="UUID")]
-JobId = Annotated[str, Path(description="UUID")]
-ProcessId = Annotated[str, Path(description="from /processes")]
-
-BboxQuery = Annotated[str | None, Query(description="west,south,east,north in degrees; west > east crosses the antimeridian")]
-DatetimeQuery = Annotated[str | None, Query(description="RFC 3339 instant or interval, `..` for an open end")]
-LabelsQuery = Annotated[str | None, Query(description="comma-separated, any of them")]
-IdsQuery = Annotated[str | None, Query(description="comma-separated item ids")]
-IntersectsQuery = Annotated[str | None, Query(description="a GeoJSON geometry, as JSON; instead of bbox")]
-LimitQuery = Annotated[int, Query(ge=1, description="clamped to 1000")]
-TokenQuery = Annotated[str | None, Query(description="from the `next` link of the page before")]
+BboxQuery = Annotated[
+    str | None,
+    Query(description="Bounding box west,south,east,north in degrees (WGS 84); west > east crosses the antimeridian"),
+]
+DatetimeQuery = Annotated[str | None, Query(description="RFC 3339 instant, or interval `start/end` with `..` for an open end")]
+LabelsQuery = Annotated[str | None, Query(description="Comma-separated labels; a tile needs one of them")]
+IdsQuery = Annotated[str | None, Query(description="Comma-separated item identifiers")]
+IntersectsQuery = Annotated[str | None, Query(description="GeoJSON geometry as JSON text; excludes bbox")]
+LimitQuery = Annotated[int, Query(ge=1, description="Number of results per page; values above 1000 mean 1000")]
+TokenQuery = Annotated[str | None, Query(description="Page token, from the `next` link of the previous page")]
 
 
 async def _filter(

@@ -1,4 +1,7 @@
-"""Links to pictures that carry their own permission, for programs that cannot send a key with a picture (a GIS)."""
+"""Signed links to pictures, for clients that cannot send a key with each picture, such as a GIS.
+
+The signature is an HMAC of the standard library; no signing library is needed for one kind of link.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a collection is for one client.
+    """The URL of a collection for one client.
 
-    url: its address. key: with which the client came; links to pictures are signed with it.
+    key: the key of the request; it signs links to pictures. Without keys, links are not signed.
     """
 
     url: str
@@ -30,23 +33,23 @@ class Place:
     key: ApiKey | None = None
 
     def picture(self, item: str, what: str) -> str:
-        """The address of a tile's `thumbnail` or `image`."""
+        """The URL of the `thumbnail` or `image` of a tile."""
         address = f"{self.url}/items/{item}/{what}"
         if self.key is None:
             return address
-        expires = (int(time.time()) // DAY + 2) * DAY  # the same all day, so that pictures are cached
+        expires = (int(time.time()) // DAY + 2) * DAY  # the same URL all day, so that clients can cache pictures
         signature = _signature(self.key, self.collection, item, str(expires))
         return f"{address}?{urlencode({'expires': expires, 'key': self.key.name, 'signature': signature})}"
 
 
 def place_of(request: Request, collection_id: str) -> Place:
-    """The collection's place for whoever sent the request."""
+    """The URL of a collection for the client of a request."""
     key: Any = getattr(request.state, "key", None)
     return Place(f"{str(request.base_url).rstrip('/')}/collections/{collection_id}", collection_id, key)
 
 
 def is_signed(collection: str, item: str, query: QueryParams, named: Callable[[str], ApiKey | None]) -> bool:
-    """Whether the parameters of a link permit to see a tile. named: the key of a name; a key that is gone permits nothing."""
+    """Whether a link to a picture of a tile is signed and not expired. named: returns the key of a name, None if revoked."""
     expires, key = query.get("expires", ""), named(query.get("key", ""))
     if key is None or not (expires.isascii() and expires.isdecimal() and len(expires) < 12) or int(expires) < time.time():
         return False

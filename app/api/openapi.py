@@ -1,45 +1,65 @@
-"""The description of every request and answer, with what FastAPI cannot see for itself: streamed bodies, and problems."""
+"""The OpenAPI document, with what FastAPI cannot derive: bodies that routes read themselves, and problem documents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 from typing_extensions import override
 
-from app.api.documents.schemas import HrefIngest, ProblemPublic, SearchRequest
+from app.api.documents.service import ProblemPublic
 
 PROBLEM = "application/problem+json"
 _REF = "#/components/schemas/{model}"
-_NAMED: tuple[type[BaseModel], ...] = (ProblemPublic, SearchRequest, HrefIngest)
-"""Models that routes name by `schema_of` and nowhere else."""
 
 
-def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """A reference to a model's schema; the model stands in `_NAMED`."""
-    return {"$ref": _REF.format(model=model.__name__)}
+class SchemaReference(dict[str, Any]):
+    """A `$ref` to the schema of a model, for `openapi_extra` of a route; the document then contains the schema."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        super().__init__({"$ref": _REF.format(model=model.__name__)})
+        self.model = model
 
 
 def _problems(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {PROBLEM: {"schema": schema_of(ProblemPublic)}}}
+    return {"description": description, "content": {PROBLEM: {"schema": SchemaReference(ProblemPublic)}}}
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": _problems("What is wrong with the request"),
-    "5XX": _problems("A part of the service is down"),
+    "4XX": _problems("The request is not valid, not allowed, or names a resource that does not exist"),
+    "5XX": _problems("A component of the service is unavailable; retry after `Retry-After` seconds"),
 }
 
 
 class DescribedApi(FastAPI):
-    """A FastAPI whose OpenAPI document holds the models of `_NAMED`, too."""
+    """A FastAPI application whose OpenAPI document contains the models of every `SchemaReference`."""
+
+    def describe(self, routes: Iterable[BaseRoute]) -> None:
+        """Collect the models that the routes refer to."""
+        extras = [route.openapi_extra for route in routes if isinstance(route, APIRoute)]
+        self._models = set(_referenced([PROBLEMS, extras]))
 
     @override
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
+        """The document, built at the first request."""
         if self.openapi_schema is None:
             schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
-            for model in _NAMED:
+            for model in sorted(self._models, key=lambda each: each.__name__):
                 schema = model.model_json_schema(ref_template=_REF)
                 schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
         return super().openapi()
+
+
+def _referenced(value: object) -> Iterator[type[BaseModel]]:
+    """The models of all references in nested dicts and lists."""
+    if isinstance(value, SchemaReference):
+        yield value.model
+    elif isinstance(value, dict):
+        yield from _referenced(list(value.values()))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _referenced(each)

@@ -1,4 +1,4 @@
-"""Parameters that travel as text: filters and the opaque tokens of paging."""
+"""Parsing of request parameters: filters, searches, and the opaque page tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.documents.schemas import RerankBudget, RerankDepth, SearchRequest
+from app.api.documents.search import RerankBudget, RerankDepth, SearchRequest
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
@@ -30,13 +30,13 @@ def parse_filter(
     labels: str | Sequence[str] | None = None,
     ids: str | Sequence[str] | None = None,
 ) -> TileFilter:
-    """The filter that the parameters of a query string or a JSON body mean.
+    """The filter for the parameters of a query string or a JSON body.
 
     Raises:
-        InvalidInput: bbox and intersects together, or one that cannot be understood.
+        InvalidInput: bbox and intersects together, or a value that is not valid.
     """
     if bbox is not None and intersects is not None:
-        raise InvalidInput("bbox and intersects exclude each other; give one of them")
+        raise InvalidInput("bbox and intersects exclude each other; send one of them")
     return TileFilter(
         region=_region(bbox, intersects),
         interval=None if datetime is None else parse_interval(datetime),
@@ -46,10 +46,10 @@ def parse_filter(
 
 
 def parse_search(body: SearchRequest) -> SearchQuery:
-    """The search that a request body means.
+    """The search for a request body.
 
     Raises:
-        InvalidInput: a filter, an id or the token.
+        InvalidInput: a filter, an identifier or the token is not valid.
     """
     return SearchQuery(
         positives=tuple(map(check_item_id, body.positives)),
@@ -67,10 +67,10 @@ def parse_search(body: SearchRequest) -> SearchQuery:
 
 
 def parse_rerank(text: str | None) -> RerankWish:
-    """What `rerank` in a query string means: `true`, `false`, or how many candidates.
+    """The value of `rerank` in a query string: `true`, `false`, or the number of candidates.
 
     Raises:
-        InvalidInput: anything else.
+        InvalidInput: the value is none of these.
     """
     known = {"true": RerankWish(True), "false": RerankWish(False)}
     if text is None:
@@ -79,7 +79,7 @@ def parse_rerank(text: str | None) -> RerankWish:
         return known[text.lower()]
     if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_DEPTH:
         return RerankWish(depth=int(text))
-    raise InvalidInput(f"rerank {text!r}: give true, false, or how many candidates to look at, 1 to {MAX_DEPTH}")
+    raise InvalidInput(f"rerank {text!r} is not valid: send true, false, or the number of candidates, 1 to {MAX_DEPTH}")
 
 
 def _wish(value: bool | RerankDepth | RerankBudget | None) -> RerankWish:
@@ -97,11 +97,11 @@ def _region(bbox: str | Sequence[float] | None, intersects: str | GeoJSON | None
         try:
             intersects = json.loads(intersects)
         except ValueError:
-            raise InvalidInput("intersects: a GeoJSON geometry, written as JSON, is needed") from None
+            raise InvalidInput("intersects is not valid JSON: send a GeoJSON geometry as JSON text") from None
     if intersects is None:
         return None
     if not isinstance(intersects, dict):
-        raise InvalidInput("intersects: a GeoJSON geometry is needed")
+        raise InvalidInput("intersects is not a JSON object: send a GeoJSON geometry")
     return parse_region(intersects)
 
 
@@ -109,7 +109,7 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InvalidInput(f"bbox {text!r}: give four numbers, west,south,east,north, in degrees") from None
+        raise InvalidInput(f"bbox {text!r} is not valid: send four numbers west,south,east,north in degrees") from None
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:
@@ -118,15 +118,15 @@ def _listed(value: str | Sequence[str] | None) -> list[str]:
 
 
 def encode_bookmark(mark: Bookmark) -> str:
-    """The token of the page behind a bookmark."""
+    """The token of the page after a bookmark."""
     return _encode(_BOOKMARK.dump_python(mark, mode="json", exclude_defaults=True))
 
 
 def decode_bookmark(token: str | None) -> Bookmark | None:
-    """The inverse; None for no token.
+    """The bookmark of a token; None without a token.
 
     Raises:
-        InvalidInput: not a token of a search.
+        InvalidInput: it is not a token of a search.
     """
     if token is None:
         return None
@@ -145,15 +145,15 @@ def decode_bookmark(token: str | None) -> Bookmark | None:
 
 
 def encode_after(item_id: str) -> str:
-    """The token of the page behind an item."""
+    """The token of the page after an item."""
     return _encode(item_id)
 
 
 def decode_after(token: str | None) -> str | None:
-    """The inverse; None for no token.
+    """The item of a token; None without a token.
 
     Raises:
-        InvalidInput: not a token of a listing.
+        InvalidInput: it is not a token of a list.
     """
     if token is None:
         return None
@@ -175,4 +175,4 @@ def _decode(token: str) -> Any:
 
 
 def _bad_token() -> InvalidInput:
-    return InvalidInput("token: take it from the `next` link of the page before, and keep the other parameters as they were")
+    return InvalidInput("token is not valid: use the `next` link of the previous page, with the other parameters unchanged")

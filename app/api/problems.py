@@ -1,4 +1,4 @@
-"""The one table from domain errors to HTTP, answered as `application/problem+json` (RFC 9457)."""
+"""HTTP status of every domain error, and responses as `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ STATUS: dict[type[errors.DyadError], int] = {
 
 
 def status_of(error: errors.DyadError) -> int:
-    """The status of the nearest class of the error that the table names; 500 for none."""
+    """The status of the first class in the error's hierarchy that `STATUS` contains; 500 if none."""
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def problem(
     status: int, detail: str, fields: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """A problem document."""
+    """A response with a problem document."""
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if fields is not None:
         body["errors"] = fields
@@ -78,10 +78,12 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         raise error
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
-        detail = f"nothing at {request.url.path}; /docs lists what there is"
+        detail = f"no resource at {request.url.path}; /docs lists all paths"
+    if error.status_code == 405 and detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+        detail = f"{request.method} is not allowed at {request.url.path}; /docs lists the methods"
     return problem(error.status_code, detail, headers=dict(error.headers or {}))
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
-    log.error("bug: %s %s", request.method, request.url.path, exc_info=error)
-    return problem(500, "internal error; the log of the service has the details")
+    log.error("unhandled error: %s %s", request.method, request.url.path, exc_info=error)
+    return problem(500, "internal error; see the log of the service for details")

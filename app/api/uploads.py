@@ -1,11 +1,18 @@
-"""Multipart bodies, streamed to disk as they arrive. Memory does not grow with the upload."""
+"""Uploads: one reader of multipart forms that writes files to disk as they arrive, so that memory is bounded.
+
+Starlette's `request.form()` is not used: it has no limit for the size of a form, spools to anonymous files that cannot be moved
+into the folder of a job, and needs a second multipart library.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BufferedWriter
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from anyio import to_thread
 from fastapi import Request
@@ -16,172 +23,141 @@ from app.errors import FieldError, InvalidInput, OutOfSpace, TooLarge, Unprocess
 MEGABYTE = 1 << 20
 MAX_FIELD = 64 * MEGABYTE
 MAX_FILES = 200_000
+MAX_HEADER = 16_384
 CHUNK = MEGABYTE
-SMALL = 4 * MEGABYTE
+MEMORY = 4 * MEGABYTE
+"""Bytes of file parts that a form may keep in memory: most queries fit, and no file is written for them."""
 
 
 @dataclass(slots=True)
-class SmallForm:
-    """files: by field, (client's file name, content). fields: text parts."""
+class UploadedFile:
+    """A file part of a form. name: of the part. file_name: as the client names it. content: a path, or bytes in memory."""
 
-    files: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
-    fields: dict[str, bytes] = field(default_factory=dict)
-
-    def add(self, part: MultipartSegment, content: bytes) -> None:
-        """Keep a part."""
-        if part.filename:
-            self.files.setdefault(part.name, []).append((part.filename, content))
-        else:
-            self.fields[part.name] = content
+    name: str
+    file_name: str
+    content: Path | bytes
 
 
 @dataclass(slots=True)
 class Form:
-    """files: by field, (client's file name, staged path). fields: text parts."""
+    """A form. files: the file parts in their order. fields: the text parts by name, the last one of each name."""
 
-    files: list[tuple[str, str, Path]] = field(default_factory=list)
+    files: list[UploadedFile] = field(default_factory=list)
     fields: dict[str, bytes] = field(default_factory=dict)
 
-    def named(self, name: str) -> list[tuple[str, Path]]:
-        """The files of one field."""
-        return [(file_name, path) for part, file_name, path in self.files if part == name]
+    def named(self, name: str) -> list[UploadedFile]:
+        """The files of the parts with this name."""
+        return [file for file in self.files if file.name == name]
+
+    def text(self, name: str) -> bytes | None:
+        """The content of a text part; a client may also send it as a file (`curl -F name=@file`).
+
+        Raises:
+            TooLarge: the file is larger than a text part may be.
+        """
+        for file in reversed(self.named(name)):
+            if isinstance(file.content, bytes):
+                return file.content
+            if file.content.stat().st_size > MAX_FIELD:
+                raise _large_field(name)
+            return file.content.read_bytes()
+        return self.fields.get(name)
+
+
+@contextmanager
+def temporary_folder(new: Callable[[], Path]) -> Iterator[Callable[[], Path]]:
+    """A function that returns a folder, made by `new` at its first call, and deleted with its content after the block."""
+    made: list[Path] = []
+
+    def folder() -> Path:
+        if not made:
+            made.append(new())
+        return made[0]
+
+    try:
+        yield folder
+    finally:
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def is_multipart(request: Request) -> bool:
-    """Whether the body is a form."""
+    """Whether the body is a multipart form."""
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-async def receive_form(request: Request, folder: Path, max_bytes: int, allowed: frozenset[str]) -> Form:
-    """Write the files of a multipart body into `folder`, named by their order.
+async def receive_form(
+    request: Request, folder: Callable[[], Path], max_bytes: int, allowed: frozenset[str], memory: int = 0
+) -> Form:
+    """Read a multipart body.
 
-    allowed: the names that parts may have.
+    folder: returns the folder for files, which are named by their order; called in a thread. max_bytes: limit of the body.
+    allowed: names that parts may have. memory: bytes of file parts that are kept in memory before files are written.
 
     Raises:
-        TooLarge: more than `max_bytes`. InvalidInput: not multipart, or broken off. Unprocessable: a part of another name.
-        OutOfSpace: the disk is full.
+        TooLarge: the body is larger than `max_bytes`. InvalidInput: it is not a complete multipart form. Unprocessable: a part
+        has another name, or two parts have the same file name. OutOfSpace: a file cannot be written.
     """
-    _check_length(request, max_bytes)
-    boundary = _boundary(request.headers.get("content-type", ""))
-    parser = PushMultipartParser(boundary, max_segment_count=MAX_FILES, max_segment_size=max_bytes, max_header_size=16_384)
-    receiver = _Receiver(parser, folder, allowed)
-    received = 0
+    reader = _FormReader(request.headers.get("content-type", ""), folder, max_bytes, allowed, memory)
     try:
-        async for chunk in _chunks(request):
-            received += len(chunk)
-            if received > max_bytes:
-                raise _too_large(max_bytes)
-            await to_thread.run_sync(receiver.feed, chunk)
-        receiver.feed(b"")
+        async for chunk in _chunks(request, max_bytes):
+            await to_thread.run_sync(reader.feed, chunk)
+        reader.feed(b"")
     except MultipartError as error:
-        raise _unreadable(error) from None
+        raise InvalidInput(f"the multipart body is not valid or not complete: {error}") from None
     except OSError as error:
-        raise OutOfSpace(f"the upload cannot be written: {error.strerror}") from None
+        raise _not_written(error) from None
     finally:
-        receiver.close()
-    return receiver.form
+        reader.close()
+    return reader.form
 
 
-def small_body_length(request: Request) -> int | None:
-    """The length of the body, if it says one that is better held in memory than written to a file; else None."""
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and int(length) <= SMALL else None
-
-
-def parse_small_form(content_type: str, body: bytes, allowed: frozenset[str]) -> SmallForm:
-    """A multipart body that was read whole.
-
-    Raises:
-        InvalidInput, Unprocessable: as `receive_form`.
-    """
-    form = SmallForm()
-    parser = PushMultipartParser(_boundary(content_type), max_segment_size=SMALL, max_header_size=16_384)
-    sink = bytearray()
-    part: MultipartSegment | None = None
-    try:
-        for event in (*parser.parse(body), *parser.parse(b"")):
-            if isinstance(event, MultipartSegment):
-                part, sink = _allowed(event, allowed), bytearray()
-            elif event is not None:
-                sink += event
-            elif part is not None:
-                form.add(part, bytes(sink))
-    except MultipartError as error:
-        raise _unreadable(error) from None
-    finally:
-        parser.close(check_complete=False)
-    return form
-
-
-async def receive_file(request: Request, folder: Path, max_bytes: int, part: str) -> Path:
-    """Write the one file that a request brings into `folder`: the form's part of that name, or else the whole body.
+async def receive_file(request: Request, folder: Callable[[], Path], max_bytes: int, part: str) -> Path:
+    """Write the only file of a request to `folder`: the part of a form with this name, or the whole body.
 
     Raises:
         InvalidInput: no file, or several. TooLarge, Unprocessable, OutOfSpace: as `receive_form`.
     """
+    path = await to_thread.run_sync(folder) / "body"
     if not is_multipart(request):
-        return await _receive_body(request, folder / "body", max_bytes)
+        return await _receive_body(request, path, max_bytes)
     form = await receive_form(request, folder, max_bytes, frozenset({part}))
+    files = [file.content for file in form.files if isinstance(file.content, Path)]
     if part in form.fields:  # sent without a file name
-        await to_thread.run_sync((folder / "field").write_bytes, form.fields[part])
-        form.files.append((part, "", folder / "field"))
-    if len(form.files) != 1:
-        raise InvalidInput(f"send one file, as the form's part {part!r} or as the body")
-    return form.files[0][2]
+        await to_thread.run_sync(path.write_bytes, form.fields[part])
+        files.append(path)
+    if len(files) != 1:
+        raise InvalidInput(f"the request has {len(files)} files; send one, as the form part {part!r} or as the body")
+    return files[0]
 
 
 async def _receive_body(request: Request, path: Path, max_bytes: int) -> Path:
-    _check_length(request, max_bytes)
-    received = 0
+    size = 0
     try:
         with path.open("wb") as file:
-            async for chunk in _chunks(request):
-                received += len(chunk)
-                if received > max_bytes:
-                    raise _too_large(max_bytes)
-                await to_thread.run_sync(file.write, chunk)
+            async for chunk in _chunks(request, max_bytes):
+                size += await to_thread.run_sync(file.write, chunk)
     except OSError as error:
-        raise OutOfSpace(f"the upload cannot be written: {error.strerror}") from None
-    if not received:
-        raise InvalidInput("the request has no body; send the file as the body, or in a form")
+        raise _not_written(error) from None
+    if not size:
+        raise InvalidInput("the request has no body; send the file as the body, or in a multipart form")
     return path
 
 
-def _check_length(request: Request, max_bytes: int) -> None:
+async def _chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    """The body in pieces of about `CHUNK` bytes: large enough that running a thread for each is cheap.
+
+    Raises:
+        TooLarge: the body has more than `max_bytes`, or its Content-Length is larger.
+    """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise _too_large(max_bytes)
-
-
-def _boundary(content_type: str) -> str:
-    boundary: str = parse_options_header(content_type)[1].get("boundary", "")
-    if not boundary:
-        raise InvalidInput("the Content-Type has no multipart boundary; let your HTTP client write that header")
-    return boundary
-
-
-def _allowed(part: MultipartSegment, allowed: frozenset[str]) -> MultipartSegment:
-    """The part, if its name is one of those that are allowed."""
-    if part.name is None or part.name not in allowed:
-        names = ", ".join(sorted(allowed))
-        raise Unprocessable(
-            f"the form has a part {part.name!r}; its parts are {names}", [FieldError(str(part.name), "unknown part")]
-        )
-    return part
-
-
-def _unreadable(error: MultipartError) -> InvalidInput:
-    return InvalidInput(f"the multipart body cannot be read: {error}")
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the upload is larger than {max_bytes // MEGABYTE} MB (DYAD_MAX_UPLOAD_MB); send it in several requests")
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces of about a megabyte, so that each is worth a trip to a thread."""
-    buffer = bytearray()
+    received, buffer = 0, bytearray()
     async for piece in request.stream():
+        received += len(piece)
+        if received > max_bytes:
+            raise _too_large(max_bytes)
         buffer += piece
         if len(buffer) >= CHUNK:
             yield bytes(buffer)
@@ -190,61 +166,97 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
         yield bytes(buffer)
 
 
-class _Receiver:
-    """Takes the parser's events and writes."""
+class _FormReader:
+    """Parses chunks of a form and stores its parts; the methods block on disk writes."""
 
-    def __init__(self, parser: PushMultipartParser, folder: Path, allowed: frozenset[str]) -> None:
+    def __init__(
+        self, content_type: str, folder: Callable[[], Path], max_bytes: int, allowed: frozenset[str], memory: int
+    ) -> None:
+        boundary: str = parse_options_header(content_type)[1].get("boundary", "")
+        if not boundary:
+            raise InvalidInput("the Content-Type has no multipart boundary; let the HTTP client set this header")
         self.form = Form()
-        self._parser = parser
+        self._parser = PushMultipartParser(
+            boundary, max_segment_count=MAX_FILES, max_segment_size=max_bytes, max_header_size=MAX_HEADER
+        )
         self._folder = folder
         self._allowed = allowed
+        self._memory = memory
         self._names: set[tuple[str, str]] = set()
-        self._file: BufferedWriter | None = None
-        self._field: bytearray | None = None
-        self._field_name = ""
+        self._part: MultipartSegment | None = None
+        self._target: BinaryIO = BytesIO()
 
     def feed(self, chunk: bytes) -> None:
-        """Parse a chunk; an empty one is the end."""
+        """Parse a chunk; an empty one is the end of the form."""
         for event in self._parser.parse(chunk):
             if isinstance(event, MultipartSegment):
                 self._begin(event)
-            elif event is None:
-                self._end()
-            elif self._file is not None:
-                self._file.write(event)
-            elif self._field is not None:
-                self._field += event
-                if len(self._field) > MAX_FIELD:
-                    raise TooLarge(f"a text field of the form is larger than {MAX_FIELD // MEGABYTE} MB")
+            elif event is not None:
+                self._write(event)
+            elif self._part is not None:
+                self._end(self._part)
 
     def close(self) -> None:
-        """Let go of a file that broke off."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file of a part that did not end."""
+        self._target.close()
         self._parser.close(check_complete=False)
 
     def _begin(self, part: MultipartSegment) -> None:
-        _allowed(part, self._allowed)
-        if not part.filename:
-            self._field = bytearray()
-            self.form.fields[part.name] = b""
-            self._field_name = part.name
-            return
-        key = (part.name, part.filename)
-        if key in self._names:
+        if part.name not in self._allowed:
+            names = ", ".join(sorted(self._allowed))
             raise Unprocessable(
-                f"two files are named {part.filename!r}; their tiles would replace each other",
-                [FieldError(part.name, "doubled")],
+                f"the form has a part {part.name!r}; parts may be {names}", [FieldError(str(part.name), "unknown part")]
             )
-        self._names.add(key)
-        path = self._folder / f"{len(self.form.files):06d}"
-        self._file = path.open("wb")
-        self.form.files.append((part.name, part.filename, path))
+        if part.filename:
+            key = (part.name, part.filename)
+            if key in self._names:
+                raise Unprocessable(
+                    f"two files are named {part.filename!r}; file names in a form must differ: rename one of them",
+                    [FieldError(part.name, "duplicate file name")],
+                )
+            self._names.add(key)
+        self._part, self._target = part, BytesIO()
 
-    def _end(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        if self._field is not None:
-            self.form.fields[self._field_name] = bytes(self._field)
-            self._field = None
+    def _write(self, data: bytes) -> None:
+        part, target = self._part, self._target
+        if part is None:
+            return
+        if part.filename and isinstance(target, BytesIO):
+            self._memory -= len(data)
+            if self._memory < 0:
+                target = self._spill(target)
+        target.write(data)
+        if not part.filename and target.tell() > MAX_FIELD:
+            raise _large_field(part.name)
+
+    def _end(self, part: MultipartSegment) -> None:
+        target = self._target
+        if not part.filename:
+            self.form.fields[part.name] = target.getvalue() if isinstance(target, BytesIO) else b""
+            return
+        if isinstance(target, BytesIO) and self._memory <= 0:  # an empty file
+            target = self._spill(target)
+        content = target.getvalue() if isinstance(target, BytesIO) else self._path()
+        target.close()
+        self.form.files.append(UploadedFile(part.name, part.filename, content))
+
+    def _spill(self, target: BytesIO) -> BinaryIO:
+        """Move the content of the current part from memory to its file."""
+        self._target = self._path().open("wb")
+        self._target.write(target.getbuffer())
+        return self._target
+
+    def _path(self) -> Path:
+        return self._folder() / f"{len(self.form.files):06d}"
+
+
+def _large_field(name: str) -> TooLarge:
+    return TooLarge(f"the part {name!r} of the form is larger than {MAX_FIELD // MEGABYTE} MB")
+
+
+def _not_written(error: OSError) -> OutOfSpace:
+    return OutOfSpace(f"the upload cannot be written to DYAD_HOME: {error.strerror}; free disk space and retry")
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"the upload is larger than {max_bytes // MEGABYTE} MB (DYAD_MAX_UPLOAD_MB); send it in several requests")

@@ -1,1 +1,1 @@
-"""What the service tells those who run it: logs, metrics, traces."""
+"""Observability: logs, metrics and traces."""

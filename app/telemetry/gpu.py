@@ -1,4 +1,4 @@
-"""How busy the graphics cards of this machine are, as NVIDIA's library says; nothing where that is not installed."""
+"""Metrics of the NVIDIA GPUs of this machine, read with NVML; no metrics if `pynvml` is not installed."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ NAMES = ("dyad_gpu_busy_ratio", "dyad_gpu_memory_used_bytes", "dyad_gpu_memory_t
 
 
 class GpuCollector(Collector):
-    """Asks at every scrape for each of `NAMES`; the share of time in which a card is busy is 0 to 1."""
+    """Reads the metrics in `NAMES` at every scrape; the busy ratio is 0 to 1."""
 
     def __init__(self) -> None:
-        self._is_there = find_spec("pynvml") is not None
+        self._is_installed = find_spec("pynvml") is not None
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: a card is not asked before the first scrape."""
+        """No description: the GPU is not read before the first scrape."""
         return []
 
     @override
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        if not self._is_there:
+        if not self._is_installed:
             return
         import pynvml
 
         try:
             pynvml.nvmlInit()
-        except pynvml.NVMLError:  # no driver, so no card
+        except pynvml.NVMLError:  # no driver
             return
         try:
-            yield from _ask(pynvml.nvmlDeviceGetCount())
+            yield from _read(pynvml.nvmlDeviceGetCount())
         finally:
             pynvml.nvmlShutdown()
 
 
-def _ask(cards: int) -> list[GaugeMetricFamily]:
+def _read(count: int) -> list[GaugeMetricFamily]:
     import pynvml
 
-    busy = GaugeMetricFamily(NAMES[0], "Share of the last moments in which the card computed", labels=["gpu"])
-    used = GaugeMetricFamily(NAMES[1], "Memory in use on the card", labels=["gpu"])
-    total = GaugeMetricFamily(NAMES[2], "Memory of the card", labels=["gpu"])
-    for number in range(cards):
-        card = pynvml.nvmlDeviceGetHandleByIndex(number)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(card)
-        busy.add_metric([str(number)], pynvml.nvmlDeviceGetUtilizationRates(card).gpu / 100)
+    busy = GaugeMetricFamily(NAMES[0], "Fraction of the last sample period in which the GPU was busy", labels=["gpu"])
+    used = GaugeMetricFamily(NAMES[1], "GPU memory in use", labels=["gpu"])
+    total = GaugeMetricFamily(NAMES[2], "Total GPU memory", labels=["gpu"])
+    for number in range(count):
+        gpu = pynvml.nvmlDeviceGetHandleByIndex(number)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
+        busy.add_metric([str(number)], pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100)
         used.add_metric([str(number)], memory.used)
         total.add_metric([str(number)], memory.total)
     return [busy, used, total]

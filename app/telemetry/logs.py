@@ -1,4 +1,4 @@
-"""Where log lines go: stderr, for people or (`DYAD_LOG_FORMAT=json`) one JSON object a line; with where the work comes from."""
+"""Logs on stderr: text, or one JSON object per line (`DYAD_LOG_FORMAT=json`), with the IDs of request, job and trace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET = re.compile(r"([?&][^=&\s]*(?:key|access_token|signature|secret|passwor
 
 
 class OriginFilter(logging.Filter):
-    """Gives every record `request_id`, `job_id` and `trace_id`; None where there is none."""
+    """Adds `request_id`, `job_id` and `trace_id` to every record; None outside a request, job or trace."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -29,7 +29,7 @@ class OriginFilter(logging.Filter):
 
 
 class SecretsFilter(logging.Filter):
-    """Takes signatures out of the addresses in the log of requests, and keys, which do not belong there but get there."""
+    """Removes signatures and keys from the URLs in the access log."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -39,7 +39,10 @@ class SecretsFilter(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message and, where there are any, the ids and the exception."""
+    """Formats a record as a JSON object: time, level, logger, message, and the IDs and exception if present.
+
+    Written here: a JSON log library would be a dependency for these 15 lines.
+    """
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +59,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people, the ids at its end."""
+    """Formats a record as a line of text with the IDs at the end."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -72,9 +75,9 @@ def _ids(record: logging.LogRecord) -> dict[str, str]:
 
 
 def configure_service_logs(settings: Settings) -> None:
-    """Log everything from the settings' level on, but leave the libraries to their worries.
+    """Log from the level of the settings on.
 
-    Servers tell of their own starts and stops, and GDAL of every odd tag; what is wrong with a file is said in its job.
+    Unless the level is DEBUG, Uvicorn and httpx log warnings only, and GDAL errors only: jobs report problems of files.
     """
     handler = logging.StreamHandler()
     handler.addFilter(OriginFilter())

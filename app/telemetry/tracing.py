@@ -1,4 +1,4 @@
-"""OpenTelemetry traces, where the standard `OTEL_` variables ask for them (extra `otel`); nothing otherwise."""
+"""OpenTelemetry traces, if the standard `OTEL_` variables turn them on (extra `otel`)."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 
 
 class Span(Protocol):
-    """What a block may say of its span."""
+    """The part of an OpenTelemetry span that the service uses."""
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Note something."""
+        """Set an attribute."""
 
     def update_name(self, name: str) -> None:
-        """Name it better."""
+        """Change the name."""
 
 
 class _NoSpan:
     def set_attribute(self, key: str, value: Any) -> None:
-        """Nothing."""
+        """Do nothing: tracing is off."""
 
     def update_name(self, name: str) -> None:
-        """Nothing."""
+        """Do nothing: tracing is off."""
 
 
 _NO_SPAN = _NoSpan()
@@ -37,12 +37,12 @@ _provider: Any = None
 
 
 def configure_tracing(environ: Mapping[str, str] | None = None) -> bool:
-    """Send traces where the `OTEL_` variables say; whether they say so.
+    """Send traces as the `OTEL_` variables configure; return whether tracing is on.
 
     Raises:
-        ConfigError: they do, and the extra is not installed, or they ask for what is not there.
+        ConfigError: tracing is on but the extra `otel` is not installed, or the exporter or protocol is not supported.
     """
-    global _provider  # noqa: PLW0603 - one a process, as OpenTelemetry has it
+    global _provider  # noqa: PLW0603 - one per process, as in OpenTelemetry
     exporter = _exporter_name(os.environ if environ is None else environ)
     if exporter is None:
         return False
@@ -52,7 +52,7 @@ def configure_tracing(environ: Mapping[str, str] | None = None) -> bool:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
     except ImportError:
-        raise ConfigError("the OTEL_ variables ask for traces; install what sends them: pip install 'dyad[otel]'") from None
+        raise ConfigError("the OTEL_ variables turn tracing on, which needs: pip install 'dyad[otel]'") from None
 
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     _provider = TracerProvider(resource=Resource.create({} if named else {SERVICE_NAME: "dyad"}))
@@ -62,7 +62,7 @@ def configure_tracing(environ: Mapping[str, str] | None = None) -> bool:
 
 
 def close_tracing() -> None:
-    """Send what is left."""
+    """Send the remaining spans and turn tracing off."""
     global _provider  # noqa: PLW0603
     if _provider is not None:
         _provider.shutdown()
@@ -70,23 +70,23 @@ def close_tracing() -> None:
 
 
 def _exporter_name(environ: Mapping[str, str]) -> str | None:
-    wanted = environ.get("OTEL_TRACES_EXPORTER", "").strip()
-    is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or wanted == "none"
-    if is_off or not (wanted or any(environ.get(name) for name in _ENDPOINTS)):
+    name = environ.get("OTEL_TRACES_EXPORTER", "").strip()
+    is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or name == "none"
+    if is_off or not (name or any(environ.get(key) for key in _ENDPOINTS)):
         return None
-    if wanted not in ("", "otlp", "console"):
-        raise ConfigError(f"OTEL_TRACES_EXPORTER: {wanted!r} is not known; otlp, console and none are")
-    protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), "http/protobuf")
+    if name not in ("", "otlp", "console"):
+        raise ConfigError(f"OTEL_TRACES_EXPORTER: {name!r} is not supported; use otlp, console or none")
+    protocol = next((environ[key] for key in _PROTOCOLS if environ.get(key)), "http/protobuf")
     if protocol != "http/protobuf":
-        raise ConfigError(f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol!r} is not known; http/protobuf is")
-    return wanted or "otlp"
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol!r} is not supported; use http/protobuf")
+    return name or "otlp"
 
 
 @contextmanager
 def span(name: str, *, kind: str = "INTERNAL", parent: str | None = None, **attributes: Any) -> Iterator[Span]:
-    """A span around a block; what is called in it may make spans below. An exception marks it.
+    """A span around a block; spans in the block are its children. An exception sets its status to error.
 
-    kind: `INTERNAL`, `SERVER` or `CONSUMER`. parent: a traceparent from elsewhere. attributes: `_` in a name stands for `.`.
+    kind: `INTERNAL`, `SERVER` or `CONSUMER`. parent: a traceparent from another process. attributes: `_` in a name becomes `.`.
     """
     if _provider is None:
         yield _NO_SPAN

@@ -1,4 +1,4 @@
-"""The metrics of a worker: its processes write them to files, and the process above them answers Prometheus for all."""
+"""Metrics of a worker: its processes write them to files, and the parent process serves them all to Prometheus."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 from app.settings import Settings
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The client library's own variable; it looks at it when it is imported."""
+"""Variable of the Prometheus client library, which reads it at import."""
 
 
 def prepare_metrics(settings: Settings, environment: MutableMapping[str, str], process_id: int) -> None:
-    """Have the processes of a worker that is started with this environment share their metrics, if anybody is to see them."""
+    """Let the processes of a worker with this environment share their metrics, if DYAD_METRICS_ADDRESS is set."""
     if settings.metrics_address:
         folder = Path(settings.home).resolve() / f"metrics-{process_id}"
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier process of that number
+        shutil.rmtree(folder, ignore_errors=True)  # left by an earlier process with this ID
         folder.mkdir(parents=True)
         environment[FOLDER] = str(folder)
 
 
 def serve_metrics(settings: Settings) -> int | None:
-    """Answer at the address that the settings name, in a thread; its port, None if they name none.
+    """Serve the metrics at DYAD_METRICS_ADDRESS, in a thread; return the port, or None if the setting is empty.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address cannot be bound.
     """
     if not settings.metrics_address:
         return None

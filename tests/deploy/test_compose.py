@@ -1,4 +1,4 @@
-"""docker-compose.yml: of the form that the Compose Specification gives, and what this project asks of its services."""
+"""docker-compose.yml: valid by the Compose Specification, and the properties that this project requires of its services."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from app.cli.command_tree import build
 from app.settings import load_settings
+from tests.deploy.dockerfile import base_images, read_stages
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -63,12 +64,7 @@ def test_compose_itself_takes_it(tmp_path: Path) -> None:
 
 def test_every_image_is_pinned(compose: dict[str, Any]) -> None:
     images = {service["image"] for service in compose["services"].values()}
-    bases = {
-        line.split()[1]
-        for name in ("Dockerfile", "Dockerfile.gpu")
-        for line in (ROOT / name).read_text().splitlines()
-        if line.startswith("FROM ") and not line.startswith("FROM python AS")
-    } - {"python"}
+    bases = {image for name in ("Dockerfile", "Dockerfile.gpu") for image in base_images(read_stages(ROOT / name))}
     for image in (images | bases) - {"dyad:${DYAD_TAG:-local}", "dyad-gpu:${DYAD_TAG:-local}"}:
         assert re.search(r":v?\d+\.\d+", image), f"{image} has no version"
 

@@ -1,4 +1,4 @@
-"""Prometheus's targets and Grafana's dashboard name what there is."""
+"""The targets of Prometheus and the metrics in the Grafana dashboard exist."""
 
 from __future__ import annotations
 

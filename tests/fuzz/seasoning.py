@@ -1,6 +1,6 @@
-"""Values that mean something to a service, put into drawn cases: without them few would get past the first check.
+"""Meaningful values for generated cases: with random values alone, few cases pass the first check.
 
-What is put where depends on what was drawn, so that a case is the same every time it is drawn.
+The choice depends on the generated values, so that a case is reproducible.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ WORDS: dict[str, list[Any]] = {
 
 
 class Seasoning:
-    """known: further values by name; of them a path parameter gets one in seven of eight cases, anything else in one of two."""
+    """known: further values by name. A path parameter gets one in 7 of 8 cases, any other parameter in 1 of 2."""
 
     def __init__(self, known: Mapping[str, Sequence[Any]]) -> None:
         self._path = known
@@ -88,5 +88,5 @@ class Seasoning:
 
 
 def drawn(name: str, value: Any) -> int:
-    """A number that is always the same for the same name and value."""
+    """A number that depends only on the name and the value."""
     return zlib.crc32(f"{name}={value!r}".encode("utf-8", "replace"))

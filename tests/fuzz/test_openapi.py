@@ -1,7 +1,7 @@
-"""Every operation of the OpenAPI document, with inputs right and wrong: no answer of 500 or above, each as the document says.
+"""Every operation of the OpenAPI document, with valid and invalid inputs: no server error, and every response as documented.
 
-Once of a service that is open to everybody, once of one with keys, which are of every role, wrong, or not sent. Short and
-always the same, unless `DYAD_TEST_FUZZ_CASES` says how many cases to make of each (`make fuzz`); those differ each time.
+Runs against a service without keys and one with keys of every role, invalid keys, or none. The cases are few and always the
+same, unless `DYAD_TEST_FUZZ_CASES` sets their number (`make fuzz`); then they differ each time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHECKED = (
     "response_schema_conformance",
 )
 KEPT, SPARE = "kept", "spare"
-"""Collections that are there: one of which nothing is deleted, and one that is deleted sooner or later."""
+"""Two collections: one that is never deleted, and one that may be."""
 TILES = 12
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -51,7 +51,7 @@ def read_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["open", "guarded"])
 def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The keys of the service by role, and a wrong one; none where it is open to everybody."""
+    """The keys of the service by role, and the key file; empty for the service without keys."""
     if request.param == "open":
         return {}
     file = tmp_path_factory.mktemp("keys") / "keys"
@@ -79,7 +79,7 @@ def _said(number: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def described(fuzzed: Service, read_root: Path, keys: dict[str, str]) -> Any:
-    """The schema under test, with values in its cases that mean something to this service."""
+    """The schema under test, with meaningful values in its cases."""
     items = [feature["id"] for feature in document(fuzzed.client.get(f"/collections/{KEPT}/items?limit=100"))["features"]]
     jobs = [job["id"] for job in document(fuzzed.client.get("/jobs"))["jobs"]]
     page = document(fuzzed.client.post(f"/collections/{KEPT}/search", json={"positives": items[:1], "limit": 1}))
@@ -121,7 +121,7 @@ def described(fuzzed: Service, read_root: Path, keys: dict[str, str]) -> Any:
 
 
 def _with_key(case: Any, keys: dict[str, str]) -> dict[str, str]:
-    """The headers of a case with a key, mostly one that may do everything; always the same for the same case."""
+    """The headers of a case with a key, mostly of the role admin; the same for the same case."""
     headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
     choices = [*["admin"] * 5, "write", "read", "wrong", "none"]
     chosen = choices[drawn(case.path, [case.path_parameters, case.query]) % len(choices)]
@@ -129,7 +129,7 @@ def _with_key(case: Any, keys: dict[str, str]) -> dict[str, str]:
 
 
 EACH = 25 if CASES else 3
-"""Cases of each operation and kind of data in a round, at most: where there is little to choose, fewer are different."""
+"""Most cases of an operation and kind of data per round."""
 
 
 def test_every_answer_is_as_described(described: Any, keys: dict[str, str]) -> None:
@@ -152,12 +152,12 @@ def test_every_answer_is_as_described(described: Any, keys: dict[str, str]) -> N
 
 
 def _modes(operation: Any) -> list[GenerationMode]:
-    """Wrong data can only be made where there is a body or a query; a path is text, and any text is right."""
+    """Invalid data needs a body or a query; in a path, any text is valid."""
     return list(GenerationMode) if operation.body or operation.query else [GenerationMode.POSITIVE]
 
 
 def _fuzz(operation: Any, mode: GenerationMode, checks: Any, each: int) -> tuple[int, BaseException | None]:
-    """Send cases of one operation; how many, and what was wrong."""
+    """Send cases of one operation; return their number and the failure."""
     made = 0
 
     @settings(
@@ -176,7 +176,7 @@ def _fuzz(operation: Any, mode: GenerationMode, checks: Any, each: int) -> tuple
 
     try:
         send()
-    except Unsatisfiable:  # no wrong data after all
+    except Unsatisfiable:  # no invalid data is possible
         return made, None
     except (FailureGroup, AssertionError, OSError) as error:
         return made, error

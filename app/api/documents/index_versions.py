@@ -1,4 +1,4 @@
-"""What clients see of a collection's indexes."""
+"""Documents of index versions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.api.documents.resources import JSON
-from app.api.documents.schemas import In, Link
+from app.api.documents.base import JSON, In, Link
 from app.services.reindex.rollback import KeptIndex
 
 
 class KeptIndexPublic(BaseModel):
-    """An index that can be asked. size: number of tiles; of one that is not live, when it last was."""
+    """An index version. `live`: searches use it by default. `size`: number of tiles while it was last live."""
 
     version: str
     model: str
@@ -23,25 +22,23 @@ class KeptIndexPublic(BaseModel):
 
 
 class IndexList(BaseModel):
-    """The indexes of a collection, the newest first."""
+    """The index versions of a collection, the newest first."""
 
     indexes: list[KeptIndexPublic]
     links: list[Link]
 
 
 class Rollback(In):
-    """Body of `POST /collections/{id}/rollback`, which may be left out.
+    """Body of `POST /collections/{id}/rollback`; optional."""
 
-    version: the index to go back to; the one built before the live one, if not given. force: leave out tiles that were indexed
-    since then and whose images cannot be read.
-    """
-
-    version: str | None = Field(default=None, examples=["dyad-rgb-128.1"])
-    force: bool = False
+    version: str | None = Field(
+        default=None, examples=["dyad-rgb-128.1"], description="Not given: the version before the current one"
+    )
+    force: bool = Field(default=False, description="Leave out newer tiles whose image cannot be read")
 
 
 def index_list(kept: Sequence[KeptIndex], collection_id: str, base: str) -> IndexList:
-    """The indexes with their links."""
+    """The index versions with their links; `base` is the URL of the service."""
     here = f"{base}/collections/{collection_id}"
     links = [Link(href=f"{here}/indexes", rel="self", type=JSON), Link(href=here, rel="collection", type=JSON)]
     indexes = [

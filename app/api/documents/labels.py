@@ -1,16 +1,29 @@
-"""What a file of labels did, as clients see it."""
+"""Documents of labels."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.services.labels.labels import LabelImport
 
 
+class LabelCount(BaseModel):
+    """A label and the number of tiles that have it."""
+
+    value: str
+    count: int
+
+
+class LabelList(BaseModel):
+    """The labels of a collection, the most frequent first."""
+
+    labels: list[LabelCount]
+
+
 class RowNotePublic(BaseModel):
-    """A row of a file of labels that changed nothing; target: what it names, as far as that is known."""
+    """A row of a label file that changed nothing. `target` is what the row names, as far as it could be read."""
 
     line: int
     target: str
@@ -18,22 +31,18 @@ class RowNotePublic(BaseModel):
 
 
 class LabelsImported(BaseModel):
-    """What a file of labels did.
+    """Result of a label file. `unmatched` and `rejected` list the first 1000 rows each; the counts include all rows."""
 
-    updated: tiles that have other labels now. unchanged: tiles that had these already. unmatched: rows that mean no tile.
-    rejected: rows that cannot be understood or done. Of both the first 1000 are listed, and all are counted.
-    """
-
-    updated: int
-    unchanged: int
-    unmatched: list[RowNotePublic]
-    rejected: list[RowNotePublic]
+    updated: int = Field(description="Tiles whose labels changed")
+    unchanged: int = Field(description="Tiles that already had these labels")
+    unmatched: list[RowNotePublic] = Field(description="Rows that name no tile of the collection")
+    rejected: list[RowNotePublic] = Field(description="Rows that are not valid or could not be applied")
     unmatched_count: int
     rejected_count: int
 
 
 def labels_document(done: LabelImport) -> LabelsImported:
-    """What a file of labels did."""
+    """The result of a label file."""
     return LabelsImported(
         updated=done.updated,
         unchanged=done.unchanged,

@@ -1,11 +1,10 @@
-"""Models as clients see them."""
+"""Documents of models."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from app.api.documents.resources import JSON, Document
-from app.api.documents.schemas import Link
+from app.api.documents.base import JSON, Document, Link
 from app.domain.models import Origin
 from app.services.catalogue.models import Import, ModelInfo
 from models.bundle.card import ModelCard
@@ -14,24 +13,20 @@ ZIP = "application/zip"
 
 
 class ModelPublic(ModelCard):
-    """A model card, and what the service knows of the model.
+    """A model card, with the state of the model in this service."""
 
-    default, active: a new collection gets it (one thing under two names). origin: a bundle that comes with Dyad, code of
-    Dyad's own, or a bundle that somebody added. used_by: ids of the collections that need it. size_bytes: of its files.
-    """
-
-    default: bool
+    default: bool = Field(description="New collections use this model; the same as `active`")
     active: bool
-    origin: Origin
-    used_by: list[str]
-    size_bytes: int
+    origin: Origin = Field(description="Whether the model is built into the code, shipped with Dyad as a bundle, or imported")
+    used_by: list[str] = Field(description="Identifiers of the collections that use the model")
+    size_bytes: int = Field(description="Size of the files of the model")
     links: list[Link]
 
 
 class ModelImported(ModelPublic):
-    """An imported model; unchanged: the very same bundle was there already."""
+    """An imported model."""
 
-    unchanged: bool
+    unchanged: bool = Field(description="The service already had this bundle")
 
 
 class ModelList(BaseModel):
@@ -42,7 +37,7 @@ class ModelList(BaseModel):
 
 
 def model_document(info: ModelInfo, base: str) -> ModelPublic:
-    """A model card with its links."""
+    """A model card with its links; `base` is the URL of the service."""
     return ModelPublic.model_validate(_model_fields(info, base))
 
 
@@ -52,7 +47,7 @@ def imported_document(done: Import, base: str) -> ModelImported:
 
 
 def _model_fields(info: ModelInfo, base: str) -> Document:
-    """The card first: a card may have fields of any name, which must not pass for the service's."""
+    """The fields of the document; those of the service override fields of the card with the same name."""
     here = f"{base}/models/{info.card.id}"
     links = [Link(href=here, rel="self", type=JSON)]
     if info.entry.origin != "built-in":

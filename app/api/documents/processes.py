@@ -1,4 +1,4 @@
-"""Processes as clients send and see them."""
+"""Documents of processes (OGC API Processes)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import __version__
-from app.api.documents.resources import JSON
-from app.api.documents.schemas import In, Link
+from app.api.documents.base import JSON, In, Link
 from app.services.jobs.processes import Process
 
 
 class Execution(In):
-    """Body of `POST /processes/{id}/execution`; the process's description says which inputs it takes."""
+    """Body of `POST /processes/{id}/execution`; `GET /processes/{id}` describes the inputs."""
 
     inputs: dict[str, Any] = Field(default_factory=dict, examples=[{"collection": "naip"}])
 
 
 class ProcessSummary(BaseModel):
-    """A process in a list, as OGC API Processes has it."""
+    """Summary of a process, as in OGC API Processes."""
 
     id: str
     title: str
@@ -31,7 +30,7 @@ class ProcessSummary(BaseModel):
 
 
 class ProcessInput(BaseModel):
-    """An input of a process with its JSON schema; minOccurs is 0 for one that may be left out."""
+    """An input of a process with its JSON Schema; `minOccurs` is 0 for an optional input."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -43,7 +42,7 @@ class ProcessInput(BaseModel):
 
 
 class ProcessOutput(BaseModel):
-    """An output of a process; its schema may be empty: any JSON value."""
+    """An output of a process; an empty schema means any JSON value."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -53,7 +52,7 @@ class ProcessOutput(BaseModel):
 
 
 class ProcessPublic(ProcessSummary):
-    """A process with what it takes and what its results hold."""
+    """A process with its inputs and outputs."""
 
     inputs: dict[str, ProcessInput]
     outputs: dict[str, ProcessOutput]
@@ -67,7 +66,7 @@ class ProcessList(BaseModel):
 
 
 def process_summary(process: Process, base: str) -> ProcessSummary:
-    """A process as a list shows it."""
+    """The summary of a process; `base` is the URL of the service."""
     here = f"{base}/processes/{process.id}"
     links = [
         Link(href=here, rel="self", type=JSON),
@@ -77,7 +76,7 @@ def process_summary(process: Process, base: str) -> ProcessSummary:
 
 
 def process_document(process: Process, base: str) -> ProcessPublic:
-    """A process with its inputs, a JSON schema each, and outputs."""
+    """The description of a process; `base` is the URL of the service."""
     schema = process.inputs.model_json_schema()
     inputs = {
         name: ProcessInput(

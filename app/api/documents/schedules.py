@@ -1,4 +1,4 @@
-"""Schedules as clients send and see them."""
+"""Documents of schedules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.api.documents.resources import JSON
-from app.api.documents.schemas import In, Link
+from app.api.documents.base import JSON, In, Link
 from app.domain.jobs import Job, JobStatus
 from app.domain.schedules import MAX_SOURCES, GivenSource, OnVanished, Skipped
 from app.services.schedules.schedules import ScheduleInfo
@@ -17,29 +16,28 @@ MAX_REJECTIONS = 20
 
 
 class SchedulePut(In):
-    """Body of `PUT /collections/{id}/schedule`; it replaces the whole schedule."""
+    """Body of `PUT /collections/{id}/schedule`; it replaces the schedule."""
 
-    cron: str = Field(examples=["0 3 * * *"], description="minute hour day-of-month month day-of-week, or @daily and its like")
-    timezone: str = Field(default="UTC", examples=["Europe/Berlin"])
+    cron: str = Field(
+        examples=["0 3 * * *"],
+        description="Cron expression `minute hour day-of-month month day-of-week`, or @hourly, @daily, ...",
+    )
+    timezone: str = Field(default="UTC", examples=["Europe/Berlin"], description="IANA time zone of the cron expression")
     sources: list[GivenSource] = Field(
         min_length=1, max_length=MAX_SOURCES, examples=[["/data/2024", "/data/**/*.tif", {"stac": "/data/catalog.json"}]]
     )
-    on_vanished: OnVanished = "keep"
+    on_vanished: OnVanished = Field(default="keep", description="What happens to tiles whose source file is missing")
     paused: bool = False
 
 
 class ScheduleRun(In):
-    """Body of `POST /collections/{id}/schedule/run`. accept_vanished: what is gone is gone, however much it is."""
+    """Body of `POST /collections/{id}/schedule/run`; optional."""
 
-    accept_vanished: bool = False
+    accept_vanished: bool = Field(default=False, description="Accept any number of missing source files as deleted")
 
 
 class SchedulePublic(BaseModel):
-    """A schedule with its next run and what became of the last one.
-
-    last_result: of the last run; of one that has not succeeded, the counts as far as it came. At most 20 of its rejections.
-    skipped: the latest due time at which the run before was still active.
-    """
+    """A schedule with its next run and the result of its last run."""
 
     collection: str
     cron: str
@@ -54,13 +52,15 @@ class SchedulePublic(BaseModel):
     last_job: str | None
     last_status: JobStatus | None
     last_message: str | None
-    last_result: dict[str, Any] | None
-    skipped: Skipped | None
+    last_result: dict[str, Any] | None = Field(
+        description="Result of the last run, with at most 20 rejected files; its counts if the run has not succeeded"
+    )
+    skipped: Skipped | None = Field(description="The last due time that was skipped because the previous run was still active")
     links: list[Link]
 
 
 def schedule_document(info: ScheduleInfo, base: str) -> SchedulePublic:
-    """A schedule with its links."""
+    """A schedule with its links; `base` is the URL of the service."""
     schedule, job = info.schedule, info.last_job
     here = f"{base}/collections/{schedule.collection}"
     links = [Link(href=f"{here}/schedule", rel="self", type=JSON), Link(href=here, rel="collection", type=JSON)]

@@ -1,1 +1,1 @@
-"""ASGI middleware: access, request limits, host check, security headers, request ids, metrics."""
+"""ASGI middleware: access, request limits, host check, security headers, request IDs, metrics."""

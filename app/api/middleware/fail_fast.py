@@ -1,4 +1,4 @@
-"""Requests do not wait for a part that is away: they say so, with 503 and `Retry-After`."""
+"""Requests fail fast when a component is unavailable: 503 and `Retry-After` instead of a long wait."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.ports.wait_limit import limited_wait
 
 SECONDS = 2.0
-"""Enough for a connection that was dropped or a replica that takes over."""
+"""Seconds that a request retries: enough to reconnect, or for a replica to take over."""
 
 
-class PatienceMiddleware:
-    """Keeps what a request calls from trying for as long as a job would."""
+class FailFastMiddleware:
+    """Limits how long the stores retry within a request; jobs retry for longer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request."""
+        """Pass the request on with the limit."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

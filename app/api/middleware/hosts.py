@@ -1,7 +1,10 @@
-"""Under which names the service answers where it asks for no key.
+"""The check of the Host header in a service without keys: protection against DNS rebinding.
 
-A page of another site may have its own name lead to 127.0.0.1 once it is loaded (DNS rebinding); to the browser the service
-is then a part of that site. The name is all that tells such a request from one of the service's own page.
+A page of another site can make its own domain resolve to 127.0.0.1 after it is loaded; the browser then treats the service as a
+part of that site. Only the Host header distinguishes such requests from those of the page of this service.
+
+Starlette's `TrustedHostMiddleware` is not used: it has no pattern for all loopback addresses, checks only the first of several
+Host headers, refuses requests without one, and answers status 400 in plain text.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ LOCAL = "localhost"
 
 
 class HostMiddleware:
-    """Answers 421 to a request under another name than those of this machine's own and `hosts`, which are lower case.
+    """Answers 421 to a request for a host that is neither this machine (loopback) nor one of `hosts` (lower case).
 
-    A request that names no host passes: no browser sends one.
+    A request without a Host header passes: browsers always send one.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
@@ -28,11 +31,11 @@ class HostMiddleware:
         self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it before anything of it is looked at."""
+        """Answer 421, or pass the request on."""
         host = host_of(Headers(scope=scope).getlist("host")) if scope["type"] == "http" else ""
         if host is None or not (host == "" or host in self._hosts or is_own(host)):
             detail = (
-                f"this service does not answer under the name {host!r}; whoever runs it may name that in DYAD_ALLOWED_HOSTS"
+                f"this service does not accept requests for the host {host!r}; its operator can add it to DYAD_ALLOWED_HOSTS"
             )
             await problem(421, detail)(scope, receive, send)
             return
@@ -40,7 +43,7 @@ class HostMiddleware:
 
 
 def host_of(headers: list[str]) -> str | None:
-    """The host of `Host` headers, without port, brackets and a last dot; empty: there is none; None: nobody knows which."""
+    """The host of the `Host` headers, without port, brackets and trailing dot; empty without a header; None with several."""
     if len(headers) > 1:
         return None
     text = "".join(headers).strip().lower()
@@ -50,7 +53,7 @@ def host_of(headers: list[str]) -> str | None:
 
 
 def is_own(host: str) -> bool:
-    """Whether it is a name that leads nowhere but to the machine that looks it up, or such an address."""
+    """Whether a host is a loopback address, or a name that always resolves to one."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

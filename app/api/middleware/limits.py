@@ -1,10 +1,9 @@
-"""How much one client may ask for: requests in a time, and bytes in a body."""
+"""Limits for one client: requests per time, and bytes of a request body."""
 
 from __future__ import annotations
 
 import logging
 import math
-import re
 import time
 from typing import Any
 
@@ -16,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.access import needed_role
+from app.api.access import AccessRule
 from app.api.problems import problem
 from app.api.uploads import MEGABYTE
 
@@ -24,15 +23,13 @@ log = logging.getLogger(__name__)
 
 REDIS_SECONDS = 0.5
 MAX_JSON = 8 * MEGABYTE
-_FILES = re.compile(r"/models|/collections/[^/]+/(items|labels|search)")
-"""Where files are sent: these bodies are streamed, and their routes know their own limit."""
 
 
 class RateLimitMiddleware:
-    """Answers 429 to a key, or to an address without one, that asks too often. What is open to everybody is not counted.
+    """Answers 429 when a key, or an IP address without a key, exceeds a rate. Public routes are not counted.
 
-    rates: `100/second`, or several, separated by `;`. broker_url: the Redis in which all processes count together; empty: this
-    one counts alone. A Redis that does not answer limits nobody.
+    rates: `100/second`, or several, separated by `;`. broker_url: a Redis that holds the counts of all processes; empty: this
+    process counts alone. While Redis does not answer, no limit applies.
     """
 
     def __init__(self, app: ASGIApp, rates: str, broker_url: str = "") -> None:
@@ -42,35 +39,35 @@ class RateLimitMiddleware:
         self._limiter = SlidingWindowCounterRateLimiter(_storage(broker_url, self._pool))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it; at the end of the service, let go of Redis."""
+        """Pass the request on or answer 429; close the Redis connections at shutdown."""
         if scope["type"] == "lifespan":
             try:
                 await self._app(scope, receive, send)
             finally:
                 await self.close()
             return
-        if scope["type"] == "http" and needed_role(scope["method"], scope["path"]) is not None:
+        if scope["type"] == "http" and not _is_public(scope):
             for rate in self._rates:
                 wait = await self._wait(rate, _client(scope))
                 if wait is not None:
-                    detail = f"more than {rate.amount} requests in {_period(rate)}; ask again in {wait} s"
+                    detail = f"more than {rate.amount} requests in {_period(rate)}; retry in {wait} s"
                     await problem(429, detail, headers={"Retry-After": str(wait)})(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 
     async def close(self) -> None:
-        """Let go of Redis."""
+        """Close the Redis connections."""
         if self._pool is not None:
             await self._pool.aclose()
 
     async def _wait(self, rate: RateLimitItem, client: str) -> int | None:
-        """Count a request; the seconds to wait if it is one too many."""
+        """Count a request; return the seconds to wait if it exceeds the rate, else None."""
         try:
             if await self._limiter.hit(rate, client):
                 return None
             stats = await self._limiter.get_window_stats(rate, client)
         except StorageError as error:
-            log.warning("requests are not counted: %s", error.storage_error)
+            log.warning("rate limit is not applied: %s", error.storage_error)
             return None
         return max(1, math.ceil(stats.reset_time - time.time()))
 
@@ -84,31 +81,45 @@ def _storage(broker_url: str, pool: Any) -> Storage:
 
 
 def _connections(broker_url: str) -> Any:
-    """Connections of a Redis that no request waits for long."""
-    from redis.asyncio import ConnectionPool  # only a cluster has it installed
+    """A Redis connection pool with short timeouts."""
+    from redis.asyncio import ConnectionPool  # installed by the extra `cluster` only
 
     return ConnectionPool.from_url(broker_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
 
 def _period(rate: RateLimitItem) -> str:
     seconds = rate.get_expiry()
-    return f"{seconds} s" if seconds > 1 else "a second"
+    return f"{seconds} s" if seconds > 1 else "1 s"
 
 
 def _client(scope: Scope) -> str:
     key = scope.get("state", {}).get("key")
-    address = scope.get("client") or ("nobody", 0)
+    address = scope.get("client") or ("unknown", 0)
     return f"key/{key.name}" if key is not None else f"address/{address[0]}"
 
 
+def _rule(scope: Scope) -> AccessRule | None:
+    """The rule that `AccessMiddleware` found."""
+    rule: AccessRule | None = scope.get("state", {}).get("access")
+    return rule
+
+
+def _is_public(scope: Scope) -> bool:
+    rule = _rule(scope)
+    return rule is not None and rule.role is None
+
+
 class BodyLimitMiddleware:
-    """Answers 413 to a body that is no file and larger than `MAX_JSON`, before it is held in memory."""
+    """Answers 413 to a body of more than `MAX_JSON` bytes, before it is held in memory; routes that stream files are exempt.
+
+    Neither Starlette nor Uvicorn limits the size of a body.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and count what it brings."""
+        """Pass the request on and count the bytes of its body."""
         if scope["type"] != "http" or _brings_files(scope):
             await self._app(scope, receive, send)
             return
@@ -129,9 +140,10 @@ class BodyLimitMiddleware:
         await self._app(scope, count, send)
 
 
-_TOO_LARGE = f"the body is larger than {MAX_JSON // MEGABYTE} MB"
+_TOO_LARGE = f"the request body is larger than {MAX_JSON // MEGABYTE} MB"
 
 
 def _brings_files(scope: Scope) -> bool:
     is_json = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower() == "application/json"
-    return not is_json and _FILES.fullmatch(scope["path"]) is not None
+    rule = _rule(scope)
+    return not is_json and rule is not None and rule.streams_body

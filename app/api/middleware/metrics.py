@@ -1,4 +1,4 @@
-"""Prometheus metrics of the HTTP side."""
+"""Prometheus metrics of HTTP requests, jobs and queues."""
 
 from __future__ import annotations
 
@@ -22,53 +22,53 @@ MAX_JOBS = 10_000
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class AskedCollector(Collector):
-    """A gauge that is asked for at every scrape. ask: the numbers by the values of the labels."""
+class ScrapeGauge(Collector):
+    """A gauge that is read at every scrape. read: returns the numbers by label values."""
 
-    def __init__(self, name: str, text: str, labels: Sequence[str], ask: Callable[[], Mapping[tuple[str, ...], int]]) -> None:
+    def __init__(self, name: str, text: str, labels: Sequence[str], read: Callable[[], Mapping[tuple[str, ...], int]]) -> None:
         self._name = name
         self._text = text
         self._labels = labels
-        self._ask = ask
+        self._read = read
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: nobody is asked before the first scrape."""
+        """No description: nothing is read before the first scrape."""
         return []
 
     @override
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
         try:
-            found = self._ask()
+            found = self._read()
         except Unavailable:
-            return  # a gap says that nobody knows; zero would say that all is done
+            return  # a gap means unknown; zero would mean that nothing waits
         for values, number in sorted(found.items()):
             family.add_metric(values, number)
         yield family
 
 
 def jobs_collector(jobs: JobStore) -> Collector:
-    """`dyad_jobs`: jobs that wait or run, by kind. Beyond `MAX_JOBS` they are not counted."""
+    """`dyad_jobs`: waiting and running jobs by kind and status; counts at most `MAX_JOBS`."""
 
-    def ask() -> Mapping[tuple[str, ...], int]:
+    def read() -> Mapping[tuple[str, ...], int]:
         return Counted((job.kind, str(job.status)) for job in jobs.list(status=ACTIVE, limit=MAX_JOBS))
 
-    return AskedCollector("dyad_jobs", "Jobs that wait (accepted) or run", ["kind", "status"], ask)
+    return ScrapeGauge("dyad_jobs", "Jobs that wait (accepted) or run", ["kind", "status"], read)
 
 
 def queues_collector(depths: Depths) -> Collector:
-    """`dyad_queue_tasks`: messages that wait for a worker, by queue: jobs, chunks of ingests, queries."""
+    """`dyad_queue_tasks`: tasks that wait for a worker, by queue: jobs, chunks of ingests, queries."""
 
-    def ask() -> Mapping[tuple[str, ...], int]:
+    def read() -> Mapping[tuple[str, ...], int]:
         return {(queue,): number for queue, number in depths().items()}
 
-    return AskedCollector("dyad_queue_tasks", "Tasks that no worker has taken yet", ["queue"], ask)
+    return ScrapeGauge("dyad_queue_tasks", "Tasks that wait for a worker", ["queue"], read)
 
 
 class Metrics:
-    """A registry of its own, so that two services in one process do not mix.
+    """The metrics of one service, in a separate registry: a process can run two services.
 
-    jobs, depths: how many wait is asked at every scrape; depths: of a cluster's queues.
+    jobs: the job store. depths: returns the length of each queue of a cluster.
     """
 
     def __init__(self, jobs: JobStore, depths: Depths | None = None) -> None:
@@ -78,19 +78,24 @@ class Metrics:
             self.registry.register(queues_collector(depths))
         ProcessCollector(registry=self.registry)
         labels = ("method", "route")
-        self.requests = Counter("dyad_requests_total", "Requests", (*labels, "status"), registry=self.registry)
-        self.seconds = Histogram("dyad_request_seconds", "Time to answer", labels, buckets=BUCKETS, registry=self.registry)
+        self.requests = Counter("dyad_requests_total", "HTTP requests", (*labels, "status"), registry=self.registry)
+        self.seconds = Histogram(
+            "dyad_request_seconds", "Time to answer a request", labels, buckets=BUCKETS, registry=self.registry
+        )
 
 
 class MetricsMiddleware:
-    """Counts and times every request under its route's template, so that ids do not multiply the series."""
+    """Counts and times requests by route template, so that identifiers in paths create no time series.
+
+    Written here because the metric names and the separate registry differ from those of ready-made exporters.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and note its status and time."""
+        """Pass the request on and record its status and time."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The id of every request: taken from the client or made, sent back, and carried into logs, jobs and traces."""
+"""The request ID: taken from the client or generated, returned in the response, and part of logs, jobs and traces."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RequestContextMiddleware:
-    """Opens the context of a request; outermost, so that everything said of the request has it."""
+    """Sets the request ID and starts the trace span of a request; outermost, so that all log lines have the ID."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on within its context."""
+        """Pass the request on within the context."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

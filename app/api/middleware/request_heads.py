@@ -1,6 +1,6 @@
-"""How long and how large the head of a request may be, before anybody looks at its key.
+"""Limits for the head of a request (request line and headers): its size, and the time it takes to arrive.
 
-The parser puts a head together in memory without an end, the slower the longer it gets; a proxy in front would not allow that.
+Uvicorn has no such limits with httptools: its parser collects a head of any length in memory, in quadratic time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 MAX_HEAD = 64 << 10
 HEAD_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 75
-"""An idle connection stays open for so long: longer than clients and proxies keep theirs (5 to 60 s), so that it is they who
-close it. Closed from here, it may take a request with it that is just on its way."""
+"""An idle connection stays open for longer than clients and proxies keep theirs (5 to 60 s), so that the client closes it. If
+the server closed it, a request that is on its way would be lost."""
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Uvicorn's own, but it answers 431 to a head of more than `MAX_HEAD` bytes, and hangs up on one that takes too long."""
+    """Uvicorn's protocol, which also answers 431 to a head of more than `MAX_HEAD` bytes and closes slow connections."""
 
     _received = 0
     _is_in_head = True
@@ -39,17 +39,17 @@ class PatientProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        """Parse it, a head in pieces, so that it ends where it is too large."""
+        """Parse data; a head in pieces, to stop when it is too large."""
         while data and not self.transport.is_closing():
             if self._is_in_head and self._timer is None:
                 self._begin_timer()
             is_of_head = self._is_in_head
             size = MAX_HEAD if is_of_head else len(data)
             super().data_received(data[:size])
-            if is_of_head:  # a body counts for no head, not even its last piece, which ends it
+            if is_of_head:  # bytes of a body do not count
                 self._received += min(size, len(data))
             data = data[size:]
-            if self._is_in_head and self._received > 2 * MAX_HEAD:  # of them one piece may be of the request before
+            if self._is_in_head and self._received > 2 * MAX_HEAD:  # one piece may belong to the previous request
                 self._refuse()
 
     @override
@@ -78,7 +78,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _refuse(self) -> None:
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        detail = f"address and headers of a request have at most {MAX_HEAD >> 10} KB"
+        detail = f"the request line and headers are too large; the limit is {MAX_HEAD >> 10} KB"
         body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}).encode()
         headers = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + headers.encode() + body)

@@ -1,4 +1,4 @@
-"""Headers of every answer."""
+"""Security headers of every response."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
 REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
-"""Of pages that programs made: they show, and do nothing."""
+"""For generated reports: no scripts, no network access."""
 
 
 class SecurityHeadersMiddleware:
-    """Keeps the pages to their own origin, and browsers from guessing types."""
+    """Restricts pages to their own origin and turns off MIME sniffing.
+
+    Starlette has no middleware for these headers.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to the answer."""
+        """Add the headers to the response."""
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Collections."""
+"""Collections: create, list, read, change, delete, and the labels in use."""
 
 from __future__ import annotations
 
@@ -6,62 +6,74 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.access import requires
 from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep
-from app.api.documents.resources import base_url, collection_document, page_links
-from app.api.documents.schemas import (
+from app.api.documents.base import Link, base_url, page_links
+from app.api.documents.collections import (
     CollectionCreate,
     CollectionList,
     CollectionPatch,
     CollectionPublic,
-    LabelCount,
-    LabelList,
-    Link,
+    collection_document,
 )
+from app.api.documents.labels import LabelCount, LabelList
+from app.domain.keys import Role
+
+CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",)
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 
 
 @router.post("", status_code=201, summary="Create a collection")
+@requires(Role.WRITE)
 def create(body: CollectionCreate, request: Request, response: Response, collections: CollectionsDep) -> CollectionPublic:
-    """Create an empty collection: 409 if it exists, 400 if its bands do not fit the model."""
+    """Create an empty collection: 409 if it exists, 400 if the model does not accept its bands."""
     info = collections.create(body.id, **body.model_dump(exclude={"id"}, exclude_none=True))
     response.headers["Location"] = f"/collections/{body.id}"
     return collection_document(info, base_url(request))
 
 
 @router.get("", summary="All collections")
+@requires(Role.READ)
 def list_all(request: Request, collections: CollectionsDep) -> CollectionList:
-    """Every collection with its extent, size and index."""
+    """All collections, each with its extent, number of tiles and current index version."""
     base = base_url(request)
     documents = [collection_document(collections.info(name), base) for name in collections.ids()]
     return CollectionList(collections=documents, links=[Link(**item) for item in page_links(request)])
 
 
 @router.get("/{collection_id}", summary="One collection")
+@requires(Role.READ)
 def read(collection_id: CollectionId, request: Request, collections: CollectionsDep) -> CollectionPublic:
-    """A collection with its extent, size and index."""
+    """A collection with its extent, number of tiles and current index version."""
     return collection_document(collections.info(collection_id), base_url(request))
 
 
 @router.patch("/{collection_id}", summary="Change a collection")
+@requires(Role.WRITE)
 def patch(
     collection_id: CollectionId, body: CollectionPatch, request: Request, collections: CollectionsDep
 ) -> CollectionPublic:
-    """Change what the body names. What shaped the tiles can only change while there are none (409)."""
+    """Change the fields that the body contains: 409 for fields that define the tiles, unless the collection is empty."""
     info = collections.patch(collection_id, **body.model_dump(exclude_unset=True))
     return collection_document(info, base_url(request))
 
 
 @router.delete("/{collection_id}", status_code=204, summary="Delete a collection")
+@requires(Role.ADMIN)
 def delete(collection_id: CollectionId, collections: CollectionsDep) -> None:
-    """Stop its jobs and remove it with its vectors, images and jobs."""
+    """Stop the jobs of a collection and delete it with its vectors, images and jobs."""
     collections.delete(collection_id)
 
 
-@router.get("/{collection_id}/labels", summary="The labels in use")
+@router.get("/{collection_id}/labels", summary="Labels in use")
+@requires(Role.READ)
 def labels(
-    collection_id: CollectionId, items: ItemsDep, filter: FilterDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    collection_id: CollectionId,
+    items: ItemsDep,
+    filter: FilterDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Number of labels")] = 100,
 ) -> LabelList:
-    """The labels of the qualifying tiles with their counts, the most frequent first."""
+    """The labels of the tiles that match the filters, with counts, the most frequent first."""
     counts = items.labels(collection_id, filter, limit)
     return LabelList(labels=[LabelCount(value=value, count=count) for value, count in counts])

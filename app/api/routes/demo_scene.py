@@ -1,24 +1,29 @@
-"""The sample scene, for a service that has no data yet."""
+"""The sample scene, to try a service that has no data."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import requires
 from app.api.deps import CollectionsDep, IngestDep
-from app.api.documents.resources import base_url, job_document
-from app.api.documents.schemas import JobPublic
+from app.api.documents.base import base_url
+from app.api.documents.jobs import JobPublic, job_document
+from app.domain.keys import Role
 
 COLLECTION = "sample"
 TITLE = "Sample scene"
-DESCRIPTION = "Fields, woods, water, roads and roofs, drawn by code: to try a search before indexing imagery of your own."
+DESCRIPTION = "A generated scene with fields, woods, water, roads and roofs, to try a search before you index imagery."
 TILE_SIZE = 128
+
+CONFORMANCE: tuple[str, ...] = ()
 
 router = APIRouter(prefix="/sample", tags=["service"])
 
 
-@router.post("", status_code=201, summary="Draw and index the sample scene")
+@router.post("", status_code=201, summary="Index the sample scene")
+@requires(Role.WRITE)
 def create(request: Request, response: Response, collections: CollectionsDep, ingest: IngestDep) -> JobPublic:
-    """Make the collection `sample`, if there is none, and index a generated scene into it as a job."""
+    """Create the collection `sample` if it does not exist, and index a generated scene into it in a job."""
     if COLLECTION not in collections.ids():
         collections.create(COLLECTION, title=TITLE, description=DESCRIPTION, tile_size=TILE_SIZE)
     job = ingest.submit_sample(COLLECTION)

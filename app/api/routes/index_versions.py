@@ -1,24 +1,30 @@
-"""The indexes of a collection, and the way back to an older one."""
+"""Index versions of a collection, and the rollback to a previous one."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
+from app.api.access import requires
 from app.api.deps import CollectionId, CollectionsDep, RollbackDep
+from app.api.documents.base import base_url
+from app.api.documents.collections import CollectionPublic, collection_document
 from app.api.documents.index_versions import IndexList, Rollback, index_list
-from app.api.documents.resources import base_url, collection_document
-from app.api.documents.schemas import CollectionPublic
+from app.domain.keys import Role
+
+CONFORMANCE: tuple[str, ...] = ()
 
 router = APIRouter(prefix="/collections/{collection_id}", tags=["indexes"])
 
 
-@router.get("/indexes", summary="The indexes that can be asked")
+@router.get("/indexes", summary="Index versions")
+@requires(Role.READ)
 def list_all(collection_id: CollectionId, request: Request, service: RollbackDep) -> IndexList:
-    """The live index and those that are kept to go back to, the newest first; a search names one by `index_version`."""
+    """The current and previous index versions, the newest first. A search selects one with `index_version`."""
     return index_list(service.kept(collection_id), collection_id, base_url(request))
 
 
-@router.post("/rollback", summary="Go back to an older index")
+@router.post("/rollback", summary="Use a previous index version")
+@requires(Role.WRITE)
 def rollback(
     collection_id: CollectionId,
     request: Request,
@@ -26,10 +32,10 @@ def rollback(
     collections: CollectionsDep,
     body: Rollback | None = None,
 ) -> CollectionPublic:
-    """Make an older index the live one again, with the labels, deletions and new tiles since then.
+    """Make a previous index version the current one, updated with the labels, deletions and new tiles since then.
 
-    409 where there is none, while a job writes tiles, or where so much is new that re-indexing is due.
+    409 if there is no previous version, while a job writes tiles, or if too many tiles are new (re-index then).
     """
-    wanted = body or Rollback()
-    service.rollback(collection_id, wanted.version, force=wanted.force)
+    given = body or Rollback()
+    service.rollback(collection_id, given.version, force=given.force)
     return collection_document(collections.info(collection_id), base_url(request))

@@ -1,7 +1,8 @@
-"""The tiles of a collection, and how they get in."""
+"""Items of a collection: ingest, list, read, label, delete, and pictures."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from anyio import CancelScope, to_thread
@@ -9,26 +10,19 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
+from app.api.access import requires
 from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
-from app.api.documents.resources import (
-    GEOJSON,
-    GeoJSONResponse,
-    base_url,
-    feature,
-    feature_collection,
-    job_document,
-    link,
-    next_link,
-    page_links,
-)
-from app.api.documents.schemas import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, JobPublic
+from app.api.documents.base import GEOJSON, GeoJSONResponse, base_url, link, next_link, page_links
+from app.api.documents.items import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, feature, feature_collection
+from app.api.documents.jobs import JobPublic, job_document
 from app.api.links import place_of
-from app.api.openapi import schema_of
+from app.api.openapi import SchemaReference
 from app.api.params import decode_after, encode_after
-from app.api.uploads import is_multipart, receive_form
+from app.api.uploads import Form, is_multipart, receive_form
 from app.container import Container
 from app.domain.ids import check_item_id
 from app.domain.jobs import Job
+from app.domain.keys import Role
 from app.domain.search import MAX_LIMIT
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
 from app.services.catalogue.items import ADDRESS_SECONDS
@@ -43,11 +37,11 @@ INGEST_BODY: dict[str, Any] = {
                     "required": ["files"],
                     "properties": {
                         "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-                        "metadata": {"type": "string", "description": "JSON object keyed by file name"},
+                        "metadata": {"type": "string", "description": "JSON object with metadata by file name"},
                     },
                 }
             },
-            "application/json": {"schema": schema_of(HrefIngest)},
+            "application/json": {"schema": SchemaReference(HrefIngest)},
         },
     }
 }
@@ -55,14 +49,21 @@ PARTS = frozenset({"files", "metadata"})
 THUMBNAIL = 256
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
 
+CONFORMANCE: tuple[str, ...] = (
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+)
+
 router = APIRouter(prefix="/collections/{collection_id}/items", tags=["items"])
 
 
 @router.post("", status_code=201, summary="Index files", openapi_extra=INGEST_BODY)
+@requires(Role.WRITE, streams_body=True)
 async def ingest(
     collection_id: CollectionId, request: Request, response: Response, container: ContainerDep, service: IngestDep
 ) -> JobPublic:
-    """Index uploaded files, or what `href` names on the server, as a job: follow `Location`."""
+    """Index uploaded files, or the files that `href` names, in a job; `Location` is the URL of the job."""
     await to_thread.run_sync(container.collections.get, collection_id)
     if is_multipart(request):
         job = await _upload(collection_id, request, container)
@@ -75,15 +76,17 @@ async def ingest(
 async def _upload(collection_id: str, request: Request, container: Container) -> Job:
     folder = await to_thread.run_sync(container.folders.new)
     try:
-        form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS)
-        files, metadata = form.named("files"), form.fields.get("metadata")
-        for _, path in form.named("metadata"):  # curl's -F metadata=@file sends it as a file
-            metadata = path.read_bytes()
-        return await to_thread.run_sync(container.ingest.submit_upload, collection_id, folder, files, metadata)
-    except BaseException:  # also a client that hangs up: what it sent must not stay
+        form = await receive_form(request, lambda: folder, container.settings.max_upload_bytes, PARTS)
+        return await to_thread.run_sync(_submit, collection_id, folder, form, container)
+    except BaseException:  # also when the client disconnects: delete what it has sent
         with CancelScope(shield=True):
             await to_thread.run_sync(container.folders.discard, folder.name)
         raise
+
+
+def _submit(collection_id: str, folder: Path, form: Form, container: Container) -> Job:
+    files = [(file.file_name, file.content) for file in form.named("files") if isinstance(file.content, Path)]
+    return container.ingest.submit_upload(collection_id, folder, files, form.text("metadata"))
 
 
 async def _href(request: Request) -> str:
@@ -91,10 +94,11 @@ async def _href(request: Request) -> str:
         return HrefIngest.model_validate_json(await request.body()).href
     except ValidationError as error:
         fields = [FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in error.errors()]
-        raise Unprocessable("send multipart/form-data with `files`, or JSON with `href`", fields) from None
+        raise Unprocessable("body not valid: send multipart/form-data with `files`, or JSON with `href`", fields) from None
 
 
 @router.get("", response_class=GeoJSONResponse, responses={200: {"model": FeatureCollectionPublic}}, summary="List tiles")
+@requires(Role.READ)
 def list_items(
     collection_id: CollectionId,
     request: Request,
@@ -103,7 +107,7 @@ def list_items(
     limit: LimitQuery = 10,
     token: TokenQuery = None,
 ) -> Response:
-    """Qualifying tiles in a stable order, a page at a time. A GIS opens this address as a layer."""
+    """Tiles that match the filters, in a stable order, in pages. A GIS can open this URL as a layer."""
     page, matched = items.page(collection_id, filter, min(limit, MAX_LIMIT), decode_after(token))
     here = place_of(request, collection_id)
     links = [*page_links(request, GEOJSON), link(here.url, "collection")]
@@ -113,42 +117,51 @@ def list_items(
 
 
 @router.get("/{item_id}", response_class=GeoJSONResponse, responses={200: {"model": FeaturePublic}}, summary="One tile")
+@requires(Role.READ)
 def read(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> Response:
     """A tile as a GeoJSON feature."""
     tile = items.get(collection_id, _known_id(item_id))
     return GeoJSONResponse(feature(tile, place_of(request, collection_id)))
 
 
-@router.patch("/{item_id}", response_class=GeoJSONResponse, responses={200: {"model": FeaturePublic}}, summary="Label a tile")
+@router.patch(
+    "/{item_id}",
+    response_class=GeoJSONResponse,
+    responses={200: {"model": FeaturePublic}},
+    summary="Change labels and properties of a tile",
+)
+@requires(Role.WRITE)
 def patch(collection_id: CollectionId, item_id: ItemId, body: ItemPatch, request: Request, items: ItemsDep) -> Response:
-    """Replace the tile's labels; merge properties into its own (null removes one)."""
+    """Replace the labels of a tile; merge properties into its properties (null removes a property)."""
     tile = items.patch(collection_id, _known_id(item_id), body.labels, body.properties)
     return GeoJSONResponse(feature(tile, place_of(request, collection_id)))
 
 
 @router.delete("/{item_id}", status_code=204, summary="Delete a tile")
+@requires(Role.WRITE)
 def delete(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> None:
-    """Remove a tile with its image."""
+    """Delete a tile and its image."""
     items.delete(collection_id, _known_id(item_id))
 
 
 @router.get(
-    "/{item_id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}, summary="Picture"
+    "/{item_id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}}, summary="Thumbnail"
 )
+@requires(Role.READ, accepts_signature=True)
 def thumbnail(
     collection_id: CollectionId,
     item_id: ItemId,
     request: Request,
     items: ItemsDep,
-    size: Annotated[int | None, Query(ge=16, le=1024, description="longer side in pixels, at most; 256 if not given")] = None,
+    size: Annotated[int | None, Query(ge=16, le=1024, description="Longest side in pixels; 256 if not given")] = None,
 ) -> Response:
-    """A browser-ready picture, stretched for the eye; JPEG, or PNG where it is transparent. Without `size` it may be a redirect
-    to the object store, which gives such a picture out itself.
+    """A contrast-stretched picture for display: JPEG, or PNG if parts are transparent. Without `size` the answer may be a
+    redirect to the object store.
     """
     tile = items.get(collection_id, _known_id(item_id))
     address = items.picture_address(tile) if size is None else None
     if address is not None:
-        return _elsewhere(address)
+        return _redirect(address)
     data, media_type, tag = items.thumbnail(tile, size or THUMBNAIL)
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=300"}
     if request.headers.get("if-none-match") == headers["ETag"]:
@@ -157,29 +170,30 @@ def thumbnail(
 
 
 @router.get(
-    "/{item_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}}, summary="Original bytes"
+    "/{item_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}}, summary="Original image"
 )
+@requires(Role.READ, accepts_signature=True)
 def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Response:
-    """The original: the file as it came, or the tile's window of a scene as a GeoTIFF with all its bands. It may be a redirect
-    to the object store.
+    """The uploaded file, unchanged, or the window of the scene as a GeoTIFF with all bands. The answer may be a redirect to the
+    object store.
     """
     tile = items.get(collection_id, _known_id(item_id))
     address = items.image_address(tile)
     if address is not None:
-        return _elsewhere(address)
+        return _redirect(address)
     data, media_type, name = items.image(tile)
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
     return Response(data, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{safe}"'})
 
 
-def _elsewhere(address: str) -> Response:
-    """The answer to a request for what the object store gives out at a signed address."""
+def _redirect(address: str) -> Response:
+    """A redirect to a signed URL of the object store."""
     headers = {"Cache-Control": f"private, max-age={ADDRESS_SECONDS * 3 // 4}", "Referrer-Policy": "no-referrer"}
     return RedirectResponse(address, 307, headers)
 
 
 def _known_id(item_id: str) -> str:
-    """The id as UUIDs are written; one that is no UUID names nothing."""
+    """The identifier in canonical UUID form; NotFound if it is not a UUID."""
     try:
         return check_item_id(item_id)
     except InvalidInput as error:

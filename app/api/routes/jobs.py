@@ -1,4 +1,4 @@
-"""Jobs: list, follow, read the results, dismiss."""
+"""Jobs: list, read, follow, read results, dismiss."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from app.api.deps import EvaluationDep, JobId, JobsDep
-from app.api.documents.resources import base_url, job_document, next_link, page_links
-from app.api.documents.schemas import JobList, JobPublic, Link
+from app.api.access import requires
+from app.api.deps import EvaluationDep, JobId, JobsDep, TokenQuery
+from app.api.documents.base import Link, base_url, next_link, page_links
+from app.api.documents.jobs import JobList, JobPublic, job_document
 from app.api.middleware.security_headers import REPORT_POLICY
 from app.domain.jobs import JobStatus
+from app.domain.keys import Role
 
 POLL_SECONDS = 0.2
 ID_CHUNK = 1000
+
+CONFORMANCE: tuple[str, ...] = (
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/job-list",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
+)
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
 @router.get("", summary="All jobs")
+@requires(Role.READ)
 def list_jobs(
     request: Request,
     jobs: JobsDep,
-    collection: str | None = None,
-    status: Annotated[list[JobStatus] | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    token: Annotated[str | None, Query(description="from the `next` link of the page before")] = None,
+    collection: Annotated[str | None, Query(description="Only jobs of this collection")] = None,
+    status: Annotated[list[JobStatus] | None, Query(description="Only jobs with one of these states")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Number of jobs per page")] = 100,
+    token: TokenQuery = None,
 ) -> JobList:
     """Jobs, newest first."""
     page = jobs.list(collection, status or (), limit, token)
@@ -42,34 +50,41 @@ def list_jobs(
 
 
 @router.get("/{job_id}", summary="One job")
+@requires(Role.READ)
 def read(job_id: JobId, request: Request, jobs: JobsDep) -> JobPublic:
     """The status document of a job."""
     return job_document(jobs.get(job_id), base_url(request))
 
 
 @router.delete("/{job_id}", summary="Dismiss a job")
+@requires(Role.WRITE)
 def dismiss(job_id: JobId, request: Request, jobs: JobsDep) -> JobPublic:
-    """Cancel a job; the tiles that it has indexed stay. One that has ended is left as it is."""
+    """Cancel a job. Tiles that it has indexed remain; a job that has ended does not change."""
     return job_document(jobs.dismiss(job_id), base_url(request))
 
 
 @router.get(
-    "/{job_id}/results", response_class=Response, responses={200: {"content": {"application/json": {}}}}, summary="Results"
+    "/{job_id}/results",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}}}},
+    summary="Job results",
 )
+@requires(Role.READ)
 def results(job_id: JobId, jobs: JobsDep) -> Response:
-    """What a successful job has done: 409 while it runs."""
+    """The results of a successful job: 409 if it has not ended successfully."""
     result, ids = jobs.results(job_id)
     return StreamingResponse(_stream(result, ids), media_type="application/json")
 
 
 @router.get("/{job_id}/report", response_class=HTMLResponse, summary="Report of an evaluation")
+@requires(Role.READ)
 def report(job_id: JobId, evaluation: EvaluationDep) -> HTMLResponse:
-    """One page for people, without scripts, that needs nothing from anywhere."""
+    """The evaluation report as a self-contained HTML page without scripts."""
     return HTMLResponse(evaluation.report(job_id), headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def _stream(result: dict[str, object], ids: Iterator[str]) -> Iterator[str]:
-    """The result with `item_ids` at its end, in pieces: there may be millions."""
+    """The result as JSON text, in pieces, with `item_ids` last: there may be millions."""
     yield json.dumps(result)[:-1] + (", " if result else "") + '"item_ids": ['
     chunk: list[str] = []
     separator = ""
@@ -82,8 +97,9 @@ def _stream(result: dict[str, object], ids: Iterator[str]) -> Iterator[str]:
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job")
+@requires(Role.READ)
 async def events(job_id: JobId, request: Request, jobs: JobsDep) -> EventSourceResponse:
-    """Server-sent events: `status`, with the job's status document, at every change until it ends."""
+    """Server-sent events named `status`, with the status document of the job, at every change until the job ends."""
     await to_thread.run_sync(jobs.get, job_id)
     return EventSourceResponse(_follow(job_id, base_url(request), jobs))
 

@@ -10,38 +10,30 @@ from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from app import __version__
+from app.api.access import public, requires
 from app.api.deps import ContainerDep
-from app.api.documents.resources import base_url, link
-from app.api.documents.schemas import Health
+from app.api.documents.base import base_url, link
+from app.api.documents.service import Health
+from app.domain.keys import Role
 from app.errors import Unavailable
 from app.telemetry.metrics import REGISTRY
 
 WEB = Path(__file__).parents[2] / "web"
-CONFORMANCE = [
-    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
-    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
-    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/json",
-    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/job-list",
-    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
-]
+CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",)
 
 router = APIRouter(tags=["service"])
 
 
-@router.get("/", summary="Landing page; the web page for browsers")
+@router.get("/", summary="Landing page")
+@public
 def landing(request: Request) -> Response:
-    """OGC landing page as JSON, or the page where `Accept` prefers HTML."""
+    """OGC landing page as JSON, or the web page if `Accept` contains text/html."""
     if "text/html" in request.headers.get("accept", ""):
         return FileResponse(WEB / "index.html", headers={"Vary": "Accept", "Cache-Control": "no-cache"})
     base = base_url(request)
     document: dict[str, Any] = {
         "title": "Dyad",
-        "description": "Finds the satellite tiles that look like this one",
+        "description": "Finds satellite tiles that look like a given one",
         "version": __version__,
         "links": [
             link(f"{base}/", "self"),
@@ -58,26 +50,30 @@ def landing(request: Request) -> Response:
 
 
 @router.get("/docs", response_class=FileResponse, include_in_schema=False)
+@public
 def docs() -> FileResponse:
-    """Every request and answer, for people; drawn from files of the service's own."""
+    """Interactive documentation of the API; its files come from this service."""
     return FileResponse(WEB / "docs.html", headers={"Cache-Control": "no-cache"})
 
 
-@router.get("/conformance", summary="Which standards the service follows")
-def conformance() -> dict[str, list[str]]:
-    """Conformance classes, as OGC API Common has them."""
-    return {"conformsTo": CONFORMANCE}
+@router.get("/conformance", summary="Conformance classes")
+@public
+def conformance(request: Request) -> dict[str, list[str]]:
+    """The conformance classes that the service implements (OGC API Common)."""
+    return {"conformsTo": request.app.state.conformance}
 
 
-@router.get("/healthz", summary="Alive")
+@router.get("/healthz", summary="Liveness")
+@public
 def healthz() -> Health:
-    """Answers as long as the process does."""
+    """200 while the process answers requests."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Health}}, summary="Every part that an answer needs answers")
+@router.get("/readyz", responses={503: {"model": Health}}, summary="Readiness")
+@public
 def readyz(container: ContainerDep) -> Response:
-    """200 if all parts answer, else 503 with those that do not."""
+    """200 if all components are available, else 503; `parts` names the state of each component."""
     parts: dict[str, str] = {}
     for name, part in (("vectors", container.vectors), ("blobs", container.blobs), ("jobs", container.job_store)):
         try:
@@ -91,7 +87,8 @@ def readyz(container: ContainerDep) -> Response:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}, summary="Prometheus metrics")
+@requires(Role.READ)
 def metrics(request: Request) -> Response:
-    """Counters and latencies of this process, in Prometheus's text format."""
+    """Metrics of this process in the Prometheus text format."""
     registry: CollectorRegistry = request.app.state.metrics.registry
     return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,19 +1,19 @@
-"""The models at hand: list, import, export, choose, delete."""
+"""Models: list, import, export, make the default, delete."""
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import ContainerDep, ModelsDep
+from app.api.access import requires
+from app.api.deps import ContainerDep, ModelId, ModelsDep
+from app.api.documents.base import Link, base_url, page_links
 from app.api.documents.models import ZIP, ModelImported, ModelList, ModelPublic, imported_document, model_document
-from app.api.documents.resources import base_url, page_links
-from app.api.documents.schemas import Link
-from app.api.uploads import receive_file
+from app.api.uploads import receive_file, temporary_folder
+from app.domain.keys import Role
 
 PART = "bundle"
 BINARY = {"type": "string", "format": "binary"}
@@ -28,12 +28,15 @@ IMPORT_BODY: dict[str, Any] = {
 }
 BUNDLE: dict[int | str, dict[str, Any]] = {200: {"content": {ZIP: {}}}}
 
+CONFORMANCE: tuple[str, ...] = ()
+
 router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.get("", summary="All models")
+@requires(Role.READ)
 def list_models(request: Request, models: ModelsDep) -> ModelList:
-    """Model cards, the default first, with where each comes from and which collections need it."""
+    """Model cards, the default first, each with its origin and the collections that use it."""
     documents = [model_document(info, base_url(request)) for info in models.all()]
     return ModelList(models=documents, links=[Link(**item) for item in page_links(request)])
 
@@ -43,18 +46,16 @@ def list_models(request: Request, models: ModelsDep) -> ModelList:
     status_code=201,
     summary="Import a model",
     openapi_extra=IMPORT_BODY,
-    responses={200: {"model": ModelImported, "description": "The very same bundle was there already"}},
+    responses={200: {"model": ModelImported, "description": "The service already has this bundle"}},
 )
+@requires(Role.ADMIN, streams_body=True)
 async def import_model(request: Request, response: Response, container: ContainerDep, models: ModelsDep) -> ModelImported:
-    """Import a bundle as one zip, as `GET /models/{id}/bundle` gives it. 409 if another model has its id, 422 if it does not
-    fit; then nothing of it is kept.
+    """Import a model bundle as a zip file, in the format of `GET /models/{id}/bundle`. 409 if another model has its identifier,
+    422 if the bundle is not valid; the model is then not imported.
     """
-    folder = await to_thread.run_sync(container.folders.new)
-    try:
+    with temporary_folder(container.folders.new) as folder:
         archive = await receive_file(request, folder, container.settings.max_upload_bytes, PART)
         done = await to_thread.run_sync(models.import_zip, archive)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     if done.is_new:
         response.headers["Location"] = f"/models/{done.model.card.id}"
     else:
@@ -63,25 +64,29 @@ async def import_model(request: Request, response: Response, container: Containe
 
 
 @router.get("/{model_id}", summary="One model")
-def read(model_id: str, request: Request, models: ModelsDep) -> ModelPublic:
+@requires(Role.READ)
+def read(model_id: ModelId, request: Request, models: ModelsDep) -> ModelPublic:
     """A model card."""
     return model_document(models.info(model_id), base_url(request))
 
 
 @router.get("/{model_id}/bundle", response_class=Response, responses=BUNDLE, summary="Export a model")
-def bundle(model_id: str, models: ModelsDep) -> Response:
-    """The model's bundle as one zip, the same bytes every time; 404 for a built-in model, which has none."""
+@requires(Role.READ)
+def bundle(model_id: ModelId, models: ModelsDep) -> Response:
+    """The bundle of a model as a zip file, the same bytes at every request; 404 for a model without a bundle (built-in)."""
     headers = {"Content-Disposition": f'attachment; filename="{model_id}.zip"'}
     return StreamingResponse(models.stream_zip(model_id), media_type=ZIP, headers=headers)
 
 
 @router.post("/{model_id}/activate", summary="Make a model the default")
-def activate(model_id: str, request: Request, models: ModelsDep) -> ModelPublic:
-    """What new collections get from now on, and those that follow the active model; 422 if it does not run."""
+@requires(Role.ADMIN)
+def activate(model_id: ModelId, request: Request, models: ModelsDep) -> ModelPublic:
+    """Make a model the default of new collections and of collections with `follows_active`; 422 if it does not run."""
     return model_document(models.activate(model_id), base_url(request))
 
 
 @router.delete("/{model_id}", status_code=204, summary="Delete a model")
-def delete(model_id: str, models: ModelsDep) -> None:
-    """Delete an added bundle: 409 while it is the active one or a collection needs it, 403 if it comes with Dyad."""
+@requires(Role.ADMIN)
+def delete(model_id: ModelId, models: ModelsDep) -> None:
+    """Delete an imported model: 409 if it is the default or a collection uses it, 403 if it is part of Dyad."""
     models.delete(model_id)

@@ -1,25 +1,26 @@
-"""Search by examples, and its GET form for GIS tools."""
+"""Search by example, with a GET form for GIS clients."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
+from app.api.access import requires
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
-from app.api.documents.resources import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links, search_document
-from app.api.documents.schemas import FeatureCollectionPublic, SearchRequest
+from app.api.documents.base import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links
+from app.api.documents.items import FeatureCollectionPublic
+from app.api.documents.search import SearchRequest, search_document
 from app.api.links import place_of
 from app.api.middleware.limits import MAX_JSON
-from app.api.openapi import schema_of
+from app.api.openapi import SchemaReference
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
-from app.api.uploads import MEGABYTE, is_multipart, parse_small_form, receive_form, small_body_length
+from app.api.uploads import MEGABYTE, MEMORY, Form, is_multipart, receive_form, temporary_folder
 from app.domain.ids import check_item_id
+from app.domain.keys import Role
 from app.domain.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult
 from app.errors import FieldError, InvalidInput, TooLarge, Unprocessable
 
@@ -27,14 +28,14 @@ SEARCH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": schema_of(SearchRequest)},
+            "application/json": {"schema": SchemaReference(SearchRequest)},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
                     "properties": {
-                        "image": {"type": "string", "format": "binary"},
-                        "query": {"type": "string", "description": "the JSON body, as text"},
+                        "image": {"type": "string", "format": "binary", "description": "The query image"},
+                        "query": {"type": "string", "description": "The JSON body as text"},
                     },
                 }
             },
@@ -44,26 +45,31 @@ SEARCH_BODY: dict[str, Any] = {
 PARTS = frozenset({"image", "query"})
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPublic}}
 
-Image = TypeVar("Image", bytes, Path)
+CONFORMANCE: tuple[str, ...] = ()
 
 router = APIRouter(prefix="/collections/{collection_id}/search", tags=["search"])
 
 
-@router.get("", response_class=GeoJSONResponse, responses=ANSWER, summary="Tiles like an indexed tile")
+@router.get("", response_class=GeoJSONResponse, responses=ANSWER, summary="Search with an indexed tile")
+@requires(Role.READ)
 def search_item(
     collection_id: CollectionId,
     request: Request,
     service: SearchDep,
     filter: FilterDep,
-    item: Annotated[str, Query(description="id of the tile to search with; it is not among the results")],
+    item: Annotated[str, Query(description="Identifier of the query tile; the results do not contain it")],
     limit: LimitQuery = DEFAULT_LIMIT,
     token: TokenQuery = None,
-    rerank: Annotated[str | None, Query(description="true, false, or how many candidates the matcher looks at")] = None,
-    min_probability: Annotated[float | None, Query(ge=0, le=1, description="results below are cut")] = None,
-    diversify: Annotated[bool, Query(description="fold near-copies into the best of them")] = False,
-    index_version: Annotated[str | None, Query(max_length=100, description="an older index, while it is kept")] = None,
+    rerank: Annotated[
+        str | None, Query(description="true, false, or the number of candidates to re-rank with the pairwise model")
+    ] = None,
+    min_probability: Annotated[float | None, Query(ge=0, le=1, description="Least match probability of a result")] = None,
+    diversify: Annotated[bool, Query(description="One result per place: near-duplicates are merged into the best one")] = False,
+    index_version: Annotated[
+        str | None, Query(max_length=100, description="A previous index version, from /collections/{id}/indexes")
+    ] = None,
 ) -> Response:
-    """The tiles most similar to an indexed one. A GIS opens this address as a layer."""
+    """The tiles most similar to an indexed tile. A GIS can open this URL as a layer."""
     query = SearchQuery(
         positives=(check_item_id(item),),
         filter=filter,
@@ -81,42 +87,24 @@ def search_item(
     return _answer(request, collection_id, result, links)
 
 
-@router.post(
-    "", response_class=GeoJSONResponse, responses=ANSWER, openapi_extra=SEARCH_BODY, summary="Tiles like these examples"
-)
+@router.post("", response_class=GeoJSONResponse, responses=ANSWER, openapi_extra=SEARCH_BODY, summary="Search with examples")
+@requires(Role.READ, streams_body=True)
 async def search(collection_id: CollectionId, request: Request, container: ContainerDep, service: SearchDep) -> Response:
-    """The tiles most similar to an uploaded image, to indexed tiles, or to both, and unlike the negatives."""
+    """The tiles most similar to an uploaded image, to indexed tiles, or to both; `negatives` push similar tiles down."""
     if not is_multipart(request):
         body = _parse(await _limited_body(request))
         return await to_thread.run_sync(_search, collection_id, request, service, body, None)
-    if small_body_length(request) is not None:
-        return await to_thread.run_sync(_search_small, collection_id, request, service, await _limited_body(request))
-    folder = await to_thread.run_sync(container.folders.new)
-    try:
-        form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS)
-        query = form.fields.get("query", b"")
-        for _, path in form.named("query"):  # curl's -F query=@file sends it as a file
-            query = path.read_bytes()
-        image = _only([path for _, path in form.named("image")])
-        return await to_thread.run_sync(_search, collection_id, request, service, _parse(query or b"{}"), image)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder(container.folders.new) as folder:
+        form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS, MEMORY)
+        return await to_thread.run_sync(_search_form, collection_id, request, service, form)
 
 
-def _search_small(collection_id: str, request: Request, service: SearchDep, content: bytes) -> Response:
-    """A form that fits in memory: most do, and no file need be written, read and removed for it."""
-    form = parse_small_form(request.headers.get("content-type", ""), content, PARTS)
-    query = form.fields.get("query", b"")
-    for _, content_ in form.files.get("query", ()):
-        query = content_
-    image = _only([data for _, data in form.files.get("image", ())])
-    return _search(collection_id, request, service, _parse(query or b"{}"), image)
-
-
-def _only(images: Sequence[Image]) -> Image | None:
+def _search_form(collection_id: str, request: Request, service: SearchDep, form: Form) -> Response:
+    images = form.named("image")
     if len(images) > 1:
-        raise InvalidInput("one image a search; name further examples by their ids in `positives`")
-    return images[0] if images else None
+        raise InvalidInput(f"the form has {len(images)} images; send one, and name further examples in `positives`")
+    body = _parse(form.text("query") or b"{}")
+    return _search(collection_id, request, service, body, images[0].content if images else None)
 
 
 def _search(
@@ -125,8 +113,8 @@ def _search(
     result = service.search(collection_id, parse_search(body), image)
     links = page_links(request, GEOJSON)
     if result.after is not None:
-        following = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_bookmark(result.after)}
-        links.append(link(str(request.url), "next", GEOJSON, method="POST", body=following))
+        next_body = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_bookmark(result.after)}
+        links.append(link(str(request.url), "next", GEOJSON, method="POST", body=next_body))
     return _answer(request, collection_id, result, links)
 
 

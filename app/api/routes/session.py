@@ -1,15 +1,18 @@
-"""The page's session: a key that the browser keeps, out of the reach of scripts, until it is closed."""
+"""The session of the web page: the browser keeps the key in a cookie that scripts cannot read, until it is closed."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from app.api.access import public
 from app.api.deps import ContainerDep
-from app.api.documents.schemas import In
+from app.api.documents.base import In
 from app.api.middleware.access import COOKIE
 from app.domain.keys import ApiKey, Role
 from app.errors import Unauthenticated
+
+CONFORMANCE: tuple[str, ...] = ()
 
 router = APIRouter(prefix="/session", tags=["service"])
 
@@ -21,7 +24,7 @@ class SessionCreate(In):
 
 
 class SessionPublic(BaseModel):
-    """required: whether the service needs keys. name, role: of the key that this request came with; null without one."""
+    """Whether the service needs keys, and the name and role of the key of the request (null without a key)."""
 
     required: bool
     name: str | None = None
@@ -33,25 +36,28 @@ def _public(required: bool, key: ApiKey | None) -> SessionPublic:
 
 
 @router.get("", summary="Whether a key is needed")
+@public
 async def read(request: Request, container: ContainerDep) -> SessionPublic:
-    """Whether the service needs keys, and whose this request came with."""
+    """Whether the service needs keys, and the name and role of the key of this request."""
     return _public(container.keys is not None, request.state.key)
 
 
-@router.post("", summary="Begin a session")
+@router.post("", summary="Start a session")
+@public
 async def create(body: SessionCreate, request: Request, response: Response, container: ContainerDep) -> SessionPublic:
-    """Keep a key in a cookie of this browser session: 401 if it is not known. For the page; programs send the key itself."""
+    """Store a key in a session cookie: 401 if the key is not valid. For the web page; programs send the key itself."""
     if container.keys is None:
         return _public(False, None)
     key = container.keys.find(body.key.strip())
     if key is None:
-        raise Unauthenticated("the key is not known; ask whoever runs the service for one")
+        raise Unauthenticated("the key is not valid; ask the operator of the service for a key")
     is_secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, body.key.strip(), httponly=True, samesite="strict", secure=is_secure)
     return _public(True, key)
 
 
 @router.delete("", status_code=204, summary="End the session")
+@public
 async def delete(response: Response) -> None:
-    """Forget the key."""
+    """Delete the session cookie."""
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -10,16 +10,13 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.api.documents.collections import CollectionCreate, collection_document
 from app.api.documents.index_versions import Rollback, index_list
+from app.api.documents.jobs import job_document
 from app.api.documents.labels import labels_document
 from app.api.documents.models import imported_document, model_document
-from app.api.documents.resources import (
-    collection_document,
-    job_document,
-    search_document,
-)
 from app.api.documents.schedules import SchedulePut, schedule_document
-from app.api.documents.schemas import CollectionCreate, SearchRequest
+from app.api.documents.search import SearchRequest, search_document
 from app.api.links import Place
 from app.api.params import parse_search
 from app.atomic_files import new_file

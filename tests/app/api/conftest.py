@@ -1,4 +1,4 @@
-"""One service for all tests of the API; every test has collections of its own."""
+"""One service for all tests of the API; every test creates its own collections."""
 
 from __future__ import annotations
 

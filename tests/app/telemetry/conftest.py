@@ -1,4 +1,4 @@
-"""A service for the tests of what it tells."""
+"""A service for the tests of logs, metrics and traces."""
 
 from __future__ import annotations
 

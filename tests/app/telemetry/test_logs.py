@@ -1,4 +1,4 @@
-"""Ids of requests and jobs in every line of the log."""
+"""IDs of requests and jobs in every log line."""
 
 from __future__ import annotations
 

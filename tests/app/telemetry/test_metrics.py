@@ -1,4 +1,4 @@
-"""The metrics of a service that works."""
+"""The metrics of a running service."""
 
 from __future__ import annotations
 

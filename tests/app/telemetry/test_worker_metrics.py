@@ -1,4 +1,4 @@
-"""The metrics of a worker's processes, asked of the one above them."""
+"""The metrics of the processes of a worker, served by the parent process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names under which the service answers: a page of another site, whose name leads here, gets nothing."""
+"""The check of the Host header: pages of other sites whose domain resolves to this machine are refused."""
 
 from __future__ import annotations
 

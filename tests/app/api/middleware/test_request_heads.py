@@ -1,4 +1,4 @@
-"""Heads of requests that never end: refused before they cost memory or anybody's time."""
+"""Heads of requests that never end are refused before they use much memory or time."""
 
 from __future__ import annotations
 

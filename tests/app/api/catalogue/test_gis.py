@@ -1,4 +1,4 @@
-"""GDAL, on which QGIS stands, opens the GET forms as layers by their address."""
+"""GDAL, the library that QGIS uses, opens the GET routes as layers."""
 
 from __future__ import annotations
 

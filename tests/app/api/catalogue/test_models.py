@@ -1,4 +1,4 @@
-"""The registry of models over HTTP, in a service of its own: other tests rely on their default."""
+"""The model registry over HTTP, in a separate service: other tests need an unchanged default model."""
 
 from __future__ import annotations
 

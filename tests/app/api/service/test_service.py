@@ -5,6 +5,7 @@ import re
 import pytest
 
 from app import __version__
+from app.api.routes import MODULES
 from tests.support.service import Service, document
 
 
@@ -30,7 +31,10 @@ def test_docs_need_no_other_host(service: Service) -> None:
 
 
 def test_conformance(service: Service) -> None:
-    assert any("ogcapi-features-1" in name for name in document(service.client.get("/conformance"))["conformsTo"])
+    named = document(service.client.get("/conformance"))["conformsTo"]
+    assert any("ogcapi-features-1" in name for name in named)
+    assert named == [name for module in MODULES for name in module.CONFORMANCE]
+    assert len(named) == len(set(named)) == 10
 
 
 def test_health(service: Service) -> None:
@@ -53,6 +57,7 @@ def test_http_errors_are_problems(service: Service, method: str, path: str, stat
     problem = document(answer)
     assert set(problem) >= {"type", "title", "status", "detail"}
     assert problem["status"] == status
+    assert path in problem["detail"]
 
 
 def test_models_are_listed_with_the_default_first(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""Labels by the file, over HTTP: by id, by name, by place, in and out."""
+"""Import and export of label files over HTTP: by identifier, file name and location."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of schedules over HTTP: what becomes of real folders, zips and STAC files."""
+"""Runs of schedules over HTTP, with real folders, zip files and STAC files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From labels to a collection that answers better, through HTTP, by the programs that learn and measure."""
+"""From labels to a collection with better results, over HTTP, with the training and evaluation programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two-stage search over HTTP, with the model that ships."""
+"""Two-stage search over HTTP, with the model that is part of Dyad."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules over HTTP: what may be set, what is refused, what ends with them."""
+"""Schedules over HTTP: valid and invalid schedules, and their deletion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules over sources on the web: a real server, which the settings name, and others, which must never be asked."""
+"""Schedules over web sources: a real server that the settings allow, and others that must never get a request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def web(server: WebServer) -> WebServer:
 
 @pytest.fixture
 def inside() -> Iterator[WebServer]:
-    """A server that nobody named."""
+    """A server that the settings do not allow."""
     answers = {"/data/x.png": striped(80, size=64), "/data/catalog.json": b"{}"}
     with web_server(answers) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Every way in, with good files and bad ones, over HTTP."""
+"""Ingest over HTTP, by upload and `href`, with valid and invalid files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service on a vector server that hangs, dies and comes back."""
+"""A service whose vector server hangs, stops and restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that come straight from the object store."""
+"""Pictures as redirects to signed URLs of the object store."""
 
 from __future__ import annotations
 

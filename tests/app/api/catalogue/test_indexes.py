@@ -1,4 +1,4 @@
-"""Re-indexing, the indexes that are kept, and going back, over HTTP."""
+"""Re-indexing, index versions and rollback over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`href` as an address: fetched by the job from where the settings allow, and from nowhere else."""
+"""`href` as a URL: the job fetches it only from servers that the settings allow."""
 
 from __future__ import annotations
 

@@ -1,0 +1,59 @@
+"""What all documents share: the base of request bodies, links, and media types."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+GEOJSON = "application/geo+json"
+JSON = "application/json"
+Document = dict[str, Any]
+
+
+class In(BaseModel):
+    """Base of request bodies: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Link(BaseModel):
+    """A web link (RFC 8288). A link with `method` POST carries the request body in `body`."""
+
+    href: str
+    rel: str
+    type: str | None = None
+    title: str | None = None
+    method: str | None = None
+    body: dict[str, Any] | None = None
+
+
+class GeoJSONResponse(JSONResponse):
+    """A JSON response with the media type of GeoJSON."""
+
+    media_type = GEOJSON
+
+
+def base_url(request: Request) -> str:
+    """The URL of the service as the client wrote it, without a trailing slash."""
+    return str(request.base_url).rstrip("/")
+
+
+def link(href: str, rel: str, type: str = JSON, **more: Any) -> dict[str, Any]:
+    """A link as a plain dict, for documents that are not validated before they are sent."""
+    return {"href": href, "rel": rel, "type": type, **more}
+
+
+def page_links(request: Request, type: str = JSON) -> list[dict[str, Any]]:
+    """The links `self` and `root`."""
+    return [link(str(request.url), "self", type), link(f"{base_url(request)}/", "root")]
+
+
+def next_link(request: Request, token: str) -> dict[str, Any]:
+    """The link `next`: the same GET request with another page token."""
+    parameters = [(key, value) for key, value in request.query_params.multi_items() if key != "token"]
+    query = urlencode([*parameters, ("token", token)])
+    return link(str(request.url.replace(query=query)), "next", GEOJSON)

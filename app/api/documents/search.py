@@ -1,0 +1,71 @@
+"""Documents of searches."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.api.documents.base import Document, In
+from app.api.documents.items import feature, feature_collection
+from app.api.links import Place
+from app.domain.geometry import GeoJSON
+from app.domain.search import DEFAULT_LIMIT, Match, SearchResult
+from models.bundle.card import MAX_DEPTH
+
+
+class RerankDepth(In):
+    """Number of candidates that the pairwise model re-ranks."""
+
+    depth: int = Field(ge=1, le=MAX_DEPTH)
+
+
+class RerankBudget(In):
+    """Milliseconds that re-ranking may take; the server chooses a depth of 10 to 1000 that fits."""
+
+    budget_ms: float = Field(gt=0, le=60_000, allow_inf_nan=False)
+
+
+class SearchRequest(In):
+    """Body of `POST /collections/{id}/search`; the filters are combined with AND."""
+
+    positives: tuple[str, ...] = Field(default=(), max_length=1000, description="Items that results resemble")
+    negatives: tuple[str, ...] = Field(default=(), max_length=1000, description="Items that results do not resemble")
+    bbox: list[float] | None = Field(default=None, description="[west, south, east, north] in degrees (WGS 84)")
+    intersects: GeoJSON | None = Field(default=None, description="GeoJSON geometry; excludes bbox")
+    datetime: str | None = Field(default=None, description="RFC 3339 instant or interval, `..` for an open end")
+    labels: list[str] | None = Field(default=None, description="A result has one of these labels")
+    ids: list[str] | None = Field(default=None, description="Items that are candidates; all if not given")
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, description="Number of results per page; values above 1000 mean 1000")
+    token: str | None = Field(default=None, description="Page token, from the `next` link of the previous page")
+    rerank: bool | RerankDepth | RerankBudget | None = Field(
+        default=None, description="Re-rank with the pairwise model; not given: as the collection or the model card says"
+    )
+    min_probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="Least match probability of a result"
+    )
+    diversify: bool = Field(default=False, description="One result per place: near-duplicates are merged into the best one")
+    index_version: str | None = Field(
+        default=None, max_length=100, description="A previous index version, from /collections/{id}/indexes"
+    )
+
+
+def search_document(result: SearchResult, here: Place, links: list[Document]) -> Document:
+    """A page of search results as GeoJSON; `here` is the URL of the collection."""
+    features = [_match_feature(match, rank, here) for rank, match in enumerate(result.hits, result.rank_offset + 1)]
+    more: Document = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
+    more["rerank"] = None if result.reranking is None else _given(**asdict(result.reranking))
+    return feature_collection(features, result.matched, links, **more, **_given(matches_end_at=result.matches_end_at))
+
+
+def _match_feature(match: Match, rank: int, here: Place) -> Document:
+    scores = {"score": round(match.score, 6), "similarity": round(match.similarity, 6)}
+    probability = None if match.probability is None else round(match.probability, 6)
+    found = feature(match.tile, here, rank=rank, **scores, **_given(match_probability=probability))
+    return {**found, "near_copies": list(match.near_copies)} if match.near_copies else found
+
+
+def _given(**values: Any) -> Document:
+    """The values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
