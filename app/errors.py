@@ -15,7 +15,7 @@
     ├── TooLarge                  more bytes or pixels than the limit, which the message names
     ├── UnreadableImage           not an image that can be read; says which formats are
     ├── InvalidBundle             a model bundle whose card, hashes or graph do not fit
-    ├── Cancelled                 the job was dismissed while it ran
+
     ├── Unavailable               a part is down; try again later
     │   ├── Busy                  another process is at it
     │   ├── IndexTooNew           a newer version wrote it on the vector server
@@ -95,9 +95,6 @@ class UnreadableImage(DyadError):
 class InvalidBundle(DyadError):
     """A model bundle whose card, hashes or graph do not fit."""
 
-
-class Cancelled(DyadError):
-    """The job was dismissed while it ran."""
 
 
 class Unavailable(DyadError):

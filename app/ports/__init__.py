@@ -6,7 +6,7 @@ Adapters are thread-safe: a job may write while requests read. They raise `app.e
 
 from app.ports.blobs import Blobs
 from app.ports.child_programs import AskChild, RunChild, Translate
-from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobStore
+from app.ports.jobs import Cancelled, Interrupted, JobContext, JobHandler, JobQueue, JobStore
 from app.ports.locks import Held, Locks
 from app.ports.models import MODELS_LOCK, Inference, ModelProvider
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
@@ -16,6 +16,7 @@ __all__ = [
     "MODELS_LOCK",
     "AskChild",
     "Blobs",
+    "Cancelled",
     "Extent",
     "Held",
     "IndexStats",

@@ -59,8 +59,12 @@ class JobStore(Protocol):
         """Release everything."""
 
 
+class Cancelled(Exception):
+    """The job was dismissed while it ran. Not a `DyadError`, so that code which handles failures does not catch it."""
+
+
 class Interrupted(Exception):
-    """The process is shutting down; the job is put back and goes on at the next start."""
+    """The process is shutting down; the job is queued again and continues at the next start. Not a `DyadError` either."""
 
 
 class JobContext(Protocol):

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.atomic_files import is_full_disk
-from app.domain.jobs import Job, JobStatus
-from app.errors import Cancelled, DyadError, NotFound
-from app.ports import Interrupted, JobHandler, JobStore
+from app.domain.jobs import Job, JobStatus, result_counts
+from app.errors import DyadError, NotFound
+from app.ports import Cancelled, Interrupted, JobHandler, JobStore
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
         log.exception("job %s failed", job.id)
         return failed(_reason(error))
     done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
-    return {**done, "result": result, "counts": _counts(result)}
+    return {**done, "result": result, "counts": result_counts(result)}
 
 
 def settle(store: JobStore, job_id: str, changes: Mapping[str, Any]) -> Job | None:
@@ -117,10 +117,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and is_full_disk(error):
         return f"the disk of {error.filename or 'the worker'} is full; make room and try again"
     return "internal error; the log of the service has the details"
-
-
-def _counts(result: dict[str, Any]) -> dict[str, int]:
-    """Its numbers, and how long its lists are; of one that names the first only, `x_count` says how many there are of `x`."""
-    numbers = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
-    lengths = {key: numbers.pop(f"{key}_count", len(value)) for key, value in result.items() if isinstance(value, list)}
-    return {**numbers, **lengths}

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
-from app.errors import Cancelled, DyadError
-from app.ports import Interrupted, JobHandler, JobStore
+from app.errors import DyadError
+from app.ports import Cancelled, Interrupted, JobHandler, JobStore
 from app.queue.job_run import WAITING, StoreContext, outcome, settle
 
 log = logging.getLogger(__name__)

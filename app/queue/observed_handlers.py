@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from app.domain.origin import coming_from
-from app.errors import Cancelled, DyadError
-from app.ports import Interrupted, JobContext, JobHandler
+from app.errors import DyadError
+from app.ports import Cancelled, Interrupted, JobContext, JobHandler
 from app.telemetry.metrics import JOB_SECONDS
 from app.telemetry.tracing import span
 

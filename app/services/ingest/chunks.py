@@ -19,16 +19,18 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
-from app.errors import Busy, Cancelled, DyadError, NotFound
-from app.ports import Blobs, Interrupted, JobContext, Locks
-from app.services.ingest.run import MAX_LISTED_REJECTIONS, told
+from app.domain.jobs import result_counts
+from app.errors import Busy, DyadError, NotFound
+from app.ports import Blobs, Cancelled, Interrupted, JobContext, Locks
+from app.services.ingest.run import MAX_LISTED_REJECTIONS, progress_message
+from app.services.jobs.sub_progress import WithoutProgress
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ class ChunkedIngest:
             if len(results.by_chunk) == results.total:
                 return results.merged()
             left = [number for number in reversed(range(results.total)) if number not in results.by_chunk]
-            if not any(self._do(_Quiet(context), number) for number in left):  # others have them all
+            if not any(self._do(WithoutProgress(context), number) for number in left):  # other workers have all of them
                 context.check()
                 time.sleep(POLL_SECONDS)
 
@@ -136,7 +138,7 @@ class ChunkedIngest:
         Raises:
             Cancelled, Interrupted: told to stop. DyadError: it cannot be done; the worker that has the job will see why.
         """
-        self._do(_Quiet(context), number)
+        self._do(WithoutProgress(context), number)
 
     def _do(self, context: JobContext, number: int) -> bool:
         job_id = context.job.id
@@ -185,7 +187,7 @@ class ChunkedIngest:
         self._blobs.put(own, b"")
         try:
             yield len(earlier)
-        except (DyadError, Interrupted):
+        except (DyadError, Cancelled, Interrupted):
             self._blobs.delete([own])
             raise
         self._blobs.delete([*earlier, own])
@@ -210,18 +212,6 @@ class ChunkedIngest:
         return {int(key.removeprefix(prefix).removesuffix(".json")) for key in self._blobs.keys(prefix)}
 
 
-class _Quiet:
-    """The context of a job without its progress, which a chunk knows nothing of."""
-
-    def __init__(self, whole: JobContext) -> None:
-        self.job = whole.job
-        self.add_items = whole.add_items
-        self.mark_progress = whole.mark_progress
-        self.check = whole.check
-
-    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
-        """Nothing is published."""
-
 
 @dataclass(slots=True)
 class _Results:
@@ -243,9 +233,8 @@ class _Results:
 
     def progress(self) -> tuple[float, str, dict[str, int]]:
         """Percent, a line for a person, counts."""
-        merged = self.merged()
-        merged["rejected"] = merged.pop("rejected_count")
-        return 99.0 * len(self.by_chunk) / max(1, self.total), told(merged), merged
+        counts = result_counts(self.merged())
+        return 99.0 * len(self.by_chunk) / max(1, self.total), progress_message(counts), counts
 
 
 class _Lines:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from app.domain.jobs import Job
+from app.domain.jobs import Job, new_job
 from app.domain.metadata import FileMetadata, parse_metadata
 from app.domain.urls import is_url
-from app.errors import Cancelled, DyadError, InvalidInput, NotFound, Unavailable
+from app.errors import DyadError, InvalidInput, NotFound, Unavailable
 from app.imagery.demo_scene.scene import draw_sample_scene
 from app.imagery.sources.archives import count_members
-from app.ports import Blobs, JobContext, JobQueue, VectorStore
+from app.ports import Blobs, Cancelled, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.models import ModelService
@@ -202,8 +200,7 @@ class IngestService:
             yield replace(source, temporary=True) if is_copy and found is source else found
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
-        now = datetime.now(UTC)
-        job = Job(id=job_id or str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        job = new_job(KIND, collection_id, inputs, job_id=job_id)
         self._queue.submit(job)
         return job
 

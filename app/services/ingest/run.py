@@ -106,10 +106,10 @@ class IngestRun:
     def _publish(self) -> None:
         waiting = self._counts["indexed"] + self._writer.waiting
         counts = {**self._counts, "indexed": waiting}
-        self._context.progress(min(99.0, 100 * self._done / self._total), told(counts), counts)
+        self._context.progress(min(99.0, 100 * self._done / self._total), progress_message(counts), counts)
 
 
-def told(counts: Mapping[str, int]) -> str:
-    """A line for a person on how far an ingest is."""
+def progress_message(counts: Mapping[str, int]) -> str:
+    """Return one line for people about the progress of an ingest."""
     indexed, unchanged, rejected = (counts.get(name, 0) for name in ("indexed", "unchanged", "rejected"))
     return f"{indexed} tiles indexed, {unchanged} unchanged, {rejected} rejected"

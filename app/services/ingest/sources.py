@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
 from app.domain.tiles import MAX_LABELS
-from app.errors import Cancelled, DyadError, Unavailable, UnreadableImage
+from app.errors import DyadError, Unavailable, UnreadableImage
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.sources.stac_items import StacItem, read_stac_item
@@ -187,8 +187,8 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadP
             raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
         else:
             yield source
-    except (Cancelled, Unavailable):
-        raise  # a full disk is no fault of the file
+    except Unavailable:
+        raise  # a failure of the service, such as a full disk, not of the file
     except DyadError as error:
         yield Rejection(source.name, str(error), source.weight)
     except OSError as error:
@@ -223,7 +223,7 @@ def _remote_assets(
         try:
             read_policy.fetch(url, path, max_bytes)
             yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
-        except (Cancelled, Unavailable):
+        except Unavailable:
             raise
         except DyadError as error:
             yield Rejection(name, str(error), weight)

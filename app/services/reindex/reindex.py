@@ -5,15 +5,13 @@ live index as it is; the job goes on with what it had built.
 from __future__ import annotations
 
 import logging
-import uuid
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
 
 from app.domain.indexes import Live
-from app.domain.jobs import Job
+from app.domain.jobs import Job, new_job
 from app.errors import Conflict, DyadError
 from app.ports import Inference, Interrupted, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -75,9 +73,7 @@ class ReindexService:
         collection = self._collections.get(collection_id)
         wanted = model or self._collections.wanted_model(collection)
         self._models.check_fit(wanted, collection.bands)
-        inputs = {"model": wanted, "margin": margin, "force": force}
-        now = datetime.now(UTC)
-        job = Job(id=str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        job = new_job(KIND, collection_id, {"model": wanted, "margin": margin, "force": force})
         self._queue.submit(job)
         return job
 

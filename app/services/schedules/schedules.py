@@ -11,13 +11,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
 from app.domain.cron import Cron
 from app.domain.ids import NAMESPACE
-from app.domain.jobs import ACTIVE, Job
+from app.domain.jobs import ACTIVE, Job, new_job
 from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, Source
 from app.errors import Busy, Conflict, DyadError, NotFound
 from app.ports import Blobs, JobQueue, JobStore, Locks
@@ -134,7 +133,7 @@ class ScheduleService:
             active = self._active(collection_id)
             if active is not None:
                 raise Conflict(f"job {active.id}, a run of this schedule, is {active.status}; wait for it or dismiss it")
-            job = _job(schedule, str(uuid.uuid4()), datetime.now(UTC), accept_vanished=accept_vanished)
+            job = _sync_job(schedule, accept_vanished=accept_vanished)
             self._queue.submit(job)
             self._note(self._store.state(schedule), schedule, job)
         return job
@@ -172,7 +171,7 @@ class ScheduleService:
                 log.warning("the clock was put back: the schedule of %s is due at %s", collection_id, due)
                 self._store.put_state(collection_id, state.model_copy(update={"since": since}))
             return None
-        job = _job(schedule, _due_id(collection_id, due), now)
+        job = _sync_job(schedule, job_id=_due_id(collection_id, due), created=now)
         active = self._active(collection_id)
         if active is not None and active.id != job.id:
             log.warning("the run of %s due at %s is skipped: job %s is still %s", collection_id, due, active.id, active.status)
@@ -232,7 +231,9 @@ def _due_id(collection_id: str, due: datetime) -> str:
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((KIND, collection_id, due.isoformat()))))
 
 
-def _job(schedule: Schedule, job_id: str, now: datetime, accept_vanished: bool = False) -> Job:
-    given = SyncInputs(sources=schedule.sources, on_vanished=schedule.on_vanished, accept_vanished=accept_vanished)
-    inputs: dict[str, Any] = given.model_dump(mode="json", exclude_defaults=True)
-    return Job(id=job_id, kind=KIND, collection=schedule.collection, inputs=inputs, created=now, updated=now)
+def _sync_job(
+    schedule: Schedule, *, accept_vanished: bool = False, job_id: str | None = None, created: datetime | None = None
+) -> Job:
+    inputs = SyncInputs(sources=schedule.sources, on_vanished=schedule.on_vanished, accept_vanished=accept_vanished)
+    fields = inputs.model_dump(mode="json", exclude_defaults=True)
+    return new_job(KIND, schedule.collection, fields, job_id=job_id, created=created)

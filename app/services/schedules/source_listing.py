@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.globs import Glob, has_magic
 from app.domain.schedules import Source
 from app.domain.urls import Url, is_url
-from app.errors import Cancelled, DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
+from app.errors import DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
 from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import (
@@ -70,8 +70,8 @@ class SourceListing:
         self.trouble, self.is_missing, self.is_partial = None, False, False
         try:
             yield from self._entries(*self._open())
-        except (Cancelled, Unavailable):
-            raise  # a full disk says nothing of the source
+        except Unavailable:
+            raise  # a failure of the service, such as a full disk, not of the source
         except (DyadError, OSError) as error:
             self._note_trouble(error)
 
@@ -90,7 +90,7 @@ class SourceListing:
         if isinstance(entry, SourceFile) and entry.url is not None:
             try:
                 entry = self._web().file(entry)
-            except (Cancelled, Unavailable):
+            except Unavailable:
                 raise
             except DyadError as error:
                 if not self._is_catalogue:  # it is the source itself

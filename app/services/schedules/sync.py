@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from app.domain.jobs import ACTIVE
+from app.domain.jobs import ACTIVE, result_counts
 from app.domain.schedules import GivenSource, OnVanished, Source
 from app.errors import ModelMismatch, NotFound, SourceUnavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
@@ -93,9 +93,7 @@ class SyncService:
         settled, refusals = self._settle(context, listings, inputs)
         result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
-            counts = {name: value for name, value in result.items() if isinstance(value, int)}
-            counts["rejected"] = counts.pop("rejected_count")
-            context.progress(100, "not everything could be compared", counts)
+            context.progress(100, "some sources could not be compared", result_counts(result))
             raise SourceUnavailable("; ".join(refusals) + ". The rest is done.")
         return result
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from app.domain.jobs import Job
+from app.domain.jobs import Job, new_job
 from app.errors import NotFound
 from app.ports import Blobs, JobContext, JobQueue, JobStore, RunChild
 from app.services.catalogue.collection_store import reports_prefix
@@ -83,9 +81,7 @@ class EvaluationService:
         """
         subject = self._subjects.of(inputs.collection)
         self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=False))
-        now = datetime.now(UTC)
-        fields = inputs.model_dump()
-        job = Job(id=str(uuid.uuid4()), kind=KIND, collection=inputs.collection, inputs=fields, created=now, updated=now)
+        job = new_job(KIND, inputs.collection, inputs.model_dump())
         self._queue.submit(job)
         return job
 

@@ -6,16 +6,14 @@ files out of the collection -> a program that learns from them, in a process of 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StringConstraints
 
 from app.atomic_files import replace_file
-from app.domain.jobs import ACTIVE, Job
+from app.domain.jobs import ACTIVE, Job, new_job
 from app.errors import Conflict, DyadError
 from app.ports import JobContext, JobQueue, JobStore, Locks
 from app.services.catalogue.models import ModelService
@@ -133,9 +131,7 @@ class TrainingService:
                     f"collection {inputs.collection!r} is being trained on by job {running.id}; wait, or dismiss that"
                 )
             taken = {card.id for card in self._models.cards()} | {str(job.inputs["model_id"]) for job in active}
-            fields = {**inputs.model_dump(), "model_id": _model_id(inputs, taken)}
-            now = datetime.now(UTC)
-            job = Job(id=str(uuid.uuid4()), kind=KIND, collection=inputs.collection, inputs=fields, created=now, updated=now)
+            job = new_job(KIND, inputs.collection, {**inputs.model_dump(), "model_id": _model_id(inputs, taken)})
             self._queue.submit(job)
         return job
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Cancelled, DyadError, InvalidInput, Unavailable
-from app.ports import Interrupted
+from app.errors import DyadError, InvalidInput, Unavailable
+from app.ports import Cancelled, Interrupted
 from app.python_modules import module_environment
 from app.queue.child_programs import ask_child, run_child
 from tests.support.context import Context

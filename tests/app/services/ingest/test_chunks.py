@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Cancelled, Unavailable
-from app.ports import JobContext
+from app.errors import Unavailable
+from app.ports import Cancelled, JobContext
 from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, chunk_lock, slices
 from app.stores.blobs.object_blobs import ObjectBlobs
 from app.stores.local_locks import LocalLocks

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.cluster.shared_folders import SharedFolders
-from app.errors import Cancelled, OutOfSpace
-from app.ports import Interrupted
+from app.errors import OutOfSpace
+from app.ports import Cancelled, Interrupted
 from app.services.jobs.folders import JobFolders
 from app.stores.blobs.object_blobs import ObjectBlobs
 
