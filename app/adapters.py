@@ -71,7 +71,7 @@ def open_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapter
 def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
     store = SqliteJobStore(home.jobs)
     folders = JobFolders(home.staging)
-    queue = LocalQueue(store, on_end=folders.discard)
+    queue = LocalQueue(store, on_end=folders.delete)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
     return Adapters(vectors, blobs, store, LocalLocks(), folders, queue, start=queue.start)

@@ -96,7 +96,6 @@ class InvalidBundle(DyadError):
     """A model bundle whose card, hashes or graph do not fit."""
 
 
-
 class Unavailable(DyadError):
     """A part that the answer needs is down."""
 

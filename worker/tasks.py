@@ -89,6 +89,6 @@ def sweep() -> None:
     """Remove what killed processes left."""
     container = PROCESS.parts().container
     try:
-        container.garbage.run(datetime.now(UTC), container.jobs.is_waiting)
+        container.garbage.collect(datetime.now(UTC))
     except (Unavailable, NotFound) as error:
         log.warning("what was left behind is looked for later: %s", error)

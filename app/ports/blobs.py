@@ -54,8 +54,8 @@ class Blobs(Protocol):
     def delete_prefix(self, prefix: str) -> None:
         """Delete every key under a prefix that ends with `/`."""
 
-    def tidy(self, before: datetime) -> None:
-        """Remove what is left of puts that came to no end, killed or on a full disk, and began before an instant (aware)."""
+    def delete_incomplete(self, before: datetime) -> None:
+        """Delete the remains of puts that began before an aware instant and did not finish (a killed process, a full disk)."""
 
     def sign(self, key: str, seconds: int) -> str | None:
         """An address from which anybody may read the key for so long, there or not; None where the store gives none out."""

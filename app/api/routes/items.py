@@ -82,7 +82,7 @@ async def _upload(collection_id: str, request: Request, container: Container) ->
         return await to_thread.run_sync(container.ingest.submit_upload, collection_id, folder, files, metadata)
     except BaseException:  # also a client that hangs up: what it sent must not stay
         with CancelScope(shield=True):
-            await to_thread.run_sync(container.folders.discard, folder.name)
+            await to_thread.run_sync(container.folders.delete, folder.name)
         raise
 
 

@@ -212,7 +212,6 @@ class ChunkedIngest:
         return {int(key.removeprefix(prefix).removesuffix(".json")) for key in self._blobs.keys(prefix)}
 
 
-
 @dataclass(slots=True)
 class _Results:
     """Results of chunks, as `IngestRun.run` gives them."""

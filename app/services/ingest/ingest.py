@@ -36,7 +36,7 @@ from app.services.ingest.sources import (
     write_manifest,
 )
 from app.services.jobs.folders import JobFolders
-from app.services.maintenance.orphans import remove_orphans
+from app.services.maintenance.unreferenced_images import delete_unreferenced_images
 
 KIND = "ingest"
 MANIFEST = "manifest.jsonl"
@@ -60,6 +60,7 @@ class IngestService:
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         models: ModelService,
         vectors: VectorStore,
@@ -163,11 +164,11 @@ class IngestService:
         with self._folders.working(job.id) as folder:
             try:
                 if job.attempts > 1 and self._chunked is None:
-                    self._remove_orphans(str(job.collection))
+                    self._delete_unreferenced_images(str(job.collection))
                 yield folder
             except Cancelled:
                 if self._chunked is None:  # else other workers may be about to write the points of new images
-                    self._remove_orphans(str(job.collection))
+                    self._delete_unreferenced_images(str(job.collection))
                 raise
 
     def index(
@@ -293,7 +294,7 @@ class IngestService:
     def _job_read_policy(self, job: Job) -> ReadPolicy:
         return ReadPolicy(anywhere=True) if job.inputs.get("trusted") else self._read_policy
 
-    def _remove_orphans(self, collection_id: str) -> None:
-        """Delete images whose point was never written."""
+    def _delete_unreferenced_images(self, collection_id: str) -> None:
+        """Delete images whose point was not written."""
         index = self._collections.live(collection_id).index
-        remove_orphans(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))
+        delete_unreferenced_images(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))

@@ -45,6 +45,7 @@ class ReindexService:
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         indexes: Indexes,
         models: ModelService,
@@ -95,7 +96,7 @@ class ReindexService:
             result = record.outcome if record is not None and record.outcome is not None else {}
         else:
             result = self._build_or_drop(context, live, target, model)
-        self._indexes.prune(collection_id, self._collections.live(collection_id).index)
+        self._indexes.drop_old(collection_id, self._collections.live(collection_id).index)
         return result
 
     def _build_or_drop(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:
@@ -169,7 +170,7 @@ class ReindexService:
         }
         if not switched:
             log.info("collection %s keeps index %s: %s", collection_id, live.version, reason)
-            self._collections.want(collection_id, live.model)
+            self._collections.set_model(collection_id, live.model)
             return outcome
         self._indexes.finish(target, outcome)
         self._indexes.retire(live.index, self._collections.get(collection_id).created)

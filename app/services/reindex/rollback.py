@@ -38,6 +38,7 @@ class RollbackService:
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         indexes: Indexes,
         models: ModelService,

@@ -97,11 +97,11 @@ class RecentQueries:
         """Ids of the collections that have stored queries."""
         return [key.removeprefix(PREFIX).rsplit(".", 1)[0] for key in self._blobs.keys(PREFIX)]
 
-    def forget(self, collection_id: str) -> None:
-        """Remove all of a collection's.
+    def delete(self, collection_id: str) -> None:
+        """Delete all queries of a collection.
 
         Raises:
-            Busy, Unavailable: they are being written all the while, or cannot be reached.
+            Busy: other processes write them and do not release the lock. Unavailable: the store does not answer.
         """
         with self._locks.hold(_lock(collection_id)):
             with self._guard:

@@ -38,6 +38,7 @@ class EvaluationService:
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         subjects: Subjects,
         models: ModelService,

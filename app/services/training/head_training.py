@@ -26,6 +26,7 @@ class HeadTraining:
 
     def __init__(
         self,
+        *,
         subjects: Subjects,
         models: ModelService,
         vectors: VectorStore,

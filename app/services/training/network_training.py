@@ -48,6 +48,7 @@ class FullTraining:
 
     def __init__(
         self,
+        *,
         models: ModelService,
         vectors: VectorStore,
         blobs: Blobs,

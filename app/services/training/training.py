@@ -76,6 +76,7 @@ class TrainingService:
 
     def __init__(
         self,
+        *,
         subjects: Subjects,
         models: ModelService,
         jobs: JobStore,

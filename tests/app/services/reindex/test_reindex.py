@@ -210,7 +210,7 @@ def test_a_model_that_does_not_fit_is_refused_at_once(parts: Container) -> None:
         parts.reindex.submit("nowhere", "base")
     write_bundle(parts.home.models / "narrow", tiny_graph(bands=1), bands=["grey"], normalisation=None)
     parts.collections.create("colours", model="hog", bands=(3, 2, 1))
-    with pytest.raises(ModelMismatch, match="looks at 1 bands"):
+    with pytest.raises(ModelMismatch, match="takes 1 bands"):
         parts.reindex.submit("colours", "narrow")
     assert parts.jobs.list("colours") == []
 
@@ -299,7 +299,7 @@ def test_a_collection_can_be_deleted_while_it_is_re_indexed(parts: Container, mo
     while deleted.ident is None:
         time.sleep(0.01)
     deleted.join(60)
-    assert not parts.jobs.is_waiting(job.id)
+    assert not parts.jobs.is_active(job.id)
     assert parts.vectors.indexes() == []
     assert list(parts.blobs.keys("indexes/")) == []
 
@@ -310,7 +310,7 @@ def test_three_indexes_are_kept_the_live_one_included(parts: Container) -> None:
     kept = parts.rollback.kept(ARCHIVE)
     assert [(index.name.version, index.is_live) for index in kept] == [("base.3", True), ("better.2", False), ("base.2", False)]
     assert parts.vectors.indexes() == ["stripes.base.2", "stripes.base.3", "stripes.better.2"]
-    with pytest.raises(NotFound, match=r"kept are base\.2, base\.3, better\.2"):
+    with pytest.raises(NotFound, match=r"available: base\.2, base\.3, better\.2"):
         parts.collections.live(ARCHIVE, "base.1")
 
 

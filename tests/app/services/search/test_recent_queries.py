@@ -76,7 +76,7 @@ def test_a_deleted_collection_has_none(tmp_path: Path) -> None:
     queries.note("x", upload(0))
     queries.close()
     queries.note("x", upload(1))
-    queries.forget("x")
+    queries.delete("x")
     queries.close()
     assert queries.of("x") == []
     assert list(ObjectBlobs(tmp_path).keys("queries/")) == []
