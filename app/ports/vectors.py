@@ -155,7 +155,8 @@ class VectorStore(Protocol):
         `pairs` says no, under new embeddings. Durable when it returns; what is written to `source` meanwhile may be missing.
 
         transform: maps old embeddings and features to the (N, D) embeddings of the target; if it returns None (it needs the
-            images), False is returned. step: called between small pieces of work with how many tiles are done, and whether they outlast a kill; it
+            images), False is returned. step: called between small pieces of work with how many tiles are done, and whether
+            they outlast a kill; it
         may raise. Whatever `target` holds after an end before the end, if it exists at all, is done.
 
         Raises:

@@ -35,7 +35,9 @@ BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtime
 
 
 class Contents(BaseModel):
-    """backup.json. entries: number of other entries. aliases: live index of each collection. default_model: the active model."""
+    """backup.json. entries: number of other entries. aliases: live index of each collection. default_model: the active
+    model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

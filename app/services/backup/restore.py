@@ -50,7 +50,8 @@ class RestoreService:
         self._scratch = scratch
 
     def read(self, source: Path) -> Contents:
-        """Restore a backup. Settings of collections are written last, so a killed restore leaves no incomplete collection visible.
+        """Restore a backup. Settings of collections are written last, so a killed restore leaves no incomplete collection
+        visible.
 
         Raises:
             InvalidInput: it is damaged, or needs a model that is not available. Conflict: the stores are not empty.
@@ -79,7 +80,7 @@ class RestoreService:
         needed = {Live.of(name.removeprefix(VECTORS)).model for name in _names(file, VECTORS)} | {contents.default_model}
         missing = sorted(needed - bundles - {card.id for card in self._models.cards()})
         if missing:
-            raise InvalidInput(f"the backup needs model {missing[0]!r}, which is neither in the backup nor in this version of Dyad")
+            raise InvalidInput(f"the backup needs model {missing[0]!r}, which is neither in it nor in this version of Dyad")
         lost = sorted(set(contents.aliases.values()) - {name.removeprefix(VECTORS) for name in _names(file, VECTORS)})
         if lost:
             raise InvalidInput(f"the backup does not contain the live index {lost[0]!r}; nothing was changed")

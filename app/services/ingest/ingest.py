@@ -1,4 +1,4 @@
-"""Ingest: takes files in as a job, and runs it. Doing any ingest twice is harmless (UUIDv5 ids, content hashes)."""
+"""Ingest: submits and runs jobs that index files. An ingest can be repeated without harm (UUIDv5 ids, content hashes)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SAMPLE_SIZE = 1536
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """max_bytes: what a zip may unpack to. max_pixels: of an image that is decoded whole. threads: readers."""
+    """max_bytes: unpacked size of a zip. max_pixels: of an image that is decoded whole. threads: number of reader threads."""
 
     max_bytes: int
     max_pixels: int
@@ -56,7 +56,7 @@ class IngestLimits:
 
 
 class IngestService:
-    """Takes files in and indexes them."""
+    """Submits ingest jobs and indexes their files."""
 
     def __init__(
         self,
@@ -83,16 +83,17 @@ class IngestService:
         self._chunked = None if helpers is None else ChunkedIngest(blobs, helpers, self._index_chunk)
 
     def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
-        """Index files that lie in `folder` (from `JobFolders.new`), which the job owns from now on.
+        """Index uploaded files in `folder` (from `JobFolders.new`), which becomes the folder of the job.
 
-        files: the name that the client gave, and where it was staged. metadata: the JSON of the form field.
+        files: the client's file name and the staged path of each. metadata: the JSON of the form field.
 
         Raises:
-            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: no place to keep them.
+            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: the files cannot be
+            stored.
         """
         self._collections.get(collection_id)
         if not files:
-            raise InvalidInput("no files: send at least one in the multipart field `files`")
+            raise InvalidInput("no files: send at least one file in the multipart field `files`")
         if metadata is not None:
             parse_metadata(metadata)
             (folder / METADATA).write_bytes(metadata)
@@ -101,37 +102,39 @@ class IngestService:
         return self._submit(collection_id, {"files": len(files)}, folder.name)
 
     def submit_href(self, collection_id: str, href: str) -> Job:
-        """Index a path on the server: an image, a scene, a zip, a STAC item or a folder of those; or a file on the web.
+        """Index a path on the server (an image, scene, zip, STAC item, or a folder of these) or a file at a URL.
 
         Raises:
-            NotFound: the collection. Forbidden: outside DYAD_READ_ROOTS. InvalidInput: an address that is not read, or no such
-                file.
+            NotFound: the collection. Forbidden: DYAD_READ_ROOTS does not allow it. InvalidInput: the URL is not supported, or
+                the file does not exist.
         """
         self._collections.get(collection_id)
         if is_url(href):
             return self._submit(collection_id, {"urls": [self._read_policy.web().check(href)]})
         if "://" in href and not href.startswith("file://"):
-            raise InvalidInput(f"{href}: only paths, http(s) and s3 addresses are read; name one under DYAD_READ_ROOTS")
+            raise InvalidInput(f"{href}: not a supported address; use an absolute path, or an http(s) or s3 URL")
         path = self._read_policy.resolve(Path(href.removeprefix("file://")))
         return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
 
     def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
-        """Index local paths that the user of this machine names (the command line).
+        """Index local paths given by the user of this machine on the command line; DYAD_READ_ROOTS does not apply.
 
         Raises:
-            NotFound: the collection. InvalidInput: no such file, or two paths of one name.
+            NotFound: the collection. InvalidInput: a file does not exist, or two paths have the same name.
         """
         self._collections.get(collection_id)
         real = [ReadPolicy(anywhere=True).resolve(path) for path in paths]
         names = [path.name for path in real]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise InvalidInput(f"two paths are named {twice[0]!r}: their tiles would replace each other; index them one by one")
+            raise InvalidInput(
+                f"two paths have the name {twice[0]!r}, so their tiles would replace each other; rename one of them"
+            )
         named = [[str(path), path.name] for path in real]
         return self._submit(collection_id, {"paths": named, "trusted": True, "labels_from_folders": labels_from_folders})
 
     def submit_sample(self, collection_id: str) -> Job:
-        """Index a scene drawn by code, for a service that has no data yet.
+        """Index a generated scene, for a service without data.
 
         Raises:
             NotFound: the collection.
@@ -140,25 +143,24 @@ class IngestService:
         return self._submit(collection_id, {"sample": SAMPLE_SEED})
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job.
+        """Run an ingest job.
 
         Raises:
-            Cancelled, Interrupted: it was told to stop; everything reported so far stays.
+            Cancelled, Interrupted: the job has to stop; tiles reported so far stay.
         """
         with self.workplace(context) as folder:
             return self._ingest(context, folder)
 
     def help(self, context: JobContext, chunk: int) -> None:
-        """Do a chunk of a job that another worker has; see `ChunkedIngest.help`."""
+        """Process a chunk of a job of another worker; see `ChunkedIngest.help`."""
         if self._chunked is not None:
             self._chunked.help(context, chunk)
 
     @contextmanager
     def workplace(self, context: JobContext) -> Iterator[Path]:
-        """The staging folder of a job that indexes, for the block in which it does.
+        """The folder of a job, for the block in which it indexes files.
 
-        First removes images that an earlier attempt stored without their points. The folder stays only for a job that is
-        interrupted, which goes on at the next start.
+        First deletes images that an earlier attempt stored without their points. The folder is kept if the job is interrupted.
         """
         job = context.job
         with self._folders.working(job.id) as folder:
@@ -174,12 +176,12 @@ class IngestService:
     def index(
         self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: float, list_unchanged: bool = True
     ) -> dict[str, Any]:
-        """Index files into the collection of a job: new and changed ones; what is indexed as it is stays.
+        """Index new and changed files into the collection of a job; unchanged tiles stay.
 
-        sources: unpacked, see `expand`. The rest, and what is returned: see `IngestRun`.
+        sources: unpacked, see `expand`. For the other arguments and the result see `IngestRun`.
 
         Raises:
-            Cancelled, Interrupted: the job was told to stop.
+            Cancelled, Interrupted: the job has to stop.
         """
         collection = self._collections.get(str(context.job.collection))
         live = self._collections.live(collection.id)
@@ -191,7 +193,7 @@ class IngestService:
         return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
 
     def expand(self, source: SourceFile, folder: Path, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
-        """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
+        """The files to index for a listed file: itself, the members of a zip (unpacked into `folder`), or STAC item assets."""
         try:
             is_copy = self._folders.bring(source.path)
         except NotFound as error:
@@ -233,7 +235,7 @@ class IngestService:
     def _sources(
         self, context: JobContext, folder: Path, listed: Iterator[SourceFile | Rejection]
     ) -> Iterator[SourceFile | Rejection]:
-        """All files that the listed ones stand for, zips and STAC items unpacked, with their metadata."""
+        """The listed files, zips and STAC items unpacked, with their metadata."""
         entries, inputs = self._metadata(folder), context.job.inputs
         read_policy = replace(self._job_read_policy(context.job), check=context.check)
         for each in listed:
@@ -248,14 +250,14 @@ class IngestService:
                     yield with_metadata(labelled, entries)
 
     def _metadata(self, folder: Path) -> dict[str, FileMetadata]:
-        """What the client said of its files, by their names."""
+        """The client's metadata by file name."""
         path = folder / METADATA
         with suppress(NotFound):
             self._folders.bring(path)
         return parse_metadata(path.read_bytes()) if path.exists() else {}
 
     def _plan(self, job: Job, folder: Path) -> Iterator[Entry]:
-        """The files of a job for its chunks; large zips in parts."""
+        """The files of a job as entries for its chunks; zips in parts."""
         for listed in self._listed(job, folder):
             if isinstance(listed, Rejection):
                 yield Entry(name=listed.file_name, reason=listed.reason)
@@ -265,19 +267,19 @@ class IngestService:
             entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url)
             is_zip = listed.name.lower().endswith(".zip")
             if listed.url is not None or (is_staged and not is_zip):
-                yield entry  # it need not be fetched here
+                yield entry  # not read here: the worker of its chunk fetches it
             else:
                 yield from self._in_parts(entry, listed.path, is_zip=is_zip)
 
     def _in_parts(self, entry: Entry, path: Path, *, is_zip: bool) -> Iterable[Entry]:
-        """A file with its size, a zip in slices."""
+        """The entry of a file with its size, or the parts of a zip."""
         try:
             self._folders.bring(path)
             sized = entry.model_copy(update={"size": path.stat().st_size})
             members = count_members(path) if is_zip else 0
         except Unavailable:
             raise
-        except (DyadError, OSError):  # whoever reads it will say what is wrong with it
+        except (DyadError, OSError):  # reported when the file is read
             return [entry]
         return slices(sized, members, self._chunk_files) if members else [sized]
 

@@ -21,8 +21,8 @@ TILES_AT_ONCE = 200
 class Missing:
     """Missing files of one source.
 
-    there: its indexed names that still exist. names: names that are missing since the last run. new, marked: ids of the tiles of
-    `names`, and of tiles that an earlier run marked as missing.
+    there: its indexed names that still exist. names: names that are missing since the last run. new, marked: ids of the tiles
+    of `names`, and of tiles that an earlier run marked as missing.
     """
 
     listing: SourceListing

@@ -142,8 +142,8 @@ class ScheduleService:
     def tick(self, now: datetime) -> list[Job]:
         """Submit a sync for each schedule that is due at `now` (aware); return the jobs.
 
-        One run covers all due times that were missed because the clock jumped or the service was down. A due time at which a run
-        is still active is skipped and recorded. An error of one schedule is logged and does not affect the others.
+        One run covers all due times that were missed because the clock jumped or the service was down. A due time at which a
+        run is still active is skipped and recorded. An error of one schedule is logged and does not affect the others.
         """
         submitted = []
         for collection_id in self._store.owners():

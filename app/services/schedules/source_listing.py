@@ -31,12 +31,13 @@ Expand = Callable[[SourceFile], Iterator[SourceFile | Rejection]]
 class SourceListing:
     """Lists one source in one run.
 
-    Files are named by their absolute path, links not followed, or by their URL; members of a zip `path/inner`, assets of an Item
-    `path#asset`, assets of a catalogue's Items `catalogue/collection/id#asset`.
+    Files are named by their absolute path, links not followed, or by their URL; members of a zip `path/inner`, assets of an
+    Item `path#asset`, assets of a catalogue's Items `catalogue/collection/id#asset`.
 
     downloads: fetches web sources; without it a web source can be checked but not listed.
     seen: names of all listed files, unpacked. unreadable: names that could not be read; files in them do not count as missing.
-    trouble: why missing files cannot be determined, None if they can. is_missing: the trouble is that the source does not exist.
+    trouble: why missing files cannot be determined, None if they can. is_missing: the trouble is that the source does not
+    exist.
     is_partial: a part of a catalogue could not be read (and was rejected).
     """
 

@@ -73,8 +73,8 @@ class SyncService:
         self._min_remaining = min_remaining
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Run a job: index new and changed files, mark or remove tiles of missing files, and submit a re-index if the collection
-        should have another model.
+        """Run a job: index new and changed files, mark or remove tiles of missing files, and submit a re-index if the
+        collection should have another model.
 
         Returns the counts of `IngestRun.run`, `vanished` (tiles newly marked as missing), `removed` (deleted tiles),
         `not_compared` (catalogues that were read only in part, with the reasons) and `reindex_job` (an id or None).
@@ -151,8 +151,8 @@ class SyncService:
         if missing.names and missing.share_there <= self._min_remaining and not accept_vanished:
             return (
                 f"{listing.name}: {len(missing.there)} of {missing.known} indexed files are still there, as if a folder is not"
-                " mounted: no tile of it was marked as vanished or removed; if the files were deleted on purpose, run the schedule"
-                " with accept_vanished"
+                " mounted: no tile of it was marked as vanished or removed; if the files were deleted on purpose, run the"
+                " schedule with accept_vanished"
             )
         return None
 

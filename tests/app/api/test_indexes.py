@@ -29,7 +29,7 @@ def test_a_collection_is_re_indexed_and_taken_back(service: Service, fresh: Call
     before = document(service.client.get(f"/collections/{name}"))
     result = reindex(service, name, model="lbp-rgb")
     assert (result["switched"], result["index_version"], result["previous_version"]) == (True, "lbp-rgb.1", "hog.1")
-    assert "could not be judged" in result["reason"]
+    assert "could not be compared" in result["reason"]
     after = document(service.client.get(f"/collections/{name}"))
     assert (after["model"], after["index"]["model"], after["index"]["version"]) == ("lbp-rgb", "lbp-rgb", "lbp-rgb.1")
     assert after["index"]["built_at"] > before["index"]["built_at"]

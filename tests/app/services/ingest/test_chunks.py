@@ -135,7 +135,8 @@ def test_a_file_that_kills_is_found_and_given_up_and_the_rest_indexed(bench: Ben
             assert deaths < 10
     assert deaths == 4
     assert result["indexed"] == 14
-    assert result["rejected"] == [{"file_name": "7.jpg", "reason": "given up: it stopped the worker 2 times"}]
+    reason = "rejected: the worker was killed 2 times while it read this file"
+    assert result["rejected"] == [{"file_name": "7.jpg", "reason": reason}]
 
 
 def test_trouble_that_passes_is_no_death(bench: Bench) -> None:

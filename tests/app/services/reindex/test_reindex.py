@@ -162,7 +162,7 @@ def test_without_labels_quality_is_not_judged(parts: Container) -> None:
         parts.items.patch(ARCHIVE, tile, labels=())
     result = reindexed(parts, "worse")
     assert result["switched"]
-    assert "could not be judged" in result["reason"]
+    assert "could not be compared" in result["reason"]
     assert result["gate"]["map"] is None
     assert result["gate"]["latency_ms"]["new"] > 0
 

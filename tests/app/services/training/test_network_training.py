@@ -71,7 +71,7 @@ def test_what_the_program_refuses_is_the_jobs_error(container: Container) -> Non
 
 def test_without_torch_a_network_is_refused_at_once(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_training, "NEEDED", ("torch_that_nobody_has",))
-    with pytest.raises(InvalidInput, match=r"pip install \"dyad\[train\]\".*'head' does without"):
+    with pytest.raises(InvalidInput, match=r"pip install \"dyad\[train\]\".*or use the recipe 'head'"):
         begin(container, "nsl")
 
 
