@@ -1,7 +1,7 @@
-"""The protocols between the services and the parts that keep state or compute. Every one has an embedded adapter.
+"""Protocols between the services and the adapters that store state or compute. Each has an adapter for a single process.
 
-Adapters are thread-safe: a job may write while requests read. They raise `app.errors` only; a part that does not answer is
-`Unavailable`. One contract suite a protocol, in tests/contracts, runs over all its adapters.
+Adapters are thread-safe: a job may write while requests read. They raise only errors of `app.errors`; `Unavailable` means that
+a backend does not answer. tests/contracts has one test suite per protocol, which runs over all its adapters.
 """
 
 from app.ports.blobs import Blobs

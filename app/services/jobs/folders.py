@@ -86,4 +86,4 @@ class JobFolders:
         self._root.mkdir(parents=True, exist_ok=True)
         missing = needed + SPARE - shutil.disk_usage(self._root).free
         if missing > 0:
-            raise OutOfSpace(f"the disk of {self._root} needs {-(-missing >> 20)} MB more for this; free space and try again")
+            raise OutOfSpace(f"the disk of {self._root} needs {-(-missing >> 20)} MB more for this; make room and try again")

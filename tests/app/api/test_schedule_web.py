@@ -200,7 +200,7 @@ def test_a_catalogue_here_may_name_what_lies_there(scheduled: Scheduled, web: We
         ("http://127.0.0.1:1/data/a.png", 403, "DYAD_READ_ROOTS"),
         ({"stac": "https://elsewhere.example/catalog.json"}, 403, "DYAD_READ_ROOTS"),
         ("URL/other/a.png", 403, "DYAD_READ_ROOTS"),
-        ("URL/data/../a.png", 400, "leads elsewhere"),
+        ("URL/data/../a.png", 400, "the URL has"),
         ("URL/data/a.png#b", 400, "plain http"),
         ("http://me@127.0.0.1/data/a.png", 400, "plain http"),
         ("http://2130706433/data/a.png", 403, "DYAD_READ_ROOTS"),

@@ -63,7 +63,7 @@ def test_every_macro_is_an_expression() -> None:
         ("", "has 0 fields"),
         ("* * * *", "five are needed"),
         ("* * * * * *", "has 6 fields"),
-        ("61 * * * *", "minute '61' is not understood; write 0-59"),
+        ("61 * * * *", "minute '61' is not valid; use 0-59"),
         ("0 24 * * *", "hour '24'"),
         ("0 0 0 * *", "day-of-month '0'"),
         ("0 0 * 13 *", "month '13'"),

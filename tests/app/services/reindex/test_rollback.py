@@ -15,23 +15,19 @@ from app.errors import Conflict, DyadError, NotFound
 from app.services.reindex import rollback
 from tests.support.archives import (
     ARCHIVE,
-    ended,
     index_pictures,
-    opened,
+    opened_archive,
     reindexed,
     rows_of,
     tiles_of,
-    write_models,
-    write_pictures,
 )
+from tests.support.labelled import ended
 from tests.support.pictures import striped
 
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Container]:
-    write_models(tmp_path / "home")
-    with opened(tmp_path / "home") as container:
-        index_pictures(container, write_pictures(tmp_path / "pictures", 5))
+    with opened_archive(tmp_path, 5) as container:
         assert reindexed(container, "other", margin=1.0)["switched"]
         yield container
 
