@@ -25,7 +25,7 @@ ANGLES = (0, 45, 90, 135)
 
 @contextmanager
 def opened_archive(folder: Path, count: int = 15) -> Iterator[Container]:
-    """A container with the models of `write_models` in `folder/home`, and the archive from `folder/pictures` indexed by `base`."""
+    """A container in `folder/home` with the models of `write_models`; the archive in `folder/pictures` is indexed with `base`."""
     write_models(folder / "home")
     with opened(folder / "home") as container:
         index_pictures(container, write_pictures(folder / "pictures", count))
