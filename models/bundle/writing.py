@@ -37,15 +37,16 @@ def move_into_place(part: Path, folder: Path) -> None:
         BundleError: somebody else has made a folder of that name.
     """
     for path in (*part.iterdir(), part):
-        _sync(path)
+        sync(path)
     try:
         part.rename(folder)
     except OSError as error:
         raise BundleError(f"{folder}: the finished bundle cannot be put there ({error.strerror})") from None
-    _sync(folder.parent)
+    sync(folder.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make the content of a file, or the renames in a folder, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -25,7 +25,7 @@ ANGLES = (0, 45, 90, 135)
 
 @contextmanager
 def opened_archive(folder: Path, count: int = 15) -> Iterator[Container]:
-    """A container in `folder/home` with the models of `write_models`; the archive in `folder/pictures` is indexed with `base`."""
+    """A container in `folder/home` with the models of `write_models`; `base` indexes `folder/pictures`."""
     write_models(folder / "home")
     with opened(folder / "home") as container:
         index_pictures(container, write_pictures(folder / "pictures", count))

@@ -137,7 +137,7 @@ class CollectionService:
     def writing(self, collection_id: str) -> Iterator[Live]:
         """Hold the write lock of a collection and return its live index, to which points are written within the block.
 
-        No other process switches the live index meanwhile. Keep the block short: a collection has one writer at a time. The
+        No process switches the live index during the block. Keep the block short: a collection has one writer at a time. The
         thread that holds the lock may enter again.
 
         Raises:

@@ -20,6 +20,6 @@ def find_unreferenced_images(vectors: VectorStore, index: str, keys: Iterator[st
 
 
 def delete_unreferenced_images(vectors: VectorStore, blobs: Blobs, index: str, keys: Iterator[str]) -> None:
-    """Delete these images. Only for a collection to which no process writes new images meanwhile."""
+    """Delete these images. Only safe while no process writes images of the collection."""
     for unreferenced in find_unreferenced_images(vectors, index, keys):
         blobs.delete(unreferenced)

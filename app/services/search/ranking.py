@@ -156,19 +156,19 @@ def _arranged(asked: Asked, mark: Bookmark, found: Shortlist, is_last: bool, jud
     if asked.diversify:
         places = _folded(found, places)
     if judged is not None:
-        believed = judged.believed
-        mark = replace(mark, matches_end_at=None if believed is None else sum(each.rows[0] in believed for each in places))
+        likely = judged.likely
+        mark = replace(mark, matches_end_at=None if likely is None else sum(each.rows[0] in likely for each in places))
     return _Block(found, places, is_last, replace(mark, end=_cursor(mark, found, len(found))), kept)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A re-ranked block. places: re-ranked results in their new order, then the others. believed: rows of likely matches, None
+    """A re-ranked block. places: re-ranked results in their new order, then the others. likely: rows of likely matches, None
     if the matches do not end within the block. shift: as in `Bookmark`.
     """
 
     places: list[_Place]
-    believed: frozenset[int] | None
+    likely: frozenset[int] | None
     shift: float
 
 
@@ -176,13 +176,13 @@ def _by_judgement(found: Shortlist, verdict: Judgement, *, is_all: bool) -> _Jud
     """Order the candidates of the verdict by its scores, and put the others behind them."""
     scores = verdict.scores.tolist()
     order = sorted(range(len(scores)), key=lambda row: (-scores[row], found.ids[row]))
-    believed, chances = None, [None] * len(scores)
+    likely, chances = None, [None] * len(scores)
     if verdict.probabilities is not None:
         end, chances = matches_end(verdict.probabilities[order], is_all), verdict.probabilities.tolist()
-        believed = None if end is None else frozenset(order[:end])
+        likely = None if end is None else frozenset(order[:end])
     places = [_Place(scores[row], found.ids[row], chances[row], [row]) for row in order]
     shift = max(0.0, float(found.similarities[len(scores) - 1]) - min(scores) + STEP) if scores else 0.0
-    return _Judged(places + _by_similarity(found, len(scores), shift), believed, round(shift, 6))
+    return _Judged(places + _by_similarity(found, len(scores), shift), likely, round(shift, 6))
 
 
 def _by_similarity(found: Shortlist, start: int, shift: float) -> list[_Place]:

@@ -70,7 +70,7 @@ def test_every_macro_is_an_expression() -> None:
         ("0 0 * * 8", "day-of-week '8'"),
         ("*/0 * * * *", "minute '*/0'"),
         ("0 0 ² * *", "day-of-month"),
-        ("@reboot", "'@reboot' is not known"),
+        ("@reboot", "'@reboot' is not a known macro"),
         ("0 0 30 2 *", "never due: no month 2 has a day 30"),
         ("* * */20 * 1L", "never due"),
         ("9" * 5000 + " * * * *", "longer than"),

@@ -14,8 +14,8 @@ from app.domain.search import TileFilter
 from app.services.reindex.reindex import KIND as REINDEX
 from tests.support import images
 from tests.support.archives import ANGLES, opened, write_models, write_pictures
-from tests.support.labelled import ended
 from tests.support.bundles import tiny_graph, write_bundle
+from tests.support.labelled import ended
 
 NAME = "synced"
 SECONDS = 180

@@ -76,5 +76,5 @@ def test_without_torch_a_network_is_refused_at_once(container: Container, monkey
 
 
 def test_a_matcher_needs_a_network_to_begin_with(container: Container) -> None:
-    with pytest.raises(InvalidInput, match="from_scratch forbids that"):
+    with pytest.raises(InvalidInput, match="from_scratch is set"):
         begin(container, "default-matcher")
