@@ -65,8 +65,8 @@ def test_lines_of_another_form_are_translated(tmp_path: Path) -> None:
         ("refuse", r"^too few labels$"),
         ("own-words", r"^no such folder$"),
         ("kill", "was killed"),
-        ("silent", r"status 0\); the log"),
-        ("die", r"status 1\); the log"),
+        ("silent", r"status 0\); see the log"),
+        ("die", r"status 1\); see the log"),
     ],
 )
 def test_why_a_program_failed_is_one_line(tmp_path: Path, what: str, reason: str) -> None:

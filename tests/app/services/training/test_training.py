@@ -64,7 +64,7 @@ def test_a_second_training_gets_another_name(container: Container) -> None:
     second = ended(container, begin(container, reindex=False))
     assert second.result is not None
     assert second.result["model"] == "shapes-head-2"
-    with pytest.raises(Conflict, match="'shapes-head-1' already"):
+    with pytest.raises(Conflict, match="'shapes-head-1' exists already"):
         begin(container, model_id="shapes-head-1")
 
 
