@@ -103,7 +103,7 @@ def numbers(**changes: Any) -> dict[str, Any]:
         ({"latency_ms": {"old": 4.0, "new": 12.9}}, True, "before"),
         ({"latency_ms": {"old": 4.0, "new": 13.1}}, False, "13.1 ms on the new index"),
         ({"map": None, "golden_queries": 0}, True, "could not be compared: no evaluation queries"),
-        ({"map": None, "golden_queries": 4}, True, "only 4 of the 10"),
+        ({"map": None, "golden_queries": 4}, True, "only 4 evaluation queries, 10 are needed"),
         ({"map": None, "golden_queries": 0, "latency_ms": {"old": 1.0, "new": 8.0}}, False, "8.0 ms"),
         ({"map": None, "golden_queries": 0, "latency_ms": None}, True, "could not be compared"),
     ],
