@@ -1,4 +1,4 @@
-"""Settings to the adapters that keep state and run jobs: embedded ones, or those of a cluster."""
+"""Chooses and opens the adapters that store state and run jobs: embedded ones, or those of a cluster."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 Lanes = Mapping[str, Mapping[str, JobHandler]]
 SLOTS = 1000
 WORKER_PATIENCE = 90.0
-"""Seconds for which a worker goes on asking a Redis that is away; requests are told at once."""
+"""Seconds for which a worker retries an unavailable Redis; requests fail at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
-    """start: begins to run jobs in this process, None where workers do that. helpers: other processes that share its ingests.
-    queries: the workers that embed queries for this process, None where it does so itself. broker: where tasks wait.
+    """The adapters of one process.
+
+    start: starts to run jobs in this process, None if workers run them. helpers: workers that share ingests, None without a
+    cluster. queries: workers that embed queries, None if this process does it. broker: the queues of tasks in a cluster.
     """
 
     vectors: VectorStore
@@ -48,7 +50,7 @@ class Adapters:
 
 
 def open_home(settings: Settings, url: str | None) -> Home:
-    """The state folder; in a cluster a folder in it that this process has for itself, where nothing outlasts a job.
+    """Open the state folder; in a cluster a subfolder of this process, whose content is temporary.
 
     Raises:
         HomeInUse, HomeTooNew, StartupError: see `Home`.
@@ -60,21 +62,29 @@ def open_home(settings: Settings, url: str | None) -> Home:
             return Home(settings.home / f"process-{number}", url)
         except HomeInUse:
             continue
-    raise StartupError(f"{settings.home}: {SLOTS} processes work in there already; give each machine a DYAD_HOME of its own")
+    raise StartupError(f"{settings.home}: {SLOTS} processes use this folder already; give each machine its own DYAD_HOME")
 
 
 def open_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapters:
-    """The adapters that the settings choose. is_worker: whether the process runs jobs of a cluster."""
+    """Open the adapters that the settings select. is_worker: whether the process runs jobs of a cluster."""
     return _cluster_adapters(settings, home, is_worker=is_worker) if settings.broker_url else _embedded_adapters(settings, home)
 
 
 def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
     store = SqliteJobStore(home.jobs)
     folders = JobFolders(home.staging)
-    queue = LocalQueue(store, on_end=folders.discard)
+    queue = LocalQueue(store, on_end=folders.delete)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
-    return Adapters(vectors, blobs, store, LocalLocks(), folders, queue, start=queue.start)
+    return Adapters(
+        vectors=vectors,
+        blobs=blobs,
+        job_store=store,
+        locks=LocalLocks(),
+        folders=folders,
+        queue=queue,
+        start=queue.start,
+    )
 
 
 def _cluster_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapters:
@@ -94,7 +104,17 @@ def _cluster_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Ada
     helpers = Helpers(locks, queue.send_chunks, settings.chunk_files)
     queries = _queries(settings, queue.send_task) if settings.inference == "remote" and not is_worker else None
     broker = Broker(connect(settings.broker_url))
-    return Adapters(_qdrant(settings), blobs, store, locks, folders, queue, helpers=helpers, queries=queries, broker=broker)
+    return Adapters(
+        vectors=_qdrant(settings),
+        blobs=blobs,
+        job_store=store,
+        locks=locks,
+        folders=folders,
+        queue=queue,
+        helpers=helpers,
+        queries=queries,
+        broker=broker,
+    )
 
 
 def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQueries:
@@ -105,7 +125,7 @@ def _queries(settings: Settings, send_task: Callable[..., object]) -> RemoteQuer
 
 
 def _qdrant(settings: Settings) -> VectorStore:
-    from app.stores.vectors.qdrant.options import QdrantOptions  # a second of imports that nobody else should wait for
+    from app.stores.vectors.qdrant.options import QdrantOptions  # takes a second to import, and is rarely needed
     from app.stores.vectors.qdrant.qdrant_store import QdrantVectorStore, connect
 
     client = connect(

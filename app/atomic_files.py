@@ -1,4 +1,4 @@
-"""Writing a file so that nobody ever sees a part of it."""
+"""Atomic and durable writing of files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CHUNK = 1 << 16
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put a small file there so that a reader, or the next start after a power cut, sees the old or the new one.
+    """Write a small file atomically: a reader, also after a power cut, sees the old or the new content.
 
-    Writes beside it, syncs, renames, syncs the folder.
+    Writes a temporary file, syncs it, renames it and syncs the folder.
 
     Raises:
-        OutOfSpace: the disk is full; the old file is as it was.
+        OutOfSpace: the disk is full; the old file is unchanged.
     """
     part = path.with_name(f".{path.name}.part")
     with telling_full_disk(path.parent):
@@ -37,13 +37,13 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def is_full_disk(error: OSError) -> bool:
-    """Whether it says that there is no space left, of the disk or of a quota."""
+    """Whether an error means that the disk or a quota is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def telling_full_disk(folder: Path) -> Iterator[None]:
-    """Of the errors of a block that writes into `folder`, that of a full disk is `OutOfSpace`."""
+    """Raise `OutOfSpace` if the block, which writes to `folder`, fails because the disk is full."""
     try:
         yield
     except OSError as error:
@@ -54,10 +54,10 @@ def telling_full_disk(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write to; it is removed if the block fails.
+    """Create a file and open it for writing; it is removed if the block fails.
 
     Raises:
-        OSError: it exists, or cannot be made.
+        OSError: the file exists, or cannot be created.
     """
     with path.open("xb") as file:
         try:
@@ -69,14 +69,14 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder with all that is in it to the new folder `target`, durably; long runs of zeros become holes.
+    """Copy a folder recursively to the new folder `target`, durably; long runs of zeros become holes.
 
     Raises:
-        OutOfSpace: the disk is full; a part of the copy is there.
+        OutOfSpace: the disk is full; a part of the copy remains.
     """
     with telling_full_disk(target.parent):
         target.mkdir()
-        for path in sorted(source.rglob("*")):  # a folder before what is in it
+        for path in sorted(source.rglob("*")):  # a folder before its content
             copy = target / path.relative_to(source)
             if path.is_dir():
                 copy.mkdir()
@@ -97,14 +97,14 @@ def _copy_sparse(source: Path, target: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make all files in a folder durable, those included that are written through memory maps."""
+    """Make all files in a folder durable, including files written through memory maps."""
     for path in folder.rglob("*"):
         if path.is_file():
             sync(path)
 
 
 def sync(path: Path) -> None:
-    """Make a file's content, or the renames in a folder, durable."""
+    """Make the content of a file, or the renames in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Settings to adapters to services. This module and `app.adapters` are the only places that choose an adapter."""
+"""Builds the adapters and services of a process from the settings. Only this module and `app.adapters` choose an adapter."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ log = logging.getLogger(__name__)
 
 
 class Container:
-    """One process's parts, opened together and closed in the opposite order.
+    """The adapters and services of one process.
 
-    url: the address that this process serves, written into the lock of its home. opening: how bundles are opened; a worker with
-    a GPU opens them there. is_worker: whether it runs jobs of a cluster.
+    url: the address that this process serves, written into the lock file of its home. opening: opens model bundles; a worker
+    with a GPU passes its own. is_worker: whether the process runs jobs of a cluster.
 
     Raises:
         StartupError: the home is in use, was written by a newer version, or cannot be written.
@@ -90,68 +90,163 @@ class Container:
         self.vectors, self.blobs, self.job_store = adapters.vectors, adapters.blobs, adapters.job_store
         self.locks, self.folders, self.queue = adapters.locks, adapters.folders, adapters.queue
         self.depths = None if adapters.broker is None else adapters.broker.depths
+        self.jobs = JobService(self.job_store, self.queue, self.folders)
+        self._build_catalogue(settings)
+        self._build_search(settings)
+        self._build_indexing(settings)
+        self._build_learning(settings)
+        self._build_maintenance()
+        self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
+
+    def _build_catalogue(self, settings: Settings) -> None:
         self.models_provider = self._models_provider(settings)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs)
         self.recent = RecentQueries(self.blobs, settings.recent_queries, self.locks)
-        self.jobs = JobService(self.job_store, self.queue, self.folders)
         self.collections = CollectionService(
-            self.vectors,
-            self.indexes,
-            self.blobs,
-            self.jobs,
-            self.models,
-            [self.recent, ScheduleStore(self.blobs)],
-            self.locks,
-        )
-        urls = [root for root in settings.read_roots if is_url(root)]
-        remote = NamedFiles(urls, settings.read_networks) if urls else None
-        read_policy = ReadPolicy(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
-        self.ingest = IngestService(
-            self.collections,
-            self.models,
-            self.vectors,
-            self.blobs,
-            self.queue,
-            self.folders,
-            read_policy,
-            IngestLimits(settings.max_upload_bytes, settings.max_pixels, settings.threads),
-            adapters.helpers,
+            vectors=self.vectors,
+            indexes=self.indexes,
+            blobs=self.blobs,
+            jobs=self.jobs,
+            models=self.models,
+            data=[self.recent, ScheduleStore(self.blobs)],
+            locks=self.locks,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
-        self.search = SearchService(self.collections, self.models, self.vectors, self.blobs, self.recent, settings.max_pixels)
-        source_choice = VectorSourceChoice(self.collections, self.models, self.blobs, settings.max_pixels, settings.threads)
-        gate = Gate(self.vectors, self.recent)
-        self.reindex = ReindexService(
-            self.collections, self.indexes, self.models, self.vectors, self.queue, gate, source_choice
-        )
-        self.rollback = RollbackService(
-            self.collections, self.indexes, self.models, self.vectors, self.job_store, source_choice
+
+    def _build_search(self, settings: Settings) -> None:
+        self.search = SearchService(
+            collections=self.collections,
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            recent=self.recent,
+            max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)
-        self.sync = SyncService(
-            self.collections,
-            self.ingest,
-            self.reindex,
-            self.job_store,
-            self.vectors,
-            self.blobs,
-            read_policy,
-            settings.max_upload_bytes,
-            settings.sync_min_remaining,
+
+    def _build_indexing(self, settings: Settings) -> None:
+        read_policy = _read_policy(settings)
+        self.ingest = IngestService(
+            collections=self.collections,
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            queue=self.queue,
+            folders=self.folders,
+            read_policy=read_policy,
+            limits=IngestLimits(settings.max_upload_bytes, settings.max_pixels, settings.threads),
+            helpers=self._adapters.helpers,
         )
-        self.schedules = ScheduleService(self.collections, self.job_store, self.queue, self.blobs, read_policy, self.locks)
+        self._build_reindexing(settings)
+        self.sync = SyncService(
+            collections=self.collections,
+            ingest=self.ingest,
+            reindex=self.reindex,
+            jobs=self.job_store,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            read_policy=read_policy,
+            max_bytes=settings.max_upload_bytes,
+            min_remaining=settings.sync_min_remaining,
+        )
+        self.schedules = ScheduleService(
+            collections=self.collections,
+            jobs=self.job_store,
+            queue=self.queue,
+            blobs=self.blobs,
+            read_policy=read_policy,
+            locks=self.locks,
+        )
         self.ticker = Ticker(self.schedules.tick)
-        self._build_learning(settings)
-        self.backup = BackupService(self.collections, self.indexes, self.models, self.vectors, self.blobs, self.job_store)
+
+    def _build_reindexing(self, settings: Settings) -> None:
+        source_choice = VectorSourceChoice(self.collections, self.models, self.blobs, settings.max_pixels, settings.threads)
+        self.reindex = ReindexService(
+            collections=self.collections,
+            indexes=self.indexes,
+            models=self.models,
+            vectors=self.vectors,
+            queue=self.queue,
+            gate=Gate(self.vectors, self.recent),
+            source_choice=source_choice,
+        )
+        self.rollback = RollbackService(
+            collections=self.collections,
+            indexes=self.indexes,
+            models=self.models,
+            vectors=self.vectors,
+            jobs=self.job_store,
+            source_choice=source_choice,
+        )
+
+    def _build_learning(self, settings: Settings) -> None:
+        subjects = Subjects(self.collections, self.models, self.vectors, self.blobs, settings.max_pixels)
+        head = HeadTraining(
+            subjects=subjects,
+            models=self.models,
+            vectors=self.vectors,
+            folders=self.folders,
+            run_child=run_child,
+            ask_child=ask_child,
+        )
+        full = FullTraining(
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            folders=self.folders,
+            run_child=run_child,
+            ask_child=ask_child,
+        )
+        self.training = TrainingService(
+            subjects=subjects,
+            models=self.models,
+            jobs=self.job_store,
+            queue=self.queue,
+            folders=self.folders,
+            head=head,
+            full=full,
+            reindex=self.reindex.submit,
+            locks=self.locks,
+        )
+        self.evaluation = EvaluationService(
+            collections=self.collections,
+            subjects=subjects,
+            models=self.models,
+            blobs=self.blobs,
+            jobs=self.job_store,
+            queue=self.queue,
+            folders=self.folders,
+            run_child=run_child,
+        )
+
+    def _build_maintenance(self) -> None:
+        self.backup = BackupService(
+            collections=self.collections,
+            indexes=self.indexes,
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            jobs=self.job_store,
+        )
         self.restore = RestoreService(
-            self.collections, self.models, self.vectors, self.blobs, self.job_store, self.home.staging / "restore"
+            collections=self.collections,
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            jobs=self.job_store,
+            scratch=self.home.staging / "restore",
         )
         self.garbage = GarbageCollector(
-            self.collections, self.indexes, self.job_store, self.vectors, self.blobs, self.locks, self.jobs.sweep
+            collections=self.collections,
+            indexes=self.indexes,
+            jobs=self.jobs,
+            job_store=self.job_store,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            locks=self.locks,
         )
-        self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
 
     def _models_provider(self, settings: Settings) -> LocalModels | SharedModels:
         if settings.broker_url:  # one cache for all processes of this machine
@@ -159,38 +254,21 @@ class Container:
             return SharedModels(self.blobs, self.locks, cache, settings.threads, opening=self._opening)
         return LocalModels(self.home.models, settings.threads, opening=self._opening)
 
-    def _build_learning(self, settings: Settings) -> None:
-        subjects = Subjects(self.collections, self.models, self.vectors, self.blobs, settings.max_pixels)
-        head = HeadTraining(subjects, self.models, self.vectors, self.folders, run_child, ask_child)
-        full = FullTraining(self.models, self.vectors, self.blobs, self.folders, run_child, ask_child)
-        self.training = TrainingService(
-            subjects, self.models, self.job_store, self.queue, self.folders, head, full, self.reindex.submit, self.locks
-        )
-        self.evaluation = EvaluationService(
-            self.collections, subjects, self.models, self.blobs, self.job_store, self.queue, self.folders, run_child
-        )
-
     def start(self, *, tick: bool = True) -> None:
-        """Remove what a crash left, then begin to work on jobs. tick: whether schedules are looked after, too.
+        """Collect garbage, then start to run jobs. tick: whether this process also runs due schedules.
 
-        In a cluster the workers do that, at the beat of one clock for all.
+        In a cluster this starts only the writing of recent queries: workers run the jobs and schedules.
         """
         self.recent.start()
         if self._adapters.start is None:
             return
-        self.sweep()
+        self.garbage.collect_at_start()
         self._adapters.start(self.lanes())
         if tick:
             self.ticker.start()
 
-    def sweep(self) -> None:
-        """Remove what a crash left."""
-        self.collections.sweep()
-        self.indexes.sweep(self.jobs.is_waiting)
-        self.jobs.sweep()
-
     def close(self) -> None:
-        """Finish the tile in hand, make everything durable, let go of the home. A part that fails to close is logged."""
+        """Stop after the current tile, make everything durable and release the home. An error of a part is logged."""
         parts = (
             self.ticker,
             self.queue,
@@ -209,11 +287,17 @@ class Container:
             try:
                 part.close()
             except DyadError as error:
-                log.error("closing: %s", error)
+                log.error("error at shutdown: %s", error)
 
     def lanes(self) -> dict[str, dict[str, JobHandler]]:
-        """Who does which kind of job; a training never waits for an ingest, nor the other way round."""
+        """Job handlers by kind, in lanes that run side by side, so that training and ingest do not wait for each other."""
         return {
             "index": observed({INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}),
             "learn": observed({TRAIN: self.training.run, EVALUATE: self.evaluation.run}),
         }
+
+
+def _read_policy(settings: Settings) -> ReadPolicy:
+    urls = [root for root in settings.read_roots if is_url(root)]
+    remote = NamedFiles(urls, settings.read_networks) if urls else None
+    return ReadPolicy(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)

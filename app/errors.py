@@ -15,7 +15,6 @@
     ├── TooLarge                  more bytes or pixels than the limit
     ├── UnreadableImage           not an image in a supported format
     ├── InvalidBundle             a model bundle whose card, hashes or graph are not valid
-    ├── Cancelled                 the job was dismissed while it ran
     ├── Unavailable               a component is unavailable; retry later
     │   ├── Busy                  another process holds the lock; retry soon
     │   ├── IndexTooNew           a newer version of Dyad wrote the index on the vector server
@@ -94,10 +93,6 @@ class UnreadableImage(DyadError):
 
 class InvalidBundle(DyadError):
     """A model bundle whose card, hashes or graph are not valid."""
-
-
-class Cancelled(DyadError):
-    """The job was dismissed while it ran."""
 
 
 class Unavailable(DyadError):

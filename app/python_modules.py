@@ -1,4 +1,4 @@
-"""How the programs of the learning side are started: by name, in processes of their own. The service imports none of them."""
+"""Starts programs of `models` by module name in child processes; the service does not import them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ ROOT = Path(__file__).parents[1]
 
 
 def missing_modules(*names: str) -> list[str]:
-    """Those of the top-level modules that are not installed."""
+    """The given top-level modules that are not installed."""
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def module_command(module: str, arguments: Sequence[str]) -> list[str]:
-    """`python -m module arguments`, by this very Python.
+    """The command `python -m module arguments` with the current interpreter.
 
-    -P: a folder `models` where somebody works is not ours.
+    -P: a folder `models` in the working directory must not be imported instead.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def module_environment() -> dict[str, str]:
-    """This process's environment, in which our modules are found: a checkout that is not installed is found by its root."""
+    """This process's environment, with the root of the checkout on PYTHONPATH if Dyad is not installed as a package."""
     is_checkout = (ROOT / "pyproject.toml").exists()
     paths = [str(ROOT)] * is_checkout + list(filter(None, [os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -103,10 +103,10 @@ class WorkerParts:
 
     def tidy(self) -> None:
         """Remove what this process keeps for jobs that have ended, as whoever ended them could not."""
-        self.container.folders.tidy(self.container.jobs.is_waiting)
+        self.container.folders.collect_garbage(self.container.jobs.is_active)
 
     def _clear(self, job_id: str) -> None:
-        self.container.folders.discard(job_id)
+        self.container.folders.delete(job_id)
         self.container.blobs.delete_prefix(f"{WORK}{job_id}/")
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from app.cluster.celery.settings import INGEST_CHUNK, RECONCILE, RUN_JOB, SWEEP, TICK
 from app.cluster.inference.queries import EMBED_QUERY, NO_ORIGIN, answer_query
 from app.errors import DyadError, NotFound, Unavailable
-from app.ports import Interrupted
+from app.ports import Cancelled, Interrupted
 from worker.process import PROCESS
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def ingest_chunk(job_id: str, chunk: int) -> None:
     try:
         parts.tidy()
         parts.runner.help(job_id, lambda context: parts.container.ingest.help(context, chunk))
-    except (DyadError, Interrupted) as error:
+    except (DyadError, Cancelled, Interrupted) as error:
         log.info("chunk %d of job %s is left to others: %s", chunk, job_id, error)
     except SoftTimeLimitExceeded:
         log.error("chunk %d of job %s took more than %d s", chunk, job_id, CHUNK_SECONDS)
@@ -89,6 +89,6 @@ def sweep() -> None:
     """Remove what killed processes left."""
     container = PROCESS.parts().container
     try:
-        container.garbage.run(datetime.now(UTC), container.jobs.is_waiting)
+        container.garbage.collect(datetime.now(UTC))
     except (Unavailable, NotFound) as error:
         log.warning("what was left behind is looked for later: %s", error)

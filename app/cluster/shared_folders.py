@@ -76,7 +76,7 @@ class SharedFolders(JobFolders):
             raise
 
     @override
-    def discard(self, job_id: str) -> None:
+    def delete(self, job_id: str) -> None:
         self._drop(job_id)
         try:
             self._blobs.delete_prefix(f"{UPLOADS}{job_id}/")
@@ -91,7 +91,7 @@ class SharedFolders(JobFolders):
         return list(dict.fromkeys([*super().ids(), *old]))
 
     def _drop(self, job_id: str) -> None:
-        super().discard(job_id)
+        super().delete(job_id)
 
     def _is_old(self, mark: str) -> bool:
         try:

@@ -1,1 +1,1 @@
-"""Plain values that every floor shares: tiles, geometry, collections, search, jobs, model cards."""
+"""Plain values used by all layers: tiles, geometry, collections, search, jobs, schedules, model cards."""

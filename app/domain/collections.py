@@ -1,4 +1,4 @@
-"""Collections: an archive of tiles that share a size, bands, scaling and model."""
+"""Collections: archives of tiles that share a tile size, bands, scaling and model."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from app.domain.ids import COLLECTION_ID
 
 MIN_TILE, MAX_TILE = 16, 4096
 Band = int | str
-"""A 1-based raster index, or a band's name as its file describes it."""
+"""A 1-based band number, or a band name as described in the file."""
 
 
 class Scaling(BaseModel):
-    """How raw values become the 0..255 that models see.
+    """How raw values are scaled to the 0..255 of the models' input.
 
-    auto: uint8 as it is, anything else by `percentile` with its defaults.
+    auto: uint8 unchanged, other types by `percentile` with its defaults.
     none: values are 0..255 already.
-    range: `low`..`high` linearly, one pair for all bands.
-    percentile: the scene's `low`-th to `high`-th percentile, band by band (default 2 and 98).
-    reflectance: surface reflectance, `(value * scale + offset)` of 0..`high` (Sentinel-2 L2A: scale 1e-4; Landsat C2 L2:
-    scale 2.75e-5, offset -0.2), `high` 0.3 by default.
+    range: linear from `low`..`high`, the same for all bands.
+    percentile: linear from the scene's `low`-th to `high`-th percentile of each band (default 2 and 98).
+    reflectance: surface reflectance `value * scale + offset`, linear from 0..`high` (default 0.3). Sentinel-2 L2A: scale 1e-4;
+    Landsat C2 L2: scale 2.75e-5, offset -0.2.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,11 +36,11 @@ class Scaling(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Scaling:
         if self.method == "range" and (self.low is None or self.high is None):
-            raise ValueError("scaling by range needs low and high")
+            raise ValueError("scaling: the method range needs low and high")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError("scaling: low must be below high")
         if self.method == "percentile" and not ((self.low or 0) >= 0 and (self.high if self.high is not None else 100) <= 100):
-            raise ValueError("scaling by percentile: low and high are percentiles, 0 to 100")
+            raise ValueError("scaling: for the method percentile, low and high must be 0 to 100")
         return self
 
 
@@ -51,10 +51,11 @@ Keyword = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 class Collection(BaseModel):
     """The settings of a collection, as stored.
 
-    tile_size, stride: pixels of the source raster. bands: which bands in which order, None for the first that the model
-    wants (RGB where the file names its colours). model: id of the wanted model; the live index may still be another's.
-    follows_active: the wanted model is the service's default, whichever that is (it was created without naming one).
-    rerank: None as the model's card says, False where the labels of the collection showed that re-ranking hurts.
+    tile_size, stride: pixels of the source raster. bands: selected bands in order; None for the first bands that the model
+    takes (red, green, blue if the file names them). model: id of the model that the index should have; the live index may have
+    another.
+    follows_active: use the active model instead (the collection was created without a model).
+    rerank: None for the default of the model card, False if an evaluation found that re-ranking makes results worse.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,4 @@
-"""Cron expressions: when a schedule is due, on the clock of its time zone."""
+"""Cron expressions: due times of a schedule in its time zone."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A checked expression of five fields, or one of `MACROS`, and the IANA name of the zone whose clock it means.
+    """A valid expression of five fields, or one of `MACROS`, and the IANA name of its time zone.
 
-    Clock changes are met as Debian's cron meets them: a time that the clock leaps over is due right after the leap, one that
-    comes twice is due the first time.
+    Daylight saving time is handled as in Debian's cron: a time that is skipped is due right after the change, a time that
+    occurs twice is due the first time.
     """
 
     expression: str
@@ -43,15 +43,15 @@ class Cron:
 
     @classmethod
     def parse(cls, expression: str, timezone: str = "UTC") -> Cron:
-        """Check both.
+        """Parse and check an expression and a time zone.
 
         Raises:
-            Unprocessable: no such zone, or an expression that is wrong or never due; says what is wrong with it.
+            Unprocessable: an unknown zone, or an expression that is not valid or never due; the message explains the error.
         """
         try:
             _zone(timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise _wrong("timezone", f"no time zone {timezone!r}; write a name such as UTC or Europe/Berlin") from None
+            raise _wrong("timezone", f"no time zone {timezone!r}; use a name such as UTC or Europe/Berlin") from None
         cron = cls(" ".join(expression.split()), timezone)
         cron._check()
         return cron
@@ -59,7 +59,7 @@ class Cron:
     def next_after(self, instant: datetime) -> datetime | None:
         """The first due time after an aware instant, aware UTC; None if there is none within 50 years."""
         times = CronSim(self._fields, instant.astimezone(_zone(self.timezone)))
-        # In the hour that comes twice the library begins with its first passage, which may be over.
+        # In the hour that occurs twice the library starts with the first occurrence, which may be over.
         return next((due for due in (time.astimezone(UTC) for time in times) if due > instant), None)
 
     @property
@@ -71,7 +71,7 @@ class Cron:
         if len(self.expression) > MAX_LENGTH:
             raise _wrong("cron", f"{shown!r} is longer than {MAX_LENGTH} characters")
         if self.expression.startswith("@") and self.expression.lower() not in MACROS:
-            raise _wrong("cron", f"{shown!r} is not known; write one of {', '.join(MACROS)}, or five fields")
+            raise _wrong("cron", f"{shown!r} is not a known macro; use one of {', '.join(MACROS)}, or five fields")
         fields = self._fields.split()
         if len(fields) != len(FIELDS):
             raise _wrong("cron", f"{shown!r} has {len(fields)} fields; five are needed: {' '.join(FIELDS)}, as in '0 3 * * *'")
@@ -84,12 +84,12 @@ class Cron:
 
 
 def _what_is_wrong(message: str, fields: list[str]) -> str:
-    """message: of the library, `Bad day-of-month`."""
+    """Explain an error of the library. message: such as `Bad day-of-month`."""
     name = message.removeprefix("Bad ")
     if name == "day-of-month" and _is_understood([*fields[:3], "*", fields[4]]):
         return f"never due: no month {fields[3]} has a day {fields[2]}"
     text = fields[list(FIELDS).index(name)][:40]
-    return f"the {name} {text!r} is not understood; write {FIELDS[name]}, with * , - / between"
+    return f"the {name} {text!r} is not valid; use {FIELDS[name]}, combined with * , - /"
 
 
 def _is_understood(fields: list[str]) -> bool:
@@ -105,5 +105,5 @@ def _wrong(field: str, message: str) -> Unprocessable:
 
 
 def _zone(name: str) -> tzinfo:
-    """The library is quicker on the UTC of `datetime`."""
+    """The time zone of a name; `datetime.UTC` for UTC, with which the library is faster."""
     return UTC if name == "UTC" else ZoneInfo(name)

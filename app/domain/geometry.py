@@ -33,7 +33,7 @@ class Bounds:
     north: float
 
     def shifts(self) -> tuple[Bounds, ...]:
-        """This box and its copies one turn away that could meet another unwrapped box (west in [-180, 180])."""
+        """This box, and its copies shifted by 360 degrees that may intersect another unwrapped box (west in [-180, 180])."""
         copies = [self]
         if self.west <= 0:
             copies.append(Bounds(self.west + 360, self.south, self.east + 360, self.north))
@@ -44,28 +44,28 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Where a search looks: a (multi)polygon in lon/lat, unwrapped like `Bounds`, and its bounds."""
+    """The area of a query: a geometry in lon/lat, unwrapped like `Bounds`, and its bounds."""
 
     geometry: BaseGeometry
     bounds: Bounds
 
     def intersects(self, footprint: GeoJSON) -> bool:
-        """Whether a tile's GeoJSON footprint meets the region, on whichever side of the antimeridian it is written."""
+        """Whether a tile's GeoJSON footprint intersects the region, on either side of the antimeridian."""
         other = _unwrap(shape(footprint))
         return any(self.geometry.intersects(_shift(other, turn)) for turn in (0, 360, -360))
 
 
 def parse_bbox(values: Sequence[float]) -> Region:
-    """The region of a STAC bbox `[west, south, east, north]`; west > east crosses the antimeridian. 6 numbers: heights dropped.
+    """The region of a STAC bbox `[west, south, east, north]`; west > east crosses the antimeridian. Heights are ignored.
 
     Raises:
-        InvalidInput: not 4 or 6 finite numbers, latitudes swapped or out of range.
+        InvalidInput: not 4 or 6 finite numbers, or latitudes swapped or out of range.
     """
     numbers = [float(v) for v in values]
     if len(numbers) == 6:
         numbers = [numbers[i] for i in (0, 1, 3, 4)]
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise InvalidInput("bbox: give four numbers, west,south,east,north, in degrees")
+        raise InvalidInput("bbox: must be four numbers, west,south,east,north, in degrees")
     west, south, east, north = numbers
     if not (-90 <= south <= north <= 90):
         raise InvalidInput(f"bbox: south {south:g} and north {north:g} must be in order and within -90..90")
@@ -77,17 +77,17 @@ def parse_bbox(values: Sequence[float]) -> Region:
 
 
 def parse_region(geometry: Mapping[str, Any]) -> Region:
-    """The region of a GeoJSON geometry (any type; holes count).
+    """The region of a GeoJSON geometry of any type; holes are excluded.
 
     Raises:
-        InvalidInput: no valid GeoJSON geometry, out of range, or more than `MAX_VERTICES` vertices.
+        InvalidInput: not a valid GeoJSON geometry, out of range, or more than `MAX_VERTICES` vertices.
     """
     geom = _unwrap(parse_geometry(geometry, "intersects"))
     return Region(geom, Bounds(*geom.bounds))
 
 
 def parse_footprint(geometry: Mapping[str, Any]) -> GeoJSON:
-    """A tile's footprint as given by a client, checked and written as GeoJSON.
+    """Check a tile's footprint from a client, and return it as normalised GeoJSON.
 
     Raises:
         InvalidInput: as `parse_region`.
@@ -105,7 +105,7 @@ def bbox_footprint(values: Sequence[float]) -> GeoJSON:
 
 
 def parse_geometry(geometry: Mapping[str, Any], name: str) -> BaseGeometry:
-    """A GeoJSON geometry of any type, two-dimensional, in lon/lat. name: what it is called in messages.
+    """Parse a GeoJSON geometry of any type in lon/lat; heights are dropped. name: its name in error messages.
 
     Raises:
         InvalidInput: not valid, out of range, or more than `MAX_VERTICES` vertices.
@@ -153,7 +153,9 @@ def _listed(value: Any) -> Any:
 
 
 def _unwrap(geometry: BaseGeometry) -> BaseGeometry:
-    """Join the halves of a geometry cut at the antimeridian: its western-hemisphere parts move one turn east."""
+    """Join the parts of a geometry that is cut at the antimeridian: parts in the western hemisphere are shifted by 360
+    degrees.
+    """
     parts = getattr(geometry, "geoms", None)
     west, _, east, _ = geometry.bounds
     if parts is None or len(parts) < 2 or west > -180 or east < 180:

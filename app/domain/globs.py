@@ -1,4 +1,4 @@
-"""Absolute path patterns with `**`, matched part by part, so that a walk knows which folders it need not enter."""
+"""Absolute path patterns with `**`, matched part by part, so that a directory walk can skip folders that cannot match."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANY_DEPTH = "**"
 MAGIC = re.compile(r"[*?\[]")
 
 State = frozenset[int]
-"""How far a path has come: the numbers of the pattern parts that may match next. Empty: nothing below can match."""
+"""Match state of a path: the indexes of the pattern parts that may match next. Empty: nothing below can match."""
 
 
 def has_magic(text: str) -> bool:
@@ -21,14 +21,14 @@ def has_magic(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """base: the folder in which every match lies. parts: what the names below it must match; `**` is any number of folders."""
+    """A pattern. base: folder that contains all matches. parts: patterns of the names below; `**` is any number of folders."""
 
     base: Path
     parts: tuple[str, ...]
 
     @classmethod
     def parse(cls, pattern: str) -> Glob:
-        """Split an absolute pattern where its first wildcard is; one without any names a single file."""
+        """Split an absolute pattern before its first wildcard; a pattern without wildcards matches a single file."""
         parts = PurePosixPath(pattern).parts
         plain = next((number for number, part in enumerate(parts) if has_magic(part)), len(parts))
         split = max(1, min(plain, len(parts) - 1))
@@ -40,7 +40,7 @@ class Glob:
         return self._closed({0})
 
     def step(self, state: State, name: str) -> State:
-        """The state of what lies in a folder of the given state under a name."""
+        """The state of the entry `name` of a folder with the given state."""
         following = set()
         for number in state:
             if number < len(self.parts) and self.parts[number] == ANY_DEPTH:
@@ -50,7 +50,7 @@ class Glob:
         return self._closed(following)
 
     def accepts(self, state: State) -> bool:
-        """Whether a file of this state matches."""
+        """Whether a file with this state matches."""
         return len(self.parts) in state
 
     def matches(self, path: str) -> bool:
@@ -64,7 +64,7 @@ class Glob:
         return self.accepts(state)
 
     def _closed(self, numbers: set[int]) -> State:
-        """With what comes behind each `**`, which may match no folder at all."""
+        """Add the parts after each `**`, because `**` may match no folder."""
         for number in sorted(numbers):
             following = number
             while following < len(self.parts) and self.parts[following] == ANY_DEPTH:

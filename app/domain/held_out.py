@@ -1,4 +1,4 @@
-"""Which labelled tiles no training on a collection ever sees: those that its models are judged by."""
+"""The held-out tiles of a collection: models are evaluated on them, and no training uses them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ ONE_IN = 5
 
 
 def is_held_out(tile_id: str) -> bool:
-    """Whether a tile is kept from training: one in five, by its UUID, so the same ones in every index and every run.
+    """Whether a tile is held out: one in five, by its UUID, so the same tiles in every index and every run.
 
     Raises:
-        ValueError: the id is no UUID.
+        ValueError: the id is not a UUID.
     """
     return uuid.UUID(tile_id).node % ONE_IN == 0

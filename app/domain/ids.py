@@ -1,4 +1,4 @@
-"""Identifiers: what a collection may be called, and the UUIDv5 that makes every ingest repeatable."""
+"""Identifiers: valid collection ids, and the UUIDv5 tile ids that make every ingest repeatable."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _COLLECTION_ID = re.compile(COLLECTION_ID)
 
 
 def check_collection_id(value: str) -> str:
-    """Return `value` if it may name a collection.
+    """Return `value` if it is a valid collection id.
 
     Raises:
-        InvalidInput: it has other characters than letters, digits, `_`, `-`, or not 1 to 64 of them.
+        InvalidInput: it does not consist of 1 to 64 letters, digits, `_`, `-`.
     """
     if not _COLLECTION_ID.fullmatch(value):
         raise InvalidInput(f"collection id {value!r}: use 1 to 64 of the characters A-Z a-z 0-9 _ -")
@@ -32,7 +32,7 @@ def check_item_id(value: str) -> str:
     """Return `value` as a canonical UUID string.
 
     Raises:
-        InvalidInput: it is no UUID.
+        InvalidInput: it is not a UUID.
     """
     try:
         return str(uuid.UUID(value))

@@ -1,4 +1,4 @@
-"""What is known of an index beside its points: its name, and how it came to be."""
+"""The name of an index, and the record of its build."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An index that answers: its name, its model's id, and its version (`{model}.{n}`, the name behind the collection id)."""
+    """An index that can be searched. index: its name. model: id of its model. version: `{model}.{n}`, the end of the name."""
 
     index: str
     model: str
@@ -19,16 +19,16 @@ class Live:
 
     @classmethod
     def of(cls, index: str) -> Live:
-        """From the index's name, `{collection}.{model}.{n}`; collection ids have no dots, model ids may."""
+        """Parse an index name `{collection}.{model}.{n}`; collection ids contain no dots, model ids may."""
         version = index.split(".", 1)[1]
         return cls(index, version.rsplit(".", 1)[0], version)
 
 
 class IndexRecord(BaseModel):
-    """A note on an index, kept from before it is made until after it is dropped.
+    """The record of an index, stored from before it is created until after it is dropped.
 
-    built_at: when it became whole, None while it is being built. job: which job builds it. size: number of tiles when it was
-    last written. outcome: result of the job that built it.
+    built_at: when it was completed, None while it is being built. job: id of the job that builds it. size: number of tiles when
+    the record was last written. outcome: result of the job that built it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,5 +41,5 @@ class IndexRecord(BaseModel):
 
     @property
     def name(self) -> Live:
-        """The name's parts."""
+        """The parts of the name."""
         return Live.of(self.index)

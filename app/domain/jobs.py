@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +14,7 @@ from app.domain.origin import carried
 
 
 class JobStatus(StrEnum):
-    """OGC API Processes, table 18."""
+    """Job statuses of OGC API Processes, table 18."""
 
     ACCEPTED = "accepted"
     RUNNING = "running"
@@ -22,7 +24,7 @@ class JobStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the job will never change again."""
+        """Whether this status is final."""
         return self in (JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED)
 
 
@@ -33,10 +35,10 @@ ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
 class Job(BaseModel):
     """One unit of background work.
 
-    kind: which handler runs it (`ingest`). collection: what it works on, None for service-wide jobs.
-    progress: percent, 0 to 100. message: one line for a person. counts: live numbers such as `indexed`.
-    result: JSON of a successful job, without the item ids, which a store keeps beside it.
-    attempts: how often it was started; more than 1 after a crash. origin: the request that asked for it, and its trace.
+    kind: name of the handler that runs it (`ingest`). collection: the collection it works on, None for service-wide jobs.
+    progress: percent, 0 to 100. message: one line for people. counts: current numbers such as `indexed`.
+    result: JSON of a successful job, without the item ids, which the job store keeps separately.
+    attempts: how often it was started; more than 1 after a crash. origin: ids of the request and the trace that created it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,3 +59,26 @@ class Job(BaseModel):
     started: datetime | None = None
     finished: datetime | None = None
     updated: datetime
+
+
+def new_job(
+    kind: str,
+    collection: str | None,
+    inputs: Mapping[str, Any],
+    *,
+    job_id: str | None = None,
+    created: datetime | None = None,
+) -> Job:
+    """Return an accepted job. job_id: a random UUID by default. created: aware, the current time by default."""
+    now = created or datetime.now(UTC)
+    return Job(id=job_id or str(uuid.uuid4()), kind=kind, collection=collection, inputs=dict(inputs), created=now, updated=now)
+
+
+def result_counts(result: Mapping[str, Any]) -> dict[str, int]:
+    """Return the integers of a job's result and the lengths of its lists.
+
+    For a list `x` that was cut short, `x_count` holds the full length and is returned as `x`.
+    """
+    numbers = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
+    lengths = {key: numbers.pop(f"{key}_count", len(value)) for key, value in result.items() if isinstance(value, list)}
+    return {**numbers, **lengths}

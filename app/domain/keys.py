@@ -1,4 +1,4 @@
-"""Keys of the service and what they allow. A key is 256 random bits, so one SHA-256 of it is all that need be kept."""
+"""API keys and their roles. A key is 256 random bits, so it is enough to store its SHA-256."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Role(StrEnum):
-    """Each allows what stands before it, too.
+    """Roles of keys. Each includes the ones before it.
 
-    READ: look and search. WRITE: change collections, tiles, labels and schedules, begin jobs. ADMIN: delete collections,
-    bring, choose and delete models.
+    READ: read and search. WRITE: change collections, tiles, labels and schedules, and submit jobs. ADMIN: delete collections,
+    and import, activate and delete models.
     """
 
     READ = "read"
@@ -26,14 +26,14 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def allows(self, needed: Role) -> bool:
-        """Whether this role may do what needs `needed`."""
+        """Whether this role includes the role `needed`."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key. digest: 32 bytes, the SHA-256 of its text, which is not kept."""
+    """An API key. digest: 32 bytes, the SHA-256 of its text, which is not stored."""
 
     name: str
     role: Role
@@ -41,20 +41,20 @@ class ApiKey:
 
 
 def new_key_text() -> str:
-    """A new key: what its owner sends."""
+    """Generate the text of a new key, which its owner sends."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 def digest_of(text: str) -> bytes:
-    """What is kept of a key."""
+    """The stored SHA-256 of a key's text, 32 bytes."""
     return hashlib.sha256(text.encode()).digest()
 
 
 def check_key_name(name: str) -> str:
-    """Return `name` if it may name a key.
+    """Return `name` if it is a valid key name.
 
     Raises:
-        InvalidInput: it has other characters than letters, digits, `.`, `_`, `-`, or not 1 to 64 of them.
+        InvalidInput: it does not consist of 1 to 64 letters, digits, `.`, `_`, `-`, with a letter or digit first.
     """
     if not _NAME.fullmatch(name):
         raise InvalidInput(f"key name {name!r}: use 1 to 64 of the characters A-Z a-z 0-9 . _ -, a letter or digit first")

@@ -1,4 +1,4 @@
-"""What a client says of a file that it sends: place, time, labels, properties."""
+"""Metadata that a client sends with a file: place, time, labels, properties."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FileMetadata(BaseModel):
         return self
 
     def footprint(self) -> GeoJSON | None:
-        """The place as a checked GeoJSON geometry."""
+        """The place as a normalised GeoJSON geometry, None without one."""
         if self.geometry is not None:
             return parse_footprint(self.geometry)
         return bbox_footprint(self.bbox) if self.bbox is not None else None
@@ -52,14 +52,14 @@ def parse_metadata(text: str | bytes) -> dict[str, FileMetadata]:
     """Parse the `metadata` form field: a JSON object keyed by file name.
 
     Raises:
-        Unprocessable: not such an object; every wrong field is named.
+        Unprocessable: not such an object; the message names every wrong field.
     """
     try:
         document = json.loads(text)
     except ValueError as error:
         raise Unprocessable(f"metadata is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise Unprocessable("metadata: a JSON object keyed by file name is needed")
+        raise Unprocessable("metadata: must be a JSON object keyed by file name")
     entries: dict[str, FileMetadata] = {}
     errors: list[FieldError] = []
     for name, value in document.items():

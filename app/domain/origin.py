@@ -1,4 +1,4 @@
-"""Where work comes from: the request that asked for it, carried into its job and into all that is logged of it."""
+"""The origin of work: ids of the request, job and trace, passed to jobs and to log records."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """request_id: of the request. job_id: of the job that is being run. traceparent: of its trace, as W3C has it."""
+    """Ids of the current work. job_id: of the job that runs. traceparent: of the trace (W3C Trace Context)."""
 
     request_id: str | None = None
     job_id: str | None = None
     traceparent: str | None = None
 
 
-_NOBODY = Origin()
-_current: ContextVar[Origin] = ContextVar("dyad_origin", default=_NOBODY)
+_NONE = Origin()
+_current: ContextVar[Origin] = ContextVar("dyad_origin", default=_NONE)
 
 
 def origin() -> Origin:
-    """Where the work at hand comes from."""
+    """The origin of the current work."""
     return _current.get()
 
 
 @contextmanager
 def coming_from(**changes: str | None) -> Iterator[None]:
-    """Change fields of the origin for a block."""
+    """Set fields of the origin within the block."""
     token = _current.set(replace(_current.get(), **changes))
     try:
         yield
@@ -37,7 +37,7 @@ def coming_from(**changes: str | None) -> Iterator[None]:
 
 
 def carried() -> dict[str, str]:
-    """What a job that is made now takes along."""
+    """The fields of the current origin that a new job stores."""
     now = _current.get()
     taken: Mapping[str, str | None] = {"request_id": now.request_id, "traceparent": now.traceparent}
     return {name: value for name, value in taken.items() if value is not None}

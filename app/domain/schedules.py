@@ -1,4 +1,4 @@
-"""Schedules: where a collection's tiles come from, and when that is looked at again."""
+"""Schedules: the sources of a collection, and the times at which they are read again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ OnVanished = Literal["keep", "remove"]
 
 
 class Source(BaseModel):
-    """Files on the server or on the web: exactly one of `path`, `glob` and `stac`, each an absolute path or an address.
+    """Files on the server or on the web: exactly one of `path`, `glob` and `stac`, each an absolute path or a URL.
 
-    path: a file, or a folder with all below it; on the web a file. glob: the files that it matches; `**` is any number of
-    folders; not on the web. stac: an item collection (GeoJSON) or a catalogue, whose items are indexed.
-    labels_from_folders: label each file by the folder that it lies in. on_vanished: instead of the schedule's.
+    path: a file, or a folder with everything below it; a URL must be of a file. glob: matching files; `**` is any number of
+    folders; not supported for URLs. stac: an item collection (GeoJSON) or a catalogue whose items are indexed.
+    labels_from_folders: label each file with the name of its folder. on_vanished: overrides the schedule's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,19 +38,21 @@ class Source(BaseModel):
         if sum(value is not None for value in (self.path, self.glob, self.stac)) != 1:
             raise ValueError("give exactly one of path, glob and stac")
         if self.stac is not None and self.labels_from_folders:
-            raise ValueError("labels_from_folders is for files; STAC items carry their labels in the property `labels`")
+            raise ValueError(
+                "labels_from_folders is not supported for stac; STAC items have their labels in the property `labels`"
+            )
         return self
 
     @classmethod
     def of(cls, given: str | Source) -> Source:
-        """A text is a path, unless it is one on the server and has a wildcard: a glob."""
+        """A text is a glob if it is a path with a wildcard, else a path or URL."""
         if isinstance(given, Source):
             return given
         return cls(glob=given) if has_magic(given) and not is_url(given) else cls(path=given)
 
     @property
     def where(self) -> str:
-        """The path, pattern or address, without `file://`."""
+        """The path, pattern or URL, without `file://`."""
         return (self.path or self.glob or self.stac or "").removeprefix("file://")
 
 
@@ -59,14 +61,14 @@ def _form(value: Any) -> str:
 
 
 GivenSource = Annotated[Annotated[Where, Tag("text")] | Annotated[Source, Tag("source")], Discriminator(_form)]
-"""A source as people write it; `Source.of` says what a text means. What is wrong with one is said of the form that it has."""
+"""A source as given by users, see `Source.of`. The discriminator limits validation errors to the form that was used."""
 
 
 class Schedule(BaseModel):
-    """What somebody wants, as stored. Only they change it; what the runs leave is a `ScheduleState`.
+    """A schedule as stored. Only users change it; the state of its runs is a `ScheduleState`.
 
-    sources: as they were given. on_vanished: what happens to tiles whose file is no longer there: `keep` marks them with the
-    property `vanished_at`, `remove` deletes them with their images. updated: also the revision; due times count from it.
+    sources: as given. on_vanished: for tiles whose file is missing, `keep` sets the property `vanished_at`, `remove` deletes
+    them with their images. updated: also the revision; due times count from it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,12 +84,12 @@ class Schedule(BaseModel):
 
     @property
     def clock(self) -> Cron:
-        """When it is due."""
+        """The due times."""
         return Cron(self.cron, self.timezone)
 
 
 class Skipped(BaseModel):
-    """A due time that was left out. job: the run that was still active."""
+    """A due time that was skipped. job: id of the run that was still active."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,10 +98,10 @@ class Skipped(BaseModel):
 
 
 class ScheduleState(BaseModel):
-    """What the runs of a schedule leave.
+    """The state of a schedule's runs.
 
-    revision: `updated` of the schedule that `since` belongs to. since: the instant after which due times count.
-    last_run, last_job: when the newest run was submitted, and its id.
+    revision: `updated` of the schedule to which `since` belongs. since: instant after which due times count.
+    last_run, last_job: time of submission and id of the newest run. skipped: the last skipped due time.
     """
 
     model_config = ConfigDict(frozen=True)

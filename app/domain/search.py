@@ -1,4 +1,4 @@
-"""What a search asks for and what it finds."""
+"""Queries and results of searches."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEFAULT_LIMIT = 10
 
 @dataclass(frozen=True, slots=True)
 class TileFilter:
-    """Which tiles qualify; every given part must hold.
+    """A filter of tiles; all given conditions must hold.
 
-    region: the tile's footprint intersects it (tiles without a place never do).
-    interval: the acquisition time lies in it (tiles without a time never do).
+    region: the tile's footprint intersects it; tiles without a place do not qualify.
+    interval: contains the acquisition time; tiles without a time do not qualify.
     labels: the tile has any of them.
-    ids: the tile is one of them (an empty tuple matches nothing, None everything).
-    exclude_ids: the tile is none of them.
-    sources: it came from one of these sources.
+    ids: contains the tile's id (an empty tuple matches nothing, None everything).
+    exclude_ids: does not contain the tile's id.
+    sources: contains the tile's source.
     """
 
     region: Region | None = None
@@ -43,14 +43,16 @@ class TileFilter:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a ranking by similarity was left: the last hit's score and id, and how many came before (a hint, not an offset)."""
+    """A position in a ranking by similarity: score and id of the last hit. seen: number of hits so far (a hint, not an
+    offset).
+    """
 
     score: float
     id: str
     seen: int
 
     def reaches(self, score: float, item_id: str) -> bool:
-        """Whether a hit lies before this place of the ranking, or at it."""
+        """Whether a hit is before or at this position."""
         return (-score, item_id) <= (-self.score, self.id)
 
 
@@ -64,10 +66,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """M places of a ranking by similarity, in its order, as arrays; the tiles' records are read when they are asked for.
+    """M candidates in order of similarity, as arrays; the records of tiles are read on request.
 
-    ids: M. similarities: (M,) float64 cosines in [-1, 1]. pairs: (M, P) uint8 stored pair halves, None unless all have one.
-    read: the tile at a row.
+    ids: M ids. similarities: (M,) float64 cosines in [-1, 1]. pairs: (M, P) uint8 candidate features, None unless all have
+    them.
+    read: reads the tile of a row.
     """
 
     ids: list[str]
@@ -77,12 +80,12 @@ class Shortlist:
 
     @classmethod
     def of(cls, hits: Sequence[Hit]) -> Shortlist:
-        """Hits that were read already, without pair halves."""
+        """Make a shortlist of hits, without candidate features."""
         similarities = np.array([hit.score for hit in hits], np.float64)
         return cls([hit.tile.id for hit in hits], similarities, None, lambda row: hits[row].tile)
 
     def head(self, count: int) -> Shortlist:
-        """The first `count` places."""
+        """The first `count` candidates."""
         pairs = None if self.pairs is None else self.pairs[:count]
         return Shortlist(self.ids[:count], self.similarities[:count], pairs, self.read)
 
@@ -92,10 +95,10 @@ class Shortlist:
 
 @dataclass(frozen=True, slots=True)
 class RerankWish:
-    """What a search asks of the matcher.
+    """The request of a search for re-ranking. Either `depth` or `budget_ms` may be given.
 
-    wanted: None as the model's card and the collection have it. depth: candidates to look at, None for the card's number.
-    budget_ms: milliseconds that it may take; the depth is then what fits. Not both.
+    wanted: None for the default of the model card and the collection. depth: number of candidates, None for the card's.
+    budget_ms: time budget in milliseconds, from which the depth is estimated.
     """
 
     wanted: bool | None = None
@@ -105,13 +108,13 @@ class RerankWish:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """Where a page of results ended. The ranking by similarity is worked through in blocks, each with an order of its own.
+    """The end of a page of results. The ranking by similarity is processed in blocks, each with an order of its own.
 
-    seen: results on this page and those before. version: of the index. start: the place of the ranking that the block lies
-    behind, None for the top. last: score and id of the last result of the block that was shown, None for none. judged, end:
-    the last place of the block that the matcher looked at, and its last place at all; None while nothing of it was shown.
-    depth: candidates that the matcher looks at, 0 for none. shift: taken off the similarities of all places behind those, so
-    that scores descend. matches_end_at: as in `SearchResult`.
+    seen: number of results on this page and those before. version: of the index. start: position after which the block begins,
+    None for the top. last: score and id of the last returned result of the block, None for none. judged, end: position of the
+    last re-ranked candidate and of the last candidate of the block; None before the first result of the block is returned.
+    depth: number of candidates to re-rank, 0 for none. shift: subtracted from the similarities of all later candidates, so that
+    scores descend. matches_end_at: as in `SearchResult`.
     """
 
     seen: int
@@ -127,10 +130,10 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search by examples. Ranks by the Rocchio direction of the examples, and re-ranks with the matcher (docs/search.md).
+    """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks with the matcher (docs/search.md).
 
-    min_probability: 0..1, results below are cut. diversify: near-copies are folded into the best of them. index_version: None
-    for the live index.
+    min_probability: 0..1, results below it are removed. diversify: show one result per place. index_version: None for the live
+    index.
     """
 
     positives: tuple[str, ...] = ()
@@ -146,10 +149,10 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A result.
+    """A search result.
 
-    score: what the ranking goes by. similarity: cosine to the query's direction. probability: that it matches, 0..1, None where
-    the matcher did not look. near_copies: ids folded into it, in rank order.
+    score: determines the rank. similarity: cosine to the query's direction. probability: match probability, 0..1, None if not
+    re-ranked. near_copies: ids of near-copies folded into it, in rank order.
     """
 
     tile: Tile
@@ -161,7 +164,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Reranking:
-    """What the matcher did: looked at the first `depth` places, with `weight` in the score, in the `budget_ms` it was given."""
+    """How a search was re-ranked. depth: number of candidates. weight: of the log-odds in the score. budget_ms: if
+    requested.
+    """
 
     depth: int
     weight: float
@@ -172,9 +177,9 @@ class Reranking:
 class SearchResult:
     """A page of matches in rank order (score descending, then id ascending).
 
-    rank_offset: how many matches came on earlier pages. matched: tiles that qualify. after: where the next page begins, or
-    None. reranking: None where the matcher did not look. matches_end_at: the rank after which it no longer believes in a match,
-    0 for none at all, None where nobody can tell. timings_ms: decode, embed, search, rerank, total.
+    rank_offset: number of matches on earlier pages. matched: number of qualifying tiles. after: where the next page begins,
+    None after the last page. reranking: None if not re-ranked. matches_end_at: rank of the last likely match, 0 for none, None
+    if unknown. timings_ms: decode, embed, search, rerank, total.
     """
 
     hits: list[Match]

@@ -10,7 +10,7 @@ from app.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A closed interval of UTC instants; None is an open end. At least one end is given."""
+    """A closed interval of UTC instants; None is an open end. At least one end is set."""
 
     start: datetime | None
     end: datetime | None
@@ -20,7 +20,7 @@ def parse_instant(text: str) -> datetime:
     """Parse one RFC 3339 date-time (a bare date is its midnight UTC) into an aware UTC datetime.
 
     Raises:
-        InvalidInput: the text is no date-time.
+        InvalidInput: the text is not a date-time.
     """
     try:
         value = datetime.fromisoformat(text.strip())

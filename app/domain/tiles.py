@@ -1,4 +1,4 @@
-"""The tile: what the archive is made of. Its record travels as the payload of its point; there is no second catalogue."""
+"""Tiles. The record of a tile is stored as the payload of its point; there is no second catalogue."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.domain.geometry import GeoJSON
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 128
 VANISHED_AT = "vanished_at"
-"""The property of a tile whose file was no longer there when its schedule looked; it goes when the file is back."""
+"""Property of a tile whose file was missing at a run of its schedule; it is removed when the file exists again."""
 BandRange = tuple[float, float]
-"""Raw values of a band that become 0 and 255 for the model."""
+"""The raw values of a band that are scaled to 0 and 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class Tile:
     """One indexed tile.
 
     id: UUIDv5 of (collection, source, window).
-    source: the name under which the file came (`folder/name.jpg`, `archive.zip/name.jpg`, an absolute path for `href`).
-    file_name: the last part of `source`, for people.
-    content_hash: hex digest over the file's bytes and everything else that shaped the tile; equal means unchanged.
-    image: key of the stored original in the blob store; preview: key of a browser-ready picture, or None if the original is.
+    source: source name of the file (`folder/name.jpg`, `archive.zip/name.jpg`, an absolute path or URL for `href`).
+    file_name: the last part of `source`.
+    content_hash: hex digest over the file's bytes and everything else that determines the tile; equal means unchanged.
+    image: blob key of the stored image. preview: blob key of a browser-ready image, None if the stored image is browser-ready.
     geometry: GeoJSON footprint in WGS 84, or None for a tile without a place.
     datetime: acquisition time, aware UTC, or None.
     gsd: ground sample distance in metres, or None.
-    stretch: raw values of each of the model's bands that became 0 and 255; None where 8-bit values were taken as they are, and
-        in records older than this field. With it the model's pixels can be made again from the stored image alone.
+    stretch: for each band of the model, the raw values that were scaled to 0 and 255; None if 8-bit values were not scaled, and
+        in records older than this field. The model's pixels can be computed again from it and the stored image.
     """
 
     id: str
@@ -72,11 +72,11 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """What a model makes of N tiles, in their order.
+    """The vectors of N tiles, in their order.
 
     embedding: (N, D) float32, L2-normalised.
-    feature: (N, F) float16 backbone output, or None where the model has none.
-    pair: (N, P) uint8 candidate half of the matcher's first layer, or None.
+    feature: (N, F) float16 backbone features, None if the model has none.
+    pair: (N, P) uint8 candidate features (the candidate's side of the matcher's first layer), None without a matcher.
     """
 
     embedding: NDArray[np.float32]
@@ -87,7 +87,7 @@ class Embeddings:
         return len(self.embedding)
 
     def rows(self, chosen: slice | NDArray[np.intp]) -> Embeddings:
-        """Those of some of the tiles."""
+        """The vectors of the chosen tiles."""
         feature, pair = self.feature, self.pair
         return Embeddings(
             self.embedding[chosen], None if feature is None else feature[chosen], None if pair is None else pair[chosen]

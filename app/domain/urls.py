@@ -1,4 +1,4 @@
-"""Addresses of files elsewhere, read strictly: what two programs might read differently is refused."""
+"""URLs of remote files, parsed strictly: a URL that programs may interpret differently is refused."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _KEPT = "/%:@!$&'()*+,;=~-._"
 
 
 def is_url(text: str) -> bool:
-    """Whether a text means to be an address on the web, of a server or of an object in a store."""
+    """Whether a text starts like an http, https or s3 URL."""
     return text.lower().startswith(tuple(f"{scheme}://" for scheme in PORTS))
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A checked address.
+    """A valid URL.
 
-    host: lower case; of an object its bucket; an IPv6 address without brackets. path: percent-encoded, from the `/` on.
-    query: as written, with its `?`.
+    host: lower case; for s3 the bucket; an IPv6 address without brackets. path: percent-encoded, with the leading `/`.
+    query: as written, with the `?`.
     """
 
     scheme: str
@@ -39,48 +39,48 @@ class Url:
 
     @classmethod
     def parse(cls, text: str, *, allow_query: bool = False) -> Url:
-        """The address.
+        """Parse a URL.
 
         Raises:
-            InvalidInput: it is not an http(s) address of a file, or one that programs read in several ways.
+            InvalidInput: not an http, https or s3 URL of a file, or one that programs may interpret differently.
         """
         found = _URL.fullmatch(text) if len(text) <= MAX_LENGTH and text.isprintable() else None
         if found is None:
-            raise InvalidInput(f"{text[:200]!r}: write a plain http(s) or s3 address, without user, fragment or backslash")
+            raise InvalidInput(f"{text[:200]!r}: must be a plain http(s) or s3 URL, without user, fragment or backslash")
         scheme = found["scheme"].lower()
         if scheme == OBJECTS and (found["port"] or found["query"] or ":" in found["host"]):
-            raise InvalidInput(f"{text[:200]!r}: write an object as s3://bucket/key")
+            raise InvalidInput(f"{text[:200]!r}: must have the form s3://bucket/key")
         port = int(found["port"] or PORTS[scheme])
         query, path = found["query"] or "", quote(found["path"] or "/", safe=_KEPT)
         parts = [unquote(part) for part in path.split("/")]
         if port > 65_535 or any(part in (".", "..") or "/" in part or "\\" in part or not part.isprintable() for part in parts):
-            raise InvalidInput(f"{text[:200]!r}: the address has a part that leads elsewhere")
+            raise InvalidInput(f"{text[:200]!r}: the URL has `..`, an encoded slash or a port above 65535")
         if query and not allow_query:
-            raise InvalidInput(f"{text[:200]!r}: an address with a query is not read; name the file itself")
+            raise InvalidInput(f"{text[:200]!r}: URLs with a query are not supported; use the URL of the file itself")
         return cls(scheme, found["host"].lower().strip("[]").rstrip("."), port, path, query)
 
     def join(self, href: str) -> str:
-        """What a reference in this file means, not yet parsed."""
+        """Resolve a reference in this file to a URL, not yet parsed."""
         if self.scheme != OBJECTS:
             return urljoin(str(self), href)
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", href):
             return href
-        return urljoin(f"http://{self.host}{self.path}", href).replace("http", OBJECTS, 1)  # urljoin knows no other scheme
+        return urljoin(f"http://{self.host}{self.path}", href).replace("http", OBJECTS, 1)  # urljoin does not support s3
 
     def is_under(self, prefix: Url) -> bool:
-        """Whether it lies under a prefix: the same server, and its path or a folder of it."""
+        """Whether the URL is under a prefix: the same scheme, host and port, and the same path or a path below it."""
         here, there = (self.scheme, self.host, self.port), (prefix.scheme, prefix.host, prefix.port)
         folder = prefix.path if prefix.path.endswith("/") else prefix.path + "/"
         return here == there and (self.path == prefix.path or self.path.startswith(folder))
 
     @property
     def authority(self) -> str:
-        """Host or bucket, and the port where it is not the scheme's own."""
+        """Host or bucket, with the port if it is not the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
     def public(self) -> str:
-        """The address without its query, which may hold a secret."""
+        """The URL without its query, which may contain a secret."""
         return str(replace(self, query=""))
 
     def __str__(self) -> str:

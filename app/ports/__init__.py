@@ -1,12 +1,12 @@
-"""The protocols between the services and the parts that keep state or compute. Every one has an embedded adapter.
+"""Protocols between the services and the adapters that store state or compute. Each has an adapter for a single process.
 
-Adapters are thread-safe: a job may write while requests read. They raise `app.errors` only; a part that does not answer is
-`Unavailable`. One contract suite a protocol, in tests/contracts, runs over all its adapters.
+Adapters are thread-safe: a job may write while requests read. They raise only errors of `app.errors`; `Unavailable` means that
+a backend does not answer. tests/contracts has one test suite per protocol, which runs over all its adapters.
 """
 
 from app.ports.blobs import Blobs
 from app.ports.child_programs import AskChild, RunChild, Translate
-from app.ports.jobs import Interrupted, JobContext, JobHandler, JobQueue, JobStore
+from app.ports.jobs import Cancelled, Interrupted, JobContext, JobHandler, JobQueue, JobStore
 from app.ports.locks import Held, Locks
 from app.ports.models import MODELS_LOCK, Inference, ModelProvider
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
@@ -16,6 +16,7 @@ __all__ = [
     "MODELS_LOCK",
     "AskChild",
     "Blobs",
+    "Cancelled",
     "Extent",
     "Held",
     "IndexStats",

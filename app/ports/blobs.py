@@ -1,4 +1,4 @@
-"""Where bytes are kept."""
+"""Storage of bytes by key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 class Blobs(Protocol):
     """Bytes by key (`collections/ucm/images/...`). A put is atomic: readers see the old or the new bytes, never a part.
 
-    A store that is gone, refuses or is down is `Unavailable` for every method; it never looks empty.
+    Every method raises `Unavailable` if the store is missing, refuses access or does not answer; it never appears empty.
     """
 
     def put(self, key: str, data: bytes | Path) -> None:
@@ -22,31 +22,31 @@ class Blobs(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """The bytes.
+        """Read the bytes of a key.
 
         Raises:
             NotFound: no such key.
         """
 
     def fetch(self, key: str, target: Path) -> None:
-        """Write what the key holds to the new file `target`, streamed; the whole of it, or no file.
+        """Stream the bytes of a key to the new file `target`, which is removed on failure.
 
         Raises:
-            NotFound: no such key. OutOfSpace: the disk of `target` is full. OSError: the file exists, or cannot be made.
+            NotFound: no such key. OutOfSpace: the disk of `target` is full. OSError: the file exists, or cannot be created.
         """
 
     def size(self, key: str) -> int:
-        """How many bytes the key holds.
+        """Number of bytes of a key.
 
         Raises:
             NotFound: no such key.
         """
 
     def exists(self, key: str) -> bool:
-        """Whether the key holds anything."""
+        """Whether the key exists."""
 
     def keys(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
-        """All keys under a prefix that ends with `/`. before: only those last put before that instant (aware)."""
+        """All keys under a prefix that ends with `/`. before: only keys last put before this instant (aware)."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete keys; unknown ones are ignored."""
@@ -54,11 +54,13 @@ class Blobs(Protocol):
     def delete_prefix(self, prefix: str) -> None:
         """Delete every key under a prefix that ends with `/`."""
 
-    def tidy(self, before: datetime) -> None:
-        """Remove what is left of puts that came to no end, killed or on a full disk, and began before an instant (aware)."""
+    def delete_incomplete(self, before: datetime) -> None:
+        """Delete the remains of puts that began before an aware instant and did not finish (a killed process, a full disk)."""
 
     def sign(self, key: str, seconds: int) -> str | None:
-        """An address from which anybody may read the key for so long, there or not; None where the store gives none out."""
+        """A signed URL that reads the key without credentials for `seconds`; None if the store cannot sign. Existence of the
+        key is not checked.
+        """
 
     def ping(self) -> None:
         """Return if the store answers, else raise `Unavailable`."""

@@ -1,4 +1,4 @@
-"""Where jobs are kept, what runs them, and what a running one sees."""
+"""Storage and execution of jobs, and the context of a running job."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from app.domain.jobs import Job, JobStatus
 
 
 class JobStore(Protocol):
-    """The jobs and the ids of the tiles they touched."""
+    """Stores jobs, and the ids of the tiles that they indexed."""
 
     def create(self, job: Job) -> None:
         """Store a new job.
 
         Raises:
-            Conflict: there is one of its id.
+            Conflict: a job with this id exists.
         """
 
     def get(self, job_id: str) -> Job:
@@ -28,43 +28,48 @@ class JobStore(Protocol):
     def list(
         self, *, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
     ) -> Sequence[Job]:
-        """Jobs, newest first, of a collection and of any of the given statuses, behind the job `after`."""
+        """Jobs, newest first, of a collection and any of the given statuses, after the job with the id `after`."""
 
     def update(self, job_id: str, *, only_if: Sequence[JobStatus] = (), **changes: Any) -> Job | None:
-        """Change fields of a job and set `updated`; None, and no change, if its status is not in a non-empty `only_if`.
+        """Change fields of a job and set `updated`. Returns None without a change if its status is not in a non-empty
+        `only_if`.
 
         Raises:
             NotFound: no such job.
         """
 
     def claim(self, kinds: Sequence[str] = ()) -> Job | None:
-        """Atomically take the oldest accepted job, mark it running and count the attempt; None if there is none.
+        """Atomically take the oldest accepted job, mark it as running and count the attempt; None if there is none.
 
         kinds: only jobs of these kinds; all if empty.
         """
 
     def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:
-        """Append ids of tiles that the job indexed or found unchanged; an id counts once."""
+        """Append ids of tiles that the job indexed or found unchanged; duplicates are ignored."""
 
     def items(self, job_id: str) -> Iterator[str]:
-        """Those ids in the order they came, streamed."""
+        """Stream the ids of `add_items` in order."""
 
     def delete(self, job_id: str) -> None:
-        """Forget a job and its items; nothing happens if there is none."""
+        """Delete a job and its items; nothing happens if it does not exist."""
 
     def ping(self) -> None:
         """Return if the store answers, else raise `Unavailable`."""
 
     def close(self) -> None:
-        """Release everything."""
+        """Release all resources."""
+
+
+class Cancelled(Exception):
+    """The job was dismissed while it ran. Not a `DyadError`, so that code which handles failures does not catch it."""
 
 
 class Interrupted(Exception):
-    """The process is shutting down; the job is put back and goes on at the next start."""
+    """The process is shutting down; the job is queued again and continues at the next start. Not a `DyadError` either."""
 
 
 class JobContext(Protocol):
-    """What a running job's handler sees of the world."""
+    """The interface of a running job's handler to the queue."""
 
     @property
     def job(self) -> Job:
@@ -74,17 +79,17 @@ class JobContext(Protocol):
         """Publish progress; cheap to call often (writes are throttled)."""
 
     def add_items(self, item_ids: Sequence[str]) -> None:
-        """Report tiles as done: they are durable by now."""
+        """Report tiles that are done and durable."""
 
     def mark_progress(self) -> None:
-        """Say that this run has come further than any before it, which forgives the crashes that it was restarted after."""
+        """Report that this run got further than earlier ones, which resets the number of attempts."""
 
     def check(self) -> None:
-        """Raise if the job should stop here.
+        """Raise if the job has to stop.
 
         Raises:
             Cancelled: it was dismissed.
-            Interrupted: the process is shutting down; the job goes on at the next start.
+            Interrupted: the process is shutting down; the job continues at the next start.
         """
 
 
@@ -96,21 +101,21 @@ class JobQueue(Protocol):
     """Runs accepted jobs, each by the handler of its kind."""
 
     def submit(self, job: Job) -> None:
-        """Store the job and see that it runs.
+        """Store the job and schedule its execution.
 
         Raises:
-            Conflict: there is one of its id.
+            Conflict: a job with this id exists.
         """
 
     def cancel(self, job_id: str) -> Job:
-        """Dismiss a job that has not ended; an ended one is left as it is.
+        """Dismiss a job; one that has ended is not changed.
 
         Raises:
             NotFound: no such job.
         """
 
     def wait(self, job_id: str, seconds: float) -> bool:
-        """Wait until no handler works on the job; whether that came in time."""
+        """Wait until no handler runs the job; False after the given number of seconds."""
 
     def close(self) -> None:
-        """Stop after the tile in hand; running jobs are put back."""
+        """Stop after the current tile; running jobs are queued again."""

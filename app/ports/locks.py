@@ -1,4 +1,4 @@
-"""Named locks: what only one thread of one process may do at a time."""
+"""Named locks across threads and processes."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ class Held(Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Whether somebody else has it by now."""
+        """Whether another holder has it now."""
 
     @property
     def has_lapsed(self) -> bool:
-        """Whether somebody else may have had it since it was taken."""
+        """Whether another holder may have had it since it was acquired."""
 
 
 class Locks(Protocol):
-    """Locks by name. A holder that dies lets go: at once in one process, within seconds in a cluster."""
+    """Locks by name. The lock of a killed holder is released: at once in one process, within seconds in a cluster."""
 
     def hold(self, name: str, seconds: float | None = None) -> AbstractContextManager[Held]:
-        """Hold a lock for a block; the thread that is in one may enter another of the same name.
+        """Hold a lock for a block. Re-entrant: the thread that holds it may acquire it again.
 
-        seconds: how long to wait for it, 0 not at all; the adapter's own patience if not given.
+        seconds: maximum wait, 0 for none, None for the adapter's default.
 
         Raises:
-            Busy: somebody else had it all the while. Unavailable: there is nobody to ask.
+            Busy: another holder did not release it in time. Unavailable: the lock service does not answer.
         """
 
     def is_held(self, name: str) -> bool:
-        """Whether anybody holds it.
+        """Whether the lock is held.
 
         Raises:
-            Unavailable: there is nobody to ask.
+            Unavailable: the lock service does not answer.
         """
 
     def close(self) -> None:
-        """Release everything."""
+        """Release all resources."""

@@ -1,4 +1,4 @@
-"""Where vectors are kept and searched."""
+"""Storage and search of vectors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.domain.tiles import Embeddings, Tile
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Tiles in id order, and the id to continue after (None: that was all)."""
+    """Tiles in id order. after: id after which the next page begins, None after the last page."""
 
     tiles: list[Tile]
     after: str | None
@@ -26,7 +26,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SourcePage:
-    """Ids and sources of tiles in id order, and the id to continue after (None: that was all)."""
+    """Ids and sources of tiles in id order. after: as in `Page`."""
 
     sources: list[tuple[str, str]]
     after: str | None
@@ -34,7 +34,7 @@ class SourcePage:
 
 @dataclass(frozen=True, slots=True)
 class VectorPage:
-    """Tiles in id order with their vectors, and the id to continue after (None: that was all)."""
+    """Tiles in id order with their vectors. after: as in `Page`."""
 
     tiles: list[Tile]
     embeddings: Embeddings
@@ -43,7 +43,9 @@ class VectorPage:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """size: number of points. dimension: D of the embedding. generation: changes with every write, or always."""
+    """State of an index. size: number of points. dimension: D of the embedding. generation: changes with every write, at
+    least.
+    """
 
     size: int
     dimension: int
@@ -52,7 +54,9 @@ class IndexStats:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """bounds: of all footprints, unwrapped, None without any. interval: first and last acquisition time, None without any."""
+    """Extent of an index. bounds: of all footprints, unwrapped. interval: first and last acquisition time. None if there are
+    none.
+    """
 
     bounds: Bounds | None
     interval: Interval | None
@@ -61,8 +65,8 @@ class Extent:
 class VectorStore(Protocol):
     """Points (tile record + vectors) in named indexes, and aliases that point at them.
 
-    Index names are `{collection}.{model}.{n}`, alias names are collection ids; both are made by the services.
-    Payload indexes exist from an index's creation on.
+    Index names are `{collection}.{model}.{n}`, alias names are collection ids; the services choose both.
+    Payload indexes are created together with the index.
     """
 
     def create_index(self, index: str, dimension: int) -> None:
@@ -73,7 +77,7 @@ class VectorStore(Protocol):
         """
 
     def drop_index(self, index: str) -> None:
-        """Delete an index with all its points; nothing happens if there is none."""
+        """Delete an index with all its points; nothing happens if it does not exist."""
 
     def indexes(self) -> list[str]:
         """Names of all indexes, sorted."""
@@ -86,60 +90,62 @@ class VectorStore(Protocol):
         """
 
     def set_alias(self, alias: str, index: str) -> None:
-        """Make `alias` point at `index`, atomically, replacing what it pointed at."""
+        """Make `alias` point at `index`, atomically, instead of its previous target."""
 
     def drop_alias(self, alias: str) -> None:
-        """Remove an alias; nothing happens if there is none."""
+        """Delete an alias; nothing happens if it does not exist."""
 
     def aliases(self) -> dict[str, str]:
         """All aliases and the indexes they point at."""
 
     def upsert(self, index: str, tiles: Sequence[Tile], vectors: Embeddings) -> None:
-        """Write points; those whose id exists are replaced whole. Durable after `flush`.
+        """Write points; existing points with the same id are replaced. Durable after `flush`.
 
         Raises:
             ModelMismatch: the vectors' dimension is not the index's.
         """
 
     def flush(self, index: str) -> None:
-        """Make everything written so far survive a power cut."""
+        """Make all writes so far durable, also against a power cut."""
 
     def search(
         self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
     ) -> list[Hit]:
-        """The `limit` most similar qualifying tiles, by score descending, then id ascending. Exact, but on a server where very
-        many tiles qualify: there some of them may be missing.
+        """The `limit` most similar qualifying tiles, by score descending, then id ascending. Exact, except on a server where
+        very many tiles qualify: some of them may be missing there.
 
-        vector: (D,) float32, L2-normalised. after: only hits behind this cursor, so that pages neither repeat nor lose a tile.
+        vector: (D,) float32, L2-normalised. after: only hits after this cursor, so that pages neither repeat nor lose a tile.
         """
 
     def search_with_pairs(
         self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
     ) -> Shortlist:
-        """What `search` finds, in the same order, with the stored pair halves, in as many trips: for the matcher."""
+        """The results of `search`, in the same order and with as many requests, with their candidate features for the
+        matcher.
+        """
 
     def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:
-        """Up to `limit` qualifying tiles by id ascending, beginning behind the id `after`."""
+        """Up to `limit` qualifying tiles by id ascending, after the id `after`."""
 
     def retrieve(self, index: str, ids: Sequence[str]) -> dict[str, Tile]:
-        """Tiles by id; unknown ids are absent."""
+        """Tiles by id; unknown ids are left out."""
 
     def retrieve_vectors(self, index: str, ids: Sequence[str]) -> Embeddings:
-        """Embeddings, features and pair halves of existing tiles, in the order of `ids`.
+        """Embeddings, features and candidate features of existing tiles, in the order of `ids`.
 
         Raises:
             NotFound: an id is unknown; the message names it.
         """
 
     def scroll_sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
-        """Ids and sources of up to `limit` tiles by id ascending, beginning behind the id `after`; cheaper than the tiles."""
+        """Ids and sources of up to `limit` tiles by id ascending, after the id `after`; cheaper than whole tiles."""
 
     def scroll_vectors(
         self, index: str, *, limit: int, after: str | None = None, features: bool = False, pairs: bool = False
     ) -> VectorPage:
-        """Up to `limit` tiles with their embeddings by id ascending, beginning behind the id `after`.
+        """Up to `limit` tiles with their embeddings by id ascending, after the id `after`.
 
-        features, pairs: fetch these too; they are None unless every tile of the page has one.
+        features, pairs: also read features and candidate features; they are None unless every tile of the page has them.
         """
 
     def copy_with_vectors(
@@ -151,39 +157,40 @@ class VectorStore(Protocol):
         step: Callable[[int, bool], None],
         pairs: bool = True,
     ) -> bool:
-        """Make the new index `target` of all tiles of `source`: records and features as they are, pair halves too unless
-        `pairs` says no, under new embeddings. Durable when it returns; what is written to `source` meanwhile may be missing.
+        """Create the index `target` with all tiles of `source`: the same records and features, new embeddings, and the same
+        candidate features if `pairs`. Durable on return. Writes to `source` during the copy may be missing.
 
-        transform: maps old embeddings and features to the (N, D) embeddings of the target; if it returns None (it needs the
-            images), False is returned. step: called between small pieces of work with how many tiles are done, and whether they outlast a kill; it
-        may raise. Whatever `target` holds after an end before the end, if it exists at all, is done.
+        transform: maps old embeddings and features to the (N, D) float32 embeddings of the target; if it returns None, because
+            it needs the images, the copy ends and False is returned.
+        step: called between small pieces of work with the number of finished tiles and whether they survive a kill; may raise.
+            After an error `target`, if it exists, contains only finished tiles.
 
         Raises:
             Conflict: the target exists.
         """
 
     def count(self, index: str, filter: TileFilter) -> int:
-        """How many tiles qualify. Exact, but with a region and over 10 000 tiles on its edge those count by their bounds, and
-        more than a million on a server are an estimate.
+        """Number of qualifying tiles. Exact, except for more than 10 000 tiles on the edge of a region, which count by their
+        bounds, and for more than a million tiles on a server, which is an estimate.
         """
 
     def facet(self, index: str, key: str, *, filter: TileFilter, limit: int = 100) -> list[tuple[str, int]]:
         """Most frequent values of a keyword field (`labels`, `source`), exact counts, count descending, then value."""
 
     def extent(self, index: str) -> Extent:
-        """Where and when the tiles are."""
+        """Spatial and temporal extent of the tiles."""
 
     def set_records(self, index: str, tiles: Sequence[Tile]) -> None:
-        """Replace the records of existing points and leave their vectors alone."""
+        """Replace the records of existing points; their vectors stay."""
 
     def set_labels(self, index: str, labels: Mapping[str, tuple[str, ...]]) -> None:
-        """Replace the labels of tiles, by id, and leave all else alone: much quicker than `update`. Unknown ids are ignored."""
+        """Replace the labels of tiles by id; other fields stay. Much faster than `set_records`. Unknown ids are ignored."""
 
     def delete(self, index: str, ids: Sequence[str]) -> None:
         """Delete points; unknown ids are ignored."""
 
     def snapshot(self, index: str, target: Path) -> None:
-        """Write a copy of the index to the new file or folder `target`, from which `restore` makes an equal index."""
+        """Write a copy of the index to the new file or folder `target`, from which `restore` creates an equal index."""
 
     def restore(self, index: str, source: Path) -> None:
         """Create `index` from a snapshot.
@@ -196,4 +203,4 @@ class VectorStore(Protocol):
         """Return if the store answers, else raise `Unavailable`."""
 
     def close(self) -> None:
-        """Flush and release everything."""
+        """Flush and release all resources."""

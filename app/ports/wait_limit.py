@@ -1,4 +1,4 @@
-"""How long a call waits for a part that is away: a job for a minute, somebody who waits for an answer hardly at all."""
+"""Limit of the time that a call waits for an unavailable backend: long in a job, short while a client waits for a response."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_most: ContextVar[float] = ContextVar("most seconds to wait for a part that is away", default=float("inf"))
+_most: ContextVar[float] = ContextVar("maximum seconds to wait for an unavailable backend", default=float("inf"))
 
 
 def wait_limit(usual: float) -> float:
-    """Seconds to go on trying, here and now. usual: where nobody is in a hurry."""
+    """Maximum seconds to retry in the current context. usual: the value without a limit."""
     return min(usual, _most.get())
 
 
 @contextmanager
 def limited_wait(seconds: float) -> Iterator[None]:
-    """Wait no longer than this for whatever is called within, in the threads that it awaits too."""
+    """Limit the wait of all calls within the block, including those in threads that it awaits."""
     token = _most.set(min(seconds, _most.get()))
     try:
         yield

@@ -8,27 +8,28 @@ from typing import Protocol
 
 
 def go_on() -> None:
-    """Nothing ends it: what is called between the pieces of a file that nobody dismisses."""
+    """The default of `check`: never stops."""
 
 
 class RemoteFiles(Protocol):
-    """Files under the addresses that the service may read from."""
+    """Reads files from other servers, under the URL prefixes that the service may read."""
 
     def check(self, url: str) -> str:
-        """The address in its one form.
+        """The URL in normal form. No request is sent.
 
         Raises:
-            InvalidInput: not an address of a file. Forbidden: not under one that may be read.
+            InvalidInput: not a URL of a file. Forbidden: the service may not read it.
         """
 
     def fetch(
         self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
     ) -> None:
-        """Write the file to `target`, all of it or nothing. allow_query: for addresses that another file of the server named.
+        """Download the file to `target`, which is removed on failure. allow_query: for URLs found in another file of the
+        server.
 
-        check: called between pieces; what it raises ends the download.
+        check: called between pieces; its exception ends the download.
 
         Raises:
-            InvalidInput, Forbidden: as `check`, also of where it leads on to. Unfetchable: the server does not give it;
-            NotThere: because it has none. TooLarge: more than `max_bytes`. OutOfSpace: the disk is full.
+            InvalidInput, Forbidden: as `check`, also for redirects. NotThere: the server has no such file. Unfetchable: the
+            download failed otherwise. TooLarge: more than `max_bytes`. OutOfSpace: the disk is full.
         """

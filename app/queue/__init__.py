@@ -1,1 +1,1 @@
-"""Adapters that run jobs."""
+"""The embedded job queue: worker threads, child processes and the clock of schedules."""

@@ -1,4 +1,4 @@
-"""A program of the learning side as a part of a job: arguments in, lines of JSON out."""
+"""Runs programs of `models` as child processes: arguments in, lines of JSON out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 0.2
 CANCEL_SECONDS = 3.0
 INTERRUPT_SECONDS = 10.0
-"""How long a program may take to end by itself: the service waits longer for one that will go on from what it saves."""
+"""Seconds to wait for a program to end after SIGTERM; longer after an interruption, because it saves a checkpoint."""
 ASK_SECONDS = 60.0
 MAX_LINE = 1 << 20
 KEPT_LINES, KEPT_CHARACTERS = 20, 500
@@ -36,9 +36,9 @@ FULL_DISK = 1 << 20
 
 
 class Line(BaseModel):
-    """What a program says in one line of its standard output; the last one holds `result` or `error`.
+    """One line of a program's standard output; the last line contains `result` or `error`.
 
-    progress: percent of the program's own work. error: one line for a person.
+    progress: percent of the program's work. error: one line for people.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -55,11 +55,11 @@ def run_child(
 ) -> dict[str, Any]:
     """Run `python -m module arguments` in `folder` until it ends, publish its progress, and return its result.
 
-    translate: makes of a JSON object that the program prints one with the fields of `Line`, None of one that says nothing.
+    translate: converts a JSON object that the program prints to the fields of `Line`; None to skip it.
 
     Raises:
-        Cancelled, Interrupted: told to stop; the program has got SIGTERM, and SIGKILL if it did not end.
-        OutOfSpace: it failed on a full disk. DyadError: it failed, with its own reason where it gave one.
+        Cancelled, Interrupted: the job has to stop; the program was ended by SIGTERM, or SIGKILL if it did not end.
+        OutOfSpace: it failed because the disk is full. DyadError: it failed; with its own message if it printed one.
     """
     command = module_command("app.queue.run_with_parent", [module, *arguments])
     try:
@@ -74,24 +74,24 @@ def run_child(
         )
     except OSError as error:
         raise Unavailable(f"{module} cannot be started: {error.strerror or error}") from None
-    said = _Said(context, translate)
+    output = _Output(context, translate)
     with child:
         try:
-            _listen(child, said, context.check)
+            _read_output(child, output, context.check)
         except BaseException as error:
-            _end(child, said, INTERRUPT_SECONDS if isinstance(error, Interrupted) else CANCEL_SECONDS)
+            _end(child, output, INTERRUPT_SECONDS if isinstance(error, Interrupted) else CANCEL_SECONDS)
             raise
     status = child.returncode
-    if status == 0 and said.error is None and said.result is not None:
-        return said.result
-    raise _failure(context, module, status, said, folder)
+    if status == 0 and output.error is None and output.result is not None:
+        return output.result
+    raise _failure(context, module, status, output, folder)
 
 
 def ask_child(module: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Run `python -m module arguments`, a program that answers at once; its result.
+    """Run `python -m module arguments`, a program that ends within `ASK_SECONDS`; return its result.
 
     Raises:
-        InvalidInput: its own error. Unavailable: it did not answer.
+        InvalidInput: the error that the program printed. Unavailable: it printed no answer.
     """
     try:
         done = subprocess.run(  # noqa: S603 - our own program
@@ -105,15 +105,15 @@ def ask_child(module: str, arguments: Sequence[str]) -> dict[str, Any]:
         line = Line.model_validate_json(done.stdout.strip().rpartition(b"\n")[2])
     except (OSError, subprocess.TimeoutExpired, ValidationError) as error:
         log.error("%s did not answer: %s", module, error)
-        raise Unavailable(f"{module} does not answer; the log of the service has the details") from None
+        raise Unavailable(f"the program {module} does not answer; see the log of the service") from None
     if line.result is None:
-        raise InvalidInput(line.error or f"{module} said nothing")
+        raise InvalidInput(line.error or f"the program {module} printed neither a result nor an error")
     return line.result
 
 
 @dataclass(slots=True)
-class _Said:
-    """What a program has said so far."""
+class _Output:
+    """The output of a program so far. last: the last lines that are not JSON objects, for the log."""
 
     context: JobContext
     translate: Translate | None
@@ -121,8 +121,8 @@ class _Said:
     error: str | None = None
     last: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
-    def hear(self, text: bytes) -> None:
-        """A line of its standard output; one that is no JSON object is chatter."""
+    def take_stdout(self, text: bytes) -> None:
+        """Handle a line of standard output; a line that is not a JSON object is kept for the log only."""
         try:
             document = json.loads(text)
             if self.translate is not None and isinstance(document, dict):
@@ -131,23 +131,23 @@ class _Said:
                 return
             line = Line.model_validate(document)
         except (ValueError, RecursionError, ValidationError):
-            self.mutter(text)
+            self.take_stderr(text)
             return
         if line.progress is not None:
             self.context.progress(line.progress, line.message, line.counts or None)
         self.result = line.result if line.result is not None else self.result
         self.error = line.error if line.error is not None else self.error
 
-    def mutter(self, text: bytes) -> None:
-        """A line for the log only."""
+    def take_stderr(self, text: bytes) -> None:
+        """Keep a line for the log."""
         if line := text.decode(errors="replace").rstrip()[:KEPT_CHARACTERS]:
             self.last.append(line)
 
 
-def _listen(child: subprocess.Popen[bytes], said: _Said, check: Callable[[], None]) -> None:
-    """Hand on what the program prints until it has ended; whatever `check`, called all the while, raises."""
+def _read_output(child: subprocess.Popen[bytes], output: _Output, check: Callable[[], None]) -> None:
+    """Read the output of a program until it has ended. check: called regularly; may raise."""
     with selectors.DefaultSelector() as selector:
-        for stream, take in ((child.stdout, said.hear), (child.stderr, said.mutter)):
+        for stream, take in ((child.stdout, output.take_stdout), (child.stderr, output.take_stderr)):
             if stream is not None:
                 selector.register(stream, selectors.EVENT_READ, _Lines(take))
         while True:
@@ -155,7 +155,7 @@ def _listen(child: subprocess.Popen[bytes], said: _Said, check: Callable[[], Non
             has_ended = child.poll() is not None
             ready = selector.select(0 if has_ended else CHECK_SECONDS)
             if has_ended and not ready:
-                return  # a process that it left behind may hold the pipes open
+                return  # do not wait for the end of the pipes: a process that it started may hold them open
             for key, _ in ready:
                 data = os.read(key.fd, 1 << 16)
                 key.data.feed(data)
@@ -164,14 +164,14 @@ def _listen(child: subprocess.Popen[bytes], said: _Said, check: Callable[[], Non
 
 
 class _Lines:
-    """Cuts a stream into lines; of one longer than `MAX_LINE` the end is lost."""
+    """Splits a stream into lines, truncated to `MAX_LINE` bytes."""
 
     def __init__(self, take: Callable[[bytes], None]) -> None:
         self._take = take
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
-        """The next bytes; none at the end of the stream."""
+        """Add bytes; empty at the end of the stream."""
         for line in self._cut(data):
             self._take(line)
 
@@ -184,8 +184,8 @@ class _Lines:
             self._rest = b""
 
 
-def _end(child: subprocess.Popen[bytes], said: _Said, seconds: float) -> None:
-    """SIGTERM, and after a while SIGKILL to its whole group."""
+def _end(child: subprocess.Popen[bytes], output: _Output, seconds: float) -> None:
+    """Send SIGTERM, and after `seconds` SIGKILL to the process group."""
     deadline = time.monotonic() + seconds
 
     def check() -> None:
@@ -194,20 +194,20 @@ def _end(child: subprocess.Popen[bytes], said: _Said, seconds: float) -> None:
 
     child.terminate()
     try:
-        _listen(child, said, check)
+        _read_output(child, output, check)
     except TimeoutError:
         log.warning("process %d did not end on SIGTERM and is killed", child.pid)
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _failure(context: JobContext, module: str, status: int, said: _Said, folder: Path) -> DyadError:
-    last = "\n".join(said.last)
-    log.error("job %s: %s ended with status %d; the last that it said:\n%s", context.job.id, module, status, last)
+def _failure(context: JobContext, module: str, status: int, output: _Output, folder: Path) -> DyadError:
+    last = "\n".join(output.last)
+    log.error("job %s: %s ended with status %d; its last output:\n%s", context.job.id, module, status, last)
     if shutil.disk_usage(folder).free < FULL_DISK or os.strerror(errno.ENOSPC) in last:
         return OutOfSpace("the disk is full; make room and try again")
-    own = [line.removeprefix("dyad: ") for line in said.last if line.startswith("dyad: ")]
-    if said.error is not None or own:
-        return DyadError(" ".join((said.error or own[-1]).split())[:KEPT_CHARACTERS])
+    own = [line.removeprefix("dyad: ") for line in output.last if line.startswith("dyad: ")]
+    if output.error is not None or own:
+        return DyadError(" ".join((output.error or own[-1]).split())[:KEPT_CHARACTERS])
     if status == -signal.SIGKILL:
-        return DyadError(f"{module} was killed, perhaps because the memory is full")
-    return DyadError(f"{module} ended without a result (status {status}); the log of the service has its last lines")
+        return DyadError(f"the program {module} was killed, possibly because the memory is full")
+    return DyadError(f"the program {module} ended without a result (status {status}); see the log of the service")

@@ -1,4 +1,4 @@
-"""What it means to run a job, wherever it runs: its context, and how each way to end shows on its record."""
+"""Runs one job, in the embedded queue and in a cluster: its context, and the changes of its record at the end."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.atomic_files import is_full_disk
-from app.domain.jobs import Job, JobStatus
-from app.errors import Cancelled, DyadError, NotFound
-from app.ports import Interrupted, JobHandler, JobStore
+from app.domain.jobs import Job, JobStatus, result_counts
+from app.errors import DyadError, NotFound
+from app.ports import Cancelled, Interrupted, JobHandler, JobStore
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 PROGRESS_SECONDS = 0.2
-WAITING = "interrupted; waiting to go on"
+WAITING = "interrupted; waiting to continue"
 Recoverable = tuple[type[DyadError], ...]
 
 
 class StoreContext:
-    """The `JobContext` of a job over its record. check: raises `Cancelled` or `Interrupted` where the job should stop."""
+    """A `JobContext` that writes to the job store. check: raises `Cancelled` or `Interrupted` if the job has to stop."""
 
     def __init__(self, job: Job, store: JobStore, check: Callable[[], None]) -> None:
         self.job = job
         self._check = check
         self._store = store
         self._published = -math.inf
-        self._unsaid: dict[str, Any] | None = None
-        self._gets_on = False
+        self._pending: dict[str, Any] | None = None
+        self._has_progressed = False
 
     def check(self) -> None:
-        """Raise where the job should stop; write progress that came too soon after other, so that the last word is said."""
+        """Raise if the job has to stop; write progress that was held back by throttling."""
         self._check()
         self._publish()
 
@@ -43,42 +43,42 @@ class StoreContext:
         changes: dict[str, Any] = {"progress": round(min(max(percent, 0.0), 100.0), 2), "message": message}
         if counts is not None:
             changes["counts"] = dict(counts)
-        self._unsaid = changes
+        self._pending = changes
         self._publish()
 
     def _publish(self) -> None:
-        changes, now = self._unsaid, time.monotonic()
+        changes, now = self._pending, time.monotonic()
         if changes is None or (now - self._published < PROGRESS_SECONDS and changes["progress"] < 100):
             return
-        self._published, self._unsaid = now, None
+        self._published, self._pending = now, None
         self._store.update(self.job.id, only_if=(JobStatus.RUNNING,), **changes)
 
     def add_items(self, item_ids: Sequence[str]) -> None:
-        """Report tiles as done; a run that does so gets on."""
+        """Report tiles that are done, which also marks progress."""
         self._store.add_items(self.job.id, item_ids)
         if item_ids:
             self.mark_progress()
 
     def mark_progress(self) -> None:
-        """Forgive the crashes before this run, once."""
-        if not self._gets_on:
-            self._gets_on = True
+        """Reset the number of attempts, once per run."""
+        if not self._has_progressed:
+            self._has_progressed = True
             self._store.update(self.job.id, attempts=1)
 
 
 def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable = ()) -> dict[str, Any]:
-    """Run the handler; the fields of the job that its end changes.
+    """Run the handler; return the fields of the job that change at its end.
 
-    recoverable: errors that are raised, because the job is to be tried again.
+    recoverable: errors that are raised again, because the caller retries the job.
     """
     job = context.job
     if job.attempts > MAX_ATTEMPTS:
-        return failed(f"given up: it stopped the service {MAX_ATTEMPTS} times and got nowhere")
+        return failed(f"given up: the service stopped {MAX_ATTEMPTS} times while it ran this job, without progress")
     try:
         context.check()
         result = handler(context)
     except Interrupted:
-        log.info("job %s is put back and goes on later", job.id)
+        log.info("job %s is interrupted and queued again", job.id)
         return put_back(job, WAITING)
     except Cancelled:
         return {"status": JobStatus.DISMISSED, "message": "dismissed", "finished": datetime.now(UTC)}
@@ -87,15 +87,15 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
     except DyadError as error:
         log.warning("job %s failed: %s", job.id, error)
         return failed(str(error))
-    except Exception as error:  # a defect costs its job, not the thread or the worker that runs all others
+    except Exception as error:  # a bug fails its job, not the thread or worker that runs all jobs
         log.exception("job %s failed", job.id)
         return failed(_reason(error))
     done = {"status": JobStatus.SUCCESSFUL, "progress": 100.0, "message": "done", "finished": datetime.now(UTC)}
-    return {**done, "result": result, "counts": _counts(result)}
+    return {**done, "result": result, "counts": result_counts(result)}
 
 
 def settle(store: JobStore, job_id: str, changes: Mapping[str, Any]) -> Job | None:
-    """Write how a run ended; the job then, None if it is no more: its collection was deleted, and all jobs with it."""
+    """Write the end of a run; return the job, or None if it was deleted together with its collection."""
     try:
         store.update(job_id, only_if=(JobStatus.RUNNING,), **changes)
         return store.get(job_id)
@@ -104,7 +104,7 @@ def settle(store: JobStore, job_id: str, changes: Mapping[str, Any]) -> Job | No
 
 
 def put_back(job: Job, message: str) -> dict[str, Any]:
-    """The fields that change when a job is to go on later; that it was begun does not count as an attempt."""
+    """The fields that change when a job is queued again; the run does not count as an attempt."""
     return {"status": JobStatus.ACCEPTED, "message": message, "attempts": max(job.attempts - 1, 0)}
 
 
@@ -117,10 +117,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and is_full_disk(error):
         return f"the disk of {error.filename or 'the worker'} is full; make room and try again"
     return "internal error; the log of the service has the details"
-
-
-def _counts(result: dict[str, Any]) -> dict[str, int]:
-    """Its numbers, and how long its lists are; of one that names the first only, `x_count` says how many there are of `x`."""
-    numbers = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
-    lengths = {key: numbers.pop(f"{key}_count", len(value)) for key, value in result.items() if isinstance(value, list)}
-    return {**numbers, **lengths}

@@ -1,4 +1,4 @@
-"""The embedded job queue: worker threads over the job store. What runs when the process dies goes on at its next start."""
+"""The embedded job queue: worker threads over the job store. Jobs that a killed process ran continue at the next start."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
-from app.errors import Cancelled, DyadError
-from app.ports import Interrupted, JobHandler, JobStore
+from app.errors import DyadError
+from app.ports import Cancelled, Interrupted, JobHandler, JobStore
 from app.queue.job_run import WAITING, StoreContext, outcome, settle
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ STOP_SECONDS = 30.0
 
 
 class _Lane:
-    """A thread and the kinds of jobs that it does."""
+    """A thread and the kinds of jobs that it runs."""
 
     def __init__(self, name: str, handlers: Mapping[str, JobHandler], loop: Callable[[_Lane], None]) -> None:
         self.handlers = handlers
@@ -29,9 +29,9 @@ class _Lane:
 
 
 class LocalQueue:
-    """Runs jobs in lanes, each a thread of this process that does its kinds of jobs one after another.
+    """Runs jobs in lanes. Each lane is a thread that runs the jobs of its kinds one after another.
 
-    on_end: called with the id of a job that has ended, when its end is on record.
+    on_end: called with the id of a job after its end is stored.
     """
 
     def __init__(self, store: JobStore, on_end: Callable[[str], None] | None = None) -> None:
@@ -44,12 +44,12 @@ class LocalQueue:
         self._lanes: list[_Lane] = []
 
     def start(self, lanes: Mapping[str, Mapping[str, JobHandler]]) -> None:
-        """Put back what a dead process left running, then begin to work.
+        """Queue jobs again that a killed process ran, then start the lanes.
 
-        lanes: handlers by job kind, by the lane's name. Jobs of kinds that no lane knows wait.
+        lanes: handlers by job kind, by name of the lane. Jobs of other kinds are not run.
         """
         for job in self._store.list(status=(JobStatus.RUNNING,), limit=1000):
-            log.warning("job %s was interrupted; it goes on", job.id)
+            log.warning("job %s was interrupted and is queued again", job.id)
             self._store.update(job.id, status=JobStatus.ACCEPTED, message=WAITING)
         self._lanes = [_Lane(name, handlers, self._loop) for name, handlers in lanes.items() if handlers]
         for lane in self._lanes:
@@ -71,12 +71,12 @@ class LocalQueue:
         return self._store.get(job_id)
 
     def wait(self, job_id: str, seconds: float) -> bool:
-        """Wait until its lane has let go of the job."""
+        """Wait until no lane runs the job."""
         with self._idle:
             return self._idle.wait_for(lambda: job_id not in self._running, seconds)
 
     def close(self) -> None:
-        """Stop after the tile in hand; running jobs are put back."""
+        """Stop after the current tile; running jobs are queued again."""
         self._stopping.set()
         deadline = time.monotonic() + STOP_SECONDS
         for lane in self._lanes:
@@ -116,7 +116,7 @@ class LocalQueue:
             if self._on_end is not None and (now is None or now.status.ended):
                 self._on_end(job.id)
         except DyadError as error:
-            log.error("job %s: its end could not be written: %s", job.id, error)
+            log.error("the end of job %s could not be stored: %s", job.id, error)
         finally:
             with self._idle:
                 del self._running[job.id]

@@ -1,4 +1,4 @@
-"""Job handlers whose runs are seen from outside: in logs, metrics and traces, with the request that asked for the job."""
+"""Job handlers with logs, metrics and traces of each run, linked to the request that created the job."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from app.domain.origin import coming_from
-from app.errors import Cancelled, DyadError
-from app.ports import Interrupted, JobContext, JobHandler
+from app.errors import DyadError
+from app.ports import Cancelled, Interrupted, JobContext, JobHandler
 from app.telemetry.metrics import JOB_SECONDS
 from app.telemetry.tracing import span
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def observed(handlers: Mapping[str, JobHandler]) -> dict[str, JobHandler]:
-    """The same handlers, by kind."""
+    """Wrap handlers, by kind."""
     return {kind: partial(_run, kind, handler) for kind, handler in handlers.items()}
 
 
@@ -29,7 +29,7 @@ def _run(kind: str, handler: JobHandler, context: JobContext) -> dict[str, Any]:
         coming_from(request_id=job.origin.get("request_id"), job_id=job.id, traceparent=parent),
         span(f"job {kind}", kind="CONSUMER", parent=parent, job_id=job.id, collection=job.collection, attempt=job.attempts),
     ):
-        log.info("%s of %s begins, attempt %d", kind, job.collection or "everything", job.attempts)
+        log.info("%s of %s starts, attempt %d", kind, job.collection or "all collections", job.attempts)
         try:
             result = handler(context)
             outcome = "successful"
@@ -45,5 +45,5 @@ def _run(kind: str, handler: JobHandler, context: JobContext) -> dict[str, Any]:
         finally:
             seconds = time.perf_counter() - start
             JOB_SECONDS.labels(kind, outcome).observe(seconds)
-            log.info("%s ends after %.1f s: %s", kind, seconds, outcome)
+            log.info("%s ended after %.1f s: %s", kind, seconds, outcome)
         return result

@@ -1,4 +1,4 @@
-"""The embedded clock: a thread that ticks."""
+"""The embedded clock of schedules: a thread that calls a function at intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TICK_SECONDS = 5.0
 
 
 class Ticker:
-    """Calls `tick` with the present time, at once and then every `seconds`, until it is closed."""
+    """Calls `tick` with the current time (aware UTC), at once and then every `seconds`, until closed."""
 
     def __init__(self, tick: Callable[[datetime], object], seconds: float = TICK_SECONDS) -> None:
         self._tick = tick
@@ -22,11 +22,11 @@ class Ticker:
         self._thread = threading.Thread(target=self._loop, name="dyad-ticker")
 
     def start(self) -> None:
-        """Begin to tick."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the tick in hand; one that was never started stays so."""
+        """Stop after the current tick; does nothing if the thread was not started."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -35,6 +35,6 @@ class Ticker:
         while not self._stopping.is_set():
             try:
                 self._tick(datetime.now(UTC))
-            except Exception:  # whatever it is, the next tick may do better, and without a clock nothing would ever run again
-                log.exception("the schedules could not be ticked")
+            except Exception:  # a bug in one tick must not end the thread, or no schedule would run again
+                log.exception("a tick of the schedules failed")
             self._stopping.wait(self._seconds)

@@ -1,1 +1,1 @@
-"""Use cases. They speak in domain values and ports and know no adapter."""
+"""Use cases, one package per capability. They use domain values and ports, never an adapter."""

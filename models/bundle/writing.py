@@ -42,12 +42,12 @@ def move_into_place(part: Path, folder: Path) -> None:
         BundleError: a folder of that name exists.
     """
     for path in (*part.iterdir(), part):
-        _sync(path)
+        sync(path)
     try:
         part.rename(folder)
     except OSError as error:
         raise BundleError(f"{folder}: the finished bundle cannot be moved there ({error.strerror})") from None
-    _sync(folder.parent)
+    sync(folder.parent)
 
 
 def _learned(matcher: MatcherCard) -> dict[str, Any]:
@@ -63,7 +63,8 @@ def _dumps(document: dict[str, Any]) -> str:
         raise BundleError(f"{CARD_FILE}: a value cannot be written as JSON: {error}") from None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make the content of a file, or the renames in a folder, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

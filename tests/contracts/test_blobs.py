@@ -49,7 +49,7 @@ def test_keys_may_be_asked_for_by_their_age(blobs: Blobs) -> None:
     now = datetime.now(UTC)
     assert list(blobs.keys("a/", now - timedelta(hours=1))) == []
     assert list(blobs.keys("a/", now + timedelta(hours=1))) == ["a/1"]
-    blobs.tidy(now + timedelta(hours=1))
+    blobs.delete_incomplete(now + timedelta(hours=1))
     assert blobs.get("a/1") == b"1"
 
 

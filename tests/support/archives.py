@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,22 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.container import Container
-from app.domain.jobs import Job
 from app.domain.search import TileFilter
 from app.domain.tiles import Tile
 from app.settings import load_settings
 from tests.support.bundles import digests
 from tests.support.headed import DIMENSION, FEATURE, random_head, write_headed_bundle
+from tests.support.labelled import ended
 from tests.support.pictures import striped
 
 ARCHIVE = "stripes"
 ANGLES = (0, 45, 90, 135)
-SECONDS = 180
+
+
+@contextmanager
+def opened_archive(folder: Path, count: int = 15) -> Iterator[Container]:
+    """A container in `folder/home` with the models of `write_models`; `base` indexes `folder/pictures`."""
+    write_models(folder / "home")
+    with opened(folder / "home") as container:
+        index_pictures(container, write_pictures(folder / "pictures", count))
+        yield container
 
 
 @contextmanager
 def opened(home: Path, **settings: Any) -> Iterator[Container]:
-    """A container at work."""
+    """A container whose jobs run."""
     container = Container(load_settings({}, home=home, threads=2, **settings))
     container.start()
     try:
@@ -64,16 +71,6 @@ def index_pictures(parts: Container, folder: Path, model: str = "base", collecti
     job = ended(parts, parts.ingest.submit_paths(collection, [folder], labels_from_folders=True))
     assert job.result is not None, job.error
     assert job.result["rejected"] == []
-
-
-def ended(parts: Container, job: Job) -> Job:
-    """The job when it has ended."""
-    deadline = time.monotonic() + SECONDS
-    while not (now := parts.jobs.get(job.id)).status.ended:
-        assert time.monotonic() < deadline, now
-        time.sleep(0.01)
-    assert parts.queue.wait(job.id, SECONDS)
-    return now
 
 
 def reindexed(parts: Container, model: str | None = None, collection: str = ARCHIVE, **options: Any) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 
-from app.domain.jobs import Job
+from app.domain.jobs import new_job
 
 
 class Context:
     """A `JobContext` that remembers what was published. stop: called where the job checks whether it should stop."""
 
     def __init__(self, stop: Callable[[], None] = lambda: None) -> None:
-        now = datetime.now(UTC)
-        self.job = Job(id="1", kind="train", created=now, updated=now)
+        self.job = new_job("train", None, {}, job_id="1")
         self.published: list[tuple[float, str, Mapping[str, int] | None]] = []
         self.items: list[str] = []
         self.has_got_on = False

@@ -1,4 +1,4 @@
-"""A small collection with labels, indexed by the shipped model, which gives features and pair halves."""
+"""A small collection with labels, indexed by the shipped model, which makes features and candidate features."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tiles_of(container: Container, collection: str, *labels: str) -> list[Tile]:
 
 
 def ended(container: Container, job: Job, seconds: float = SECONDS) -> Job:
-    """The job when it has ended and nothing is left to tidy up."""
+    """The job after it has ended and its folder has been deleted."""
     deadline = time.monotonic() + seconds
     while not (job := container.jobs.get(job.id)).status.ended:
         if time.monotonic() > deadline:

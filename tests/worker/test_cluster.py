@@ -163,7 +163,7 @@ def test_a_warm_shutdown_puts_the_job_back(cluster: Cluster, client: httpx.Clien
     assert worker.stop() == 0
     job = client.get(location).json()
     assert (job["status"], job["attempts"]) == ("accepted", 0), job
-    assert "waiting to go on" in job["message"]
+    assert "waiting to continue" in job["message"]
     cluster.worker()
     check_whole(client, "warm", location)
 

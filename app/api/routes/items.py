@@ -80,7 +80,7 @@ async def _upload(collection_id: str, request: Request, container: Container) ->
         return await to_thread.run_sync(_submit, collection_id, folder, form, container)
     except BaseException:  # also when the client disconnects: delete what it has sent
         with CancelScope(shield=True):
-            await to_thread.run_sync(container.folders.discard, folder.name)
+            await to_thread.run_sync(container.folders.delete, folder.name)
         raise
 
 

@@ -13,8 +13,8 @@ from app.cluster.celery.celery_queue import CeleryQueue, job_lock
 from app.cluster.celery.journal import Journal
 from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.domain.origin import coming_from
-from app.errors import Busy, Cancelled, NotFound, OutOfSpace, SourceUnavailable, Unavailable
-from app.ports import Held, Interrupted, JobContext, JobHandler, JobStore, Locks
+from app.errors import Busy, NotFound, OutOfSpace, SourceUnavailable, Unavailable
+from app.ports import Cancelled, Held, Interrupted, JobContext, JobHandler, JobStore, Locks
 from app.queue.job_run import StoreContext, failed, outcome, put_back, settle
 from app.telemetry.tracing import span
 

@@ -11,7 +11,7 @@ import pystac
 from pystac.serialization import identify_stac_object_type
 
 from app.domain.urls import Url, is_url
-from app.errors import Cancelled, DyadError, InvalidInput, Unavailable
+from app.errors import DyadError, InvalidInput, Unavailable
 from app.imagery.sources.file_kinds import FileKind, sniff
 from app.imagery.sources.stac_items import (
     STAC_ERRORS,
@@ -90,7 +90,7 @@ class _Walk:
                 if real not in self._seen:
                     self._seen.add(real)
                     yield from self._open(href, real, read_stac_document(path))
-            except (Cancelled, Unavailable):
+            except Unavailable:
                 raise
             except DyadError as error:
                 yield Found(href, error)

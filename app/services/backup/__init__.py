@@ -1,4 +1,4 @@
-"""Backup of everything that Dyad stores into one file, and restore. Face: `backup.BackupService`, `restore.RestoreService`.
+"""Backup of all stored data to one file, and restore. Entry points: `backup.BackupService` and `restore.RestoreService`.
 
-Called by the API and the command line through the container.
+Called by the command line through the container; it may call every other service.
 """

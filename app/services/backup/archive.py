@@ -1,11 +1,11 @@
-"""A backup is one zip: what is in it, and whether it is whole.
+"""The format of a backup, one zip file, and the check that a backup is complete and undamaged.
 
 ::
 
     blobs/{key}            images, previews, reports, settings of collections, schedules, recent queries
-    vectors/{index}        a portable snapshot of each whole index
-    models/{id}.zip        bundles that were added
-    jobs.jsonl             jobs that have ended: {"job": {}}, then {"items": []} as often as it takes
+    vectors/{index}        a portable snapshot of each complete index
+    models/{id}.zip        added bundles
+    jobs.jsonl             jobs that have ended: {"job": {}}, each followed by any number of {"items": []}
     backup.json            `Contents`; written last
 """
 
@@ -30,12 +30,14 @@ FORMAT = 1
 CONTENTS = "backup.json"
 BLOBS, VECTORS, MODELS, JOBS = "blobs/", "vectors/", "models/", "jobs.jsonl"
 DURABLE = (DOCUMENTS, RECORDS, QUERIES, SCHEDULES, STATES, "collections/", "reports/")
-"""What of the blobs is in a backup; the rest lives no longer than a job, or is added models."""
+"""Key prefixes of the blobs in a backup. Other blobs are temporary, or bundles, which are stored separately."""
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 class Contents(BaseModel):
-    """entries: how many others there are. aliases: the live index of each collection. default_model: of new collections."""
+    """backup.json. entries: number of other entries. aliases: live index of each collection. default_model: the active
+    model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,15 +51,15 @@ class Contents(BaseModel):
 
 @contextmanager
 def open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
-    """Open a backup of which every byte was read and found to be as it was written.
+    """Open a backup after a check of its format and of the checksums of all entries.
 
     Raises:
-        InvalidInput: it is no backup, one of a newer version, or broken. OSError: it cannot be read.
+        InvalidInput: not a backup, one of a newer version, or damaged. OSError: it cannot be read.
     """
     try:
         file = zipfile.ZipFile(path)
     except BROKEN as error:
-        raise InvalidInput(f"{path} is no whole backup ({error}); nothing was changed") from None
+        raise InvalidInput(f"{path} is not a complete backup ({error}); nothing was changed") from None
     with file:
         yield file, _checked(path, file)
 
@@ -69,12 +71,12 @@ def _checked(path: Path, file: zipfile.ZipFile) -> Contents:
         damaged = file.testzip()
     except (KeyError, ValidationError) as error:
         raise InvalidInput(
-            f"{path} is no backup that this version reads ({type(error).__name__}); nothing was changed"
+            f"{path} is not a backup that this version can read ({type(error).__name__}); nothing was changed"
         ) from None
     except BROKEN as error:
         raise InvalidInput(f"{path} is damaged ({error}); nothing was changed") from None
     if contents.format != FORMAT:
-        raise InvalidInput(f"{path} is a backup of format {contents.format}; this version reads {FORMAT}: upgrade Dyad")
+        raise InvalidInput(f"{path} is a backup of format {contents.format}; this version reads format {FORMAT}: upgrade Dyad")
     strange = next((name for name in names if not _is_known(name)), None)
     if damaged is not None or strange is not None or len(names) != contents.entries + 1 or len(set(names)) != len(names):
         raise InvalidInput(f"{path} is damaged (at {damaged or strange or 'its list of entries'}); nothing was changed")

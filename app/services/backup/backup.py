@@ -1,4 +1,4 @@
-"""Backup: all that Dyad keeps, in one file from which `RestoreService` makes it anew, in any store."""
+"""Backup: writes all stored data to one file, which `RestoreService` restores into any kind of store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.services.search.recent_queries import PREFIX as QUERIES
 
 THREADS = 8
 AT_ONCE = 64
-"""Blobs in memory."""
+"""Maximum number of blobs in memory."""
 PAGE = 1000
 ENDED = tuple(status for status in JobStatus if status.ended)
 
@@ -37,6 +37,7 @@ class BackupService:
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         indexes: Indexes,
         models: ModelService,
@@ -52,8 +53,8 @@ class BackupService:
         self._jobs = jobs
 
     def write(self, target: Path) -> Contents:
-        """Write a backup to the new file `target`, all of it or nothing. Whoever writes tiles of a collection waits while that
-        collection is read; searches go on. Jobs that have not ended are not in it.
+        """Write a backup to the new file `target`, which is removed on failure. Writers of a collection wait while it is read;
+        searches continue. Jobs that have not ended are not included.
 
         Raises:
             OSError: the file exists, or cannot be made. OutOfSpace: the disk is full. Unavailable: a part is down.
@@ -82,7 +83,7 @@ class BackupService:
         return contents
 
     def _write_collections(self, file: zipfile.ZipFile, scratch: Path) -> Iterator[tuple[str, str]]:
-        """Ids and live indexes of the collections that it wrote."""
+        """Write all collections; yield the id and the live index of each."""
         for collection_id in self._collections.ids():
             try:
                 with self._collections.writing(collection_id) as live:
@@ -113,7 +114,7 @@ class BackupService:
             return None
 
     def _write_models(self, file: zipfile.ZipFile) -> str:
-        """The bundles that were added; the id of the default."""
+        """Write the added bundles; return the id of the active model."""
         infos = self._models.all()
         for info in infos:
             if info.entry.origin == "added":
@@ -133,7 +134,7 @@ class BackupService:
         file.write(scratch, JOBS)
 
     def _ended(self) -> Iterator[Job]:
-        """Oldest first, which is how they are to be made again."""
+        """Jobs that have ended, oldest first: the order in which a restore creates them."""
         ids: list[str] = []
         while page := self._jobs.list(status=ENDED, limit=PAGE, after=ids[-1] if ids else None):
             ids += [job.id for job in page]

@@ -1,4 +1,4 @@
-"""Restore: from a backup into empty stores, all of it or nothing."""
+"""Restore: reads a backup into empty stores; a failure undoes every step."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from app.services.catalogue.models import ModelService
 log = logging.getLogger(__name__)
 
 Undo = list[Callable[[], object]]
-"""What takes back each step so far."""
+"""One function per finished step; each undoes its step."""
 
 
 class RestoreService:
-    """Reads backups. scratch: a folder for what is unpacked on the way."""
+    """Reads backups. scratch: a folder for temporary files."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         models: ModelService,
         vectors: VectorStore,
@@ -49,11 +50,12 @@ class RestoreService:
         self._scratch = scratch
 
     def read(self, source: Path) -> Contents:
-        """Restore a backup. Documents of collections come last: a restore that is killed leaves no half collection to be seen.
+        """Restore a backup. Settings of collections are written last, so a killed restore leaves no incomplete collection
+        visible.
 
         Raises:
-            InvalidInput: it is broken, or needs a model that is nowhere. Conflict: something is here already. OutOfSpace,
-                Unavailable: as every write. After each of them everything is as it was before.
+            InvalidInput: it is damaged, or needs a model that is not available. Conflict: the stores are not empty.
+            OutOfSpace, Unavailable: a write failed. After each error the stores are as before.
         """
         with open_backup(source) as (file, contents):
             self._check(file, contents)
@@ -63,8 +65,8 @@ class RestoreService:
             except BaseException as error:
                 for step in reversed(undo):
                     _attempt(step)
-                if isinstance(error, KeyError | ValueError):  # entries that are whole, and not what `BackupService` writes
-                    raise InvalidInput(f"{source} is no backup that this version reads; nothing was changed") from error
+                if isinstance(error, KeyError | ValueError):  # entries with other content than `BackupService` writes
+                    raise InvalidInput(f"{source} is not a backup that this version can read; nothing was changed") from error
                 raise
         return contents
 
@@ -73,15 +75,15 @@ class RestoreService:
         added = [info.card.id for info in self._models.all() if info.entry.origin == "added"]
         if here or added:
             what = f"{here[0]!r} is in the store already" if here else f"model {added[0]!r} was added already"
-            raise Conflict(f"{what}: a backup is restored into empty stores; name another DYAD_HOME, bucket or prefix")
+            raise Conflict(f"{what}: a backup can be restored only into empty stores; use another DYAD_HOME, bucket or prefix")
         bundles = {name.removeprefix(MODELS).removesuffix(".zip") for name in _names(file, MODELS)}
         needed = {Live.of(name.removeprefix(VECTORS)).model for name in _names(file, VECTORS)} | {contents.default_model}
         missing = sorted(needed - bundles - {card.id for card in self._models.cards()})
         if missing:
-            raise InvalidInput(f"the backup needs the model {missing[0]!r}, which is neither in it nor in this version of Dyad")
+            raise InvalidInput(f"the backup needs model {missing[0]!r}, which is neither in it nor in this version of Dyad")
         lost = sorted(set(contents.aliases.values()) - {name.removeprefix(VECTORS) for name in _names(file, VECTORS)})
         if lost:
-            raise InvalidInput(f"the backup has no index {lost[0]!r}, which is live in it; nothing was changed")
+            raise InvalidInput(f"the backup does not contain the live index {lost[0]!r}; nothing was changed")
 
     def _restore(self, file: zipfile.ZipFile, contents: Contents, undo: Undo) -> None:
         documents = [name for name in _names(file, BLOBS) if name.startswith(f"{BLOBS}{DOCUMENTS}")]
@@ -115,7 +117,7 @@ class RestoreService:
             self._models.activate(contents.default_model)
 
     def _put(self, file: zipfile.ZipFile, names: Sequence[str], undo: Undo) -> None:
-        """Store blobs, a few at once; a zip is read by one thread only."""
+        """Store blobs in batches: one thread reads the zip, several store."""
         keys = [name.removeprefix(BLOBS) for name in names]
         undo.append(partial(self._blobs.delete, keys))
         with ThreadPoolExecutor(THREADS, "dyad-restore") as pool:
@@ -152,4 +154,4 @@ def _attempt(step: Callable[[], object]) -> None:
     try:
         step()
     except DyadError as error:
-        log.error("after a restore that failed: %s", error)
+        log.error("a step of a failed restore could not be undone: %s", error)

@@ -1,4 +1,4 @@
-"""What exists: collections, their index versions, tiles and models. Face: `collections.CollectionService`.
+"""Collections, index versions, tiles and models. Entry points: `CollectionService`, `Indexes`, `ItemService`, `ModelService`.
 
-Every other service may call it; it calls `jobs` only.
+Called by the API, the command line and every service except `jobs`; it calls only `jobs`.
 """

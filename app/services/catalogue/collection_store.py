@@ -1,4 +1,4 @@
-"""What the blob store keeps of collections: a document of settings each, their images, the reports on them."""
+"""Settings of collections in the blob store, and the prefix of their reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_NAMED = 10
 
 
 def reports_prefix(collection_id: str) -> str:
-    """Where the blob store keeps the reports of a collection's evaluations."""
+    """The key prefix of the evaluation reports of a collection."""
     return f"reports/{collection_id}/"
 
 
@@ -47,16 +47,16 @@ class CollectionStore:
         self._blobs.put(document_key(collection.id), collection.model_dump_json().encode())
 
     def delete(self, collection_id: str) -> None:
-        """Remove the settings; nothing happens if there are none."""
+        """Delete the settings; nothing happens if there are none."""
         self._blobs.delete([document_key(collection_id)])
 
     def missing(self, collection_id: str) -> NotFound:
-        """The error of a collection that is not there; it names those that are."""
+        """The error for a collection that does not exist; it names the existing ones."""
         known = self.ids()
         names = ", ".join(known[:MAX_NAMED]) + (", ..." if len(known) > MAX_NAMED else "")
-        return NotFound(f"no collection {collection_id!r}; there {'are ' + names if known else 'is none yet: create one'}")
+        return NotFound(f"no collection {collection_id!r}; {'available: ' + names if known else 'none exists yet: create one'}")
 
 
 def document_key(collection_id: str) -> str:
-    """Where the blob store keeps a collection's settings."""
+    """The key of a collection's settings."""
     return f"{DOCUMENTS}{collection_id}.json"

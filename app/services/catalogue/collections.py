@@ -1,7 +1,7 @@
 """Collections: create, list, read, patch, delete.
 
-A collection exists exactly when its settings document does. Its index is made before the document and dropped after it, so a
-crash leaves at most an index or images that nobody names, which `sweep` removes at the next start.
+A collection exists exactly when its settings document exists. The index is created before the document and dropped after it, so
+a crash leaves at most an index or images without a document, which garbage collection removes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection with what its live index knows."""
+    """A collection with the size, dimension and extent of its live index. built_at: when that index was completed."""
 
     collection: Collection
     size: int
@@ -48,29 +48,30 @@ class CollectionInfo:
     interval: Interval | None
 
 
-class Belongings(Protocol):
-    """What other services keep of collections under the collection's id: it is deleted together with the collection."""
+class CollectionData(Protocol):
+    """Data that another service stores per collection; it is deleted together with the collection."""
 
     def owners(self) -> Iterable[str]:
-        """Ids of the collections that something is kept of."""
+        """Ids of the collections for which data is stored."""
         ...
 
-    def forget(self, collection_id: str) -> None:
-        """Delete what is kept of a collection; nothing happens if there is nothing."""
+    def delete(self, collection_id: str) -> None:
+        """Delete the data of a collection; nothing happens if there is none."""
         ...
 
 
 class CollectionService:
-    """The collections and their live indexes. belongings: what else is deleted with a collection."""
+    """The collections and their live indexes. data: what else is deleted with a collection."""
 
     def __init__(
         self,
+        *,
         vectors: VectorStore,
         indexes: Indexes,
         blobs: Blobs,
         jobs: JobService,
         models: ModelService,
-        belongings: Sequence[Belongings],
+        data: Sequence[CollectionData],
         locks: Locks,
     ) -> None:
         self._vectors = vectors
@@ -79,11 +80,11 @@ class CollectionService:
         self._store = CollectionStore(blobs)
         self._jobs = jobs
         self._models = models
-        self._belongings = belongings
+        self._data = data
         self._locks = locks
 
     def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
-        """Create a collection; `settings` are fields of `Collection`, the model the default one unless named.
+        """Create a collection. settings: fields of `Collection`; the model is the active one unless named.
 
         Raises:
             InvalidInput: the id. Conflict: it exists. Unprocessable: a setting. ModelMismatch, NotFound: the model.
@@ -96,7 +97,7 @@ class CollectionService:
         now = datetime.now(UTC)
         collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
         with self._locks.hold(_lock(collection_id)), self._models.keeping():
-            self._refuse_existing(collection_id)  # another process may have been quicker
+            self._refuse_existing(collection_id)  # another process may have created it before the lock was taken
             card = self._models.check_fit(collection.model, collection.bands)
             self._vectors.set_alias(collection_id, self._empty_index(collection_id, card))
             self._store.put(collection)
@@ -115,7 +116,7 @@ class CollectionService:
         return self._store.get(collection_id)
 
     def live(self, collection_id: str, version: str | None = None) -> Live:
-        """The index that answers, or an older one that is still kept.
+        """The live index of a collection, or the index of a version that is kept.
 
         Raises:
             NotFound: no such collection, or no index of that version.
@@ -129,29 +130,30 @@ class CollectionService:
         kept = {record.name.version: record.name for record in self._indexes.whole(collection_id)}
         if version not in kept:
             names = ", ".join(sorted({live.version, *kept}))
-            raise NotFound(f"collection {collection_id!r} has no index version {version!r}; kept are {names}")
+            raise NotFound(f"collection {collection_id!r} has no index version {version!r}; available: {names}")
         return kept[version]
 
     @contextmanager
     def writing(self, collection_id: str) -> Iterator[Live]:
-        """Whoever writes points does it in this block, into the index that it gives: no switch can come in between.
+        """Hold the write lock of a collection and return its live index, to which points are written within the block.
 
-        Keep it short: one writer a collection at a time. It may be entered again by the thread that is in it.
+        No process switches the live index during the block. Keep the block short: a collection has one writer at a time. The
+        thread that holds the lock may enter again.
 
         Raises:
-            NotFound: no such collection. Busy: others write all the while. Unavailable: the lock was lost within the block, so
-                that what was written may have missed the live index; write it again.
+            NotFound: no such collection. Busy: other writers hold the lock for too long. Unavailable: the lock was lost within
+                the block, so the points may be missing from the live index; write them again.
         """
         self.live(collection_id)
         with self._locks.hold(_lock(collection_id)) as held:
             yield self.live(collection_id)
             if held.has_lapsed:
-                raise Unavailable(f"collection {collection_id!r}: the write lock was lost meanwhile; try again")
+                raise Unavailable(f"collection {collection_id!r}: the write lock was lost during the write; try again")
 
     def switch(self, collection_id: str, index: str) -> Live:
-        """Make another index of the collection the live one, and its model the wanted one.
+        """Make another index of the collection the live one, and store its model in the settings.
 
-        The alias is switched before the settings are written: a kill in between is mended by switching again.
+        The alias is switched before the settings are written; after a kill in between, switch again.
 
         Raises:
             NotFound: no such collection or index.
@@ -159,11 +161,11 @@ class CollectionService:
         with self.writing(collection_id):
             self._vectors.set_alias(collection_id, index)
             live = Live.of(index)
-            self.want(collection_id, live.model)
+            self.set_model(collection_id, live.model)
             return live
 
-    def want(self, collection_id: str, model: str) -> None:
-        """Note the model that the collection is to have; it follows the active one only as long as it has it.
+    def set_model(self, collection_id: str, model: str) -> None:
+        """Store the model that the collection should have. Another model than the active one ends `follows_active`.
 
         Raises:
             NotFound: no such collection.
@@ -175,11 +177,11 @@ class CollectionService:
             self._store.put(collection.model_copy(update=changes))
 
     def wanted_model(self, collection: Collection) -> str:
-        """The id of the model that the collection's index should be of."""
+        """Id of the model that the collection's index should have."""
         return self._models.default().id if collection.follows_active else collection.model
 
     def info(self, collection_id: str) -> CollectionInfo:
-        """The settings with size, extent and index.
+        """The settings of a collection with the size, extent and version of its index.
 
         Raises:
             NotFound: no such collection.
@@ -192,7 +194,7 @@ class CollectionService:
         return CollectionInfo(collection, stats.size, stats.dimension, live, built_at, extent.bounds, extent.interval)
 
     def patch(self, collection_id: str, **changes: Any) -> CollectionInfo:
-        """Change settings. What shaped the tiles (`tile_size`, `stride`, `bands`, `scaling`, `model`) only while it is empty.
+        """Change settings. `tile_size`, `stride`, `bands`, `scaling` and `model` can change only while the collection is empty.
 
         Raises:
             NotFound, Unprocessable, ModelMismatch: as in `create`. Conflict: the collection holds tiles already.
@@ -209,65 +211,61 @@ class CollectionService:
         return self.info(collection_id)
 
     def delete(self, collection_id: str) -> None:
-        """Stop its jobs, then remove the collection with its vectors, images, schedule and jobs.
+        """Stop the jobs of a collection, then delete it with its vectors, images, schedule and jobs.
 
         Raises:
-            NotFound: no such collection. Conflict: a job of it does not stop.
+            NotFound: no such collection. Conflict: one of its jobs does not stop.
         """
         self.get(collection_id)
         self._jobs.stop_all(collection_id, STOP_SECONDS)
         with self._locks.hold(_lock(collection_id)):
             self._store.delete(collection_id)
-            self._remove_leftovers(collection_id)
+            self._delete_contents(collection_id)
 
-    def sweep(self) -> None:
-        """Remove what a crash left of collections that have no document."""
-        for name in self.strays():
-            self.remove_stray(name)
-
-    def strays(self) -> set[str]:
-        """Names of collections that have no document, yet indexes, an alias or a schedule."""
+    def garbage(self) -> set[str]:
+        """Ids without a settings document for which indexes, an alias, a schedule or queries are stored."""
         indexed = {index.split(".")[0] for index in self._vectors.indexes()}
         known = set(self.ids())
         if self._vectors.aliases() and not known and next(self._blobs.keys(RECORDS), None) is None:
-            log.error("the blobs are empty, yet there are indexes: nothing is swept; is DYAD_BLOBS_URL the right one?")
+            log.error("garbage collection is skipped: indexes exist, but the blob store is empty; check DYAD_BLOBS_URL")
             return set()
-        owners = {owner for each in self._belongings for owner in each.owners()}
+        owners = {owner for each in self._data for owner in each.owners()}
         return {*indexed, *self._vectors.aliases(), *owners} - known
 
-    def remove_stray(self, collection_id: str) -> None:
-        """Remove the indexes, images and jobs of a collection unless it has a document by now."""
+    def delete_garbage(self, collection_id: str) -> None:
+        """Delete the indexes, images and jobs stored for an id, unless it has a settings document by now."""
         with self._locks.hold(_lock(collection_id)):
-            if not self._store.exists(collection_id):  # else it is just being made
-                self._remove_leftovers(collection_id)
+            if not self._store.exists(collection_id):  # else the collection has just been created
+                self._delete_contents(collection_id)
 
     def _refuse_existing(self, collection_id: str) -> None:
         if self._store.exists(collection_id):
-            raise Conflict(f"collection {collection_id!r} exists already; choose another id or add to it")
+            raise Conflict(f"collection {collection_id!r} exists already; choose another id, or add tiles to it")
 
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
         old = self.live(before.id).index
         if self._vectors.stats(old).size:
-            way = (
+            remedy = (
                 "re-index it with the other model"
                 if changed == ["model"]
                 else "create another collection with the new settings"
             )
-            raise Conflict(f"collection {before.id!r} holds tiles that were made with its {', '.join(changed)}; {way}")
+            names = ", ".join(changed)
+            raise Conflict(f"collection {before.id!r} holds tiles, so {names} cannot be changed; {remedy}")
         with self._models.keeping():
             card = self._models.check_fit(after.model, after.bands)
             if after.model != before.model:
                 self._vectors.set_alias(before.id, self._empty_index(before.id, card))
                 self._indexes.drop(old)
 
-    def _remove_leftovers(self, collection_id: str) -> None:
+    def _delete_contents(self, collection_id: str) -> None:
         self._vectors.drop_alias(collection_id)
-        self._indexes.forget(collection_id)
-        for each in self._belongings:
-            each.forget(collection_id)
+        self._indexes.drop_all(collection_id)
+        for each in self._data:
+            each.delete(collection_id)
         self._blobs.delete_prefix(images_prefix(collection_id))
         self._blobs.delete_prefix(reports_prefix(collection_id))
-        self._jobs.forget_all(collection_id)
+        self._jobs.delete_all(collection_id)
 
     def _empty_index(self, collection_id: str, card: ModelCard) -> str:
         index = self._indexes.begin(collection_id, card.id)
@@ -288,6 +286,7 @@ def _validated(values: dict[str, Any]) -> Collection:
         raise Unprocessable("; ".join(f"{e.loc}: {e.message}" if e.loc else e.message for e in errors), errors) from None
     if collection.stride > collection.tile_size:
         raise InvalidInput(
-            f"stride {collection.stride} is above tile_size {collection.tile_size}: pixels between tiles would be lost"
+            f"stride {collection.stride} is larger than tile_size {collection.tile_size}, which leaves gaps between tiles; "
+            f"use 1 to {collection.tile_size}"
         )
     return collection

@@ -1,7 +1,7 @@
-"""The indexes of collections: made, finished, kept, dropped, each with a record, so that a half-built one is never served.
+"""The indexes of collections. Each has a record, so that an unfinished index is never used for searches.
 
-A record is written before its index is made and deleted after it is dropped. An index is whole if it is live or its record says
-when it was built; whatever else a crash leaves is dropped at the next start, unless its job goes on.
+The record is written before its index is created and deleted after the index is dropped. An index is complete if it is live or
+its record has a build time. Any other index is garbage, unless an active job builds it.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from app.ports import Blobs, VectorStore
 
 RECORDS = "indexes/"
 KEPT = 2
-"""Indexes that are kept beside the live one, to go back to."""
+"""Number of previous indexes that are kept for a rollback."""
 
 
 class Indexes:
-    """The indexes and their records."""
+    """Names, records and removal of the indexes of all collections."""
 
     def __init__(self, vectors: VectorStore, blobs: Blobs) -> None:
         self._vectors = vectors
         self._blobs = blobs
 
     def begin(self, collection_id: str, model: str, job: str | None = None) -> str:
-        """The name of an index to be made: of the one that the job has begun already, else a new one."""
+        """Return the name of an index to be built: the one that the job has begun already, else a new one."""
         begun = next((record for record in self._records(collection_id) if job is not None and record.job == job), None)
-        index = begun.index if begun is not None else self._fresh(collection_id, model)
+        index = begun.index if begun is not None else self._new_name(collection_id, model)
         if begun is None:
             self._write(IndexRecord(index=index, job=job))
         return index
 
     def finish(self, index: str, outcome: dict[str, Any] | None = None) -> None:
-        """Note that an index is whole, and durable."""
+        """Flush an index and record that it is complete. outcome: result of the job that built it."""
         self._vectors.flush(index)
         record = self.record(index) or IndexRecord(index=index)
         size = self._vectors.stats(index).size
@@ -43,65 +43,60 @@ class Indexes:
         self._write(record.model_copy(update=changes))
 
     def retire(self, index: str, built_at: datetime) -> None:
-        """Note an index's size when it stops being live. built_at: for one from before there were records."""
+        """Record the size of an index that stops being live. built_at: used where the index has no record (older versions)."""
         record = self.record(index) or IndexRecord(index=index)
         changes = {"built_at": record.built_at or built_at, "size": self._vectors.stats(index).size}
         self._write(record.model_copy(update=changes))
 
     def drop(self, index: str) -> None:
-        """Remove an index and its record; nothing happens if there is none."""
+        """Drop an index and delete its record; nothing happens if it does not exist."""
         self._vectors.drop_index(index)
         self._blobs.delete([_key(index)])
 
     def record(self, index: str) -> IndexRecord | None:
-        """What is known of an index."""
+        """The record of an index, None without one."""
         try:
             return IndexRecord.model_validate_json(self._blobs.get(_key(index)))
         except NotFound:
             return None
 
     def whole(self, collection_id: str) -> list[IndexRecord]:
-        """Indexes of a collection that are whole, the newest first; of the live one only if it has a record."""
-        there = set(self._vectors.indexes())
-        records = [record for record in self._records(collection_id) if record.built_at and record.index in there]
+        """Records of the complete indexes of a collection, newest first; the live one is included only if it has a record."""
+        existing = set(self._vectors.indexes())
+        records = [record for record in self._records(collection_id) if record.built_at and record.index in existing]
         return sorted(records, key=lambda record: (record.built_at, record.index), reverse=True)
 
-    def prune(self, collection_id: str, live: str) -> None:
-        """Drop all whole indexes but the live one and the `KEPT` newest others."""
+    def drop_old(self, collection_id: str, live: str) -> None:
+        """Drop all complete indexes of a collection except the live one and the `KEPT` newest others."""
         others = [record.index for record in self.whole(collection_id) if record.index != live]
         for index in others[KEPT:]:
             self.drop(index)
 
-    def sweep(self, is_waiting: Callable[[str], bool]) -> None:
-        """Drop all strays."""
-        for index in self.strays(is_waiting):
-            self.drop(index)
+    def garbage(self, is_active: Callable[[str], bool]) -> list[str]:
+        """Names of indexes that are not live, not complete and not built by an active job, and of records without an index.
 
-    def strays(self, is_waiting: Callable[[str], bool]) -> list[str]:
-        """What is neither live nor whole nor being built by a job that goes on, and records of what is not there.
-
-        is_waiting: whether the job of an id goes on.
+        is_active: whether the job with an id exists and has not ended.
         """
         live = set(self._vectors.aliases().values())
-        there = set(self._vectors.indexes())
+        existing = set(self._vectors.indexes())
         records = {record.index: record for record in self._records()}
         found = []
-        for index in sorted(there | records.keys()):
+        for index in sorted(existing | records.keys()):
             record = records.get(index)
-            is_whole = record is not None and record.built_at is not None and index in there
-            is_begun = record is not None and is_waiting(record.job or "")
+            is_whole = record is not None and record.built_at is not None and index in existing
+            is_begun = record is not None and is_active(record.job or "")
             if index not in live and not is_whole and not is_begun:
                 found.append(index)
         return found
 
-    def forget(self, collection_id: str) -> None:
-        """Drop all indexes of a collection."""
+    def drop_all(self, collection_id: str) -> None:
+        """Drop all indexes of a collection and delete their records."""
         for index in self._vectors.indexes():
             if index.startswith(f"{collection_id}."):
                 self._vectors.drop_index(index)
         self._blobs.delete_prefix(f"{RECORDS}{collection_id}/")
 
-    def _fresh(self, collection_id: str, model: str) -> str:
+    def _new_name(self, collection_id: str, model: str) -> str:
         prefix = f"{collection_id}.{model}."
         known = [*self._vectors.indexes(), *(record.index for record in self._records(collection_id))]
         taken = [int(name.removeprefix(prefix)) for name in known if name.rpartition(".")[0] + "." == prefix]

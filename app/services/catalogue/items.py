@@ -1,4 +1,4 @@
-"""The tiles of a collection: list, read, label, delete, look at."""
+"""The tiles of a collection: list, read, label, delete, and their images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from app.services.catalogue.images import image_keys
 
 ADDRESS_SECONDS = 3600
 SMALL_BYTES = 256 << 10
-"""A picture of so many bytes is as good as a smaller one."""
+"""A preview of at most this many bytes is served as it is, not scaled down to a thumbnail."""
 BROWSER_READY = (".jpg", ".png", ".webp")
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".tif": "image/tiff"}
 
 
 class ItemService:
-    """The tiles of the live index of a collection."""
+    """Reads and changes the tiles of the live index of a collection."""
 
     def __init__(self, collections: CollectionService, vectors: VectorStore, blobs: Blobs, max_pixels: int) -> None:
         self._collections = collections
@@ -32,7 +32,7 @@ class ItemService:
         self._max_pixels = max_pixels
 
     def page(self, collection_id: str, filter: TileFilter, limit: int, after: str | None = None) -> tuple[Page, int]:
-        """A page of qualifying tiles by id, and how many qualify in all.
+        """A page of qualifying tiles by id, and the total number of qualifying tiles.
 
         Raises:
             NotFound: the collection.
@@ -50,7 +50,7 @@ class ItemService:
         """
         tile = self._vectors.retrieve(self._collections.live(collection_id).index, [item_id]).get(item_id)
         if tile is None:
-            raise NotFound(f"no item {item_id} in collection {collection_id!r}")
+            raise NotFound(f"no item {item_id!r} in collection {collection_id!r}")
         return tile
 
     def patch(
@@ -60,7 +60,7 @@ class ItemService:
         labels: tuple[str, ...] | None = None,
         properties: Mapping[str, Any] | None = None,
     ) -> Tile:
-        """Replace a tile's labels, and merge properties into its own (null removes one).
+        """Replace a tile's labels, and merge properties into its own (None removes one).
 
         Raises:
             NotFound: the collection or the tile.
@@ -77,7 +77,7 @@ class ItemService:
         return tile
 
     def delete(self, collection_id: str, item_id: str) -> None:
-        """Delete a tile with its image.
+        """Delete a tile and its image.
 
         Raises:
             NotFound: the collection or the tile.
@@ -89,7 +89,7 @@ class ItemService:
         self._blobs.delete(image_keys(tile))
 
     def labels(self, collection_id: str, filter: TileFilter, limit: int) -> list[tuple[str, int]]:
-        """The labels of the qualifying tiles with their counts, the most frequent first.
+        """The labels of the qualifying tiles and their counts, most frequent first.
 
         Raises:
             NotFound: the collection.
@@ -97,10 +97,10 @@ class ItemService:
         return self._vectors.facet(self._collections.live(collection_id).index, "labels", filter=filter, limit=limit)
 
     def image(self, tile: Tile) -> tuple[bytes, str, str]:
-        """A tile's original bytes, their media type, and a file name.
+        """The stored bytes of a tile's image, their media type, and a file name.
 
         Raises:
-            NotFound: the tile was deleted meanwhile.
+            NotFound: the tile has been deleted.
         """
         suffix = PurePosixPath(tile.image).suffix
         stem = PurePosixPath(tile.file_name).stem
@@ -108,19 +108,19 @@ class ItemService:
         return self._blobs.get(tile.image), MEDIA_TYPES.get(suffix, "application/octet-stream"), f"{stem}{place}{suffix}"
 
     def thumbnail(self, tile: Tile, size: int) -> tuple[bytes, str, str]:
-        """A browser-ready picture of at most `size` pixels, its media type, and a tag that changes with the content.
+        """A browser-ready image of at most `size` pixels per side, its media type, and an entity tag of its content.
 
         Raises:
-            NotFound: the tile was deleted meanwhile.
+            NotFound: the tile has been deleted.
         """
         data, media_type = thumbnail(self._blobs.get(tile.preview or tile.image), size, self._max_pixels)
         return data, media_type, f"{tile.content_hash[:24]}-{size}"
 
     def picture_address(self, tile: Tile) -> str | None:
-        """Where the blobs themselves give out a small picture of a tile for `ADDRESS_SECONDS`; None if they do not.
+        """A signed URL of the object store for a small image of a tile, valid for `ADDRESS_SECONDS`; None if not supported.
 
         Raises:
-            NotFound: the tile was deleted meanwhile.
+            NotFound: the tile has been deleted.
         """
         key = tile.preview or tile.image
         if not key.endswith(BROWSER_READY):
@@ -129,5 +129,5 @@ class ItemService:
         return address if address is not None and self._blobs.size(key) <= SMALL_BYTES else None
 
     def image_address(self, tile: Tile) -> str | None:
-        """The same of a tile's original bytes."""
+        """A signed URL of the object store for a tile's stored image; None if not supported."""
         return self._blobs.sign(tile.image, ADDRESS_SECONDS)

@@ -1,4 +1,4 @@
-"""Which collections need which model."""
+"""Which collections use which model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.services.catalogue.collection_store import DOCUMENTS
 
 
 class ModelUse:
-    """Looks at the indexes, live, kept or being built, and at what collections are set to have."""
+    """Finds the models of all indexes (live, kept or being built) and of all collections' settings."""
 
     def __init__(self, vectors: VectorStore, blobs: Blobs) -> None:
         self._vectors = vectors
@@ -25,7 +25,7 @@ class ModelUse:
             collection, _, version = index.partition(".")
             found[version.rpartition(".")[0]].add(collection)
         for key in self._blobs.keys(DOCUMENTS):
-            with suppress(NotFound):  # deleted meanwhile
+            with suppress(NotFound):  # deleted since it was listed
                 settings = Collection.model_validate_json(self._blobs.get(key))
                 found[settings.model].add(settings.id)
         return {model: sorted(collections) for model, collections in found.items()}

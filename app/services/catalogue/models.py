@@ -1,4 +1,4 @@
-"""Which models there are, which is the default, and whether one fits a collection."""
+"""Models: list, load, import, export, activate, delete, and check against a collection."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from models.bundle.card import ModelCard
 
 MAX_NAMED = 10
 Uses = Callable[[], Mapping[str, Sequence[str]]]
-"""Ids of the collections that need a model, by the model's id."""
+"""Ids of the collections that use a model, by model id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model at hand. is_default: a new collection gets it. used_by: ids of the collections that need it."""
+    """An available model. is_default: whether new collections get it. used_by: ids of the collections that use it."""
 
     entry: ModelEntry
     is_default: bool
@@ -32,22 +32,22 @@ class ModelInfo:
 
     @property
     def card(self) -> ModelCard:
-        """Its card."""
+        """The model's card."""
         return self.entry.card
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A model that was imported. is_new: False if the very same bundle was there already."""
+    """An imported model. is_new: False if the same bundle existed already."""
 
     model: ModelInfo
     is_new: bool
 
 
 class ModelService:
-    """Models by id.
+    """Manages models by id.
 
-    uses: says who needs a model. max_bytes: what an imported zip may unpack to.
+    uses: returns which collections use which model. max_bytes: limit of the unpacked size of an imported zip.
     """
 
     def __init__(self, provider: ModelProvider, uses: Uses, max_bytes: int, locks: Locks) -> None:
@@ -93,15 +93,15 @@ class ModelService:
         return found
 
     def load(self, model_id: str) -> Inference:
-        """The model, ready to embed.
+        """Load a model for inference.
 
         Raises:
-            NotFound: no such model. InvalidBundle: its bundle does not fit.
+            NotFound: no such model. InvalidBundle: its bundle is not valid.
         """
         return self._provider.load(model_id)
 
     def check_fit(self, model_id: str, bands: Sequence[Band] | None) -> ModelCard:
-        """The card of a model that takes as many bands as the collection selects.
+        """The card of a model, after a check that it takes as many bands as the collection selects.
 
         Raises:
             ModelMismatch: it takes another number of bands. NotFound: no such model.
@@ -109,39 +109,40 @@ class ModelService:
         card = self.card(model_id)
         if bands is not None and len(bands) != len(card.bands):
             raise ModelMismatch(
-                f"model {card.id!r} looks at {len(card.bands)} bands ({', '.join(card.bands)}), `bands` selects {len(bands)}; "
-                f"select {len(card.bands)}, in that order (one may be named several times)"
+                f"model {card.id!r} takes {len(card.bands)} bands ({', '.join(card.bands)}), but `bands` selects {len(bands)}; "
+                f"select {len(card.bands)}, in that order (a band may be repeated)"
             )
         return card
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
-        """No model is deleted during this block: for whoever makes an index of one, from the look at it to the index."""
+        """Block the deletion of models within the block. For code that loads a model and then creates an index for it."""
         with self._locks.hold(MODELS_LOCK):
             yield
 
     def install(self, folder: Path) -> ModelCard:
-        """Take over a finished bundle, all of it or nothing; it is listed at once.
+        """Add a finished bundle atomically; it is listed at once.
 
-        The folder is moved, or left where it is if the very same bundle is there.
+        The folder is moved, or left unchanged if the same bundle exists already.
 
         Raises:
-            InvalidBundle: it does not fit. Conflict: another model has its id. OutOfSpace: the disk is full.
+            InvalidBundle: the bundle is not valid. Conflict: another model has its id. OutOfSpace: the disk is full.
         """
         card, _ = self._provider.add(folder)
         return card
 
     def import_zip(self, archive: Path) -> Import:
-        """Take over the bundle in a zip, from whomever it comes.
+        """Add the bundle in a zip; the zip is not trusted.
 
         Raises:
-            InvalidBundle, Conflict, OutOfSpace: as `install`. TooLarge: it unpacks to too much. Nothing is left behind.
+            InvalidBundle, Conflict, OutOfSpace: as `install`. TooLarge: it unpacks to more than `max_bytes`. In each case
+                nothing is added.
         """
         card, is_new = self._provider.add_zip(archive, self._max_bytes)
         return Import(self.info(card.id), is_new)
 
     def stream_zip(self, model_id: str) -> Iterator[bytes]:
-        """The bundle of a model as a zip, in pieces; the same bytes every time.
+        """Stream the bundle of a model as a zip, in pieces; the bytes are the same every time.
 
         Raises:
             NotFound: no such model, or one without a bundle.
@@ -149,7 +150,7 @@ class ModelService:
         return self._provider.zipped(model_id)
 
     def export_zip(self, model_id: str, target: Path) -> None:
-        """Write the bundle of a model to the new file `target`, all of it or nothing.
+        """Write the bundle of a model as a zip to the new file `target`; the file is removed on failure.
 
         Raises:
             NotFound: no such model, or one without a bundle. OSError: the file exists, or cannot be written.
@@ -159,7 +160,7 @@ class ModelService:
             file.writelines(pieces)
 
     def copy_bundle(self, model_id: str, target: Path) -> Path:
-        """Copy the bundle of a model into the folder `target`, made anew; the copy, named after the model.
+        """Replace the folder `target` by one with a copy of a model's bundle; return the copy, a folder named by the model id.
 
         Raises:
             NotFound: no such model, or one without a bundle. OutOfSpace: the disk is full.
@@ -168,10 +169,10 @@ class ModelService:
         return self._provider.copy(model_id, target)
 
     def activate(self, model_id: str) -> ModelInfo:
-        """Make a model the default: of new collections, and of those that follow the active one.
+        """Make a model the active one: of new collections, and of collections that follow the active model.
 
         Raises:
-            NotFound: no such model. InvalidBundle: it does not run.
+            NotFound: no such model. InvalidBundle: it cannot be run.
         """
         with self._locks.hold(MODELS_LOCK):
             model = self.load(model_id)
@@ -181,10 +182,10 @@ class ModelService:
             return self.info(model_id)
 
     def delete(self, model_id: str) -> None:
-        """Delete an added bundle, one that does not fit included, and release the model.
+        """Delete an added bundle (valid or not) and release the model.
 
         Raises:
-            NotFound: no such model. Forbidden: it comes with Dyad. Conflict: it is the default, or a collection needs it.
+            NotFound: no such model. Forbidden: it comes with Dyad. Conflict: it is active, or a collection uses it.
         """
         with self._locks.hold(MODELS_LOCK):
             entry = next((entry for entry in self._provider.entries() if entry.card.id == model_id), None)
@@ -196,12 +197,12 @@ class ModelService:
         users = self._uses().get(model_id, ())
         if users:
             names = ", ".join(users[:MAX_NAMED]) + (", ..." if len(users) > MAX_NAMED else "")
+            plural = "collection" if len(users) == 1 else "collections"
             raise Conflict(
-                f"model {model_id!r} is in use by {'collection' if len(users) == 1 else 'collections'} {names}; "
-                "re-index with another model or delete what uses it first"
+                f"model {model_id!r} is in use by {plural} {names}; first re-index with another model, or delete the {plural}"
             )
         if model_id == self.default().id:
-            raise Conflict(f"model {model_id!r} is the active one; activate another one first")
+            raise Conflict(f"model {model_id!r} is the active model; activate another model first")
 
     def _missing(self, model_id: str) -> NotFound:
-        return NotFound(f"no model {model_id!r}; there are {', '.join(card.id for card in self.cards())}")
+        return NotFound(f"no model {model_id!r}; available: {', '.join(card.id for card in self.cards())}")

@@ -1,4 +1,4 @@
-"""How a collection and its model want their tiles cut."""
+"""The cut of files into tiles for a collection and a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models.bundle.card import ModelCard
 
 
 def cut_spec(collection: Collection, card: ModelCard, max_pixels: int) -> CutSpec:
-    """The cut of a collection's files for a model."""
+    """How a collection's files are cut into tiles for a model."""
     return CutSpec(
         tile_size=collection.tile_size,
         stride=collection.stride,

@@ -1,4 +1,4 @@
-"""Files, folders, zips, scenes and STAC items to indexed tiles. Face: `ingest.IngestService`.
+"""Indexes files, folders, zips, scenes and STAC items as tiles. Entry point: `ingest.IngestService`.
 
-Called by the API, and by `schedules` for what changed.
+Called by the API, the command line, workers and `schedules`; it calls `catalogue`, `jobs` and `maintenance`.
 """

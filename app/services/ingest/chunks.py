@@ -1,16 +1,16 @@
 """A large ingest in chunks that any number of workers share.
 
-The worker that has the job plans the chunks, asks others to help, and works on them itself, the last first. Whatever becomes of
-a helper, a chunk is done when its result is in the blob store, and whoever has it holds its lease; so a lost worker costs the
-chunk that it was at. Under `work/{job}/`, which goes away with the job:
+The worker that runs the job plans the chunks, requests help from other workers, and works on the chunks itself, from the last
+to the first. A worker holds the lock of its chunk, and a chunk is done when its result is in the blob store; so a killed
+worker costs at most the chunk that it worked on. Files under `work/{job}/`, deleted with the job:
 
 ::
 
-    plan.json               how many chunks there are; written last
+    plan.json               number of chunks; written last
     chunks/{n}.json         the files of a chunk
     done/{n}.json           its result
-    begun/{n}/{attempt}     attempts that nobody saw the end of
-    begun/{n}.{file}/...    the same for one file, in a chunk whose worker died again and again
+    begun/{n}/{attempt}     attempts at a chunk that did not end
+    begun/{n}.{file}/...    attempts at one file, in a chunk whose workers were killed repeatedly
 """
 
 from __future__ import annotations
@@ -19,33 +19,35 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
-from app.errors import Busy, Cancelled, DyadError, NotFound
-from app.ports import Blobs, Interrupted, JobContext, Locks
-from app.services.ingest.run import MAX_LISTED_REJECTIONS, told
+from app.domain.jobs import result_counts
+from app.errors import Busy, DyadError, NotFound
+from app.ports import Blobs, Cancelled, Interrupted, JobContext, Locks
+from app.services.ingest.run import MAX_LISTED_REJECTIONS, progress_message
+from app.services.jobs.sub_progress import WithoutProgress
 
 log = logging.getLogger(__name__)
 
 WORK = "work/"
-"""What `ChunkedIngest` keeps for a job is under `work/{job}/`, and goes when the job has ended."""
+"""Key prefix: `ChunkedIngest` stores its files of a job under `work/{job}/`, which is deleted when the job has ended."""
 CHUNK_BYTES = 256 << 20
-DEATHS = 2
-"""After so many in a chunk, its files are worked on one by one; a file with so many of its own is given up."""
+MAX_DEATHS = 2
+"""After this many killed workers a chunk is processed file by file; a file with as many killed workers is rejected."""
 POLL_SECONDS = 0.3
 PARTING_SECONDS = 30.0
 
 
 class Entry(BaseModel):
-    """A file of a chunk, or why it is none.
+    """A file of a chunk. reason: why the file is rejected, None if it is not.
 
-    path: on a disk that all workers have, or in the job's folder, if it is relative. url, members: see `SourceFile`.
-    size: in bytes, of what has to be read, where that is known.
+    path: absolute on a disk that all workers share, or relative to the job's folder. url, members: see `SourceFile`.
+    size: bytes to be read, 0 if unknown.
     """
 
     name: str
@@ -57,11 +59,11 @@ class Entry(BaseModel):
 
     @property
     def files(self) -> int:
-        """How many files it stands for."""
+        """Number of files: the members of a zip, else 1."""
         return 1 if self.members is None else self.members[1] - self.members[0]
 
     def single(self) -> Iterator[Entry]:
-        """The same one file at a time."""
+        """The same as one entry per file."""
         if self.members is None:
             yield self
             return
@@ -71,7 +73,7 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Helpers:
-    """ask: sends word to other workers that these chunks of a job are to be done. files: at most in a chunk."""
+    """The workers that share an ingest. ask: requests that other workers process chunks of a job. files: maximum per chunk."""
 
     locks: Locks
     ask: Callable[[str, Sequence[int]], None]
@@ -83,7 +85,7 @@ Work = Callable[[JobContext, Sequence[Entry]], dict[str, Any]]
 
 
 class ChunkedIngest:
-    """Runs ingests in chunks. work: see `Work`."""
+    """Runs ingests in chunks. work: indexes the files of one chunk."""
 
     def __init__(self, blobs: Blobs, helpers: Helpers, work: Work) -> None:
         self._blobs = blobs
@@ -91,10 +93,10 @@ class ChunkedIngest:
         self._work = work
 
     def run(self, context: JobContext, plan: Callable[[], Iterable[Entry]]) -> dict[str, Any]:
-        """Have all chunks done; what `IngestRun.run` returns, of all of them. plan: the files, asked for once a job.
+        """Process all chunks; return the merged results of `IngestRun.run`. plan: returns the files; called once per job.
 
         Raises:
-            Cancelled, Interrupted: told to stop; by then nobody works on a chunk, or only on the one in hand.
+            Cancelled, Interrupted: the job has to stop; other workers finish at most their current chunk.
         """
         job_id = context.job.id
         total = self._planned(context, plan)
@@ -106,11 +108,11 @@ class ChunkedIngest:
         try:
             return self._finish(context, results)
         except Cancelled:
-            self._see_helpers_off(job_id, total)
+            self._wait_for_helpers(job_id, total)
             raise
 
     def _finish(self, context: JobContext, results: _Results) -> dict[str, Any]:
-        """Work on chunks, and wait for those that others have, until all are done."""
+        """Process chunks, and wait for those of other workers, until all are done."""
         job_id = context.job.id
         while True:
             for number in sorted(self._done(job_id) - results.by_chunk.keys()):
@@ -119,24 +121,24 @@ class ChunkedIngest:
             if len(results.by_chunk) == results.total:
                 return results.merged()
             left = [number for number in reversed(range(results.total)) if number not in results.by_chunk]
-            if not any(self._do(_Quiet(context), number) for number in left):  # others have them all
+            if not any(self._do(WithoutProgress(context), number) for number in left):  # other workers have all of them
                 context.check()
                 time.sleep(POLL_SECONDS)
 
-    def _see_helpers_off(self, job_id: str, total: int) -> None:
-        """Wait until nobody works on a dismissed job, so that whoever waits for its end may delete what it wrote."""
+    def _wait_for_helpers(self, job_id: str, total: int) -> None:
+        """Wait until no worker processes a chunk of a dismissed job, so that its data can be deleted afterwards."""
         deadline = time.monotonic() + PARTING_SECONDS
         for number in range(total):
             while self._helpers.locks.is_held(chunk_lock(job_id, number)) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
 
     def help(self, context: JobContext, number: int) -> None:
-        """Do a chunk of somebody's job, unless it is done or somebody has it.
+        """Process a chunk of a job of another worker, unless it is done or in progress.
 
         Raises:
-            Cancelled, Interrupted: told to stop. DyadError: it cannot be done; the worker that has the job will see why.
+            Cancelled, Interrupted: the job has to stop. DyadError: the chunk failed; the worker of the job will retry and fail.
         """
-        self._do(_Quiet(context), number)
+        self._do(WithoutProgress(context), number)
 
     def _do(self, context: JobContext, number: int) -> bool:
         job_id = context.job.id
@@ -158,9 +160,9 @@ class ChunkedIngest:
             return False
 
     def _careful(self, context: JobContext, number: int, entries: Sequence[Entry]) -> dict[str, Any]:
-        """Do a chunk; one whose worker died before, file by file, until it is known which file kills."""
+        """Process a chunk; after repeated kills of its workers file by file, to find the file that causes them."""
         with self._attempt(context, str(number)) as deaths:
-            if deaths < DEATHS:
+            if deaths < MAX_DEATHS:
                 return self._work(context, entries)
             results = _Results(0)
             for place, entry in enumerate(single for each in entries for single in each.single()):
@@ -170,28 +172,28 @@ class ChunkedIngest:
 
     def _alone(self, context: JobContext, name: str, entry: Entry) -> dict[str, Any]:
         with self._attempt(context, name) as deaths:
-            if deaths >= DEATHS:
-                log.error("job %s: %s is given up: it stopped its worker %d times", context.job.id, entry.name, deaths)
-                reason = f"given up: it stopped the worker {deaths} times"
+            if deaths >= MAX_DEATHS:
+                log.error("job %s: %s is rejected: its worker was killed %d times", context.job.id, entry.name, deaths)
+                reason = f"rejected: the worker was killed {deaths} times while it read this file"
                 entry = entry.model_copy(update={"reason": reason})
             return self._work(context, [entry])
 
     @contextmanager
     def _attempt(self, context: JobContext, name: str) -> Iterator[int]:
-        """Note that something is begun until it has ended, well or not; how many attempts at it came to no end."""
+        """Record an attempt for the block and remove the record at its end; yields how many earlier attempts did not end."""
         prefix = _key(context.job.id, f"begun/{name}/")
         earlier = list(self._blobs.keys(prefix))
         own = f"{prefix}{uuid.uuid4()}"
         self._blobs.put(own, b"")
         try:
             yield len(earlier)
-        except (DyadError, Interrupted):
+        except (DyadError, Cancelled, Interrupted):
             self._blobs.delete([own])
             raise
         self._blobs.delete([*earlier, own])
 
     def _planned(self, context: JobContext, plan: Callable[[], Iterable[Entry]]) -> int:
-        """How many chunks the job has, cut now or by an earlier run."""
+        """Number of chunks of the job, planned now or by an earlier run."""
         key = _key(context.job.id, "plan.json")
         try:
             planned: int = json.loads(self._blobs.get(key))["chunks"]
@@ -210,28 +212,15 @@ class ChunkedIngest:
         return {int(key.removeprefix(prefix).removesuffix(".json")) for key in self._blobs.keys(prefix)}
 
 
-class _Quiet:
-    """The context of a job without its progress, which a chunk knows nothing of."""
-
-    def __init__(self, whole: JobContext) -> None:
-        self.job = whole.job
-        self.add_items = whole.add_items
-        self.mark_progress = whole.mark_progress
-        self.check = whole.check
-
-    def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
-        """Nothing is published."""
-
-
 @dataclass(slots=True)
 class _Results:
-    """Results of chunks, as `IngestRun.run` gives them."""
+    """Results of chunks, as returned by `IngestRun.run`. total: number of chunks."""
 
     total: int
     by_chunk: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def merged(self) -> dict[str, Any]:
-        """The sum of them."""
+        """The sum of the results."""
         counts: dict[str, int] = {"rejected_count": 0}
         rejected: list[Any] = []
         for _, result in sorted(self.by_chunk.items()):
@@ -242,14 +231,13 @@ class _Results:
         return {**counts, "rejected": rejected[:MAX_LISTED_REJECTIONS]}
 
     def progress(self) -> tuple[float, str, dict[str, int]]:
-        """Percent, a line for a person, counts."""
-        merged = self.merged()
-        merged["rejected"] = merged.pop("rejected_count")
-        return 99.0 * len(self.by_chunk) / max(1, self.total), told(merged), merged
+        """Percent, a message, and counts."""
+        counts = result_counts(self.merged())
+        return 99.0 * len(self.by_chunk) / max(1, self.total), progress_message(counts), counts
 
 
 class _Lines:
-    """A chunk's files as JSON lines."""
+    """The files of a chunk as JSON lines."""
 
     @staticmethod
     def write(entries: Sequence[Entry]) -> bytes:
@@ -261,12 +249,12 @@ class _Lines:
 
 
 def chunk_lock(job_id: str, number: int) -> str:
-    """The lock that whoever works on a chunk holds."""
+    """Name of the lock of a chunk, held by the worker that processes it."""
     return f"job:{job_id}.{number}"
 
 
 def slices(entry: Entry, members: int, most: int) -> Iterator[Entry]:
-    """A zip in parts of so many members at most."""
+    """Split a zip into entries of at most `most` members each."""
     for first in range(0, members, most):
         end = min(first + most, members)
         yield entry.model_copy(update={"members": (first, end), "size": entry.size * (end - first) // members})

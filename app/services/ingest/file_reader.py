@@ -1,4 +1,4 @@
-"""One file to the events of the pipeline: hash it, leave out what is indexed already, cut the rest, store the images."""
+"""Reads one file: hash it, skip tiles that are indexed already, cut the others, store their images, emit pipeline events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOKED_UP_SECONDS = 0.5
 
 
 class FileReader:
-    """Reads the files of one collection; called from several threads."""
+    """Reads the files of one collection. Thread-safe."""
 
     def __init__(self, collection: Collection, spec: CutSpec, index: str, vectors: VectorStore, blobs: Blobs) -> None:
         self._collection = collection
@@ -48,7 +48,7 @@ class FileReader:
             raise UnreadableImage(f"cannot be read: {error.strerror or error}") from None
 
     def fingerprint(self, source: SourceFile) -> str:
-        """Hex digest of all that shapes the file's tiles: its bytes, its metadata, the collection's cut."""
+        """Hex digest of everything that determines the file's tiles: its bytes, its metadata and the collection's settings."""
         settings = self._collection.model_dump(mode="json", include={"tile_size", "stride", "bands", "scaling"})
         digest = hashlib.sha256(json.dumps([settings, source.metadata.model_dump(mode="json")], sort_keys=True).encode())
         with source.path.open("rb") as file:
@@ -56,16 +56,16 @@ class FileReader:
         return digest.hexdigest()
 
     def cut(self, source: SourceFile, skip: Callable[[Window | None], bool]) -> Iterator[CutTile | None]:
-        """The file's tiles but those that `skip` names; None for each mostly nodata."""
+        """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata."""
         place = None if source.place_if_missing else source.metadata.footprint()
         return cut(source.path, source.file_name, self._spec, has_place=place is not None, skip=skip)
 
     def windows(self, source: SourceFile) -> int:
-        """About how many tiles the file gives."""
+        """Approximate number of tiles of the file."""
         return count_windows(source.path, self._spec)
 
     def look_up(self, sources: Iterable[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
-        """The same, each with whether any version of it is indexed: asked for many at a time, as a server may be far away."""
+        """The same files with `is_known` set; looked up in groups, because each query of a remote server takes time."""
         for group in _groups(sources):
             names = tuple({source.name for source in group if isinstance(source, SourceFile)})
             filter = TileFilter(sources=names)
@@ -75,15 +75,15 @@ class FileReader:
                 yield replace(source, is_known=source.name in known) if isinstance(source, SourceFile) else source
 
     def find(self, item_id: str) -> Tile | None:
-        """A tile of the index."""
+        """A tile of the index, None if it does not exist."""
         return self._vectors.retrieve(self._index, [item_id]).get(item_id)
 
     def id(self, source: SourceFile, window: Window | None) -> str:
-        """The id of one tile of the file."""
+        """Id of a tile of the file. window: None for a whole image."""
         return tile_id(self._collection.id, source.name, "" if window is None else str(window))
 
     def store(self, item_id: str, content_hash: str, piece: CutTile) -> tuple[str, str | None]:
-        """Store a tile's image and preview. The hash in their keys keeps a new version from overwriting the live one."""
+        """Store a tile's image and preview; return their keys, which contain the hash, so that the live version stays."""
         stem = f"{images_prefix(self._collection.id)}{item_id[:2]}/{item_id}-{content_hash[:12]}"
         image, preview = f"{stem}{piece.image_suffix}", f"{stem}-preview.jpg"
         self._blobs.put(image, piece.image)
@@ -94,7 +94,7 @@ class FileReader:
 
 
 def _groups(sources: Iterable[SourceFile | Rejection]) -> Iterator[list[SourceFile | Rejection]]:
-    """Some at a time: none waits long for the next ones, and the copies among them take not much room."""
+    """Group files for a look-up; limited in number, in bytes of temporary copies and in waiting time."""
     group: list[SourceFile | Rejection] = []
     size, begun = 0, time.monotonic()
     for source in sources:
@@ -136,7 +136,7 @@ class _FileRun:
         self._emit(FileDone(self._source, left, skipped, self._hash if self._known else None))
 
     def _skip(self, window: Window | None) -> bool:
-        """Whether the tile is indexed as it is; remembers its earlier version otherwise."""
+        """Whether the tile is indexed unchanged; else its earlier version is kept in `_before`."""
         self._count()
         self._before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
         if self._before is None or self._before.content_hash != self._hash:

@@ -1,23 +1,21 @@
-"""Ingest: takes files in as a job, and runs it. Doing any ingest twice is harmless (UUIDv5 ids, content hashes)."""
+"""Ingest: submits and runs jobs that index files. An ingest can be repeated without harm (UUIDv5 ids, content hashes)."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from app.domain.jobs import Job
+from app.domain.jobs import Job, new_job
 from app.domain.metadata import FileMetadata, parse_metadata
 from app.domain.urls import is_url
-from app.errors import Cancelled, DyadError, InvalidInput, NotFound, Unavailable
+from app.errors import DyadError, InvalidInput, NotFound, Unavailable
 from app.imagery.demo_scene.scene import draw_sample_scene
 from app.imagery.sources.archives import count_members
-from app.ports import Blobs, JobContext, JobQueue, VectorStore
+from app.ports import Blobs, Cancelled, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.models import ModelService
@@ -38,7 +36,7 @@ from app.services.ingest.sources import (
     write_manifest,
 )
 from app.services.jobs.folders import JobFolders
-from app.services.maintenance.orphans import remove_orphans
+from app.services.maintenance.unreferenced_images import delete_unreferenced_images
 
 KIND = "ingest"
 MANIFEST = "manifest.jsonl"
@@ -50,7 +48,7 @@ SAMPLE_SIZE = 1536
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """max_bytes: what a zip may unpack to. max_pixels: of an image that is decoded whole. threads: readers."""
+    """max_bytes: unpacked size of a zip. max_pixels: of an image that is decoded whole. threads: number of reader threads."""
 
     max_bytes: int
     max_pixels: int
@@ -58,10 +56,11 @@ class IngestLimits:
 
 
 class IngestService:
-    """Takes files in and indexes them."""
+    """Submits ingest jobs and indexes their files."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         models: ModelService,
         vectors: VectorStore,
@@ -84,16 +83,17 @@ class IngestService:
         self._chunked = None if helpers is None else ChunkedIngest(blobs, helpers, self._index_chunk)
 
     def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
-        """Index files that lie in `folder` (from `JobFolders.new`), which the job owns from now on.
+        """Index uploaded files in `folder` (from `JobFolders.new`), which becomes the folder of the job.
 
-        files: the name that the client gave, and where it was staged. metadata: the JSON of the form field.
+        files: the client's file name and the staged path of each. metadata: the JSON of the form field.
 
         Raises:
-            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: no place to keep them.
+            NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: the files cannot be
+            stored.
         """
         self._collections.get(collection_id)
         if not files:
-            raise InvalidInput("no files: send at least one in the multipart field `files`")
+            raise InvalidInput("no files: send at least one file in the multipart field `files`")
         if metadata is not None:
             parse_metadata(metadata)
             (folder / METADATA).write_bytes(metadata)
@@ -102,37 +102,39 @@ class IngestService:
         return self._submit(collection_id, {"files": len(files)}, folder.name)
 
     def submit_href(self, collection_id: str, href: str) -> Job:
-        """Index a path on the server: an image, a scene, a zip, a STAC item or a folder of those; or a file on the web.
+        """Index a path on the server (an image, scene, zip, STAC item, or a folder of these) or a file at a URL.
 
         Raises:
-            NotFound: the collection. Forbidden: outside DYAD_READ_ROOTS. InvalidInput: an address that is not read, or no such
-                file.
+            NotFound: the collection. Forbidden: DYAD_READ_ROOTS does not allow it. InvalidInput: the URL is not supported, or
+                the file does not exist.
         """
         self._collections.get(collection_id)
         if is_url(href):
             return self._submit(collection_id, {"urls": [self._read_policy.web().check(href)]})
         if "://" in href and not href.startswith("file://"):
-            raise InvalidInput(f"{href}: only paths, http(s) and s3 addresses are read; name one under DYAD_READ_ROOTS")
+            raise InvalidInput(f"{href}: not a supported address; use an absolute path, or an http(s) or s3 URL")
         path = self._read_policy.resolve(Path(href.removeprefix("file://")))
         return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
 
     def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
-        """Index local paths that the user of this machine names (the command line).
+        """Index local paths given by the user of this machine on the command line; DYAD_READ_ROOTS does not apply.
 
         Raises:
-            NotFound: the collection. InvalidInput: no such file, or two paths of one name.
+            NotFound: the collection. InvalidInput: a file does not exist, or two paths have the same name.
         """
         self._collections.get(collection_id)
         real = [ReadPolicy(anywhere=True).resolve(path) for path in paths]
         names = [path.name for path in real]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise InvalidInput(f"two paths are named {twice[0]!r}: their tiles would replace each other; index them one by one")
+            raise InvalidInput(
+                f"two paths have the name {twice[0]!r}, so their tiles would replace each other; rename one of them"
+            )
         named = [[str(path), path.name] for path in real]
         return self._submit(collection_id, {"paths": named, "trusted": True, "labels_from_folders": labels_from_folders})
 
     def submit_sample(self, collection_id: str) -> Job:
-        """Index a scene drawn by code, for a service that has no data yet.
+        """Index a generated scene, for a service without data.
 
         Raises:
             NotFound: the collection.
@@ -141,46 +143,45 @@ class IngestService:
         return self._submit(collection_id, {"sample": SAMPLE_SEED})
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job.
+        """Run an ingest job.
 
         Raises:
-            Cancelled, Interrupted: it was told to stop; everything reported so far stays.
+            Cancelled, Interrupted: the job has to stop; tiles reported so far stay.
         """
         with self.workplace(context) as folder:
             return self._ingest(context, folder)
 
     def help(self, context: JobContext, chunk: int) -> None:
-        """Do a chunk of a job that another worker has; see `ChunkedIngest.help`."""
+        """Process a chunk of a job of another worker; see `ChunkedIngest.help`."""
         if self._chunked is not None:
             self._chunked.help(context, chunk)
 
     @contextmanager
     def workplace(self, context: JobContext) -> Iterator[Path]:
-        """The staging folder of a job that indexes, for the block in which it does.
+        """The folder of a job, for the block in which it indexes files.
 
-        First removes images that an earlier attempt stored without their points. The folder stays only for a job that is
-        interrupted, which goes on at the next start.
+        First deletes images that an earlier attempt stored without their points. The folder is kept if the job is interrupted.
         """
         job = context.job
         with self._folders.working(job.id) as folder:
             try:
                 if job.attempts > 1 and self._chunked is None:
-                    self._remove_orphans(str(job.collection))
+                    self._delete_unreferenced_images(str(job.collection))
                 yield folder
             except Cancelled:
                 if self._chunked is None:  # else other workers may be about to write the points of new images
-                    self._remove_orphans(str(job.collection))
+                    self._delete_unreferenced_images(str(job.collection))
                 raise
 
     def index(
         self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: float, list_unchanged: bool = True
     ) -> dict[str, Any]:
-        """Index files into the collection of a job: new and changed ones; what is indexed as it is stays.
+        """Index new and changed files into the collection of a job; unchanged tiles stay.
 
-        sources: unpacked, see `expand`. The rest, and what is returned: see `IngestRun`.
+        sources: unpacked, see `expand`. For the other arguments and the result see `IngestRun`.
 
         Raises:
-            Cancelled, Interrupted: the job was told to stop.
+            Cancelled, Interrupted: the job has to stop.
         """
         collection = self._collections.get(str(context.job.collection))
         live = self._collections.live(collection.id)
@@ -192,7 +193,7 @@ class IngestService:
         return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
 
     def expand(self, source: SourceFile, folder: Path, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
-        """What a file stands for: itself, a zip's members (unpacked into `folder`), the assets of a STAC item."""
+        """The files to index for a listed file: itself, the members of a zip (unpacked into `folder`), or STAC item assets."""
         try:
             is_copy = self._folders.bring(source.path)
         except NotFound as error:
@@ -202,8 +203,7 @@ class IngestService:
             yield replace(source, temporary=True) if is_copy and found is source else found
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
-        now = datetime.now(UTC)
-        job = Job(id=job_id or str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        job = new_job(KIND, collection_id, inputs, job_id=job_id)
         self._queue.submit(job)
         return job
 
@@ -235,7 +235,7 @@ class IngestService:
     def _sources(
         self, context: JobContext, folder: Path, listed: Iterator[SourceFile | Rejection]
     ) -> Iterator[SourceFile | Rejection]:
-        """All files that the listed ones stand for, zips and STAC items unpacked, with their metadata."""
+        """The listed files, zips and STAC items unpacked, with their metadata."""
         entries, inputs = self._metadata(folder), context.job.inputs
         read_policy = replace(self._job_read_policy(context.job), check=context.check)
         for each in listed:
@@ -250,14 +250,14 @@ class IngestService:
                     yield with_metadata(labelled, entries)
 
     def _metadata(self, folder: Path) -> dict[str, FileMetadata]:
-        """What the client said of its files, by their names."""
+        """The client's metadata by file name."""
         path = folder / METADATA
         with suppress(NotFound):
             self._folders.bring(path)
         return parse_metadata(path.read_bytes()) if path.exists() else {}
 
     def _plan(self, job: Job, folder: Path) -> Iterator[Entry]:
-        """The files of a job for its chunks; large zips in parts."""
+        """The files of a job as entries for its chunks; zips in parts."""
         for listed in self._listed(job, folder):
             if isinstance(listed, Rejection):
                 yield Entry(name=listed.file_name, reason=listed.reason)
@@ -267,19 +267,19 @@ class IngestService:
             entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url)
             is_zip = listed.name.lower().endswith(".zip")
             if listed.url is not None or (is_staged and not is_zip):
-                yield entry  # it need not be fetched here
+                yield entry  # not read here: the worker of its chunk fetches it
             else:
                 yield from self._in_parts(entry, listed.path, is_zip=is_zip)
 
     def _in_parts(self, entry: Entry, path: Path, *, is_zip: bool) -> Iterable[Entry]:
-        """A file with its size, a zip in slices."""
+        """The entry of a file with its size, or the parts of a zip."""
         try:
             self._folders.bring(path)
             sized = entry.model_copy(update={"size": path.stat().st_size})
             members = count_members(path) if is_zip else 0
         except Unavailable:
             raise
-        except (DyadError, OSError):  # whoever reads it will say what is wrong with it
+        except (DyadError, OSError):  # reported when the file is read
             return [entry]
         return slices(sized, members, self._chunk_files) if members else [sized]
 
@@ -296,7 +296,7 @@ class IngestService:
     def _job_read_policy(self, job: Job) -> ReadPolicy:
         return ReadPolicy(anywhere=True) if job.inputs.get("trusted") else self._read_policy
 
-    def _remove_orphans(self, collection_id: str) -> None:
-        """Delete images whose point was never written."""
+    def _delete_unreferenced_images(self, collection_id: str) -> None:
+        """Delete images whose point was not written."""
         index = self._collections.live(collection_id).index
-        remove_orphans(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))
+        delete_unreferenced_images(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))

@@ -1,7 +1,7 @@
-"""Files to points: readers cut and decode in threads, one writer embeds in batches and stores. Memory is bounded by the queue.
+"""Files to points: threads read and decode, one writer embeds in batches and stores. The bounded queue limits memory.
 
-The order that keeps a crash harmless: a tile's image is stored before its point, its point is flushed before the job reports
-it, and what it replaced is deleted last.
+The order makes a crash harmless: a tile's image is stored before its point, the point is flushed before the job reports it, and
+replaced images are deleted last.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ WAIT_SECONDS = 0.2
 
 @dataclass(slots=True)
 class ReadTile:
-    """A cut tile with its record; the image is stored already.
+    """A cut tile with its record; its image is stored already.
 
-    replaces: blob keys to delete when the point is durable. is_change: an earlier version of the tile is indexed.
+    pixels: (S, S, B) uint8, for the model. replaces: blob keys to delete when the point is durable. is_change: whether an
+    earlier version of the tile is indexed.
     """
 
     tile: Tile
@@ -44,7 +45,7 @@ class ReadTile:
 
 @dataclass(slots=True)
 class Unchanged:
-    """Tiles that are indexed already, as they are now. returned: those of them that are marked as vanished."""
+    """Ids of tiles that are indexed unchanged. returned: those of them that are marked as vanished."""
 
     ids: list[str]
     returned: list[str] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Unchanged:
 
 @dataclass(slots=True)
 class Progress:
-    """A part of a file, of 1, has been read."""
+    """A part of a file has been read. share: of the file's weight."""
 
     share: float
 
@@ -61,8 +62,8 @@ class Progress:
 class FileDone:
     """A file has been read to its end.
 
-    share: what is left of its weight. replaces: the content hash that its tiles have now, where an earlier version was
-    indexed; those of its tiles that have another are stale.
+    share: rest of the file's weight. replaces: content hash of the file's tiles if an earlier version was indexed, else None;
+    its tiles with another hash are stale.
     """
 
     source: SourceFile | Rejection
@@ -77,7 +78,7 @@ ReadFile = Callable[[SourceFile, Callable[[Event], None]], None]
 
 
 class Readers:
-    """Threads that read files and emit events into one bounded queue, in any order of files, each file's in its own."""
+    """Threads that read files and emit events into one bounded queue. The events of one file are in order, files are not."""
 
     def __init__(self, read: ReadFile, threads: int) -> None:
         self._read = read
@@ -86,9 +87,10 @@ class Readers:
         self._stop = threading.Event()
 
     def events(self, sources: Iterator[SourceFile | Rejection]) -> Generator[Event | None]:
-        """Everything the files emit; None whenever nothing came for `WAIT_SECONDS`, so that the caller can look around.
+        """All events of the files; None after each `WAIT_SECONDS` without an event, so that the caller can do other work.
 
-        Raises what a reader raised that no file can be blamed for.
+        Raises:
+            Unavailable: a store does not answer, or the disk is full. Also any other error that is not the fault of a file.
         """
         feeder = threading.Thread(target=self._feed, args=(sources,), name="dyad-feed")
         feeder.start()
@@ -120,7 +122,7 @@ class Readers:
                     future.add_done_callback(lambda _: slots.release())
                     future.add_done_callback(self._report)
             self._emit(None)
-        except Exception as error:  # noqa: BLE001 - handed to the consumer, who raises it
+        except Exception as error:  # noqa: BLE001 - passed to the consumer, which raises it
             self._emit(error)
 
     def _read_one(self, source: SourceFile | Rejection) -> None:
@@ -132,7 +134,7 @@ class Readers:
         try:
             self._read(source, self._emit)
         except Unavailable:
-            raise  # a full disk or a store that is down is no fault of the file
+            raise  # a full disk or an unavailable store, not a fault of the file
         except DyadError as error:
             self._emit(FileDone(Rejection(source.name, str(error), source.weight), source.weight))
         finally:
@@ -156,7 +158,7 @@ class Readers:
 
 
 class _Stopped(Exception):
-    """The consumer has gone."""
+    """The consumer has stopped."""
 
 
 class Writer:
@@ -175,23 +177,23 @@ class Writer:
         self._replaced: list[str] = []
 
     def add(self, tile: ReadTile) -> None:
-        """Take one tile; embeds and stores when a batch is full."""
+        """Add one tile; embed and store when a batch is full."""
         self._batch.append(tile)
         if len(self._batch) >= BATCH:
             self._write()
 
     @property
     def waiting(self) -> int:
-        """Tiles taken that are not reported as durable yet."""
+        """Number of added tiles that are not reported as durable yet."""
         return len(self._batch) + len(self._written)
 
     @property
     def is_due(self) -> bool:
-        """Whether enough is written to be worth a flush."""
+        """Whether enough tiles are written for a flush."""
         return len(self._written) >= FLUSH_EVERY
 
     def flush(self) -> list[str]:
-        """Embed what waits, make it durable, delete what it replaced; the ids that are durable since the last call."""
+        """Embed waiting tiles, flush, and delete replaced images; return the ids that became durable since the last call."""
         self._write()
         if self._written:
             with self._writing() as index:
@@ -202,7 +204,7 @@ class Writer:
         return done
 
     def remove_stale(self, source: str, content_hash: str) -> None:
-        """Delete the tiles of a source that its present version does not have any more."""
+        """Delete the tiles of a source that its current version does not contain."""
         after: str | None = None
         while True:
             with self._writing() as index:
@@ -215,7 +217,7 @@ class Writer:
                 return
 
     def unmark(self, ids: list[str]) -> None:
-        """Take the mark off tiles that had vanished and are there again."""
+        """Remove the property `vanished_at` from tiles whose file exists again."""
         with self._writing() as index:
             marked = [tile for tile in self._vectors.retrieve(index, ids).values() if VANISHED_AT in tile.properties]
             self._vectors.set_records(index, [_without_mark(tile) for tile in marked])
@@ -233,12 +235,12 @@ class Writer:
 
     @contextmanager
     def _writing(self) -> Iterator[str]:
-        """The live index, which must be of the model that the tiles are embedded with."""
+        """The live index under its write lock. Raises `Conflict` if its model is not the one that embeds the tiles."""
         with self._collections.writing(self._collection) as live:
             if live.model != self._model.card.id:
                 raise Conflict(
                     f"collection {self._collection!r} was switched from model {self._model.card.id!r} to {live.model!r} "
-                    "meanwhile; index the files again"
+                    "during the ingest; index the files again"
                 )
             yield live.index
 

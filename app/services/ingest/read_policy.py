@@ -1,4 +1,4 @@
-"""What a client may name of the server's own files, and of the web."""
+"""Which local and remote files the service may read for a client."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.ports import RemoteFiles, go_on
 
 @dataclass(frozen=True, slots=True)
 class ReadPolicy:
-    """Folders that a client may name; None of them: nothing may be named. `anywhere` is for the command line's own user.
+    """Read policy. folders: local folders that may be read. anywhere: no restriction, for the user of the command line.
 
-    remote: files on other servers that a client may name; None: no such file. check: see `RemoteFiles.fetch`.
+    remote: reads allowed files on other servers, None if none are allowed. check: see `RemoteFiles.fetch`.
     """
 
     folders: tuple[Path, ...] = ()
@@ -23,32 +23,32 @@ class ReadPolicy:
     check: Callable[[], None] = go_on
 
     def web(self) -> RemoteFiles:
-        """Files on other servers.
+        """The reader of files on other servers.
 
         Raises:
-            Forbidden: none may be read.
+            Forbidden: no remote files are allowed.
         """
         if self.remote is None:
-            raise Forbidden("the server may not read from the web; DYAD_READ_ROOTS names the addresses that it may read")
+            raise Forbidden("the server may not read from the web; to allow it, add URL prefixes to DYAD_READ_ROOTS")
         return self.remote
 
     def fetch(self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False) -> None:
-        """A file of another server, see `RemoteFiles.fetch`; Forbidden where none may be read."""
+        """Fetch a remote file, see `RemoteFiles.fetch`; raises `Forbidden` if no remote files are allowed."""
         self.web().fetch(url, target, max_bytes, allow_query=allow_query, check=self.check)
 
     def resolve(self, path: Path) -> Path:
-        """The real path, links followed.
+        """Resolve a path, links followed.
 
         Raises:
-            Forbidden: it lies outside. InvalidInput: there is no such file, or its links lead nowhere.
+            Forbidden: the path is outside the allowed folders. InvalidInput: it does not exist, or a link is broken.
         """
         try:
             real = path.expanduser().resolve()
             is_there = real.exists()
-        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a home of nobody, a null byte
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user after ~, a null byte
             raise InvalidInput(f"{path}: {error}") from None
         if not self.anywhere and not any(real.is_relative_to(root.resolve()) for root in self.folders):
-            raise Forbidden(f"{path}: the server may not read there; DYAD_READ_ROOTS names the folders that it may read")
+            raise Forbidden(f"{path}: the server may not read this path; to allow it, add its folder to DYAD_READ_ROOTS")
         if not is_there:
             raise InvalidInput(f"{path}: no such file or folder")
         return real

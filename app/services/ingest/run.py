@@ -1,4 +1,4 @@
-"""One run of an ingest job: sources in, tiles stored, progress and the result out."""
+"""One run of an ingest job: reads sources, stores tiles, publishes progress and returns the result."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_LISTED_REJECTIONS = 10_000
 
 
 class IngestRun:
-    """Consumes what the readers emit.
+    """Consumes the events of the readers.
 
-    total: number of top-level files, the whole of the progress. list_unchanged: whether the job's items are to have also the
-    tiles that it found as they are.
+    total: number of top-level files, 100 % of the progress. list_unchanged: whether unchanged tiles are also added to the job's
+    items.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class IngestRun:
         self._returned: list[str] = []
 
     def run(self, sources: Iterator[SourceFile | Rejection]) -> dict[str, Any]:
-        """Index everything; the result without the item ids, which the job store keeps.
+        """Index everything; return the result without the item ids, which the job store keeps.
 
-        It counts tiles: `indexed`, of them `changed` (an earlier version was indexed), `unchanged`, of them `returned` (they
-        were marked as vanished); and files: `files`, `rejected_count`. The first `MAX_LISTED_REJECTIONS` of the latter are
-        named under `rejected`, with the reasons.
+        It counts tiles: `indexed`, of these `changed` (an earlier version was indexed), `unchanged`, of these `returned` (they
+        were marked as vanished); and files: `files`, `rejected_count`. `rejected` lists the first `MAX_LISTED_REJECTIONS`
+        rejected files with the reasons.
 
         Raises:
-            Cancelled, Interrupted: told to stop. What was read up to then is stored and reported first.
+            Cancelled, Interrupted: the job has to stop. Tiles read until then are stored and reported first.
         """
         try:
             with closing(self._readers.events(sources)) as events:
@@ -88,7 +88,7 @@ class IngestRun:
                 self._stale.append((file.source.name, file.replaces))
 
     def _settle(self) -> None:
-        """Make what was read durable, report it, and only then remove what it replaced."""
+        """Make read tiles durable, report them, and only then delete what they replace."""
         ids = self._writer.flush()
         if ids:
             self._counts["indexed"] += len(ids)
@@ -106,10 +106,10 @@ class IngestRun:
     def _publish(self) -> None:
         waiting = self._counts["indexed"] + self._writer.waiting
         counts = {**self._counts, "indexed": waiting}
-        self._context.progress(min(99.0, 100 * self._done / self._total), told(counts), counts)
+        self._context.progress(min(99.0, 100 * self._done / self._total), progress_message(counts), counts)
 
 
-def told(counts: Mapping[str, int]) -> str:
-    """A line for a person on how far an ingest is."""
+def progress_message(counts: Mapping[str, int]) -> str:
+    """Return one line for people about the progress of an ingest."""
     indexed, unchanged, rejected = (counts.get(name, 0) for name in ("indexed", "unchanged", "rejected"))
     return f"{indexed} tiles indexed, {unchanged} unchanged, {rejected} rejected"

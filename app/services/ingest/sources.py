@@ -1,4 +1,4 @@
-"""Which files an ingest means: staged uploads, local paths, folders, zips, STAC items, one after another."""
+"""The files of an ingest: staged uploads, local paths, folders, zips and STAC items, as a stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.domain.globs import Glob, State
 from app.domain.metadata import FileMetadata
 from app.domain.tiles import MAX_LABELS
-from app.errors import Cancelled, DyadError, Unavailable, UnreadableImage
+from app.errors import DyadError, Unavailable, UnreadableImage
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.sources.stac_items import StacItem, read_stac_item
@@ -28,12 +28,13 @@ SIDECARS = (".aux.xml", ".ovr", ".msk", ".tfw", ".jgw", ".pgw", ".wld", ".prj")
 class SourceFile:
     """One file to index.
 
-    name: its source name. temporary: to be deleted after use (a zip's member; the zip stays until the job ends).
-    weight: its share of the progress, of 1.
-    place_if_missing: the metadata's place is for a file that has none itself (a STAC item's), not instead of the file's own.
-    url: where the file is fetched from before it is read; `path` is where it is put. is_fetched: it lies there already.
-    members: of a zip only those from the first number to before the second; None: all.
-    is_known: whether any version of it is indexed; see `FileReader.look_up`.
+    name: its source name. temporary: whether to delete it after use (a member of a zip; the zip itself stays until the job
+    ends).
+    weight: its share of the progress of a top-level file, which is 1.
+    place_if_missing: use the metadata's place only if the file has none of its own (STAC items); else it takes precedence.
+    url: from which the file is fetched to `path` before it is read. is_fetched: whether that has been done.
+    members: range of members of a zip, start inclusive, end exclusive; None: all.
+    is_known: whether any version of the file is indexed; see `FileReader.look_up`.
     """
 
     name: str
@@ -65,8 +66,8 @@ class Rejection:
 def list_files(root: Path, name: str, read_policy: ReadPolicy, pattern: Glob | None = None) -> Iterator[SourceFile | Rejection]:
     """The file `root`, or all files below the folder `root` in sorted order, without hidden files and sidecars.
 
-    name: of `root`; what lies below is named `name/its/path`. pattern: only files that match it; `root` is its base.
-    Linked folders are not entered. What cannot be read, a folder as well as a file, is a rejection and ends nothing.
+    name: source name of `root`; files below are named `name/relative/path`. pattern: list only matching files; `root` is its
+    base. Linked folders are skipped. A file or folder that cannot be read is returned as a rejection.
     """
     waiting = [_Entry(root, name, root.is_dir(), None if pattern is None else pattern.start)]
     while waiting:
@@ -81,7 +82,7 @@ def list_files(root: Path, name: str, read_policy: ReadPolicy, pattern: Glob | N
 
 
 class _Entry(NamedTuple):
-    """state: how far a pattern has come here."""
+    """A listed file or folder. state: match state of the pattern for this path, None without a pattern."""
 
     path: Path
     name: str
@@ -90,7 +91,7 @@ class _Entry(NamedTuple):
 
 
 def _inside(folder: _Entry, pattern: Glob | None) -> list[_Entry]:
-    """What lies in a folder and may match, the last one first."""
+    """Entries of a folder that may match, in reverse order."""
     found = []
     with os.scandir(folder.path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
@@ -105,7 +106,7 @@ def _inside(folder: _Entry, pattern: Glob | None) -> list[_Entry]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether a link leads to a folder; a broken one does not."""
+    """Whether an entry is a folder or a link to one; False for a broken link."""
     try:
         return entry.is_dir()
     except OSError:
@@ -124,7 +125,7 @@ def _listed(path: Path, name: str, read_policy: ReadPolicy) -> SourceFile | Reje
 
 
 def label_from_folder(source: SourceFile) -> SourceFile:
-    """The same file, labelled by the name of the folder that it lies in."""
+    """The same file with the name of its folder as an additional label."""
     parts = source.name.split("/")
     if len(parts) < 2:
         return source
@@ -133,7 +134,7 @@ def label_from_folder(source: SourceFile) -> SourceFile:
 
 
 def with_metadata(source: SourceFile, entries: Mapping[str, FileMetadata]) -> SourceFile:
-    """The same file with what the client said of it, by its whole source name, by the name in its archive, or by file name."""
+    """The same file with the client's metadata, looked up by source name, by path within its zip, or by file name."""
     inner = source.name.split(".zip/", 1)[-1]
     for key in (source.name, inner, source.file_name):
         if key in entries:
@@ -142,8 +143,8 @@ def with_metadata(source: SourceFile, entries: Mapping[str, FileMetadata]) -> So
 
 
 def write_manifest(path: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """Note the staged uploads of a job: the name that the client gave, and where the file was staged, as seen from `path`'s
-    folder, which may lie elsewhere when the job runs.
+    """Write the list of a job's staged uploads: the client's file name and the staged path, relative to the folder of `path`,
+    because the folder may have another location when the job runs.
     """
     with path.open("w", encoding="utf-8") as manifest:
         for name, staged in files:
@@ -152,7 +153,7 @@ def write_manifest(path: Path, files: Iterable[tuple[str, Path]]) -> None:
 
 
 def read_manifest(path: Path) -> Iterator[SourceFile | Rejection]:
-    """The staged uploads of a job, in the order they came."""
+    """Read the list of a job's staged uploads, in order of upload."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             entry: dict[str, str] = json.loads(line)
@@ -162,19 +163,19 @@ def read_manifest(path: Path) -> Iterator[SourceFile | Rejection]:
 
 def _what_is_wrong_with_name(name: str) -> str | None:
     if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name:
-        return "the file name leads out of its folder; send it as folder/name"
+        return "the file name contains `..`, a backslash or a leading slash; send it as folder/name"
     return what_is_wrong_with_text(name)
 
 
 def what_is_wrong_with_text(name: str) -> str | None:
-    """Why a text cannot be the name of a source, None if it can."""
+    """Why a text is not a valid source name; None if it is."""
     if not PurePosixPath(name).parts or len(name) > MAX_NAME or not name.isprintable():
-        return f"a file name has 1 to {MAX_NAME} printable characters"
+        return f"a file name must have 1 to {MAX_NAME} printable characters"
     return None
 
 
 def unpack(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
-    """What a file stands for: itself, a zip's members, or the assets of a STAC item."""
+    """The files to index for a listed file: itself, the members of a zip, or the assets of a STAC item."""
     try:
         if source.url is not None and not source.is_fetched:
             read_policy.fetch(source.url, source.path, max_bytes)
@@ -184,11 +185,11 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadP
         elif kind is FileKind.STAC:
             yield from _assets(source, staging, max_bytes, read_policy)
         elif kind is FileKind.UNKNOWN:
-            raise UnreadableImage(f"{_what_is_wrong(source.path)}; {IMAGE_FORMATS} are read, and zips of them")
+            raise UnreadableImage(f"{_what_is_wrong(source.path)}; supported are {IMAGE_FORMATS}, and zips of these")
         else:
             yield source
-    except (Cancelled, Unavailable):
-        raise  # a full disk is no fault of the file
+    except Unavailable:
+        raise  # a failure of the service, such as a full disk, not of the file
     except DyadError as error:
         yield Rejection(source.name, str(error), source.weight)
     except OSError as error:
@@ -216,33 +217,33 @@ def _assets(source: SourceFile, staging: Path, max_bytes: int, read_policy: Read
 def _remote_assets(
     item: StacItem, source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadPolicy
 ) -> Iterator[SourceFile | Rejection]:
-    """The images of a STAC item that lie on other servers, fetched one by one; each goes when it has been read."""
+    """The remote images of a STAC item, fetched one by one; each is deleted after it has been read."""
     for key, url in item.urls:
         name, weight = f"{source.name}#{key}", source.weight / item.count
         path = staging / f"fetched-{uuid.uuid4().hex}"
         try:
             read_policy.fetch(url, path, max_bytes)
             yield SourceFile(name, path, asset_metadata(item), temporary=True, weight=weight, place_if_missing=True)
-        except (Cancelled, Unavailable):
+        except Unavailable:
             raise
         except DyadError as error:
             yield Rejection(name, str(error), weight)
 
 
 def with_labels(item: StacItem, labels: Sequence[str]) -> StacItem:
-    """The item with more labels before its own, at most as many as a tile may have."""
+    """The item with `labels` before its own, up to the maximum number of labels of a tile."""
     return replace(item, labels=tuple(dict.fromkeys((*labels, *item.labels)))[:MAX_LABELS])
 
 
 def asset_metadata(item: StacItem) -> FileMetadata:
-    """What an item says of its images."""
+    """The metadata of a STAC item's images."""
     return FileMetadata.model_construct(
         geometry=item.geometry, datetime=item.datetime, labels=item.labels, properties=item.properties
     )
 
 
 def asset_files(item: StacItem, name: str, read_policy: ReadPolicy, weight: float = 1.0) -> Iterator[SourceFile | Rejection]:
-    """The images of a STAC item that are files here, each named `name#asset`, with its place, time, labels and properties."""
+    """The local images of a STAC item, each named `name#asset`, with its place, time, labels and properties."""
     metadata = asset_metadata(item)
     weight /= item.count
     for key, path in item.assets:
@@ -254,7 +255,7 @@ def asset_files(item: StacItem, name: str, read_policy: ReadPolicy, weight: floa
 
 
 def asset_urls(item: StacItem, name: str) -> Iterator[SourceFile]:
-    """Its images that lie on the web, named likewise, to be fetched."""
+    """The remote images of a STAC item, named `name#asset`, not yet fetched."""
     metadata, weight = asset_metadata(item), 1.0 / item.count
     for key, url in item.urls:
         yield SourceFile(f"{name}#{key}", Path(), metadata, weight=weight, place_if_missing=True, url=url)

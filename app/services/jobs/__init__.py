@@ -1,4 +1,4 @@
-"""Jobs as clients see them, their working folders and the progress of their parts. Face: `jobs.JobService`.
+"""Jobs, their working folders, processes and the progress of parts of a job. Entry points: `JobService`, `ProcessService`.
 
-The lowest room of the services: any of them may call it.
+Called by the API and by every other service; it calls none of them.
 """

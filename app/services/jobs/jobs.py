@@ -1,4 +1,4 @@
-"""Jobs as clients see them."""
+"""Background jobs: list, read, cancel, delete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.services.jobs.folders import JobFolders
 
 
 class JobService:
-    """List, follow, cancel and forget jobs."""
+    """Reads and cancels jobs, and deletes their records and folders."""
 
     def __init__(self, store: JobStore, queue: JobQueue, folders: JobFolders) -> None:
         self._store = store
@@ -21,7 +21,7 @@ class JobService:
     def list(
         self, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
     ) -> Sequence[Job]:
-        """Jobs, newest first."""
+        """Jobs, newest first, of a collection and any of the given statuses. after: id of the last job of the previous page."""
         return self._store.list(collection=collection, status=status, limit=limit, after=after)
 
     def get(self, job_id: str) -> Job:
@@ -32,65 +32,67 @@ class JobService:
         """
         return self._store.get(job_id)
 
-    def is_waiting(self, job_id: str) -> bool:
-        """Whether there is such a job and it has not ended."""
+    def is_active(self, job_id: str) -> bool:
+        """Whether the job exists and has not ended."""
         try:
             return not self._store.get(job_id).status.ended
         except NotFound:
             return False
 
     def dismiss(self, job_id: str) -> Job:
-        """Cancel a job; what it has indexed stays. One that has ended is returned as it is.
+        """Cancel a job; the tiles that it has indexed stay. A job that has ended is returned unchanged.
 
         Raises:
             NotFound: no such job.
         """
         job = self._queue.cancel(job_id)
-        self._discard_if_idle(job_id, 0)
+        self._delete_folder_if_idle(job_id, 0)
         return job
 
     def stop_all(self, collection: str, seconds: float) -> None:
-        """Dismiss the jobs of a collection, and wait until nobody works on them.
+        """Dismiss the jobs of a collection, and wait until they have stopped.
 
         Raises:
-            Conflict: one goes on for longer than `seconds`.
+            Conflict: a job still runs after `seconds`.
         """
         for job in self._store.list(collection=collection, status=ACTIVE, limit=1000):
             self._queue.cancel(job.id)
-            if not self._discard_if_idle(job.id, seconds):
-                raise Conflict(f"job {job.id} of collection {collection!r} does not stop; try again when it has ended")
+            if not self._delete_folder_if_idle(job.id, seconds):
+                raise Conflict(
+                    f"job {job.id} of collection {collection!r} did not stop within {seconds:g} s; try again when it has ended"
+                )
 
-    def forget_all(self, collection: str) -> None:
-        """Delete the records of a collection's jobs, and what lies staged for those that never ran to their end."""
+    def delete_all(self, collection: str) -> None:
+        """Delete the records of a collection's jobs, and the folders of those that did not run to their end."""
         while jobs := self._store.list(collection=collection):
             for job in jobs:
                 self._store.delete(job.id)
                 if job.status not in (JobStatus.SUCCESSFUL, JobStatus.FAILED):
-                    self._folders.discard(job.id)
+                    self._folders.delete(job.id)
 
     def results(self, job_id: str) -> tuple[dict[str, object], Iterator[str]]:
-        """A successful job's result, and the ids of its tiles, streamed.
+        """The result of a successful job, and the ids of its tiles, streamed.
 
         Raises:
             NotFound: no such job. Conflict: it has not ended. InvalidInput: it did not succeed.
         """
         job = self._store.get(job_id)
         if not job.status.ended:
-            raise Conflict(f"job {job_id} is {job.status}; its results are there when it has ended")
+            raise Conflict(f"job {job_id} is {job.status}; results are available when it has ended")
         if job.result is None:
             raise InvalidInput(f"job {job_id} has no results: {job.error or job.status}")
         return job.result, self._store.items(job_id)
 
-    def sweep(self) -> None:
-        """Delete the folders of jobs that are gone or have ended."""
-        waiting = {job.id for job in self._store.list(status=ACTIVE, limit=100_000)}
+    def delete_unused_folders(self) -> None:
+        """Delete the folders of jobs that have ended or do not exist."""
+        active = {job.id for job in self._store.list(status=ACTIVE, limit=100_000)}
         for job_id in self._folders.ids():
-            if job_id not in waiting:
-                self._folders.discard(job_id)
+            if job_id not in active:
+                self._folders.delete(job_id)
 
-    def _discard_if_idle(self, job_id: str, seconds: float) -> bool:
-        """Delete the folder of a dismissed job, unless somebody works on it for so long yet (who then deletes it)."""
+    def _delete_folder_if_idle(self, job_id: str, seconds: float) -> bool:
+        """Delete the folder of a dismissed job if it stops within `seconds`; else its worker deletes the folder."""
         is_idle = self._queue.wait(job_id, seconds)
         if is_idle:
-            self._folders.discard(job_id)
+            self._folders.delete(job_id)
         return is_idle

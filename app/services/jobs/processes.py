@@ -1,4 +1,4 @@
-"""The processes: long work that clients begin by name with checked inputs, and follow as a job."""
+"""Processes (OGC API Processes): long-running work that clients start by name with checked inputs, and follow as a job."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from app.errors import FieldError, NotFound, Unprocessable
 
 
 class Inputs(BaseModel):
-    """Base of a process's inputs: flat fields, each with a description for people; unknown ones are refused."""
+    """Base class of a process's inputs: flat fields, each with a description; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Work with a name. Its jobs have its id as their kind.
+    """A process. Its id is the kind of its jobs.
 
-    inputs: what it is begun with. submit: begins it with checked inputs; raises a `DyadError` where it cannot.
-    outputs: what a successful job's results hold beside `item_ids`, a description each.
+    inputs: model of its inputs. submit: submits a job with checked inputs; raises a `DyadError` if that is not possible.
+    outputs: the results of a successful job besides `item_ids`, each with a description.
     """
 
     id: str
@@ -41,7 +41,7 @@ class ProcessService:
         self._processes = {process.id: process for process in processes}
 
     def list(self) -> list[Process]:
-        """All of them."""
+        """All processes."""
         return list(self._processes.values())
 
     def get(self, process_id: str) -> Process:
@@ -54,14 +54,14 @@ class ProcessService:
             return self._processes[process_id]
         except KeyError:
             names = ", ".join(sorted(self._processes)) or "none"
-            raise NotFound(f"no process {process_id!r}; there are {names}") from None
+            raise NotFound(f"no process {process_id!r}; available: {names}") from None
 
     def execute(self, process_id: str, inputs: Mapping[str, Any]) -> Job:
-        """Begin a process.
+        """Submit a job of a process.
 
         Raises:
-            NotFound: no such process. Unprocessable: inputs that are unknown, missing or wrong, each by its name. Whatever
-                the process itself refuses.
+            NotFound: no such process. Unprocessable: inputs that are unknown, missing or wrong, each by its name. Also the
+                errors of the process's own `submit`.
         """
         process = self.get(process_id)
         try:

@@ -1,4 +1,4 @@
-"""Labels of many tiles at once, from CSV or GeoJSON and back. Face: `labels.LabelService`.
+"""Imports labels of many tiles from CSV or GeoJSON, and exports them as CSV. Entry point: `labels.LabelService`.
 
-Called by the API and the command line.
+Called by the API and the command line; it calls `catalogue`.
 """

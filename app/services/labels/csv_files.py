@@ -1,4 +1,4 @@
-"""Labels as CSV: any of the usual dialects in, one out."""
+"""Labels as CSV: reads the usual dialects, writes one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.services.labels.rows import SEPARATOR, LabelRow, RowNote, item_id, join
 
 DELIMITERS = (",", ";", "\t")
 COLUMNS = ("id", "file_name", "lon", "lat", "labels")
-"""Of the export."""
+"""Columns of the export."""
 NAMES = {"longitude": "lon", "latitude": "lat", "filename": "file_name"}
 KNOWN = {"id", "lon", "lat", "source", "file_name", "label", "labels"}
 MAX_LINE = 1 << 20
@@ -28,13 +28,14 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_csv(path: Path) -> Iterator[LabelRow | RowNote]:
-    """The rows of a CSV file in their order; a row that cannot be understood as a note that says why.
+    """The rows of a CSV file in order; an invalid row is returned as a note with the reason.
 
-    The first row names the columns: `id`, or `source` or `file_name`, or `lon` and `lat`; and `label` or `labels`. Where a row
-    fills several, the first of these counts. Commas, semicolons or tabs separate; UTF-8, or what Excel calls Unicode text.
+    The first row names the columns: `id`, or `source` or `file_name`, or `lon` and `lat`; and `label` or `labels`. If a row
+    fills several, the first of these counts. Separators are commas, semicolons or tabs; text is UTF-8 or Excel's Unicode text
+    (UTF-16).
 
     Raises:
-        Unprocessable: the columns are not these.
+        Unprocessable: columns are missing.
     """
     with path.open(encoding=_encoding(path), errors="surrogateescape", newline="") as file:
         try:
@@ -44,9 +45,9 @@ def read_csv(path: Path) -> Iterator[LabelRow | RowNote]:
 
 
 def write_csv(pages: Iterable[Sequence[Tile]]) -> Iterator[bytes]:
-    """Tiles as CSV that `read_csv` reads back to the same labels, a piece a page.
+    """Write tiles as CSV, which `read_csv` reads back to the same labels; yields one piece per page.
 
-    lon, lat: of the footprint's centre. labels: separated by semicolons; as a JSON list where one of them has a semicolon.
+    lon, lat: centre of the footprint. labels: separated by semicolons, or a JSON list if a label contains a semicolon.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -63,7 +64,7 @@ def write_csv(pages: Iterable[Sequence[Tile]]) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """What a header says. at: index by name of each known column. width: number of columns."""
+    """The columns of a file. at: index of each known column by name. width: number of columns."""
 
     delimiter: str
     at: dict[str, int]
@@ -92,7 +93,7 @@ class _Table:
         return cls(delimiter, at, len(cells))
 
     def read(self, line: int, cells: Sequence[str]) -> LabelRow | RowNote:
-        """One row."""
+        """Read one row."""
         try:
             return self._understood(line, cells)
         except InvalidInput as error:
@@ -100,7 +101,7 @@ class _Table:
 
     def _understood(self, line: int, cells: Sequence[str]) -> LabelRow:
         if len(cells) > self.width and any(cells[self.width :]):
-            raise InvalidInput(f"{len(cells)} fields in {self.width} columns; quote a field that has the separator in it")
+            raise InvalidInput(f"{len(cells)} fields in {self.width} columns; quote fields that contain the separator")
         if len(cells) <= max(self.at.values()):
             raise InvalidInput(f"{len(cells)} fields in {self.width} columns")
         fields = {name: cells[index].strip() for name, index in self.at.items()}
@@ -114,22 +115,22 @@ class _Table:
         if fields.get("lon") and fields.get("lat"):
             return LabelRow(line, labels, place=self._point(fields["lon"], fields["lat"]))
         if fields.get("id"):
-            raise InvalidInput("`id` is not the id of a tile, which is a UUID")
-        raise InvalidInput("names no tile: fill `id`, `file_name`, `source`, or `lon` and `lat`")
+            raise InvalidInput("`id` is not a tile id, which is a UUID")
+        raise InvalidInput("no tile is given: fill `id`, `file_name`, `source`, or `lon` and `lat`")
 
     def _labels(self, fields: Mapping[str, str]) -> tuple[str, ...] | None:
-        """An empty `labels` says that there are none; an empty `label` alone says nothing."""
+        """An empty `labels` means no labels; an empty `label` without `labels` means None: the labels do not change."""
         single = one_label(fields.get("label", ""))
         return joined(single, label_list(fields["labels"])) if "labels" in fields else single or None
 
     def _point(self, *texts: str) -> Point:
-        """A decimal comma is understood where commas do not separate."""
+        """Parse coordinates; a decimal comma is accepted unless commas separate the fields."""
         try:
             lon, lat = (float(text if self.delimiter == "," else text.replace(",", ".")) for text in texts)
         except ValueError:
             lon = lat = math.nan
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-            raise InvalidInput("`lon` and `lat` are degrees, -180 to 180 and -90 to 90 (WGS 84)")
+            raise InvalidInput("`lon` and `lat` must be degrees (WGS 84), -180 to 180 and -90 to 90")
         return Point(lon, lat)
 
 
@@ -145,7 +146,7 @@ def _rows(file: IO[str]) -> Iterator[LabelRow | RowNote]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield RowNote(line, "", f"cannot be read ({error}); is a quotation mark never closed?")
+            yield RowNote(line, "", f"cannot be read ({error}); check for a quotation mark that is not closed")
             continue
         if cells is None:
             return
@@ -159,7 +160,7 @@ def _cell(labels: tuple[str, ...]) -> str:
 
 
 def _is_text(value: str) -> bool:
-    """Whether all of it was UTF-8: bytes that were not have become lone surrogates."""
+    """Whether the text was valid UTF-8; other bytes are decoded as lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -169,6 +170,6 @@ def _encoding(path: Path) -> str:
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
-    """Lines; one that is absurdly long in parts, none of which will be understood."""
+    """The lines of a file; a line longer than `MAX_LINE` is split into parts, which are invalid rows."""
     while line := file.readline(MAX_LINE):
         yield line

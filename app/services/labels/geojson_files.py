@@ -1,4 +1,4 @@
-"""Labels as GeoJSON: a FeatureCollection, a Feature, or one Feature after another. Read feature by feature, never whole."""
+"""Labels as GeoJSON: a FeatureCollection, a Feature, or a sequence of Features; read one feature at a time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from app.services.labels.rows import LabelRow, RowNote, item_id, joined, label_l
 
 CHUNK = 1 << 20
 MAX_VALUE = 16 << 20
-"""Characters of one feature."""
+"""Maximum length of one feature, in characters."""
 PLACES = ("Point", "MultiPoint", "Polygon", "MultiPolygon")
 WGS84 = ("CRS84", "EPSG::4326", "EPSG:4326")
 _SPACE = " \t\r\n\x1e"
 
 
 def read_geojson(path: Path) -> Iterator[LabelRow | RowNote]:
-    """The features of a file in their order; one that cannot be understood as a note that says why.
+    """The features of a file in order; an invalid feature is returned as a note with the reason.
 
-    A feature names tiles by its `id` or `properties.id`, else by its geometry; its properties `label` and `labels` say what
-    they are. `line`: where in the file the feature begins.
+    A feature refers to tiles by its `id` or `properties.id`, else by its geometry; the properties `label` and `labels` give
+    their labels. `line` is the line where the feature begins.
 
     Raises:
-        Unprocessable: the file is no GeoJSON, or in another coordinate system than WGS 84.
+        Unprocessable: the file is not GeoJSON, or its coordinate system is not WGS 84.
     """
     with path.open(encoding="utf-8-sig") as file:
         text = _Text(file)
@@ -43,7 +43,7 @@ def read_geojson(path: Path) -> Iterator[LabelRow | RowNote]:
 
 
 def _features(text: _Text) -> Iterator[tuple[int, Any]]:
-    """The features of one object of a text, with their lines."""
+    """The features of the next JSON object of a text, with their lines."""
     line = text.line
     members: dict[str, Any] = {}
     text.take("{")
@@ -60,10 +60,10 @@ def _features(text: _Text) -> Iterator[tuple[int, Any]]:
     if members.get("type") == "Feature":
         yield line, members
     elif members.get("type") != "FeatureCollection":
-        raise ValueError("a FeatureCollection or a Feature is needed")
+        raise ValueError("the object must be a FeatureCollection or a Feature")
     name = str(members.get("crs") or "")
     if name and not any(known in name for known in WGS84):
-        raise ValueError("its coordinates are not WGS 84 (longitude, latitude); export it in EPSG:4326")
+        raise ValueError("the coordinates are not WGS 84 (longitude, latitude); export the file in EPSG:4326")
 
 
 def _items(text: _Text) -> Iterator[tuple[int, Any]]:
@@ -95,16 +95,16 @@ def _understood(line: int, feature: Any) -> LabelRow:
             return LabelRow(line, labels, id=found)
     geometry = feature.get("geometry")
     if geometry is None:
-        raise InvalidInput("names no tile: give it the id of one, or a geometry")
+        raise InvalidInput("no tile is given: set `id` to a tile id, or add a geometry")
     if not isinstance(geometry, Mapping) or geometry.get("type") not in PLACES:
-        raise InvalidInput(f"its geometry is none of {', '.join(PLACES)}")
+        raise InvalidInput(f"the geometry must be one of {', '.join(PLACES)}")
     return LabelRow(line, labels, place=parse_geometry(geometry, "geometry"))
 
 
 def _labels(properties: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """None where both are null or empty texts: such a feature says nothing."""
+    """The labels of a feature; None if both properties are null or empty, so the labels do not change."""
     if not {"label", "labels"} & properties.keys():
-        raise InvalidInput("it has no property `label` or `labels`")
+        raise InvalidInput("the feature has no property `label` or `labels`")
     single, several = properties.get("label"), properties.get("labels")
     if single in (None, "") and several in (None, ""):
         return None
@@ -112,7 +112,7 @@ def _labels(properties: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 class _Text:
-    """A JSON text behind a window that moves along it. line: of what comes next."""
+    """A JSON text that is read through a moving window. line: the current line number."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
@@ -122,7 +122,7 @@ class _Text:
         self.line = 1
 
     def peek(self) -> str:
-        """The next character that is not space; empty at the end."""
+        """The next character that is not whitespace; empty at the end."""
         while True:
             rest = self._window[self._at : self._at + 64]
             space = len(rest) - len(rest.lstrip(_SPACE))
@@ -133,14 +133,14 @@ class _Text:
                 return ""
 
     def take(self, character: str) -> None:
-        """Go behind the character that must come next."""
+        """Consume the given character; raises `ValueError` if another one is next."""
         found = self.peek()
         if found != character:
             raise ValueError(f"{character!r} is missing" if found else "the file is cut short")
         self._advance(self._at + 1)
 
     def value(self) -> Any:
-        """The next value."""
+        """Read the next JSON value."""
         if not self.peek():
             raise ValueError("the file is cut short")
         while True:
@@ -150,7 +150,7 @@ class _Text:
                 if not self._more():
                     raise
                 continue
-            if end < len(self._window) or not self._more():  # a number may go on behind the window
+            if end < len(self._window) or not self._more():  # a number may continue after the window
                 self._advance(end)
                 return value
 
@@ -159,10 +159,10 @@ class _Text:
         self._at = at
 
     def _more(self) -> bool:
-        """Read on; False if there is no more, or if what comes next is too long to be a feature."""
+        """Extend the window; False at the end of the file, or if the next value exceeds `MAX_VALUE`."""
         left = len(self._window) - self._at
         if left > MAX_VALUE:
             return False
-        chunk = self._file.read(max(CHUNK, left))  # doubling keeps a long value from being read again and again
+        chunk = self._file.read(max(CHUNK, left))  # doubling, because a long value is parsed again after each read
         self._window, self._at = self._window[self._at :] + chunk, 0
         return bool(chunk)

@@ -1,4 +1,4 @@
-"""Labels of many tiles at once, from a file and to one."""
+"""Import and export of the labels of many tiles."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ Mode = Literal["add", "replace"]
 MAX_ROWS = 1_000_000
 MAX_LISTED = 1000
 LOOKED_UP_AT_ONCE = 100_000
-"""Rows: each time may be a walk over all tiles."""
+"""Rows per look-up by name or place; each look-up may read all tiles."""
 BATCH = 250
-"""Tiles that are read, or labelled under the collection's lock, at once: other writers and searches get their turn."""
+"""Tiles that are read, or labelled under the write lock, at once; small, so that searches and other writers do not wait
+long.
+"""
 
 
 class Notes:
-    """Rows that changed nothing: how many, and the first of them."""
+    """Rows without effect: their number, and the first `MAX_LISTED` of them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -36,11 +38,11 @@ class Notes:
 
     @property
     def listed(self) -> list[RowNote]:
-        """By line, at most `MAX_LISTED`."""
+        """The listed rows, ordered by line."""
         return sorted(self._listed, key=lambda note: note.line)
 
     def add(self, note: RowNote) -> None:
-        """One more."""
+        """Count a row, and list it unless the list is full."""
         self.count += 1
         if len(self._listed) < MAX_LISTED:
             self._listed.append(note)
@@ -48,10 +50,10 @@ class Notes:
 
 @dataclass(slots=True)
 class LabelImport:
-    """What a file of labels did.
+    """Result of an import.
 
-    updated: tiles that have other labels now. unchanged: tiles that had these already. unmatched: rows that mean no tile.
-    rejected: rows that cannot be understood or done.
+    updated: tiles whose labels changed. unchanged: tiles that had these labels already. unmatched: rows that match no tile.
+    rejected: rows that are invalid or cannot be applied.
     """
 
     updated: int = 0
@@ -61,20 +63,20 @@ class LabelImport:
 
 
 class LabelService:
-    """Labels by the file."""
+    """Imports and exports labels."""
 
     def __init__(self, collections: CollectionService, vectors: VectorStore) -> None:
         self._collections = collections
         self._vectors = vectors
 
     def import_file(self, collection_id: str, path: Path, mode: Mode = "add") -> LabelImport:
-        """Label the tiles that the rows of a CSV or GeoJSON file mean. Durable when it returns.
+        """Label the tiles to which the rows of a CSV or GeoJSON file refer. Durable on return.
 
-        mode: add to a tile's labels, or replace them. Several rows of one tile count together. A row that cannot be
-        understood or means no tile is noted and fails nothing else; a file that is no such file changes nothing.
+        mode: add to a tile's labels, or replace them. The labels of several rows for one tile are combined. Invalid and
+        unmatched rows are noted and do not affect other rows; an invalid file changes nothing.
 
         Raises:
-            NotFound: the collection. Unprocessable: no CSV with the columns that are needed, and no GeoJSON.
+            NotFound: the collection. Unprocessable: neither GeoJSON nor CSV with the required columns.
             TooLarge: more than `MAX_ROWS` rows.
         """
         done = LabelImport()
@@ -84,7 +86,7 @@ class LabelService:
             if isinstance(match, RowNote):
                 done.rejected.add(match)
             elif not match.ids:
-                done.unmatched.add(RowNote(match.row.line, match.row.target, "no tile of the collection is meant"))
+                done.unmatched.add(RowNote(match.row.line, match.row.target, "no tile of the collection matches"))
             else:
                 for item in match.ids:
                     _note_wanted(wanted, item, match.row, done)
@@ -96,7 +98,7 @@ class LabelService:
         return done
 
     def export_csv(self, collection_id: str, filter: TileFilter) -> Iterator[bytes]:
-        """The labels of the qualifying tiles as CSV, in pieces, by id; `import_file` reads it back.
+        """Stream the labels of the qualifying tiles as CSV, ordered by id; `import_file` reads it back.
 
         Raises:
             NotFound: the collection.
@@ -134,11 +136,11 @@ class LabelService:
 
 
 _Wanted = tuple[tuple[str, ...] | None, int]
-"""What the rows of a tile say together of its labels, and the first of their lines."""
+"""The combined labels of all rows for a tile (None: no change), and the line of the first row."""
 
 
 def read_rows(path: Path) -> Iterator[LabelRow | RowNote]:
-    """The rows of a file of labels, GeoJSON or CSV, as its first character says."""
+    """The rows of a file: GeoJSON if it starts with { or [, else CSV."""
     with path.open("rb") as file:
         start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n\x1e")
     return read_geojson(path) if start.startswith((b"{", b"[")) else read_csv(path)
@@ -147,7 +149,7 @@ def read_rows(path: Path) -> Iterator[LabelRow | RowNote]:
 def _understood(rows: Iterable[LabelRow | RowNote], done: LabelImport) -> Iterator[LabelRow]:
     for number, row in enumerate(rows):
         if number == MAX_ROWS:
-            raise TooLarge(f"the file has more than {MAX_ROWS} rows; send it in parts")
+            raise TooLarge(f"the file has more than {MAX_ROWS} rows; split it and send the parts")
         if isinstance(row, RowNote):
             done.rejected.add(row)
         else:
@@ -155,7 +157,7 @@ def _understood(rows: Iterable[LabelRow | RowNote], done: LabelImport) -> Iterat
 
 
 def _matched(targets: Targets, rows: Iterable[LabelRow]) -> Iterator[Match | RowNote]:
-    """Each row with its tiles; ids are taken as they are, the rest is looked up in large parts."""
+    """Each row with its tiles; ids are used directly, names and places are looked up in batches."""
     named: list[LabelRow] = []
     placed: list[LabelRow] = []
     for row in rows:
@@ -177,11 +179,11 @@ def _matched(targets: Targets, rows: Iterable[LabelRow]) -> Iterator[Match | Row
         yield from targets.by_place(placed)
 
 
-def _after(before: tuple[str, ...], said: tuple[str, ...] | None, mode: Mode) -> tuple[str, ...]:
-    """The labels of a tile after what a file says of them."""
-    if said is None:
+def _after(before: tuple[str, ...], given: tuple[str, ...] | None, mode: Mode) -> tuple[str, ...]:
+    """The labels of a tile after the import. given: the file's labels for it, None for no change."""
+    if given is None:
         return before
-    return joined(before, said) if mode == "add" else said
+    return joined(before, given) if mode == "add" else given
 
 
 def _note_wanted(wanted: dict[str, _Wanted], item: str, row: LabelRow, done: LabelImport) -> None:

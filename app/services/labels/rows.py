@@ -1,4 +1,4 @@
-"""One row of a file of labels: which tiles it means and what they are."""
+"""One row of a label file: the tiles to which it refers, and their labels."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _labels: TypeAdapter[tuple[str, ...]] = TypeAdapter(Labels)
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """A row that can be understood; one of `id`, `name` and `place` is given.
+    """A valid row; one of `id`, `name` and `place` is set.
 
-    line: of the file, from 1. labels: without repetition; an empty tuple says that there are none, None says nothing of them.
-    id: a tile's. name: a source, or the last part of one. place: in lon/lat; points mean the tiles that contain one, areas the
-    tiles whose centre lies in them.
+    line: line number, from 1. labels: without repetition; an empty tuple means no labels, None means no change.
+    id: of a tile. name: a source, or its last part. place: in lon/lat; a point matches the tiles that contain it, an area the
+    tiles whose centre lies in it.
     """
 
     line: int
@@ -42,7 +42,7 @@ class LabelRow:
 
     @property
     def target(self) -> str:
-        """What it names, for people."""
+        """Text for messages that identifies the tiles."""
         if self.id is not None:
             return f"id {self.id}"
         if self.name is not None:
@@ -52,7 +52,7 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class RowNote:
-    """A row that changed nothing, and why. target: what it names, as far as that is known."""
+    """A row without effect, and the reason. target: see `LabelRow.target`; empty if unknown."""
 
     line: int
     target: str
@@ -61,39 +61,39 @@ class RowNote:
 
 @lru_cache(_CACHED)
 def one_label(value: str) -> tuple[str, ...]:
-    """A single label; none of an empty text.
+    """A single label, or none for an empty text.
 
     Raises:
-        InvalidInput: it cannot be a label.
+        InvalidInput: not a valid label.
     """
     return _checked([value]) if value.strip() else ()
 
 
 @lru_cache(_CACHED)
 def label_list(value: str) -> tuple[str, ...]:
-    """Labels separated by semicolons, or as a JSON list, or as GDAL writes a list where a format has none: `(2:a,b)`.
+    """Labels separated by semicolons, as a JSON list, or as GDAL's text form of a list, `(2:a,b)`.
 
     Raises:
-        InvalidInput: one cannot be a label, or there are too many.
+        InvalidInput: a label is not valid, or there are too many.
     """
     if listed := _GDAL_LIST.fullmatch(value.strip()):
         parts = listed[2].split(",") if listed[2] else []
         if len(parts) != int(listed[1]):
-            raise InvalidInput(f"labels {shown(value)}: a list of GDAL's that was cut short; use a format that has lists")
+            raise InvalidInput(f"labels {shown(value)}: a GDAL list that was truncated; use a file format that supports lists")
         return _checked(parts)
     if value.lstrip().startswith("["):
         try:
             return label_values(json.loads(value))
         except (ValueError, RecursionError):
-            raise InvalidInput(f"labels {shown(value)}: begins like a JSON list, but is none") from None
+            raise InvalidInput(f"labels {shown(value)}: starts with [ but is not a JSON list of labels") from None
     return _checked([part for part in value.split(SEPARATOR) if part.strip()])
 
 
 def label_values(value: Any, read: Callable[[str], tuple[str, ...]] = one_label) -> tuple[str, ...]:
-    """Labels of a JSON value: nothing, a text (read by `read`), a whole number (a class code), or a list of those.
+    """Labels of a JSON value: null, a string (parsed by `read`), an integer (a class code), or a list of these.
 
     Raises:
-        InvalidInput: something else, or one cannot be a label.
+        InvalidInput: another type, or a label that is not valid.
     """
     if value is None:
         return ()
@@ -102,15 +102,15 @@ def label_values(value: Any, read: Callable[[str], tuple[str, ...]] = one_label)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise InvalidInput(f"label {shown(json.dumps(value))}: a text, a whole number or a list of those is needed")
+        raise InvalidInput(f"label {shown(json.dumps(value))}: must be a string, an integer or a list of these")
     return read(value)
 
 
 def joined(*parts: tuple[str, ...]) -> tuple[str, ...]:
-    """All labels in order, each once.
+    """All labels in order, without repetition.
 
     Raises:
-        InvalidInput: there are too many.
+        InvalidInput: more than `MAX_LABELS`.
     """
     labels = tuple(dict.fromkeys(label for part in parts for label in part))
     if len(labels) > MAX_LABELS:
@@ -119,7 +119,7 @@ def joined(*parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def item_id(value: str) -> str | None:
-    """The id that a text is, as ids are written; None if it is no UUID."""
+    """A text as a canonical tile id; None if it is not a UUID."""
     try:
         return check_item_id(value)
     except InvalidInput:
@@ -127,7 +127,7 @@ def item_id(value: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """A text of any origin, short enough for a message, and one that can be sent."""
+    """A text shortened for a message, with characters replaced that cannot be encoded as UTF-8."""
     short = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
     return short.encode("utf-8", "replace").decode()
 
@@ -140,7 +140,7 @@ def _checked(values: list[str]) -> tuple[str, ...]:
         if wrong is None:
             raise InvalidInput(f"{len(values)} labels, more than the {MAX_LABELS} that a tile may have") from None
         raise InvalidInput(
-            f"label {shown(wrong)!r}: 1 to {MAX_LABEL_LENGTH} characters are a label, commas and control characters are not"
+            f"label {shown(wrong)!r}: a label has 1 to {MAX_LABEL_LENGTH} characters, without commas and control characters"
         ) from None
 
 

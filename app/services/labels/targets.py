@@ -1,4 +1,4 @@
-"""From the rows of a file of labels to the tiles that they mean."""
+"""Finds the tiles to which the rows of a label file refer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from app.ports import VectorStore
 from app.services.labels.rows import LabelRow, RowNote
 
 BATCH = 500
-"""Names in one query."""
+"""Names per query."""
 PAGE = 250
-"""Tiles in one read: the vector store holds the interpreter while it works, and searches go on meanwhile."""
+"""Tiles per read; small, because the embedded vector store holds the interpreter lock and searches would wait."""
 CELLS = 8
-"""Columns and rows of the grid by whose cells places are looked up, so that few tiles are read for places far apart."""
+"""Columns and rows of a grid; places are looked up cell by cell, so that few tiles are read for places far apart."""
 _MARGIN = 1e-7
 
 Geometries = NDArray[Any]
@@ -33,23 +33,23 @@ Geometries = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A row and the ids of the tiles that it means; maybe none."""
+    """A row and the ids of its tiles, possibly none."""
 
     row: LabelRow
     ids: Sequence[str]
 
 
 class Targets:
-    """The tiles of one index, by name and by place."""
+    """Looks up the tiles of one index by name and by place."""
 
     def __init__(self, vectors: VectorStore, index: str) -> None:
         self._vectors = vectors
         self._index = index
 
     def by_name(self, rows: Sequence[LabelRow]) -> Iterator[Match | RowNote]:
-        """The tiles of a source; where none has the row's name, of the one whose last part it is.
+        """The tiles of the source with the row's name, else of the source whose last part is that name.
 
-        A name that is the last part of several sources is noted.
+        If several sources have that last part, the row is returned as a note.
         """
         names = {row.name for row in rows if row.name is not None}
         found = self._of_sources(sorted(names))
@@ -59,13 +59,13 @@ class Targets:
             sources = ends.get(name, {})
             if len(sources) > 1:
                 first, second, *_ = sorted(sources)
-                reason = f"{len(sources)} files have this name, such as {first} and {second}: give the whole `source`"
+                reason = f"{len(sources)} files have this name, such as {first} and {second}: use `source` instead"
                 yield RowNote(row.line, row.target, reason)
             else:
                 yield Match(row, found.get(name) or next(iter(sources.values()), ()))
 
     def by_place(self, rows: Sequence[LabelRow]) -> Iterator[Match]:
-        """The tiles whose footprint holds a point of the row's place, or whose centre lies in its area."""
+        """The tiles whose footprint contains a point of the row's place, or whose centre lies in its area."""
         places: Geometries = np.array([row.place for row in rows], dtype=object)
         ids: defaultdict[int, list[str]] = defaultdict(list)
         for cell in _cells(places):
@@ -77,7 +77,7 @@ class Targets:
             yield Match(row, ids.get(number, ()))
 
     def _of_sources(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Ids of the tiles of each source that there is."""
+        """Ids of the tiles of each existing source."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for at in range(0, len(names), BATCH):
             for tiles in self._pages(TileFilter(sources=tuple(names[at : at + BATCH]))):
@@ -108,7 +108,7 @@ class Targets:
 
 
 class _Matcher:
-    """Tells which of some places mean which tiles."""
+    """Matches places with tiles."""
 
     def __init__(self, places: Geometries) -> None:
         is_area = shapely.get_dimensions(places) == 2
@@ -116,7 +116,7 @@ class _Matcher:
         self._point_tree, self._area_tree = STRtree(places[~is_area]), STRtree(places[is_area])
 
     def pairs(self, tiles: Sequence[Tile]) -> Iterator[tuple[int, int]]:
-        """Indexes of tiles, which all have a place, and of the places that mean them."""
+        """Pairs of indexes of tiles (all with a geometry) and of the places that match them."""
         footprints: Geometries = shapely.from_geojson([json.dumps(tile.geometry) for tile in tiles])
         if self._points.size:
             tile, point = self._point_tree.query(footprints, predicate="intersects")
@@ -127,7 +127,7 @@ class _Matcher:
 
 
 def _centres(tiles: Sequence[Tile], footprints: Geometries) -> Geometries:
-    """Centres of footprints; those in parts, which may lie on both sides of the antimeridian, with care."""
+    """Centres of footprints; multi-polygons may lie on both sides of the antimeridian and are handled separately."""
     centres: Geometries = shapely.centroid(footprints)
     for at in np.flatnonzero(shapely.get_type_id(footprints) == GeometryType.MULTIPOLYGON).tolist():
         centres[at] = Point(footprint_centre(tiles[at].geometry or {}))
@@ -135,7 +135,7 @@ def _centres(tiles: Sequence[Tile], footprints: Geometries) -> Geometries:
 
 
 def _cells(places: Geometries) -> Iterator[NDArray[np.intp]]:
-    """Indexes of the places that lie together."""
+    """Indexes of the places in each grid cell that has any."""
     west, south, east, north = shapely.bounds(places).T
     columns, rows = (_steps((low + high) / 2) for low, high in ((west, east), (south, north)))
     number = rows * CELLS + columns
@@ -144,7 +144,7 @@ def _cells(places: Geometries) -> Iterator[NDArray[np.intp]]:
 
 
 def _steps(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """(N,) numbers from 0 to `CELLS` - 1: where each value lies between the least and the greatest."""
+    """(N,) grid coordinates, 0 to `CELLS` - 1, of values between their minimum and maximum."""
     low, span = values.min(), np.ptp(values)
     steps: NDArray[np.intp] = np.minimum((values - low) / (span or 1.0) * CELLS, CELLS - 1).astype(np.intp)
     return steps

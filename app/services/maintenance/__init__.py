@@ -1,4 +1,4 @@
-"""Garbage collection: what crashed processes left in the stores. Face: `garbage.GarbageCollector`.
+"""Garbage collection: deletes what killed processes left in the stores. Entry point: `garbage.GarbageCollector`.
 
-Called by the workers of a cluster every hour, and by `ingest` for images of its own collection.
+Called at the start of a single process, by cluster workers every hour, and by `ingest` for images of its collection.
 """

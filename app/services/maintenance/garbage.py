@@ -1,7 +1,8 @@
-"""What killed processes leave behind in a cluster, where none ever starts alone: found in passing, removed after a day.
+"""Garbage collection: what killed processes left in the stores.
 
-Beat has somebody look every hour. What may still be somebody's is only noted; what has been nobody's for a day goes. An image
-is as old as its last writing, and none of a collection goes while a job of it is active.
+A single process deletes all garbage when it starts, before it accepts work. In a cluster other processes are always at work, so
+a worker looks every hour and deletes an index or the data of a collection only if it has been garbage for a day. An image is
+deleted if it was last written more than a day ago, no tile refers to it, and its collection has no active job.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,22 +21,24 @@ from app.ports import Blobs, JobStore, Locks, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.indexes import Indexes
-from app.services.maintenance.orphans import find_orphans
+from app.services.jobs.jobs import JobService
+from app.services.maintenance.unreferenced_images import find_unreferenced_images
 
 log = logging.getLogger(__name__)
 
 NOTES = "maintenance/leftovers.json"
+LOCK = "leftovers"
 AGE = timedelta(days=1)
 BUCKETS = 256
-"""Folders of a collection's images, by the first two digits of a tile's id."""
+"""Number of folders of a collection's images: one for each value of the first two hexadecimal digits of a tile's id."""
 BUCKETS_AT_ONCE = 11
-"""In an hour: all of them within a day."""
+"""Buckets per pass, so that an hourly pass visits all of them within a day."""
 SECONDS = 60.0
-"""After which no further bucket is begun."""
+"""Time limit of a pass, after which no further bucket is begun."""
 
 
 class Notes(BaseModel):
-    """seen: what seems to be nobody's, and since when. bucket: of images, to be looked through next."""
+    """Stored between passes. seen: when each piece of garbage was first found. bucket: the image bucket to visit next."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,53 +47,66 @@ class Notes(BaseModel):
 
 
 class GarbageCollector:
-    """Any number of processes may look; they take turns. tidy: removes uploads of jobs that are no more."""
+    """Finds and deletes garbage. Any number of processes may collect; a lock lets one of them run at a time."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         indexes: Indexes,
-        jobs: JobStore,
+        jobs: JobService,
+        job_store: JobStore,
         vectors: VectorStore,
         blobs: Blobs,
         locks: Locks,
-        tidy: Callable[[], None],
     ) -> None:
         self._collections = collections
         self._indexes = indexes
         self._jobs = jobs
+        self._job_store = job_store
         self._vectors = vectors
         self._blobs = blobs
         self._locks = locks
-        self._tidy = tidy
 
-    def run(self, now: datetime, is_waiting: Callable[[str], bool]) -> int:
-        """Look once; how many things went. is_waiting: whether a job of this id goes on.
+    def collect_at_start(self) -> None:
+        """Delete all garbage but images. Only for a single process, before it accepts work.
 
         Raises:
-            Unavailable: a part is down; nothing that was in use is gone.
+            Unavailable: a store does not answer.
+        """
+        for name in self._collections.garbage():
+            self._collections.delete_garbage(name)
+        for index in self._indexes.garbage(self._jobs.is_active):
+            self._indexes.drop(index)
+        self._jobs.delete_unused_folders()
+
+    def collect(self, now: datetime) -> int:
+        """Make one pass while other processes work; return how many collections, indexes and images were deleted.
+
+        Raises:
+            Unavailable: a store does not answer; nothing that is in use was deleted.
         """
         try:
-            with self._locks.hold("leftovers", 0):
-                return self._run(now, is_waiting)
+            with self._locks.hold(LOCK, 0):
+                return self._collect(now)
         except Busy:
             return 0
 
-    def _run(self, now: datetime, is_waiting: Callable[[str], bool]) -> int:
+    def _collect(self, now: datetime) -> int:
         notes = self._notes()
-        removals: dict[str, Callable[[], None]] = {}
-        for name in self._collections.strays():
-            removals[f"collection/{name}"] = lambda name=name: self._collections.remove_stray(name)  # type: ignore[misc]
-        for index in self._indexes.strays(is_waiting):
-            removals[f"index/{index}"] = lambda index=index: self._indexes.drop(index)  # type: ignore[misc]
-        seen = {name: min(notes.seen.get(name, now), now) for name in removals}
+        deletions: dict[str, Callable[[], None]] = {}
+        for name in self._collections.garbage():
+            deletions[f"collection/{name}"] = partial(self._collections.delete_garbage, name)
+        for index in self._indexes.garbage(self._jobs.is_active):
+            deletions[f"index/{index}"] = partial(self._indexes.drop, index)
+        seen = {name: min(notes.seen.get(name, now), now) for name in deletions}
         due = [name for name, since in seen.items() if now - since > AGE]
         for name in due:
-            log.warning("%s has been nobody's for a day, and is removed", name)
-            removals[name]()
+            log.warning("%s is deleted: it has been garbage for a day", name)
+            deletions[name]()
             del seen[name]
-        self._tidy()
-        images, bucket = self._sweep_images(now - AGE, notes.bucket)
+        self._jobs.delete_unused_folders()
+        images, bucket = self._collect_images(now - AGE, notes.bucket)
         self._blobs.put(NOTES, Notes(seen=seen, bucket=bucket).model_dump_json().encode())
         return len(due) + images
 
@@ -99,35 +116,35 @@ class GarbageCollector:
         except (NotFound, ValueError):
             return Notes()
 
-    def _sweep_images(self, before: datetime, bucket: int) -> tuple[int, int]:
-        """Some buckets of all collections; how many images went, and the next bucket."""
+    def _collect_images(self, before: datetime, bucket: int) -> tuple[int, int]:
+        """Visit some buckets of all collections; return how many images were deleted, and the next bucket."""
         count, deadline = 0, time.monotonic() + SECONDS
         if bucket == 0:
-            self._blobs.tidy(before)
+            self._blobs.delete_incomplete(before)
         for _ in range(BUCKETS_AT_ONCE):
             for collection_id in self._collections.ids():
-                count += self._sweep_bucket(collection_id, f"{images_prefix(collection_id)}{bucket:02x}/", before)
+                count += self._collect_bucket(collection_id, f"{images_prefix(collection_id)}{bucket:02x}/", before)
             bucket = (bucket + 1) % BUCKETS
             if bucket == 0 or time.monotonic() > deadline:
                 break
         return count, bucket
 
-    def _sweep_bucket(self, collection_id: str, prefix: str, before: datetime) -> int:
-        if self._is_busy(collection_id):
+    def _collect_bucket(self, collection_id: str, prefix: str, before: datetime) -> int:
+        if self._has_active_job(collection_id):
             return 0
         try:
             index = self._collections.live(collection_id).index
-        except NotFound:  # it is being deleted
+        except NotFound:  # the collection is being deleted
             return 0
         count = 0
-        for orphans in find_orphans(self._vectors, index, self._blobs.keys(prefix, before)):
-            if self._is_busy(collection_id):  # since: it may index one of these files again
+        for unreferenced in find_unreferenced_images(self._vectors, index, self._blobs.keys(prefix, before)):
+            if self._has_active_job(collection_id):  # a new job may index one of these files again
                 break
-            self._blobs.delete(orphans)
-            count += len(orphans)
+            self._blobs.delete(unreferenced)
+            count += len(unreferenced)
         if count:
-            log.warning("%d images of %s that no tile names are removed", count, collection_id)
+            log.warning("collection %s: %d images without a tile are deleted", collection_id, count)
         return count
 
-    def _is_busy(self, collection_id: str) -> bool:
-        return bool(self._jobs.list(collection=collection_id, status=ACTIVE, limit=1))
+    def _has_active_job(self, collection_id: str) -> bool:
+        return bool(self._job_store.list(collection=collection_id, status=ACTIVE, limit=1))

@@ -1,4 +1,6 @@
-"""A new index beside the live one, the gate that compares both, the switch and the rollback. Face: `reindex.ReindexService`.
+"""Builds a new index, compares it with the live one, switches, and rolls back. Entry points: `ReindexService`,
+`RollbackService`.
 
-Called by the API, by `training` through the container, and by `schedules`.
+Called by the API, the command line, `schedules`, and `training` through the container; it calls `search`, `catalogue` and
+`jobs`.
 """

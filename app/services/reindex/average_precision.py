@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 
 def average_precision(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> float:
-    """The mean, over the relevant of N results, of the share of relevant ones among those that score as high or higher.
+    """Mean over the relevant results of the share of relevant results among those with the same or a higher score; 0..1.
 
-    scores: (N,), the higher the better, equal ones share a rank. relevant: (N,) bool, at least one True. In 0..1.
+    scores: (N,) float32, higher is better; equal scores share a rank. relevant: (N,) bool, at least one True.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(relevant[order])

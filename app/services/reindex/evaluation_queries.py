@@ -1,6 +1,6 @@
-"""Golden queries: labelled tiles that no training sees, whose labels say what a search for them should find.
+"""Evaluation queries: held-out labelled tiles. A search for one should find the tiles that share a label with it.
 
-Ids are digests, so the first ones in their order are as good as drawn at random, and always the same.
+Tile ids are digests, so the first ids in their order are a random sample, and always the same one.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Rows = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationQueries:
-    """ids: held-out labelled tiles. labels: of each. queries: how many of them, from the first on, are searched for; each
-    shares a label with another.
+    """Held-out labelled tiles. ids, labels: of each tile. queries: the first `queries` tiles are searched for; each of these
+    shares a label with another tile.
     """
 
     ids: tuple[str, ...]
     labels: tuple[frozenset[str], ...]
     queries: int
 
-    def only(self, there: Container[str]) -> EvaluationQueries:
-        """Without the tiles that are not `there`."""
-        return _ordered({item: own for item, own in zip(self.ids, self.labels, strict=True) if item in there})
+    def only(self, existing: Container[str]) -> EvaluationQueries:
+        """The same without tiles that are not in `existing`."""
+        return _ordered({item: own for item, own in zip(self.ids, self.labels, strict=True) if item in existing})
 
 
 def draw_evaluation_queries(vectors: VectorStore, index: str) -> EvaluationQueries:
-    """The queries queries of an index, and the tiles among which they look for their like."""
+    """Choose the evaluation queries of an index, and the tiles among which they search."""
     found: dict[str, frozenset[str]] = {}
     values = tuple(value for value, _ in vectors.facet(index, "labels", filter=TileFilter(), limit=ALL_LABELS))
     after, is_last = None, not values
@@ -53,7 +53,7 @@ def draw_evaluation_queries(vectors: VectorStore, index: str) -> EvaluationQueri
 
 
 def mean_average_precision(queries: EvaluationQueries, rows: Rows) -> float:
-    """Over the queries, each ranking all the other queries tiles by cosine. rows: of all of them, L2-normalised; in 0..1."""
+    """Mean average precision, 0..1, of the queries; each ranks all other tiles by cosine. rows: L2-normalised, of all tiles."""
     matrix = np.stack([rows[item] for item in queries.ids])
     relevance = _relevance(queries.labels, range(queries.queries))
     scores = matrix[: queries.queries] @ matrix.T
@@ -67,20 +67,20 @@ def mean_average_precision(queries: EvaluationQueries, rows: Rows) -> float:
 
 
 def read_rows(vectors: VectorStore, index: str, ids: Sequence[str]) -> Rows:
-    """Embeddings of those of the tiles that are there, a few at a time: every call stops the interpreter."""
+    """Embeddings of the tiles that exist, read in small batches because each call holds the interpreter lock."""
     rows: Rows = {}
     for start in range(0, len(ids), BATCH):
         part = list(ids[start : start + BATCH])
         try:
             rows.update(zip(part, vectors.retrieve_vectors(index, part).embedding, strict=True))
-        except NotFound:  # one was deleted a moment ago
+        except NotFound:  # a tile has just been deleted
             there = [item for item in part if item in vectors.retrieve(index, part)]
             rows.update(zip(there, vectors.retrieve_vectors(index, there).embedding, strict=True))
     return rows
 
 
 def _ordered(labels: dict[str, frozenset[str]]) -> EvaluationQueries:
-    """Those with a like first. labels: by id."""
+    """Order tiles so that those that share a label with another come first. labels: by tile id."""
     ids, own = list(labels), list(labels.values())
     has_like = _relevance(own, range(len(own))).any(axis=1)
     order = [*np.flatnonzero(has_like), *np.flatnonzero(~has_like)]
@@ -90,7 +90,7 @@ def _ordered(labels: dict[str, frozenset[str]]) -> EvaluationQueries:
 
 
 def _relevance(labels: Sequence[frozenset[str]], queries: Sequence[int]) -> NDArray[np.bool_]:
-    """(Q, N) bool: whether two tiles share a label; no tile is its own like."""
+    """(Q, N) bool: whether two tiles share a label; False for a tile and itself."""
     columns = {label: column for column, label in enumerate(sorted(frozenset().union(*labels)))}
     has = np.zeros((len(labels), len(columns)), np.float32)
     for row, own in enumerate(labels):

@@ -1,4 +1,4 @@
-"""The gate: the same queries on the old index and on the new one; only one that is not worse takes the old one's place."""
+"""The gate: compares the old and the new index with the same queries; a new index that is worse is refused."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from app.telemetry.metrics import GATE_VERDICTS
 
 TOP = 10
 MIN_QUERIES = 10
-"""Golden queries below which their mean average precision says too little."""
+"""With fewer evaluation queries the mean average precision is not compared."""
 MAX_REPLAYED = 100
-"""Queries of each kind that are really searched for."""
+"""Maximum number of queries of each kind that are searched for."""
 SLOWER, SLOWER_MS = 2.0, 5.0
-"""A new index may take so many times as long, and so many milliseconds more."""
+"""A new index is slow if its median exceeds `SLOWER` times the old one plus `SLOWER_MS` milliseconds."""
 ROUNDS = 3
-"""So often it must be that slow, one time after another: a machine that is busy for a moment is no slow index."""
+"""Number of consecutive measurements that must be slow, because the machine may be busy for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: an index and its model."""
+    """One of the two compared indexes, and its model."""
 
     index: str
     model: Inference
@@ -46,7 +46,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the new index may take the old one's place, why, and all numbers, as JSON types."""
+    """Result of the comparison. passed: whether to switch to the new index. reason: one line. numbers: all figures, as JSON."""
 
     passed: bool
     reason: str
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Replay:
-    """What a number of searches gave: milliseconds on the old and on the new index, shares of the first `TOP` in common."""
+    """Measurements of searches: milliseconds on the old and the new index, and overlap of the first `TOP` results, 0..1."""
 
     old_ms: list[float] = field(default_factory=list)
     new_ms: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ class _Replay:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One query as both sides see it. old, new: (D,) directions. exclude: tiles that are no results."""
+    """One query for both indexes. old, new: (D,) float32 directions. exclude: ids of tiles to leave out of the results."""
 
     old: NDArray[np.float32]
     new: NDArray[np.float32]
@@ -79,7 +79,7 @@ class Gate:
         self._recent = recent
 
     def judge(self, collection_id: str, old: Side, new: Side, margin: float) -> Verdict:
-        """Replay queries and recent queries on both. margin: mean average precision that the new index may lose."""
+        """Replay evaluation queries and recent queries on both. margin: accepted loss of mean average precision."""
         queries, rows = self._evaluation_queries(old.index, new.index)
         chosen = queries.ids[: min(queries.queries, MAX_REPLAYED)] or self._some(old.index)
         kinds = self._items(chosen, old, new), self._asked(collection_id, old, new)
@@ -102,13 +102,13 @@ class Gate:
         return verdict
 
     def _evaluation_queries(self, old: str, new: str) -> tuple[EvaluationQueries, tuple[Rows, Rows]]:
-        """Golden queries of the old index, of tiles that both have, with the embeddings of both."""
+        """Evaluation queries of the old index, of tiles in both indexes, with the embeddings of both."""
         queries = draw_evaluation_queries(self._vectors, old)
         rows = read_rows(self._vectors, old, queries.ids), read_rows(self._vectors, new, queries.ids)
         return queries.only(frozenset(rows[0]) & frozenset(rows[1])), rows
 
     def _some(self, index: str) -> tuple[str, ...]:
-        """Any tiles, to measure with where none has a label."""
+        """Any tiles, to measure the latency if no tile has a label."""
         return tuple(tile.id for tile in self._vectors.scroll(index, limit=MAX_REPLAYED // 2, filter=TileFilter()).tiles)
 
     def _items(self, ids: Sequence[str], old: Side, new: Side) -> list[_Pair]:
@@ -125,7 +125,7 @@ class Gate:
         return pairs
 
     def _direction(self, query: RecentQuery, side: Side) -> NDArray[np.float32] | None:
-        """Where a query points on one side; None where its tiles are gone, or its image does not fit the model."""
+        """(D,) direction of a query on one side; None if a tile is missing or the image does not fit the model."""
         ids = (*query.positives, *query.negatives)
         rows = read_rows(self._vectors, side.index, ids)
         if len(rows) < len(set(ids)):
@@ -137,11 +137,11 @@ class Gate:
                 positives.append(side.model.embed(tile[np.newaxis]).embedding[0])
             negatives = np.array([rows[item] for item in query.negatives], np.float32).reshape(-1, side.model.card.dimension)
             return direction(np.stack(positives), negatives)
-        except (InvalidInput, ModelMismatch):  # they cancel out, or the model looks at other bands
+        except (InvalidInput, ModelMismatch):  # the examples cancel each other out, or the model takes other bands
             return None
 
     def _replay(self, old: Side, new: Side, pairs: Sequence[_Pair]) -> _Replay:
-        """Search for each on both sides in changing order; the first search of each side is not timed."""
+        """Search each query on both sides in alternating order; the first search on each side is not timed."""
         into = _Replay()
         for number, pair in enumerate([*pairs[:1], *pairs]):
             order = [(old.index, pair.old, into.old_ms), (new.index, pair.new, into.new_ms)]
@@ -161,14 +161,14 @@ def _verdict(numbers: dict[str, Any]) -> Verdict:
     quality, latency = numbers["map"], numbers["latency_ms"]
     if _is_slow(latency):
         slow = f"searches take {latency['new']:.1f} ms on the new index and {latency['old']:.1f} ms on the old one"
-        return Verdict(False, f"{slow}; at most {SLOWER:g} times as long and {SLOWER_MS:g} ms more is allowed", numbers)
+        return Verdict(False, f"{slow}; the limit is {SLOWER:g} times as long plus {SLOWER_MS:g} ms", numbers)
     if quality is None:
         few = numbers["golden_queries"]
-        known = f"only {few} of the {MIN_QUERIES} queries queries that are needed" if few else "no queries queries"
-        return Verdict(True, f"quality could not be judged: {known} (labelled tiles that no training sees)", numbers)
+        known = f"only {few} evaluation queries, {MIN_QUERIES} are needed" if few else "no evaluation queries"
+        return Verdict(True, f"quality could not be compared: {known} (labelled tiles that training leaves out)", numbers)
     change = f"mean average precision {quality['old']:.4f} before, {quality['new']:.4f} now"
     if quality["new"] < quality["old"] - numbers["margin"]:
-        return Verdict(False, f"{change}: it would lose more than the margin of {numbers['margin']:g}", numbers)
+        return Verdict(False, f"{change}: the loss exceeds the margin of {numbers['margin']:g}", numbers)
     return Verdict(True, change, numbers)
 
 

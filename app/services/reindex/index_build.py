@@ -1,7 +1,7 @@
-"""One index made equal to another, tile by tile, with the vectors of another model.
+"""Builds an index with the same tiles as another one and the vectors of another model.
 
-Every call is small, because the vector store holds the interpreter while it works and searches go on meanwhile. What is there
-already is left alone, so a build that was interrupted goes on, and one that is done is brought up to date by the same means.
+Calls are small, because the embedded vector store holds the interpreter lock and searches must not wait. Tiles that exist
+already are left unchanged, so an interrupted build continues, and a finished one is updated in the same way.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from app.services.reindex.vector_sources import Failure, NewVectors, VectorSourc
 
 PAGE = 500
 AHEAD = 2
-"""Batches whose images are read while the one before them is embedded."""
+"""Number of batches whose images are read ahead while another batch is embedded."""
 FLUSH_EVERY = 20_000
-"""Each stops the interpreter for as long as the disk takes; what a killed process has written is there without."""
+"""Tiles between flushes. A flush holds the interpreter lock while the disk writes; only a power cut needs it, not a kill."""
 SAMPLE = 4
 PASSES = 5
 MAX_FAILURES = 1000
@@ -30,10 +30,10 @@ PAUSE = 0.001
 
 
 class IndexBuild:
-    """Makes `target` equal to `source`.
+    """Builds the index `target` from the index `source`.
 
-    vector_source: where the new vectors come from. check: called between batches; raises if the build should stop. saved:
-    called after each durable step. is_forced: tiles that cannot be embedded are left out and fail nothing.
+    vector_source: makes the new vectors. check: called between batches; raises if the build should stop. saved: called after
+    each durable step. is_forced: leave out tiles that cannot be embedded instead of failing.
     """
 
     def __init__(
@@ -60,10 +60,11 @@ class IndexBuild:
         self.left_out: dict[str, Failure] = {}
 
     def fill(self, dimension: int, report: Callable[[int], None]) -> None:
-        """The first pass, over all tiles. dimension: of the target, if it is still to be made. report: told how many are done.
+        """Build all tiles. dimension: of the target, if it does not exist yet. report: called with the number of finished
+        tiles.
 
         Raises:
-            DyadError: tiles cannot be embedded, and the build is not forced; it names them.
+            DyadError: tiles cannot be embedded, and the build is not forced; the message names them.
         """
         generation = self._vectors.stats(self._source).generation
         is_new = self._target not in self._vectors.indexes()
@@ -74,7 +75,7 @@ class IndexBuild:
         self._seen = generation if is_new else None
 
     def _fill(self, dimension: int, report: Callable[[int], None]) -> None:
-        """Tile by tile, those left alone that are there already."""
+        """Build tile by tile; skip tiles that exist in the target already."""
         if self._target not in self._vectors.indexes():
             self._vectors.create_index(self._target, dimension)
         is_empty = self._vectors.stats(self._target).size == 0
@@ -101,7 +102,7 @@ class IndexBuild:
             self._write(waiting.popleft()())
 
     def settle(self) -> None:
-        """Bring the target up to what was written to the source since; under the collection's write lock both are equal then.
+        """Apply the writes to the source since the last call. Under the collection's write lock both indexes are equal then.
 
         Raises:
             DyadError: as `fill`.
@@ -117,12 +118,12 @@ class IndexBuild:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the target has as many tiles as the source, but for those left out; ask under the write lock."""
+        """Whether the target has as many tiles as the source, except those left out. Only exact under the write lock."""
         sizes = [self._vectors.stats(index).size for index in (self._source, self._target)]
         return sizes[1] == sizes[0] - len(self.left_out)
 
     def _copy_all(self, report: Callable[[int], None]) -> bool:
-        """Make the target in one go, where no image is needed; whether that was so."""
+        """Build the target in one step if no image is needed; return whether that was possible."""
         sample = self._vectors.scroll_vectors(
             self._source, limit=SAMPLE, features=self._vector_source.features, pairs=self._vector_source.pairs
         )
@@ -142,7 +143,7 @@ class IndexBuild:
         )
 
     def _catch_up(self) -> bool:
-        """One pass over the records of both; whether it found anything to do."""
+        """Compare the records of both indexes once and update the target; return whether anything differed."""
         is_behind = False
         self.left_out = {item: failure for item, failure in self.left_out.items() if self._find(item) is not None}
         for tiles in self._pages(self._source):
@@ -162,7 +163,7 @@ class IndexBuild:
     def _bring(self, tiles: Sequence[Tile], known: Mapping[str, Tile], waiting: deque[Callable[[], NewVectors]]) -> None:
         try:
             old = self._vectors.retrieve_vectors(self._source, [tile.id for tile in tiles])
-        except NotFound:  # one was deleted a moment ago; the generation has moved, so another pass follows
+        except NotFound:  # a tile has just been deleted; the generation has changed, so another pass follows
             return
         self._begin(tiles, old, known, waiting)
 
@@ -177,7 +178,7 @@ class IndexBuild:
     def _begin(
         self, tiles: Sequence[Tile], old: Embeddings, known: Mapping[str, Tile], waiting: deque[Callable[[], NewVectors]]
     ) -> None:
-        """Write records that alone have changed; begin with new and changed tiles."""
+        """Write records whose pixels did not change; start to make the vectors of new and changed tiles."""
         changed = [tile for tile in tiles if tile.id in known and tile != known[tile.id]]
         relabelled = [tile for tile in changed if _looks_like(tile, known[tile.id])]
         self._vectors.set_records(self._target, relabelled)
@@ -198,7 +199,7 @@ class IndexBuild:
             self._refuse_failures()
 
     def _note(self, way: str, count: int) -> None:
-        """Count tiles that were written."""
+        """Count written tiles, and flush if enough have been written."""
         self.made[way] += count
         self._saved()
         self._unflushed += count
@@ -224,11 +225,11 @@ class IndexBuild:
         more = len(self.left_out) - len(named)
         raise DyadError(
             f"{len(self.left_out)} tiles cannot be embedded from their stored images: {'; '.join(named)}"
-            f"{f' and {more} more' if more else ''}; delete them or index them again, or leave them out with `force`"
+            f"{f' and {more} more' if more else ''}; delete these tiles or index them again, or leave them out with `force`"
         )
 
     def _pages(self, index: str) -> Iterator[list[Tile]]:
-        """All tiles by id, in lists."""
+        """All tiles of an index by id, in lists."""
         after, is_last = None, False
         while not is_last:
             self._check()
@@ -239,7 +240,7 @@ class IndexBuild:
 
 
 def _looks_like(tile: Tile, other: Tile) -> bool:
-    """Whether the pixels of both are the same, whatever else is said of them."""
+    """Whether both tiles have the same pixels; other fields are ignored."""
     return _shape(tile) == _shape(other)
 
 

@@ -1,19 +1,17 @@
-"""Re-indexing: a new index beside the live one, a comparison of both, and only then the switch. A kill at any moment leaves the
-live index as it is; the job goes on with what it had built.
+"""Re-indexing: build a new index beside the live one, compare both, then switch. A kill at any moment leaves the live index
+unchanged; the job continues with the part that was built.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
 
 from app.domain.indexes import Live
-from app.domain.jobs import Job
+from app.domain.jobs import Job, new_job
 from app.errors import Conflict, DyadError
 from app.ports import Inference, Interrupted, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -35,18 +33,19 @@ class ReindexInputs(Inputs):
     """Inputs of the process `reindex`."""
 
     collection: str = Field(description="id of the collection")
-    model: str | None = Field(default=None, description="id of the model; the one that the collection is to have, if not given")
-    margin: float = Field(default=MARGIN, ge=0, le=1, description="mean average precision that the new index may lose, at most")
+    model: str | None = Field(default=None, description="id of the model; by default the model in the collection's settings")
+    margin: float = Field(default=MARGIN, ge=0, le=1, description="maximum loss of mean average precision of the new index")
     force: bool = Field(
-        default=False, description="switch whatever the comparison says, and leave out tiles whose images cannot be read"
+        default=False, description="switch even if the new index is worse, and leave out tiles whose images cannot be read"
     )
 
 
 class ReindexService:
-    """Builds new indexes and puts them in place of old ones."""
+    """Builds new indexes and switches collections to them."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         indexes: Indexes,
         models: ModelService,
@@ -64,28 +63,26 @@ class ReindexService:
         self._source_choice = source_choice
 
     def submit(self, collection_id: str, model: str | None = None, *, margin: float = MARGIN, force: bool = False) -> Job:
-        """Re-index a collection as a job, with the model that is named or else with the one it is to have.
+        """Submit a job that re-indexes a collection. model: by default the one in the collection's settings.
 
-        With the model that it has, everything is embedded again from the images. margin: mean average precision that the new
-        index may lose. force: switch whatever the comparison says.
+        With the model of the live index, all tiles are embedded again from their images. margin: accepted loss of mean average
+        precision. force: switch even if the new index is worse.
 
         Raises:
-            NotFound: the collection or the model. ModelMismatch: they do not fit.
+            NotFound: the collection or the model. ModelMismatch: the model does not fit the collection.
         """
         collection = self._collections.get(collection_id)
         wanted = model or self._collections.wanted_model(collection)
         self._models.check_fit(wanted, collection.bands)
-        inputs = {"model": wanted, "margin": margin, "force": force}
-        now = datetime.now(UTC)
-        job = Job(id=str(uuid.uuid4()), kind=KIND, collection=collection_id, inputs=inputs, created=now, updated=now)
+        job = new_job(KIND, collection_id, {"model": wanted, "margin": margin, "force": force})
         self._queue.submit(job)
         return job
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job: `{"switched", "reason", "gate", "index_version", "previous_version", ...counts}`.
+        """Run a job; return `{"switched", "reason", "gate", "index_version", "previous_version", ...counts}`.
 
         Raises:
-            Cancelled, Interrupted: it was told to stop. DyadError: tiles cannot be embedded, and it is not forced.
+            Cancelled, Interrupted: the job has to stop. DyadError: tiles cannot be embedded, and it is not forced.
         """
         job = context.job
         collection_id = str(job.collection)
@@ -93,13 +90,13 @@ class ReindexService:
             model = self._models.load(job.inputs["model"])
             target = self._indexes.begin(collection_id, model.card.id, job.id)
         live = self._collections.live(collection_id)
-        if live.index == target:  # killed behind the switch
+        if live.index == target:  # an earlier attempt was killed after the switch
             record = self._indexes.record(target)
             self._collections.switch(collection_id, target)
             result = record.outcome if record is not None and record.outcome is not None else {}
         else:
             result = self._build_or_drop(context, live, target, model)
-        self._indexes.prune(collection_id, self._collections.live(collection_id).index)
+        self._indexes.drop_old(collection_id, self._collections.live(collection_id).index)
         return result
 
     def _build_or_drop(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:
@@ -138,7 +135,9 @@ class ReindexService:
             build.settle()
             with self._collections.writing(collection_id) as still:
                 if still != live:
-                    raise Conflict(f"collection {collection_id!r} was switched to {still.version} meanwhile; re-index it again")
+                    raise Conflict(
+                        f"collection {collection_id!r} was switched to {still.version} during the re-index; re-index it again"
+                    )
                 build.settle()
                 return self._decide(collection_id, live, target, build, verdict, is_forced=inputs["force"])
 
@@ -146,13 +145,13 @@ class ReindexService:
         try:
             old = self._models.load(live.model)
         except DyadError as error:
-            return Verdict(True, f"nothing to compare with: {error}", {})
+            return Verdict(True, f"not compared, because the old model cannot be loaded: {error}", {})
         return self._gate.judge(collection_id, Side(live.index, old), Side(target, model), margin)
 
     def _decide(
         self, collection_id: str, live: Live, target: str, build: IndexBuild, verdict: Verdict, *, is_forced: bool
     ) -> dict[str, Any]:
-        """Under the write lock, with both indexes equal: switch, or say why not."""
+        """Switch if the verdict allows it, and return the job's result. Under the write lock, with both indexes equal."""
         is_whole, reason = build.is_whole, verdict.reason
         if not is_whole:
             reason = "the new index does not have all tiles of the old one"
@@ -173,7 +172,7 @@ class ReindexService:
         }
         if not switched:
             log.info("collection %s keeps index %s: %s", collection_id, live.version, reason)
-            self._collections.want(collection_id, live.model)
+            self._collections.set_model(collection_id, live.model)
             return outcome
         self._indexes.finish(target, outcome)
         self._indexes.retire(live.index, self._collections.get(collection_id).created)
@@ -190,15 +189,15 @@ def reindex_process(service: ReindexService) -> Process:
     return Process(
         KIND,
         "Re-index a collection",
-        "Builds a new index beside the live one, compares both by queries and recent queries, and switches if it is not worse.",
+        "Builds a new index, compares it with the live one on evaluation and recent queries, and switches if it is not worse.",
         ReindexInputs,
         submit,
         {
-            "switched": "whether the new index answers now",
-            "reason": "why, in one line",
-            "gate": "what the comparison gave: mean average precision, overlap and latency of both",
-            "index_version": "the index that answers now",
-            "previous_version": "the index that answered before",
-            "left_out": "tiles whose images could not be read, where that was allowed",
+            "switched": "whether the new index is live now",
+            "reason": "the reason, in one line",
+            "gate": "figures of the comparison: mean average precision, overlap and latency of both indexes",
+            "index_version": "version of the live index",
+            "previous_version": "version of the live index before the job",
+            "left_out": "tiles left out because their images could not be read (with `force`)",
         },
     )

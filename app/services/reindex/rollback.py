@@ -1,4 +1,4 @@
-"""Older indexes that are kept, and the way back to one of them."""
+"""Previous indexes that are kept, and the rollback to one of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.indexes import Live
-from app.domain.jobs import JobStatus
+from app.domain.jobs import ACTIVE
 from app.errors import Conflict
 from app.ports import JobStore, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -16,16 +16,15 @@ from app.services.catalogue.models import ModelService
 from app.services.reindex.index_build import IndexBuild
 from app.services.reindex.source_choice import VectorSourceChoice
 
-ACTIVE = (JobStatus.ACCEPTED, JobStatus.RUNNING)
 WRITING = ("ingest", "reindex", "sync")
 """Kinds of jobs that write the points of a collection."""
-MAX_CARRIED = 2000
-"""Tiles that a rollback embeds while its caller waits."""
+MAX_EMBEDDED = 2000
+"""Maximum number of tiles that a rollback embeds, because its caller waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptIndex:
-    """An index that can be asked. size: number of tiles when it was last live."""
+    """An index that can be searched. size: number of tiles when it was last live."""
 
     name: Live
     size: int
@@ -34,10 +33,11 @@ class KeptIndex:
 
 
 class RollbackService:
-    """Goes back to older indexes."""
+    """Rolls collections back to previous indexes."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         indexes: Indexes,
         models: ModelService,
@@ -53,7 +53,7 @@ class RollbackService:
         self._source_choice = source_choice
 
     def kept(self, collection_id: str) -> list[KeptIndex]:
-        """The indexes of a collection that can be asked, the newest first.
+        """The indexes of a collection that can be searched, newest first.
 
         Raises:
             NotFound: no such collection.
@@ -69,14 +69,14 @@ class RollbackService:
         return sorted(found, key=lambda kept: kept.built_at, reverse=True)
 
     def rollback(self, collection_id: str, version: str | None = None, *, force: bool = False) -> Live:
-        """Make a kept index the live one again: the newest that is older than the live one, or the one that is named.
+        """Make a kept index live again. version: by default the newest version older than the live one.
 
-        Labels, properties and deletions since then are carried over, and tiles indexed since then embedded by its model.
+        Labels, properties and deletions since then are applied to it, and tiles indexed since then are embedded by its model.
         force: leave out tiles whose images cannot be read.
 
         Raises:
-            NotFound: the collection, or the version. Conflict: there is no older index, a job is writing, or so many tiles were
-                indexed since that a re-indexing is due. DyadError: images that cannot be read; it names them.
+            NotFound: the collection, or the version. Conflict: there is no older index, a job is writing, or more than
+                `MAX_EMBEDDED` tiles must be embedded. DyadError: images cannot be read; the message names them.
         """
         live = self._collections.live(collection_id)
         back = self._older(collection_id, live) if version is None else self._collections.live(collection_id, version)
@@ -85,9 +85,9 @@ class RollbackService:
         self._refuse_while_writing(collection_id)
 
         def check() -> None:
-            if build.made["embedded"] > MAX_CARRIED:
+            if build.made["embedded"] > MAX_EMBEDDED:
                 raise Conflict(
-                    f"more than {MAX_CARRIED} tiles were indexed since {back.version} was live: re-index collection "
+                    f"more than {MAX_EMBEDDED} tiles were indexed since {back.version} was live: re-index collection "
                     f"{collection_id!r} with model {back.model!r} instead"
                 )
 
@@ -99,7 +99,9 @@ class RollbackService:
             with self._collections.writing(collection_id) as still:
                 self._refuse_while_writing(collection_id)
                 if still != live:
-                    raise Conflict(f"collection {collection_id!r} was switched to {still.version} meanwhile; look again")
+                    raise Conflict(
+                        f"collection {collection_id!r} was switched to {still.version} during the rollback; try again"
+                    )
                 build.settle()
                 self._indexes.retire(live.index, self._collections.get(collection_id).created)
                 return self._collections.switch(collection_id, back.index)
@@ -109,7 +111,9 @@ class RollbackService:
         place = next(number for number, index in enumerate(kept) if index.is_live)
         if place + 1 == len(kept):
             newer = ", ".join(index.name.version for index in kept[:place]) or "none"
-            raise Conflict(f"collection {collection_id!r} has no index older than {live.version}; newer ones to name: {newer}")
+            raise Conflict(
+                f"collection {collection_id!r} has no index version older than {live.version}; newer versions: {newer}"
+            )
         return kept[place + 1].name
 
     def _built_at(self, collection_id: str, live: Live) -> datetime:
@@ -121,4 +125,6 @@ class RollbackService:
         active = self._jobs.list(collection=collection_id, status=ACTIVE, limit=1000)
         busy = next((job for job in active if job.kind in WRITING), None)
         if busy is not None:
-            raise Conflict(f"job {busy.id} ({busy.kind}) of collection {collection_id!r} goes first: wait for it or dismiss it")
+            raise Conflict(
+                f"collection {collection_id!r} is being written by job {busy.id} ({busy.kind}): wait for it or dismiss it"
+            )

@@ -1,4 +1,4 @@
-"""Which way leads from the vectors of a collection's index to those of another model."""
+"""Chooses how the vectors of an index are converted to those of another model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.services.reindex.vector_sources import Embedding, VectorSource, choose_
 
 
 class VectorSourceChoice:
-    """Opens source_choice. max_pixels: DYAD_MAX_PIXELS. threads: that read images."""
+    """Opens vector sources. max_pixels: DYAD_MAX_PIXELS. threads: number of threads that read images."""
 
     def __init__(
         self, collections: CollectionService, models: ModelService, blobs: Blobs, max_pixels: int, threads: int
@@ -24,9 +24,9 @@ class VectorSourceChoice:
         self._threads = threads
 
     def open(self, collection_id: str, live: Live, model: Inference) -> VectorSource:
-        """How a model's vectors are made of the tiles of an index; the caller closes it.
+        """The vector source of a model for the tiles of an index; the caller closes it.
 
-        For the index's own model everything is embedded again: that is what it is asked for.
+        For the index's own model it embeds all tiles again, because that is the purpose of such a re-index.
         """
         spec = cut_spec(self._collections.get(collection_id), model.card, self._max_pixels)
         images = Embedding(model, spec, self._blobs, self._threads)

@@ -1,5 +1,5 @@
-"""New vectors for indexed tiles, by the cheapest way that gives what the new model would: carried over, projected from their
-stored features by one matrix product, or embedded from their images.
+"""New vectors for indexed tiles, by the cheapest method that gives the vectors of the new model: copied, projected from stored
+features by one matrix product, or embedded from the stored images.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from models.bundle.card import ModelCard
 log = logging.getLogger(__name__)
 
 BATCH = 100
-"""The vector store holds the interpreter for a few milliseconds a batch."""
+"""Tiles per batch; small, because the embedded vector store holds the interpreter lock for a few milliseconds per batch."""
 IMAGES = 32
 MAX_BATCH_BYTES = 32 << 20
 SAMPLE = 4
 LIKE = 0.99
-"""Cosine between what a head file and the encoder's graph make of a tile, at least; float16 features and int8 cost 0.001."""
+"""Minimum cosine between the embeddings of a head file and of the encoder's graph; float16 features and int8 cost 0.001."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A tile whose image cannot be embedded, and why."""
+    """A tile whose image cannot be embedded, and the reason."""
 
     tile: Tile
     reason: str
@@ -40,7 +40,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class NewVectors:
-    """Tiles with their new vectors, how they were made (`copied`, `projected`, `embedded`), and tiles that could not be."""
+    """Tiles with new vectors. way: how they were made (`copied`, `projected`, `embedded`). failures: tiles without vectors."""
 
     way: str
     tiles: Sequence[Tile]
@@ -49,9 +49,10 @@ class NewVectors:
 
 
 class VectorSource(Protocol):
-    """A way to new vectors.
+    """A method to make new vectors.
 
-    way: its name. batch: how many tiles at a time. features, pairs: whether it wants those of the old index.
+    way: its name. batch: tiles per batch. features, pairs: whether it needs the features and candidate features of the old
+    index.
     """
 
     way: str
@@ -60,20 +61,20 @@ class VectorSource(Protocol):
     pairs: bool
 
     def needs_no_images(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
-        """Whether `transform` does for all tiles; a few of them, with their old vectors, may be looked at."""
+        """Whether `transform` is sufficient for all tiles. tiles, old: a sample with its old vectors."""
 
     def transform(self, old: Embeddings) -> NDArray[np.float32] | None:
-        """New embeddings (N, D) of the old ones and their features alone; None where images are needed."""
+        """(N, D) new embeddings from the old embeddings and features; None if images are needed."""
 
     def begin(self, tiles: Sequence[Tile], old: Embeddings) -> Callable[[], NewVectors]:
-        """Begin with N >= 1 tiles, whose old vectors are given; calling the answer finishes them."""
+        """Start to make the vectors of N >= 1 tiles with the given old vectors; calling the returned function finishes them."""
 
     def close(self) -> None:
         """Release its threads."""
 
 
 class Copying(VectorSource):
-    """Where both models have one encoder file: all stays as it is."""
+    """Copies the vectors: both models have the same encoder file."""
 
     way = "copied"
     batch = BATCH
@@ -96,7 +97,7 @@ class Copying(VectorSource):
 
 
 class Embedding(VectorSource):
-    """From the stored images: `threads` read and decode, the caller's thread embeds."""
+    """Embeds the stored images: `threads` threads read and decode, the caller's thread embeds."""
 
     way = "embedded"
     features = pairs = False
@@ -122,15 +123,15 @@ class Embedding(VectorSource):
         return lambda: self._finish(tiles, futures)
 
     def close(self) -> None:
-        """Let the threads go; what they have not begun is dropped."""
+        """Stop the threads; reads that have not started are dropped."""
         self._pool.shutdown(cancel_futures=True)
 
     def _read(self, tile: Tile) -> NDArray[np.uint8] | str:
-        """The pixels, or why there are none."""
+        """The pixels, or the reason why they cannot be read."""
         try:
             return read_tile(self._blobs.get(tile.image), self._spec, tile.stretch, window=tile.window)
         except Unavailable:
-            raise  # the store is down: no fault of the tile's
+            raise  # the store is unavailable, not a fault of the tile
         except DyadError as error:
             return str(error)
 
@@ -150,14 +151,16 @@ class Embedding(VectorSource):
 
 
 class Projecting(VectorSource):
-    """Where both models make the same features: by the new head, unless a look at a few images shows that it lies."""
+    """Projects stored features with the new head: both models make the same features. A few images are embedded to verify
+    it.
+    """
 
     way = "projected"
     batch = BATCH
     features = True
 
     def __init__(self, model: Inference, images: VectorSource, *, pairs: bool) -> None:
-        """images: for tiles without a stored feature. pairs: the model has pair halves, the same as the old one's."""
+        """images: used for tiles without a stored feature. pairs: whether both models have the same candidate features."""
         self._model = model
         self._images = images
         self.pairs = pairs
@@ -180,7 +183,7 @@ class Projecting(VectorSource):
         return (lambda: self._project(tiles, old)) if can else self._images.begin(tiles, old)
 
     def close(self) -> None:
-        """Release the threads of the other way."""
+        """Release the threads of `images`."""
         self._images.close()
 
     def _project(self, tiles: Sequence[Tile], old: Embeddings) -> NewVectors:
@@ -190,7 +193,7 @@ class Projecting(VectorSource):
         return NewVectors(self.way, tiles, Embeddings(made, old.feature, old.pair if self.pairs else None))
 
     def _check(self, tiles: Sequence[Tile], old: Embeddings) -> bool:
-        """Whether the head gives what the graph gives for these tiles, as far as they have features and images."""
+        """Whether head and graph give the same embeddings for these tiles, as far as they have features and images."""
         if old.feature is None:
             return True
         seen = self._images.begin(tiles, old)()
@@ -200,12 +203,12 @@ class Projecting(VectorSource):
             return projected is not None
         cosine = float((projected * seen.vectors.embedding).sum(axis=1).min())
         if cosine < LIKE:
-            log.warning("model %s: its head file disagrees with its graph (cosine %.4f)", self._model.card.id, cosine)
+            log.warning("model %s: the head file disagrees with its graph (cosine %.4f)", self._model.card.id, cosine)
         return cosine >= LIKE
 
 
 def choose_vector_source(old: ModelCard | None, model: Inference, images: Embedding) -> VectorSource:
-    """The cheapest way from the vectors of the old model (None: it is gone, or it is the same one) to the new one's."""
+    """The cheapest vector source for a new model. old: card of the index's model, None if it is missing or the same model."""
     new = model.card
     if old is None:
         return images

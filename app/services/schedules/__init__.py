@@ -1,4 +1,4 @@
-"""Schedules, and the sync of a collection with its sources. Face: `schedules.ScheduleService`.
+"""Schedules, and the sync of a collection with its sources. Entry points: `schedules.ScheduleService` and `sync.SyncService`.
 
-Called by the API and by the clock (`app.queue.ticker`, or beat in a cluster).
+Called by the API, and by `app.queue.ticker` or Celery beat; it calls `ingest`, `reindex` and `catalogue`.
 """

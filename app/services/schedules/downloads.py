@@ -1,4 +1,4 @@
-"""What a schedule's sources name on the web, fetched for one run."""
+"""Downloads of the web sources of a schedule, for one run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from app.services.ingest.sources import SourceFile
 
 
 class Downloads:
-    """Fetches into a folder of its own in `folder`, which the run's job removes, by the rules of `roots`.
+    """Fetches files that `read_policy` allows into a new folder below `folder`, which the job of the run deletes.
 
-    max_bytes: of one file.
+    max_bytes: size limit of one file.
     """
 
     def __init__(self, read_policy: ReadPolicy, folder: Path, max_bytes: int) -> None:
@@ -24,7 +24,7 @@ class Downloads:
         self._max_bytes = max_bytes
 
     def document(self, url: Url) -> Path:
-        """A catalogue or an Item; the first time it is fetched, and stays.
+        """Fetch a catalogue or an Item, once per run.
 
         Raises:
             Forbidden, InvalidInput, TooLarge, OutOfSpace: see `RemoteFiles.fetch`.
@@ -35,7 +35,7 @@ class Downloads:
         return path
 
     def file(self, source: SourceFile) -> SourceFile:
-        """A file with an address, fetched; it goes when it has been read.
+        """Fetch a file that has a URL; it is deleted after it has been read.
 
         Raises:
             Forbidden, InvalidInput, TooLarge, OutOfSpace: see `RemoteFiles.fetch`.

@@ -1,4 +1,4 @@
-"""Tiles whose file is no longer there: marked, or removed with their images."""
+"""Tiles whose source file is missing: found, and marked or removed with their images."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TILES_AT_ONCE = 200
 
 @dataclass(slots=True)
 class Missing:
-    """What a source has no more.
+    """Missing files of one source.
 
-    there: its indexed names that are still there. names: those that are gone since the last time.
-    new, marked: ids of their tiles, and of tiles that were found gone before.
+    there: its indexed names that still exist. names: names that are missing since the last run. new, marked: ids of the tiles
+    of `names`, and of tiles that an earlier run marked as missing.
     """
 
     listing: SourceListing
@@ -33,17 +33,17 @@ class Missing:
 
     @property
     def known(self) -> int:
-        """How many of its names were there the last time."""
+        """How many indexed names existed at the last run."""
         return len(self.there) + len(self.names)
 
     @property
     def share_there(self) -> float:
-        """Of them, 0 to 1."""
+        """Share of these that still exist, 0 to 1."""
         return len(self.there) / max(self.known, 1)
 
 
 class MissingFiles:
-    """Finds and settles the tiles of one job's collection that are gone."""
+    """Finds, marks and removes the tiles of missing files in the collection of one job."""
 
     def __init__(
         self, context: JobContext, collection_id: str, collections: CollectionService, vectors: VectorStore, blobs: Blobs
@@ -55,11 +55,11 @@ class MissingFiles:
         self._blobs = blobs
 
     def find(self, listings: Sequence[SourceListing]) -> list[Missing]:
-        """What each source has no more; a tile counts for the first source that its name belongs to."""
+        """The missing files of each source; a tile belongs to the first source that would list its name."""
         found = [Missing(listing) for listing in listings]
         missing: dict[str, Missing] = {}
         for item, name in self._indexed():
-            owner = next((gone for gone in found if name in gone.there or gone.listing.owns(name)), None)
+            owner = next((each for each in found if name in each.there or each.listing.owns(name)), None)
             if owner is None or name in owner.there:
                 continue
             if any(listing.is_there(name) for listing in listings):
@@ -75,8 +75,8 @@ class MissingFiles:
                 owner.names.add(tile.source)
         return found
 
-    def settle(self, missing: Missing, on_vanished: OnVanished) -> int:
-        """Mark what is newly gone, or remove all that is gone; how many tiles were removed."""
+    def apply(self, missing: Missing, on_vanished: OnVanished) -> int:
+        """Mark the newly missing tiles, or remove all missing ones; return how many were removed."""
         if on_vanished == "keep":
             for ids in _chunks(missing.new):
                 self._mark(ids)
@@ -111,7 +111,7 @@ class MissingFiles:
             self._vectors.flush(live.index)
 
     def _remove(self, ids: Sequence[str]) -> int:
-        """As everywhere, the points go first and durably: a crash leaves images without points, which are swept."""
+        """Delete points before images, durably: a crash leaves images without points, which garbage collection deletes."""
         self._context.check()
         with self._collections.writing(self._collection) as live:
             tiles = list(self._vectors.retrieve(live.index, ids).values())

@@ -1,6 +1,6 @@
-"""Schedules in the blob store: what is wanted in one document, what the runs leave in another.
+"""Schedules in the blob store: one document for the schedule, one for the state of its runs.
 
-People write the former, ticks the latter, so that neither can undo the other's work, in however many processes.
+Users write the schedule and ticks write the state, so neither can overwrite the other, in any number of processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ STATES = "schedule-states/"
 
 
 class ScheduleStore:
-    """Reads and writes both."""
+    """Reads, writes and deletes the documents of schedules."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
@@ -35,7 +35,7 @@ class ScheduleStore:
         self._blobs.put(_key(SCHEDULES, schedule.collection), schedule.model_dump_json(exclude_none=True).encode())
 
     def state(self, schedule: Schedule) -> ScheduleState:
-        """What the runs left. Due times count anew from the moment in which the schedule was changed."""
+        """The state of a schedule's runs. After a change of the schedule, due times count from the change."""
         try:
             state = ScheduleState.model_validate_json(self._blobs.get(_key(STATES, schedule.collection)))
         except NotFound:
@@ -45,11 +45,11 @@ class ScheduleStore:
         return state.model_copy(update={"revision": schedule.updated, "since": schedule.updated, "skipped": None})
 
     def put_state(self, collection_id: str, state: ScheduleState) -> None:
-        """Write what a run left, atomically."""
+        """Write the state of a schedule's runs, atomically."""
         self._blobs.put(_key(STATES, collection_id), state.model_dump_json().encode())
 
-    def forget(self, collection_id: str) -> None:
-        """Remove both; nothing happens if there is none."""
+    def delete(self, collection_id: str) -> None:
+        """Delete both documents; nothing happens if there are none."""
         self._blobs.delete([_key(SCHEDULES, collection_id), _key(STATES, collection_id)])
 
 

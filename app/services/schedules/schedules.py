@@ -1,7 +1,7 @@
-"""Schedules: stored, shown, ticked. A tick submits syncs; the queue runs them.
+"""Schedules: store, read and tick. A tick submits syncs; the queue runs them.
 
-Any number of processes may tick. The id of a scheduled job is made of the collection and its due time, so what two of them
-submit is one job; and the document that ticks write is another than the one that people write.
+Any number of processes may tick. The id of a scheduled job is derived from the collection and its due time, so two processes
+submit the same job; and ticks write another document than users do.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
 from app.domain.cron import Cron
 from app.domain.ids import NAMESPACE
-from app.domain.jobs import ACTIVE, Job
+from app.domain.jobs import ACTIVE, Job, new_job
 from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, Source
 from app.errors import Busy, Conflict, DyadError, NotFound
 from app.ports import Blobs, JobQueue, JobStore, Locks
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ScheduleInfo:
-    """A schedule, what its runs left, when it is due next (None: paused), and its newest job, if that is still known."""
+    """A schedule, the state of its runs, its next due time (None: paused), and its newest job if that still exists."""
 
     schedule: Schedule
     state: ScheduleState
@@ -41,10 +40,11 @@ class ScheduleInfo:
 
 
 class ScheduleService:
-    """The schedules of the collections, at most one each."""
+    """The schedules of collections, at most one per collection."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         jobs: JobStore,
         queue: JobQueue,
@@ -70,13 +70,13 @@ class ScheduleService:
         paused: bool = False,
         now: datetime | None = None,
     ) -> ScheduleInfo:
-        """Create or replace the schedule of a collection. A run that is active goes on with what it began with.
+        """Create or replace the schedule of a collection. An active run continues with the schedule that it started with.
 
-        now: the clock, if not the system's. For the rest see `Schedule`.
+        now: the current time, the system's by default. For the other arguments see `Schedule`.
 
         Raises:
-            NotFound: the collection. Unprocessable: the expression, the zone, a source. Forbidden: a source outside the read
-            policy. InvalidInput: a source that is not there.
+            NotFound: the collection. Unprocessable: the expression, the zone, a source. Forbidden: the read policy does not
+            allow a source. InvalidInput: a source does not exist.
         """
         self._collections.get(collection_id)
         clock = Cron.parse(cron, timezone)
@@ -111,20 +111,20 @@ class ScheduleService:
         )
 
     def delete(self, collection_id: str) -> None:
-        """Remove a collection's schedule and dismiss its run, if one is active; the tiles stay.
+        """Delete a collection's schedule and dismiss its active run; the tiles stay.
 
         Raises:
             NotFound: no such collection, or it has none.
         """
         self._required(collection_id)
         with self._locks.hold(_lock(collection_id)):
-            self._store.forget(collection_id)
+            self._store.delete(collection_id)
             active = self._active(collection_id)
         if active is not None:
             self._queue.cancel(active.id)
 
     def submit(self, collection_id: str, accept_vanished: bool = False) -> Job:
-        """Submit a run now, due or not, paused or not. accept_vanished: see `SyncInputs`.
+        """Submit a run now, also of a paused schedule. accept_vanished: see `SyncInputs`.
 
         Raises:
             NotFound: no such collection, or it has no schedule. Conflict: a run is active.
@@ -133,18 +133,17 @@ class ScheduleService:
         with self._locks.hold(_lock(collection_id)):
             active = self._active(collection_id)
             if active is not None:
-                raise Conflict(f"job {active.id}, a run of this schedule, is {active.status}; wait for it or dismiss it")
-            job = _job(schedule, str(uuid.uuid4()), datetime.now(UTC), accept_vanished=accept_vanished)
+                raise Conflict(f"a run of this schedule, job {active.id}, is {active.status}; wait for it or dismiss it")
+            job = _sync_job(schedule, accept_vanished=accept_vanished)
             self._queue.submit(job)
             self._note(self._store.state(schedule), schedule, job)
         return job
 
     def tick(self, now: datetime) -> list[Job]:
-        """Submit a sync for each schedule that is due at `now` (aware); the jobs.
+        """Submit a sync for each schedule that is due at `now` (aware); return the jobs.
 
-        Of due times that were missed, by a clock that leapt or a service that was down, the first is run and stands for all. A
-        due time at which a run is still active is skipped and noted. A schedule that cannot be ticked is logged and keeps
-        none from its turn.
+        One run covers all due times that were missed because the clock jumped or the service was down. A due time at which a
+        run is still active is skipped and recorded. An error of one schedule is logged and does not affect the others.
         """
         submitted = []
         for collection_id in self._store.owners():
@@ -152,9 +151,9 @@ class ScheduleService:
                 with self._locks.hold(_lock(collection_id), 0):
                     job = self._tick(collection_id, now)
             except Busy:
-                continue  # another process is ticking it
+                continue  # another process ticks this schedule
             except (DyadError, ValidationError) as error:
-                log.error("the schedule of %s: %s", collection_id, error)
+                log.error("schedule of collection %s: %s", collection_id, error)
                 continue
             if job is not None:
                 submitted.append(job)
@@ -169,20 +168,20 @@ class ScheduleService:
         due = schedule.clock.next_after(since)
         if due is None or due > now:
             if since != state.since:
-                log.warning("the clock was put back: the schedule of %s is due at %s", collection_id, due)
+                log.warning("the clock was set back: the schedule of collection %s is due at %s", collection_id, due)
                 self._store.put_state(collection_id, state.model_copy(update={"since": since}))
             return None
-        job = _job(schedule, _due_id(collection_id, due), now)
+        job = _sync_job(schedule, job_id=_due_id(collection_id, due), created=now)
         active = self._active(collection_id)
         if active is not None and active.id != job.id:
-            log.warning("the run of %s due at %s is skipped: job %s is still %s", collection_id, due, active.id, active.status)
+            log.warning("sync of %s due at %s is skipped: job %s is still %s", collection_id, due, active.id, active.status)
             skipped = Skipped(due=due, job=active.id)
             self._store.put_state(collection_id, state.model_copy(update={"since": now, "skipped": skipped}))
             return None
         return self._submit_due(schedule, state, job, due)
 
     def _submit_due(self, schedule: Schedule, state: ScheduleState, job: Job, due: datetime) -> Job | None:
-        """Submit the job of a due time, unless another process did, or this one before a crash or a change of the clock."""
+        """Submit the job of a due time, unless it was submitted already (by another process, or before a crash)."""
         try:
             self._queue.submit(job)
         except Conflict:
@@ -201,7 +200,9 @@ class ScheduleService:
         self._collections.get(collection_id)
         schedule = self._store.schedule(collection_id)
         if schedule is None:
-            raise NotFound(f"collection {collection_id!r} has no schedule; PUT /collections/{collection_id}/schedule makes one")
+            raise NotFound(
+                f"collection {collection_id!r} has no schedule; create one with PUT /collections/{collection_id}/schedule"
+            )
         return schedule
 
     def _has_collection(self, collection_id: str) -> bool:
@@ -232,7 +233,9 @@ def _due_id(collection_id: str, due: datetime) -> str:
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((KIND, collection_id, due.isoformat()))))
 
 
-def _job(schedule: Schedule, job_id: str, now: datetime, accept_vanished: bool = False) -> Job:
-    given = SyncInputs(sources=schedule.sources, on_vanished=schedule.on_vanished, accept_vanished=accept_vanished)
-    inputs: dict[str, Any] = given.model_dump(mode="json", exclude_defaults=True)
-    return Job(id=job_id, kind=KIND, collection=schedule.collection, inputs=inputs, created=now, updated=now)
+def _sync_job(
+    schedule: Schedule, *, accept_vanished: bool = False, job_id: str | None = None, created: datetime | None = None
+) -> Job:
+    inputs = SyncInputs(sources=schedule.sources, on_vanished=schedule.on_vanished, accept_vanished=accept_vanished)
+    fields = inputs.model_dump(mode="json", exclude_defaults=True)
+    return new_job(KIND, schedule.collection, fields, job_id=job_id, created=created)

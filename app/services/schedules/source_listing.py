@@ -1,4 +1,4 @@
-"""What a schedule's source means now: its files one after another, and which of the indexed names are its own."""
+"""One source of a schedule in one run: its files, and the indexed names that belong to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.globs import Glob, has_magic
 from app.domain.schedules import Source
 from app.domain.urls import Url, is_url
-from app.errors import Cancelled, DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
+from app.errors import DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
 from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import (
@@ -25,19 +25,20 @@ from app.services.ingest.sources import (
 from app.services.schedules.downloads import Downloads
 
 Expand = Callable[[SourceFile], Iterator[SourceFile | Rejection]]
-"""Gives what a file stands for: itself, or what is in it."""
+"""Returns the files to index for a listed file: itself, or the members of a zip or STAC item."""
 
 
 class SourceListing:
-    """One source in one run.
+    """Lists one source in one run.
 
-    Files are named by the absolute path under which the source finds them, links not followed, or by their address; what is in
-    a zip or an item `path/inner` or `path#asset`, the Items of a catalogue `catalogue/collection/id#asset`.
+    Files are named by their absolute path, links not followed, or by their URL; members of a zip `path/inner`, assets of an
+    Item `path#asset`, assets of a catalogue's Items `catalogue/collection/id#asset`.
 
-    downloads: fetches what lies on the web; without it a source can be checked, not listed.
-    seen: names of all that the source means, unpacked. unreadable: names that could not be read; whatever is in them counts
-    as still there. trouble: why nothing can be said of what is gone, None if it can. is_missing: the trouble is only that
-    nothing is there. is_partial: a part of a catalogue could not be read, which is a rejection, too.
+    downloads: fetches web sources; without it a web source can be checked but not listed.
+    seen: names of all listed files, unpacked. unreadable: names that could not be read; files in them do not count as missing.
+    trouble: why missing files cannot be determined, None if they can. is_missing: the trouble is that the source does not
+    exist.
+    is_partial: a part of a catalogue could not be read (and was rejected).
     """
 
     def __init__(self, source: Source, read_policy: ReadPolicy, downloads: Downloads | None = None) -> None:
@@ -55,10 +56,10 @@ class SourceListing:
         self._is_catalogue = False
 
     def check(self) -> None:
-        """See that the source is there and may be read; of one on the web, that it may be: nothing is asked of its server.
+        """Check that the source exists and may be read. For a web source only the URL is checked; no request is sent.
 
         Raises:
-            Forbidden: it lies outside the read policy. InvalidInput: nothing is there, or something of another kind.
+            Forbidden: the read policy does not allow it. InvalidInput: it does not exist, or is of another kind.
         """
         if self._url is not None:
             self._read_policy.web().check(self.name)
@@ -66,17 +67,17 @@ class SourceListing:
             self._open()
 
     def entries(self) -> Iterator[SourceFile | Rejection]:
-        """The files, before they are unpacked, or the images of a catalogue. Never raises: see `trouble`."""
+        """The files before they are unpacked, or the images of a catalogue. Errors of the source are noted in `trouble`."""
         self.trouble, self.is_missing, self.is_partial = None, False, False
         try:
             yield from self._entries(*self._open())
-        except (Cancelled, Unavailable):
-            raise  # a full disk says nothing of the source
+        except Unavailable:
+            raise  # a failure of the service, such as a full disk, not of the source
         except (DyadError, OSError) as error:
             self._note_trouble(error)
 
     def files(self, expand: Expand) -> Iterator[SourceFile | Rejection]:
-        """The same, unpacked and labelled as the source says; notes what was seen."""
+        """The files of `entries`, unpacked and labelled as the source requires; records `seen` and `unreadable`."""
         for entry in self.entries():
             for source in self._unpacked(entry, expand):
                 if isinstance(source, Rejection):
@@ -90,7 +91,7 @@ class SourceListing:
         if isinstance(entry, SourceFile) and entry.url is not None:
             try:
                 entry = self._web().file(entry)
-            except (Cancelled, Unavailable):
+            except Unavailable:
                 raise
             except DyadError as error:
                 if not self._is_catalogue:  # it is the source itself
@@ -109,27 +110,27 @@ class SourceListing:
 
     def _web(self) -> Downloads:
         if self._downloads is None:
-            raise RuntimeError("a source on the web is listed by a run only")
+            raise RuntimeError("a web source can be listed only with `downloads`")
         return self._downloads
 
     def owns(self, name: str) -> bool:
-        """Whether the source would have found the file of this name, if it were there."""
+        """Whether the source lists the file of this name if the file exists."""
         if self._glob is None:
             return name == self.name or name.startswith((self.name.rstrip("/") + "/", self.name + "#"))
         return any(self._glob.matches(container) for container in (name, *_containers(name, zips_only=True)))
 
     def is_there(self, name: str) -> bool:
-        """Whether it was seen, or lies in something that could not be read."""
+        """Whether the name was listed, or lies in something that could not be read."""
         return name in self.seen or name in self.unreadable or not self.unreadable.isdisjoint(_containers(name))
 
     def _open(self) -> tuple[Place, dict[str, Any] | None]:
-        """The real path of the source, of a glob that of its base, or its address; and the JSON of a catalogue."""
+        """The resolved path of the source (of the base of a glob) or its URL, and the JSON of a catalogue."""
         if self._url is not None:
             return self._url, None if self.source.stac is None else self._catalogue(self._web().document(self._url))
         if self._glob is not None:
             base = self._read_policy.resolve(self._glob.base)
             if not base.is_dir():
-                raise InvalidInput(f"{self._glob.base}: no folder, so nothing in it can match")
+                raise InvalidInput(f"{self._glob.base}: not a folder; name an existing folder before the first wildcard")
             return base, None
         root = self._read_policy.resolve(Path(self.name))
         return root, self._catalogue(root)
@@ -137,7 +138,9 @@ class SourceListing:
     def _catalogue(self, path: Path) -> dict[str, Any] | None:
         catalogue = read_stac_catalogue(path) if path.is_file() else None
         if self.source.stac is not None and catalogue is None:
-            raise InvalidInput(f"{self.name}: no STAC catalogue, collection or item collection; name its JSON file")
+            raise InvalidInput(
+                f"{self.name}: not a STAC catalogue, collection or item collection; give the path or URL of its JSON file"
+            )
         return catalogue
 
     def _entries(self, root: Place, catalogue: dict[str, Any] | None) -> Iterator[SourceFile | Rejection]:
@@ -170,11 +173,11 @@ class SourceListing:
 
 
 def check_sources(given: Sequence[str | Source], read_policy: ReadPolicy) -> None:
-    """See that every source can be read now.
+    """Check that every source can be read now.
 
     Raises:
-        Unprocessable: one is no absolute path or address, or not such a source; names it. Forbidden: one lies outside the
-        read policy. InvalidInput: at one nothing is there.
+        Unprocessable: a source is not an absolute path or URL, or is a pattern on the web; the message names it. Forbidden: the
+        read policy does not allow one. InvalidInput: one does not exist.
     """
     for number, each in enumerate(given):
         source = Source.of(each)
@@ -188,18 +191,18 @@ def check_sources(given: Sequence[str | Source], read_policy: ReadPolicy) -> Non
 
 
 def _what_is_wrong(source: Source) -> str | None:
-    """Why a source can be none, wherever it lies."""
+    """Why a source is not valid, independent of whether it exists; None if it is."""
     if not is_url(source.where):
         is_whole = source.where.startswith("/")
-        return None if is_whole else f"{source.where!r} is no whole path on the server; write it from the / on"
+        return None if is_whole else f"{source.where!r} is not an absolute path on the server; it must start with /"
     is_pattern = source.glob is not None or any(map(has_magic, source.where.split("/", 3)[3:]))
     if is_pattern:
-        return f'{source.where!r}: a web server lists no files; name each, or a STAC catalogue as {{"stac": address}}'
+        return f'{source.where!r}: patterns are not supported for URLs; name each file, or a STAC catalogue as {{"stac": url}}'
     return None
 
 
 def _containers(name: str, zips_only: bool = False) -> Iterator[str]:
-    """The names of all that a source may lie in: the STAC item that it is an asset of, folders, zips."""
+    """Names of everything that contains a file: the STAC item of an asset, folders, zips."""
     if "#" in name:
         yield name.rsplit("#", 1)[0]
     end = name.rfind("/")

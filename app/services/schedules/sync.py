@@ -1,4 +1,4 @@
-"""A sync: one run of a schedule. Sources are compared with what is indexed; doing any sync twice is harmless."""
+"""A sync: one run of a schedule, which compares its sources with the index. A sync can be repeated without harm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from app.domain.jobs import ACTIVE
+from app.domain.jobs import ACTIVE, result_counts
 from app.domain.schedules import GivenSource, OnVanished, Source
 from app.errors import ModelMismatch, NotFound, SourceUnavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
@@ -30,9 +30,9 @@ KIND = "sync"
 
 
 class SyncInputs(BaseModel):
-    """What a sync works on: the schedule as it was when the job was submitted.
+    """Inputs of a sync: the schedule as it was when the job was submitted.
 
-    accept_vanished: somebody has looked, and what is gone is gone, however much it is.
+    accept_vanished: a user confirms that missing files were deleted on purpose, however many they are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,12 +45,13 @@ class SyncInputs(BaseModel):
 class SyncService:
     """Runs syncs.
 
-    max_bytes: of a file that is fetched. min_remaining: a source of whose files this share or less remains is not believed:
-    nothing of it is marked or removed.
+    max_bytes: size limit of a fetched file. min_remaining: if this share or less of a source's indexed files remains (0 to 1),
+    the source counts as unavailable and none of its tiles are marked or removed.
     """
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         ingest: IngestService,
         reindex: ReindexService,
@@ -72,15 +73,15 @@ class SyncService:
         self._min_remaining = min_remaining
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job: index what is new or changed, settle what is gone, have the collection re-indexed if it is of a model
-        that it should not have any more.
+        """Run a job: index new and changed files, mark or remove tiles of missing files, and submit a re-index if the
+        collection should have another model.
 
-        Returns the counts of `IngestRun.run`, `vanished` (newly gone tiles), `removed` (deleted ones), under `not_compared`
-        the sources of which nothing can be said to be gone, with the reasons, and `reindex_job` (an id or null).
+        Returns the counts of `IngestRun.run`, `vanished` (tiles newly marked as missing), `removed` (deleted tiles),
+        `not_compared` (catalogues that were read only in part, with the reasons) and `reindex_job` (an id or None).
 
         Raises:
-            SourceUnavailable: a source cannot be read or has lost too much; all else is done by then.
-            Cancelled, Interrupted: told to stop; everything reported so far stays.
+            SourceUnavailable: a source cannot be read, or too many of its files are missing; everything else is done by then.
+            Cancelled, Interrupted: the job has to stop; tiles reported so far stay.
         """
         inputs = SyncInputs.model_validate(context.job.inputs)
         with self._ingest.workplace(context) as folder:
@@ -90,19 +91,17 @@ class SyncService:
             listings = [SourceListing(Source.of(given), read_policy, downloads) for given in inputs.sources]
             total = sum(entry.weight for listing in listings for entry in _checked(context, listing.entries()))
             result = self._ingest.index(context, self._files(listings, folder, read_policy), total, list_unchanged=False)
-        settled, refusals = self._settle(context, listings, inputs)
-        result = {**result, **settled, "reindex_job": self._submit_reindex(str(context.job.collection))}
+        missing, refusals = self._handle_missing(context, listings, inputs)
+        result = {**result, **missing, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
-            counts = {name: value for name, value in result.items() if isinstance(value, int)}
-            counts["rejected"] = counts.pop("rejected_count")
-            context.progress(100, "not everything could be compared", counts)
-            raise SourceUnavailable("; ".join(refusals) + ". The rest is done.")
+            context.progress(100, "some sources could not be compared", result_counts(result))
+            raise SourceUnavailable("; ".join(refusals) + ". Everything else is done.")
         return result
 
     def _files(
         self, listings: Sequence[SourceListing], folder: Path, read_policy: ReadPolicy
     ) -> Iterator[SourceFile | Rejection]:
-        """The files of all sources; one that several sources mean is the first one's."""
+        """The files of all sources; a file of several sources is listed once, for the first of them."""
         known: set[str] = set()
         for listing in listings:
             for source in listing.files(lambda file: self._ingest.expand(file, folder, read_policy)):
@@ -111,11 +110,11 @@ class SyncService:
                     known.add(name)
                     yield source
 
-    def _settle(
+    def _handle_missing(
         self, context: JobContext, listings: Sequence[SourceListing], inputs: SyncInputs
     ) -> tuple[dict[str, Any], list[str]]:
-        """Mark or remove what is gone; the counts, and why sources were not believed."""
-        context.progress(99, "looking for what is gone")
+        """Mark or remove tiles of missing files; the counts, and the reasons why sources were left out."""
+        context.progress(99, "looking for missing files")
         missing_files = MissingFiles(context, str(context.job.collection), self._collections, self._vectors, self._blobs)
         counts = {"vanished": 0, "removed": 0}
         refusals, not_compared = [], []
@@ -128,11 +127,11 @@ class SyncService:
                 not_compared.append({"source": listing.name, "reason": "a part of the catalogue could not be read"})
             else:
                 counts["vanished"] += len(missing.new)
-                counts["removed"] += missing_files.settle(missing, listing.source.on_vanished or inputs.on_vanished)
+                counts["removed"] += missing_files.apply(missing, listing.source.on_vanished or inputs.on_vanished)
         return {**counts, "not_compared": not_compared}, refusals
 
     def _submit_reindex(self, collection_id: str) -> str | None:
-        """The job that gives the collection the model that it should have; None if it has that, or cannot have it."""
+        """Id of the job that re-indexes the collection with its wanted model; None if it has that model or cannot use it."""
         wanted = self._collections.wanted_model(self._collections.get(collection_id))
         if wanted == self._collections.live(collection_id).model:
             return None
@@ -140,26 +139,26 @@ class SyncService:
         begun = next((job for job in active if job.kind == REINDEX and job.inputs.get("model") == wanted), None)
         try:
             return begun.id if begun is not None else self._reindex.submit(collection_id, wanted).id
-        except (ModelMismatch, NotFound) as error:  # no reason to fail every sync
+        except (ModelMismatch, NotFound) as error:  # the sync itself succeeded
             log.warning("collection %s is not re-indexed: %s", collection_id, error)
             return None
 
     def _refusal(self, missing: Missing, accept_vanished: bool) -> str | None:
-        """Why nothing of a source is marked or removed, None if it may be."""
+        """Why no tile of a source may be marked or removed; None if they may."""
         listing = missing.listing
         if listing.trouble is not None and not (listing.is_missing and accept_vanished):
-            return f"{listing.trouble}: nothing of it was marked as vanished or removed"
+            return f"{listing.trouble}: no tile of it was marked as vanished or removed"
         if missing.names and missing.share_there <= self._min_remaining and not accept_vanished:
             return (
-                f"{listing.name}: {len(missing.there)} of {missing.known} indexed files are still there, which looks like a folder"
-                " that is not mounted: nothing of it was marked as vanished or removed; if they are really gone, run the"
+                f"{listing.name}: {len(missing.there)} of {missing.known} indexed files are still there, as if a folder is not"
+                " mounted: no tile of it was marked as vanished or removed; if the files were deleted on purpose, run the"
                 " schedule with accept_vanished"
             )
         return None
 
 
 def _checked(context: JobContext, entries: Iterator[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
-    """The same, as long as the job should go on."""
+    """Check between the entries whether the job should stop."""
     for entry in entries:
         context.check()
         yield entry

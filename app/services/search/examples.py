@@ -1,4 +1,4 @@
-"""The examples of a search: an uploaded image, indexed tiles that are right, indexed tiles that are wrong."""
+"""The examples of a search: an uploaded image, positive tiles and negative tiles."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ from app.services.search.timer import Timer
 from models.bundle.files import ENCODER_FILE, QUERY_FEATURES_FILE
 
 MAX_EXAMINED = 8
-"""Positives that the matcher compares the candidates with, at most; the embedding takes all."""
-MAX_HALVES = 1024
-"""Query halves of indexed tiles that are remembered; one has some kilobytes."""
-
+"""Maximum number of positives with which the matcher compares each candidate; the direction uses all positives."""
+MAX_CACHED = 1024
+"""Indexed tiles whose query features are cached; those of one tile take some kilobytes."""
 
 _Key = tuple[str, str, str, str]
-"""Digests of the two graphs that make a half, the tile's id, its content hash."""
+"""Digests of the two graphs that compute query features, the tile's id, its content hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """positives: (E, D) float32 embeddings, L2-normalised, the upload first; negatives: (N, D). ids: of the positives that are
-    indexed, each once. pixels: (S, S, B) uint8, the upload as the model sees it. uploaded: (P,) float32 its query half. None
-    without an upload, and without a matcher."""
+    """Embedded examples of a search.
+
+    positives: (E, D) float32 embeddings, L2-normalised, the upload first. negatives: (N, D), likewise. ids: of the indexed
+    positives, without repetition. pixels: (S, S, B) uint8, the upload as the model sees it, None without one. uploaded: (P,)
+    float32 query features of the upload, None without an upload or a matcher.
+    """
 
     positives: NDArray[np.float32]
     negatives: NDArray[np.float32]
@@ -47,12 +49,16 @@ class Examples:
     pixels: NDArray[np.uint8] | None = None
 
     def direction(self) -> NDArray[np.float32]:
-        """(D,) where they point, L2-normalised. Raises `InvalidInput` if they cancel out."""
+        """The (D,) float32 query direction, L2-normalised.
+
+        Raises:
+            InvalidInput: the examples cancel each other out.
+        """
         return direction(self.positives, self.negatives)
 
 
 class ExampleReader:
-    """Reads examples. Thread-safe."""
+    """Reads and embeds examples; caches the query features of indexed tiles. Thread-safe."""
 
     def __init__(self, models: ModelService, vectors: VectorStore, blobs: Blobs, max_pixels: int) -> None:
         self._models = models
@@ -60,43 +66,50 @@ class ExampleReader:
         self._blobs = blobs
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
-        self._halves: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
+        self._cache: OrderedDict[_Key, NDArray[np.float32]] = OrderedDict()
 
     def read(
-        self, collection: Collection, live: Live, query: SearchQuery, image: Path | bytes | None, timer: Timer, *, halves: bool
+        self,
+        collection: Collection,
+        live: Live,
+        query: SearchQuery,
+        image: Path | bytes | None,
+        timer: Timer,
+        *,
+        with_query_features: bool,
     ) -> Examples:
-        """Embeddings of all examples. halves: whether the upload's query half is wanted as well.
+        """Embed all examples. with_query_features: whether to compute those of the upload as well.
 
         Raises:
             InvalidInput: no positive. NotFound: a tile. UnreadableImage, TooLarge: the image.
         """
         positives, negatives = (tuple(dict.fromkeys(ids)) for ids in (query.positives, query.negatives))
         if image is None and not positives:
-            raise InvalidInput("nothing to search for: upload an image, or name at least one tile in `positives`")
+            raise InvalidInput("no example to search for: upload an image, or give at least one tile id in `positives`")
         parts: list[NDArray[np.float32]] = []
-        half, pixels = None, None
+        uploaded, pixels = None, None
         if image is not None:
             model = self._models.load(live.model)
             with timer.stage("decode"):
                 pixels = read_query(image, cut_spec(collection, model.card, self._max_pixels))
             with timer.stage("embed"):
                 batch = pixels[np.newaxis]
-                made, found = model.examine(batch) if halves else (model.embed(batch), None)
+                made, found = model.examine(batch) if with_query_features else (model.embed(batch), None)
             parts.append(made.embedding)
-            half = None if found is None else found[0]
+            uploaded = None if found is None else found[0]
         with timer.stage("search"):
             if positives:
                 parts.append(self._vectors.retrieve_vectors(live.index, positives).embedding)
             wrong = self._vectors.retrieve_vectors(live.index, negatives).embedding if negatives else parts[0][:0]
-        return Examples(np.concatenate(parts), wrong, positives, half, pixels)
+        return Examples(np.concatenate(parts), wrong, positives, uploaded, pixels)
 
-    def halves(
+    def query_features(
         self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer
     ) -> NDArray[np.float32]:
-        """(H, P) float32 query halves of the first positives, at most 8; those of indexed tiles are made of their images.
+        """(E, P) float32 query features of the first `MAX_EXAMINED` positives; those of indexed tiles come from their images.
 
         Raises:
-            NotFound: a tile or its image is gone. UnreadableImage: its image is damaged.
+            NotFound: a tile or its image is missing. UnreadableImage: the image of a tile is damaged.
         """
         first = [] if examples.uploaded is None else [examples.uploaded]
         ids = examples.ids[: MAX_EXAMINED - len(first)]
@@ -112,7 +125,7 @@ class ExampleReader:
         made_by = model.card.files.get(ENCODER_FILE, ""), model.card.files.get(QUERY_FEATURES_FILE, "")
         keys = [(*made_by, point, tiles[point].content_hash) for point in ids]
         with self._lock:
-            known = {key: self._halves[key] for key in keys if key in self._halves}
+            known = {key: self._cache[key] for key in keys if key in self._cache}
         missing = [key for key in keys if key not in known]
         if missing:
             with timer.stage("decode"):
@@ -130,10 +143,10 @@ class ExampleReader:
         return read_tile(self._blobs.get(tile.image), spec, tile.stretch, window=tile.window)
 
     def _remember(self, used: dict[_Key, NDArray[np.float32]]) -> None:
-        """Keep the halves that were used last."""
+        """Cache the query features that were used last."""
         with self._lock:
-            for key, half in used.items():
-                self._halves[key] = half
-                self._halves.move_to_end(key)
-            while len(self._halves) > MAX_HALVES:
-                self._halves.popitem(last=False)
+            for key, features in used.items():
+                self._cache[key] = features
+                self._cache.move_to_end(key)
+            while len(self._cache) > MAX_CACHED:
+                self._cache.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Near-copies among results: the same file twice, windows that overlap, the same place again."""
+"""Near-copies among search results: the same file twice, overlapping windows, the same place at another time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from shapely.geometry import shape
 from app.domain.tiles import Tile
 
 OVERLAP = 0.25
-"""Of the smaller footprint: tiles that share more of it show the same place. Neighbours cut with half a stride share half."""
+"""Share of the smaller footprint above which two tiles show the same place. Neighbours cut at half a tile's stride share
+0.5.
+"""
 
 Rows = NDArray[np.int64]
 
 
 def fold(tiles: Sequence[Tile]) -> list[list[int]]:
-    """Rows of `tiles` in groups, each led by its best row: whatever is a near-copy of it and of no better leader.
+    """Group the rows of `tiles`: the first row of a group is shown, the others are its near-copies that no earlier group has.
 
-    Two tiles are near-copies if their content hash is the same or their footprints overlap by more than a quarter of the
-    smaller one. tiles: in rank order. Leaders ascend, and so do the rows behind each.
+    Two tiles are near-copies if they have the same content hash, or their footprints overlap by more than `OVERLAP` of the
+    smaller one. tiles: in rank order. Groups are ordered by their first row, and rows within a group ascend.
     """
     places = _Places(tiles)
     same_content: dict[str, list[int]] = {}
@@ -40,7 +42,7 @@ def fold(tiles: Sequence[Tile]) -> list[list[int]]:
 
 
 class _Places:
-    """Which footprints overlap. Those whose bounds meet are found at once, areas are measured for leaders only."""
+    """Finds overlapping footprints. Pairs with intersecting bounds are found at once, areas are computed on request."""
 
     def __init__(self, tiles: Sequence[Tile]) -> None:
         placed = {row: shape(tile.geometry) for row, tile in enumerate(tiles) if tile.geometry is not None}
@@ -57,7 +59,7 @@ class _Places:
         self._meeting: dict[int, Rows] = dict(zip(starts.tolist(), parts, strict=True))
 
     def overlapping(self, row: int, wanted: NDArray[np.bool_]) -> Rows:
-        """Later rows that share more than a quarter of the smaller footprint with `row`, of those that are wanted."""
+        """Rows after `row` whose footprint overlaps its own by more than `OVERLAP`; wanted: (N,) bool mask of rows."""
         near = self._meeting.get(row)
         if near is None or len(near := near[wanted[near]]) == 0:
             return np.zeros(0, np.int64)

@@ -1,8 +1,8 @@
-"""A ranking by similarity, worked through in blocks and shown in pages.
+"""A ranking by similarity, processed in blocks and returned in pages.
 
-The first block is what the matcher re-orders; with `diversify` every block is folded. What lies behind keeps the order of the
-similarities. A page's bookmark says in which block it ended, and where that block ends, so that tiles that come or go meanwhile
-move no other tile from one page to the next.
+The matcher re-orders the first block; with `diversify`, near-copies are folded within each block. Later blocks are ordered by
+similarity. The bookmark of a page contains the block in which it ended and the end of that block, so that tiles added or
+deleted between two requests do not move other tiles from one page to another.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from app.services.search.rerank import Judgement, matches_end
 from app.services.search.timer import Timer
 
 MIN_FOLDED, MAX_FOLDED = 200, 1000
-"""How many places are folded at once: as many as `FOLDED_PER_RESULT` times the page, within these."""
+"""Limits of the number of candidates that are folded at once, `FOLDED_PER_RESULT` times the page size."""
 FOLDED_PER_RESULT = 25
 MOST_GROWN = 8
-"""A block to which this many times its size was added meanwhile is cut there."""
+"""A block that has grown to this many times its size between two requests is cut there."""
 STEP = 1e-6
-"""The least difference of two scores, which have 6 decimals."""
+"""Smallest difference of two scores, which have 6 decimals."""
 
 Judge = Callable[[Shortlist], Judgement | None]
-"""What the matcher says of the first places; None where it has nothing to compare."""
+"""Re-ranks the first candidates; None if they have no candidate features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is ranked. depth: places that `judge` looks at, 0 for none. vector: (D,) float32."""
+    """A ranking. vector: (D,) float32, L2-normalised. depth: number of candidates that `judge` re-ranks, 0 for none."""
 
     index: str
     vector: NDArray[np.float32]
@@ -46,8 +46,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """matches, and where the next page begins, None behind the last. depth: places that the matcher looked at, of all pages.
-    matches_end_at: as in `SearchResult`. kept: how many tiles a least probability leaves in all, None without one."""
+    """A page of results.
+
+    after: where the next page begins, None after the last page. depth: number of re-ranked candidates of all pages.
+    matches_end_at: as in `SearchResult`. kept: total number of tiles above `min_probability`, None without one.
+    """
 
     matches: list[Match]
     after: Bookmark | None
@@ -58,7 +61,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A result to be: rows of the block, the shown one first, then the near-copies folded into it."""
+    """A result. rows: of the block, first the tile that is shown, then its near-copies."""
 
     score: float
     id: str
@@ -68,8 +71,9 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """found: the tiles by similarity. places: the results in their order. mark: the bookmark of its beginning, with its ends.
-    kept: as in `Page`."""
+    """A block of the ranking. found: tiles by similarity. places: results in rank order. mark: bookmark of the block's start,
+    with its ends. kept: as in `Page`.
+    """
 
     found: Shortlist
     places: list[_Place]
@@ -84,13 +88,13 @@ class _Block:
 
 
 class Pages:
-    """Pages of rankings over a vector store."""
+    """Makes pages of rankings over a vector store."""
 
     def __init__(self, vectors: VectorStore) -> None:
         self._vectors = vectors
 
     def page(self, asked: Asked, limit: int, mark: Bookmark, timer: Timer) -> Page:
-        """Up to `limit` matches behind a bookmark; a new one stands before the first."""
+        """Up to `limit` matches after a bookmark; a new bookmark is before the first match."""
         matches: list[Match] = []
         while True:
             block = self._block(asked, mark, limit - len(matches), timer)
@@ -119,7 +123,7 @@ class Pages:
             return _arranged(asked, mark, found, is_last, judge)
 
     def _gather(self, asked: Asked, mark: Bookmark, size: int, *, has_pairs: bool) -> tuple[Shortlist, bool]:
-        """The places of the block, and whether nothing lies behind: `size` of them, or all up to the end that it has."""
+        """The candidates of a block and whether it is the last: `size` candidates, or all up to the end in the bookmark."""
         limit = size + 1
         while True:
             found = self._first(asked, limit, mark.start, has_pairs=has_pairs)
@@ -137,7 +141,7 @@ class Pages:
 
 
 def _arranged(asked: Asked, mark: Bookmark, found: Shortlist, is_last: bool, judge: Judge | None) -> _Block:
-    """The block of what was found: judged, cut, folded, as it was asked for."""
+    """Make a block from candidates: re-rank, cut by probability and fold near-copies, as requested."""
     judged, kept = None, None
     if judge is not None:
         count = min(asked.depth, len(found)) if mark.judged is None else _count_until(found, mark.judged)
@@ -152,36 +156,37 @@ def _arranged(asked: Asked, mark: Bookmark, found: Shortlist, is_last: bool, jud
     if asked.diversify:
         places = _folded(found, places)
     if judged is not None:
-        believed = judged.believed
-        mark = replace(mark, matches_end_at=None if believed is None else sum(each.rows[0] in believed for each in places))
+        likely = judged.likely
+        mark = replace(mark, matches_end_at=None if likely is None else sum(each.rows[0] in likely for each in places))
     return _Block(found, places, is_last, replace(mark, end=_cursor(mark, found, len(found))), kept)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """places: of the block, the judged ones in their new order, then the rest. believed: rows before the end of the matches,
-    None if there is no end in sight. shift: as in `Bookmark`."""
+    """A re-ranked block. places: re-ranked results in their new order, then the others. likely: rows of likely matches, None
+    if the matches do not end within the block. shift: as in `Bookmark`.
+    """
 
     places: list[_Place]
-    believed: frozenset[int] | None
+    likely: frozenset[int] | None
     shift: float
 
 
 def _by_judgement(found: Shortlist, verdict: Judgement, *, is_all: bool) -> _Judged:
-    """The first places of `found`, all that the verdict is about, by its scores; the others behind them."""
+    """Order the candidates of the verdict by its scores, and put the others behind them."""
     scores = verdict.scores.tolist()
     order = sorted(range(len(scores)), key=lambda row: (-scores[row], found.ids[row]))
-    believed, chances = None, [None] * len(scores)
+    likely, chances = None, [None] * len(scores)
     if verdict.probabilities is not None:
         end, chances = matches_end(verdict.probabilities[order], is_all), verdict.probabilities.tolist()
-        believed = None if end is None else frozenset(order[:end])
+        likely = None if end is None else frozenset(order[:end])
     places = [_Place(scores[row], found.ids[row], chances[row], [row]) for row in order]
     shift = max(0.0, float(found.similarities[len(scores) - 1]) - min(scores) + STEP) if scores else 0.0
-    return _Judged(places + _by_similarity(found, len(scores), shift), believed, round(shift, 6))
+    return _Judged(places + _by_similarity(found, len(scores), shift), likely, round(shift, 6))
 
 
 def _by_similarity(found: Shortlist, start: int, shift: float) -> list[_Place]:
-    """The places from row `start` on, in the order in which they were found."""
+    """The candidates from row `start` on, in order of similarity."""
     scores = np.round(found.similarities[start:] - shift, 6).tolist()
     return [_Place(score, found.ids[row], None, [row]) for row, score in enumerate(scores, start)]
 
@@ -192,7 +197,7 @@ def _folded(found: Shortlist, places: list[_Place]) -> list[_Place]:
 
 
 def _cursor(mark: Bookmark, found: Shortlist, count: int) -> Cursor | None:
-    """The place of the ranking at the end of the first `count` that were found."""
+    """The position in the ranking after the first `count` candidates."""
     if count == 0:
         return mark.start
     before = 0 if mark.start is None else mark.start.seen
@@ -200,7 +205,7 @@ def _cursor(mark: Bookmark, found: Shortlist, count: int) -> Cursor | None:
 
 
 def _count_until(found: Shortlist, end: Cursor) -> int:
-    """How many of the places lie before `end` or at it."""
+    """Number of candidates up to and including the position `end`."""
     return sum(end.reaches(score, point) for score, point in zip(found.similarities.tolist(), found.ids, strict=True))
 
 

@@ -1,7 +1,7 @@
-"""The last queries of each collection, kept so that a new index can be tried on what people really ask for.
+"""The last queries of each collection, stored so that a new index can be compared with the old one on real queries.
 
-A search only appends to a list in memory. A thread of its own writes what is new behind, one archive of arrays a collection, so
-that a restart keeps it. Processes that share the archives take turns: each adds its own to what it finds.
+A search only appends to a list in memory. A background thread writes new queries to one .npz archive per collection. Processes
+that share the archives use a lock and merge their queries into the stored ones.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ log = logging.getLogger(__name__)
 PREFIX = "queries/"
 WRITE_SECONDS = 30.0
 MAX_BYTES = 16 << 20
-"""Of the uploaded images of one collection."""
+"""Maximum total size of the uploaded images of one collection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecentQuery:
-    """One search. positives, negatives: tile ids. pixels: (S, S, B) uint8, the uploaded image as the model saw it, or None."""
+    """One search. positives, negatives: tile ids. pixels: (S, S, B) uint8, the uploaded image as the model saw it, None
+    without.
+    """
 
     positives: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
@@ -40,14 +42,14 @@ class RecentQuery:
 
     @property
     def key(self) -> bytes:
-        """Equal for equal queries."""
+        """A digest that is equal for equal queries."""
         digest = hashlib.blake2b(json.dumps([self.positives, self.negatives]).encode(), digest_size=16)
         digest.update(b"" if self.pixels is None else np.ascontiguousarray(self.pixels).data)
         return digest.digest()
 
     @property
     def size(self) -> int:
-        """Bytes of its image."""
+        """Size of the image in bytes."""
         return 0 if self.pixels is None else self.pixels.nbytes
 
 
@@ -55,7 +57,7 @@ _Queries = OrderedDict[bytes, RecentQuery]
 
 
 class RecentQueries:
-    """The last `limit` different queries a collection, of all processes; none is kept where that is 0. Thread-safe."""
+    """The last `limit` different queries of each collection, of all processes; 0 disables it. Thread-safe."""
 
     def __init__(self, blobs: Blobs, limit: int, locks: Locks) -> None:
         self._blobs = blobs
@@ -67,27 +69,27 @@ class RecentQueries:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to write behind."""
+        """Start the thread that writes queries."""
         if self._limit and self._thread is None:
             self._thread = threading.Thread(target=self._loop, name="dyad-queries", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Stop the thread and write the remaining queries."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
         self._write_all()
 
     def note(self, collection_id: str, query: RecentQuery) -> None:
-        """Remember a query as the latest."""
+        """Add a query as the latest one."""
         if not self._limit:
             return
         with self._guard:
             self._add(self._new.setdefault(collection_id, OrderedDict()), [query])
 
     def of(self, collection_id: str) -> list[RecentQuery]:
-        """The queries of a collection, the latest first."""
+        """The queries of a collection, latest first."""
         known = self._stored(collection_id)
         with self._guard:
             self._add(known, self._new.get(collection_id, {}).values())
@@ -97,11 +99,11 @@ class RecentQueries:
         """Ids of the collections that have stored queries."""
         return [key.removeprefix(PREFIX).rsplit(".", 1)[0] for key in self._blobs.keys(PREFIX)]
 
-    def forget(self, collection_id: str) -> None:
-        """Remove all of a collection's.
+    def delete(self, collection_id: str) -> None:
+        """Delete all queries of a collection.
 
         Raises:
-            Busy, Unavailable: they are being written all the while, or cannot be reached.
+            Busy: other processes write them and do not release the lock. Unavailable: the store does not answer.
         """
         with self._locks.hold(_lock(collection_id)):
             with self._guard:
@@ -109,7 +111,7 @@ class RecentQueries:
             self._blobs.delete([_key(collection_id)])
 
     def _add(self, known: _Queries, queries: Iterable[RecentQuery]) -> None:
-        """Put the latest behind, and let the oldest make room."""
+        """Append queries, and drop the oldest ones beyond the limits."""
         for query in queries:
             key = query.key
             known[key] = query
@@ -119,7 +121,7 @@ class RecentQueries:
             size -= known.popitem(last=False)[1].size
 
     def _stored(self, collection_id: str) -> _Queries:
-        """What any process wrote, the oldest first."""
+        """The queries that all processes have written, oldest first."""
         try:
             queries = _unpacked(self._blobs.get(_key(collection_id)))
         except NotFound:
@@ -135,10 +137,10 @@ class RecentQueries:
             try:
                 self._write(collection_id)
             except DyadError as error:
-                log.warning("recent queries of %s are not kept yet: %s", collection_id, error)
+                log.warning("recent queries of %s could not be written, and will be tried again: %s", collection_id, error)
 
     def _write(self, collection_id: str) -> None:
-        """Put what is new behind what others have written meanwhile. If that fails it is as new as before."""
+        """Append the new queries to the stored ones. If that fails they stay in memory."""
         with self._locks.hold(_lock(collection_id)):
             known = self._stored(collection_id)
             with self._guard:
@@ -164,7 +166,7 @@ def _key(collection_id: str) -> str:
 
 
 def _packed(queries: Sequence[RecentQuery]) -> bytes:
-    """The oldest first: `queries`, JSON of the ids, and an array `image-N` for each that has one."""
+    """The .npz archive of queries, oldest first: `queries`, JSON of the ids, and an array `image-N` per uploaded image."""
     ids = json.dumps([[query.positives, query.negatives] for query in queries])
     arrays = {f"image-{number}": query.pixels for number, query in enumerate(queries) if query.pixels is not None}
     file = io.BytesIO()
@@ -173,12 +175,12 @@ def _packed(queries: Sequence[RecentQuery]) -> bytes:
 
 
 def _unpacked(data: bytes) -> list[RecentQuery]:
-    """The inverse of `_packed`; none where it cannot be read."""
+    """The inverse of `_packed`; empty if the archive cannot be read."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             ids = json.loads(arrays["queries"].tobytes())
             images = {name: arrays[name] for name in arrays.files}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        log.warning("recent queries cannot be read (%s); they are forgotten", error)
+        log.warning("recent queries cannot be read and are dropped: %s", error)
         return []
     return [RecentQuery(tuple(good), tuple(bad), images.get(f"image-{number}")) for number, (good, bad) in enumerate(ids)]

@@ -1,4 +1,4 @@
-"""The second stage of a search: whether the matcher looks at the first candidates, at how many, and what it says of them."""
+"""The second stage of a search: how many candidates the matcher re-ranks, and their scores and probabilities."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from models.bundle.card import Calibration
 log = logging.getLogger(__name__)
 
 DEPTH = 100
-"""Candidates where neither the caller nor the card says."""
+"""Number of candidates where neither the request nor the model card gives one."""
 UNLEARNED = 0.05
-"""The matcher's weight where somebody asks for it and its card has none; `dyad evaluate` takes the same."""
+"""Weight of the matcher where re-ranking is requested and the card has no weight; `dyad evaluate` uses the same value."""
 SAME = 1 - 2e-6
-"""The cosine, of 6 decimals, from which a candidate shows the very picture that was asked with."""
+"""Cosine (6 decimals) from which a candidate counts as the same image as the example."""
 EVEN = 0.5
 """The probability above which a pair is more likely to match than not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A re-ranking. depth: of candidates. is_wish: somebody asked for it, so that it must not be left out silently."""
+    """How a search is re-ranked. depth: number of candidates. is_wish: it was requested, so an error must not skip it."""
 
     model: Inference
     depth: int
@@ -42,61 +42,64 @@ class Plan:
 
     @property
     def summary(self) -> Reranking:
-        """For the answer."""
+        """The part of the plan that the search result contains."""
         return Reranking(self.depth, self.weight, self.budget_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the matcher says of M candidates. scores: (M,) float64, `cosine + weight * log_odds`, rounded to 6 decimals.
-    probabilities: (M,) float64 of a match, 0..1, None for a matcher that was not calibrated."""
+    """Result of the matcher for M candidates.
+
+    scores: (M,) float64, `cosine + weight * log_odds`, rounded to 6 decimals. probabilities: (M,) float64 match probabilities,
+    0..1, None if the matcher is not calibrated.
+    """
 
     scores: NDArray[np.float64]
     probabilities: NDArray[np.float64] | None
 
 
 class Reranker:
-    """Plans re-rankings and carries them out."""
+    """Decides how a search is re-ranked, and re-ranks."""
 
     def __init__(self, models: ModelService) -> None:
         self._models = models
         self._latency = RerankLatency()
 
     def plan(self, collection: Collection, model_id: str, query: SearchQuery, examples: int) -> Plan | None:
-        """How a search is re-ranked; None if it is not. examples: how many each candidate is compared with.
+        """How a search is re-ranked; None if it is not. examples: number of examples with which each candidate is compared.
 
         Raises:
-            InvalidInput: a depth, a time or a probability is asked for where there is no matcher or it is left out.
+            InvalidInput: a depth, a time budget or a probability is requested where the search is not re-ranked.
         """
         plan = self._plan(collection, model_id, query, examples)
         if query.min_probability is not None:
             if plan is None:
                 raise InvalidInput(f"min_probability: {_why_none(collection, model_id, query.rerank)}")
             if plan.calibration is None:
-                raise InvalidInput(f"min_probability: the matcher of model {model_id!r} was not calibrated; leave it out")
+                raise InvalidInput(f"min_probability: the matcher of model {model_id!r} is not calibrated; leave it out")
         return plan
 
     def judge(
         self,
         plan: Plan,
-        halves: NDArray[np.float32],
+        query_features: NDArray[np.float32],
         pairs: NDArray[np.uint8],
         similarities: NDArray[np.float64],
         cosines: NDArray[np.float64],
     ) -> Judgement:
-        """Compare every example with every candidate; log-odds are averaged over the examples.
+        """Compare every example with every candidate, and average the log-odds over the examples.
 
-        A matcher learns from pairs of different pictures and knows nothing special of a picture and itself: the very same one
-        gets the best log-odds that there are, and is certain to match.
+        The matcher was trained on pairs of different images, so its log-odds mean nothing for an image and itself: a candidate
+        with the same image gets the best log-odds of all candidates and probability 1.
 
-        halves: (E, P) float32 of the examples. pairs: (M, P) uint8 of the candidates. similarities: (M,) to the query's
-        direction, which the score is made of. cosines: (M,) to the examples, averaged, which the probability is made of.
+        query_features: (E, P) float32 of the examples. pairs: (M, P) uint8 candidate features. similarities: (M,) cosine to the
+        query's direction, used for the score. cosines: (M,) mean cosine to the examples, used for the probability.
         """
         start = time.perf_counter()
-        said = np.stack([plan.model.log_odds(half, pairs) for half in halves])  # (E, M)
-        self._latency.note(plan.model.card.id, len(pairs) * len(halves), (time.perf_counter() - start) * 1000)
+        by_example = np.stack([plan.model.log_odds(features, pairs) for features in query_features])  # (E, M)
+        self._latency.note(plan.model.card.id, len(pairs) * len(query_features), (time.perf_counter() - start) * 1000)
         is_same = cosines >= SAME
-        log_odds = said.mean(axis=0, dtype=np.float64)
+        log_odds = by_example.mean(axis=0, dtype=np.float64)
         log_odds = np.where(is_same, log_odds.max(initial=-np.inf), log_odds)
         scores = np.round(similarities + plan.weight * log_odds, 6)
         fit = plan.calibration
@@ -117,12 +120,12 @@ class Reranker:
         matcher = None if model is None else model.card.matcher
         if model is None or matcher is None:
             if wish.depth is not None or wish.budget_ms is not None:
-                raise InvalidInput(f"rerank: model {model_id!r} has no matcher to re-rank with; leave `rerank` out")
+                raise InvalidInput(f"rerank: model {model_id!r} has no matcher to re-rank with; leave out `rerank`")
             return None
         self._latency.prime(model)
         fusion = matcher.fusion
-        has_a_say = (fusion is not None and fusion.weight > 0) or matcher.calibration is not None
-        if not is_wish and not has_a_say:
+        is_used = (fusion is not None and fusion.weight > 0) or matcher.calibration is not None
+        if not is_wish and not is_used:
             return None
         if begun is not None:
             depth = begun.depth
@@ -134,7 +137,7 @@ class Reranker:
         return Plan(model, depth, weight, matcher.calibration, wish.budget_ms, is_wish)
 
     def _model(self, model_id: str, is_wish: bool) -> Inference | None:
-        """The model; None where it cannot be had and nobody asked for it: its vectors still answer."""
+        """The model; None where it cannot be loaded and re-ranking was not requested: the search still uses its vectors."""
         try:
             return self._models.load(model_id)
         except (NotFound, InvalidBundle) as error:
@@ -145,9 +148,10 @@ class Reranker:
 
 
 def matches_end(probabilities: NDArray[np.float64], is_all: bool) -> int | None:
-    """How many places, from the first, belong to the matches: the k with the largest sum of `probability - 0.5` over k places.
+    """Number of leading results that are likely matches: the k that maximises the sum of `probability - 0.5` over k results.
 
-    probabilities: (M,) in rank order. is_all: nothing comes behind. 0 if nothing matches; None if the places hold no end.
+    probabilities: (M,) in rank order. is_all: whether no results follow. 0 if nothing matches; None if all M results are likely
+    matches and more results follow.
     """
     gains = np.concatenate([[0.0], np.cumsum(probabilities - EVEN)])
     end = int(np.argmax(gains))
@@ -156,7 +160,7 @@ def matches_end(probabilities: NDArray[np.float64], is_all: bool) -> int | None:
 
 def _why_none(collection: Collection, model_id: str, wish: RerankWish) -> str:
     if wish.wanted is False:
-        return "probabilities come from re-ranking, which `rerank: false` leaves out; give one of them"
+        return "probabilities need re-ranking, which `rerank: false` disables; leave out one of the two"
     if collection.rerank is False:
-        return f"collection {collection.id!r} is not re-ranked unless asked for; add `rerank: true`"
-    return f"model {model_id!r} has no matcher that ranks, and so no probabilities; leave it out"
+        return f"collection {collection.id!r} is not re-ranked by default; add `rerank: true`"
+    return f"model {model_id!r} has no matcher that re-ranks, and so no probabilities; leave it out"

@@ -1,4 +1,4 @@
-"""How long a matcher takes on this machine, learned from its own runs, and so how many candidates fit into a time."""
+"""Latency of each matcher on this machine, estimated from its runs, to choose how many candidates fit into a time budget."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from models.bundle.card import MAX_DEPTH
 
 MIN_DEPTH = 10
 PRIME = 64
-"""Pairs of the two runs, the second of them timed, with which a model's latency is first measured."""
+"""Pairs in each of the two runs of the first measurement; the second run is timed."""
 NEWEST = 0.2
-"""The share of the newest run in the estimate."""
+"""Weight of the newest run in the estimate."""
 
 
 class RerankLatency:
-    """Milliseconds a pair, by model. Thread-safe."""
+    """Estimated milliseconds per pair, by model. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ms: dict[str, float] = {}
 
     def prime(self, model: Inference) -> None:
-        """Measure a model with a matcher that has not run yet; others are left as they are."""
+        """Measure a model with a matcher unless there is an estimate for it already."""
         with self._lock:
             if model.card.id in self._ms:
                 return
-        half = np.zeros(model.card.pair_dimension, np.float32)
+        features = np.zeros(model.card.pair_dimension, np.float32)
         pairs = np.zeros((PRIME, model.card.pair_dimension), np.uint8)
-        model.log_odds(half, pairs)  # the first run also makes room for the next ones
+        model.log_odds(features, pairs)  # the first run also allocates memory
         start = time.perf_counter()
-        model.log_odds(half, pairs)
+        model.log_odds(features, pairs)
         self.note(model.card.id, PRIME, (time.perf_counter() - start) * 1000)
 
     def note(self, model_id: str, pairs: int, ms: float) -> None:
-        """Learn from a run over some pairs."""
+        """Update the estimate with a run over `pairs` pairs that took `ms` milliseconds."""
         if pairs <= 0:
             return
         with self._lock:
@@ -45,7 +45,7 @@ class RerankLatency:
             self._ms[model_id] = ms / pairs if known is None else known + NEWEST * (ms / pairs - known)
 
     def depth(self, model: Inference, budget_ms: float, examples: int) -> int:
-        """How many candidates fit, each compared with so many examples: 10 to 1000."""
+        """How many candidates, each compared with `examples` examples, fit into the budget: 10 to 1000."""
         self.prime(model)
         with self._lock:
             each = self._ms[model.card.id] * examples

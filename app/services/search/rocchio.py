@@ -1,4 +1,4 @@
-"""The direction that examples point in (Rocchio 1971); docs/search.md explains the choice."""
+"""The query direction of several examples (Rocchio 1971); docs/search.md explains the choice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MIN_NORM = 1e-6
 
 
 def direction(positives: NDArray[np.float32], negatives: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of the positives, moved as far from the mean of the negatives again as the two are apart.
+    """`mean(positives) + (mean(positives) - mean(negatives))`, normalised; without negatives the mean of the positives.
 
     positives, negatives: (P, D) and (N, D) float32, L2-normalised; P >= 1, N >= 0.
 
@@ -25,5 +25,5 @@ def direction(positives: NDArray[np.float32], negatives: NDArray[np.float32]) ->
         wanted = wanted + (wanted - negatives.mean(axis=0))
     norm = float(np.linalg.norm(wanted))
     if norm < MIN_NORM:
-        raise InvalidInput("the positives and the negatives cancel each other out; leave some out")
+        raise InvalidInput("the positives and the negatives cancel each other out; remove some of them")
     return np.asarray(wanted / norm, dtype=np.float32)

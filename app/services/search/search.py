@@ -1,4 +1,4 @@
-"""Search by examples: an uploaded image, indexed tiles, tiles that are wrong. The strategy is explained in docs/search.md."""
+"""Search by examples: an uploaded image, positive and negative tiles. docs/search.md explains the strategy."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class SearchService:
-    """Answers searches on an index of a collection."""
+    """Searches an index of a collection."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         models: ModelService,
         vectors: VectorStore,
@@ -49,14 +50,14 @@ class SearchService:
 
         Raises:
             NotFound: the collection, the version of its index, or an example. InvalidInput: no example, examples that cancel
-                out, or a probability where there is none. UnreadableImage, TooLarge: the image.
+                each other out, or `min_probability` without probabilities. UnreadableImage, TooLarge: the image.
         """
         timer = Timer()
         collection = self._collections.get(collection_id)
         live = self._collections.live(collection_id, _version(query))
         plan = self._reranker.plan(collection, live.model, query, _count_examined(query, image))
         is_judging = plan is not None and (query.after is None or query.after.start is None)
-        examples = self._examples.read(collection, live, query, image, timer, halves=is_judging)
+        examples = self._examples.read(collection, live, query, image, timer, with_query_features=is_judging)
         asked = self._asked(live, query, examples)
         if query.after is None:
             self._recent.note(collection_id, RecentQuery(examples.ids, query.negatives, examples.pixels))
@@ -92,27 +93,27 @@ class SearchService:
     def _with_matcher(
         self, asked: Asked, plan: Plan, collection: Collection, live: Live, examples: Examples, timer: Timer
     ) -> Asked:
-        """The search with the matcher's say. Where that cannot be had and nobody asked for it, the search without."""
+        """The search with re-ranking; without it where it is not possible and was not requested."""
         must = plan.is_wish or asked.min_probability is not None
         try:
-            halves = self._examples.halves(collection, live, plan.model, examples, timer)
+            features = self._examples.query_features(collection, live, plan.model, examples, timer)
         except (NotFound, UnreadableImage) as error:
             if must:
                 raise
-            log.warning("not re-ranked: the image of an example cannot be had: %s", error)
+            log.warning("not re-ranked: the image of an example cannot be read: %s", error)
             return asked
 
         def judge(head: Shortlist) -> Judgement | None:
-            pairs = head.pairs if len(head) else halves[:0].astype(np.uint8)
+            pairs = head.pairs if len(head) else features[:0].astype(np.uint8)
             if pairs is None:
                 if must:
                     raise InvalidInput(
-                        f"rerank: index {live.version!r} of collection {collection.id!r} holds tiles without what the matcher "
-                        "compares; re-index the collection, or leave `rerank` out"
+                        f"rerank: index {live.version!r} of collection {collection.id!r} has tiles without candidate features; "
+                        "re-index the collection, or leave out `rerank`"
                     )
                 return None
-            cosines = self._cosines(live.index, examples, len(halves), head)
-            return self._reranker.judge(plan, halves, pairs, head.similarities, cosines)
+            cosines = self._cosines(live.index, examples, len(features), head)
+            return self._reranker.judge(plan, features, pairs, head.similarities, cosines)
 
         return replace(asked, depth=plan.depth, judge=judge)
 
@@ -124,7 +125,7 @@ class SearchService:
         return np.asarray(self._vectors.retrieve_vectors(index, head.ids).embedding @ mean, np.float64)
 
     def _matched(self, index: str, filter: TileFilter) -> int:
-        """How many tiles qualify. The excluded ones are counted apart, so that the store sees the same filter again."""
+        """How many tiles qualify. Excluded ids are counted separately, so that the store can reuse the count of the filter."""
         base = replace(filter, exclude_ids=())
         total = self._vectors.stats(index).size if base.is_empty else self._vectors.count(index, base)
         excluded = tuple(item for item in filter.exclude_ids if base.ids is None or item in base.ids)
@@ -132,11 +133,14 @@ class SearchService:
 
 
 def _version(query: SearchQuery) -> str | None:
-    """The index that is asked, or on which the pages before were made."""
+    """The index version to search: the requested one, or that of the previous page."""
     if query.after is None:
         return query.index_version
     if query.index_version not in (None, query.after.version):
-        raise InvalidInput(f"token: it is of index version {query.after.version!r}, not {query.index_version!r}")
+        raise InvalidInput(
+            f"token: it belongs to index version {query.after.version!r}, but `index_version` is {query.index_version!r}; "
+            "leave out `index_version`"
+        )
     return query.after.version
 
 

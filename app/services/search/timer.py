@@ -1,4 +1,4 @@
-"""Where the time of a search goes."""
+"""Time measurement of the stages of a search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.telemetry.tracing import span
 
 
 class Timer:
-    """Milliseconds by stage."""
+    """Measures the time of each stage of one search."""
 
     STAGES = ("decode", "embed", "search", "rerank")
 
@@ -30,7 +30,7 @@ class Timer:
             self._spent[name] += time.perf_counter() - start
 
     def publish(self) -> None:
-        """Tell the metrics, once the search is answered."""
+        """Record the times in the metrics; call once per search."""
         for name, seconds in self._spent.items():
             STAGE_SECONDS.labels(name).observe(seconds)
 

@@ -1,4 +1,4 @@
-"""Training and evaluation of a collection's model by child programs. Face: `training.TrainingService`.
+"""Trains and evaluates models of collections in child processes. Entry points: `TrainingService` and `EvaluationService`.
 
-Called by the API and the command line as jobs.
+Called by the API and the command line; it calls `catalogue` and `jobs`, and re-indexing through the container.
 """

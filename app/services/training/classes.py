@@ -1,4 +1,4 @@
-"""The classes of a collection: which of its labels a training can learn."""
+"""The classes of a collection: labels with enough tiles for training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.errors import InvalidInput
 from app.ports import VectorStore
 
 ENOUGH = 2
-"""Tiles of a class, beside those that are held out: with one alone nothing can be compared."""
+"""Minimum number of tiles per class, without held-out tiles: metric learning needs pairs within a class."""
 MAX_CLASSES = 10_000
 _PAGE = 16
 _NAMED = 10
@@ -18,14 +18,14 @@ _NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """kept: labels that enough tiles have, sorted. left_out: those that too few have, sorted."""
+    """The labels of a collection. kept: labels with enough tiles, sorted. left_out: labels with too few tiles, sorted."""
 
     kept: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
 def find_classes(vectors: VectorStore, index: str) -> Classes:
-    """The labels in an index, those of held-out tiles not counted.
+    """The labels in an index, by whether they have enough tiles; held-out tiles do not count.
 
     Raises:
         NotFound: no such index.
@@ -36,18 +36,18 @@ def find_classes(vectors: VectorStore, index: str) -> Classes:
 
 
 def check_classes(collection_id: str, classes: Classes) -> None:
-    """See that there is something to learn.
+    """Check that there are at least two classes.
 
     Raises:
-        InvalidInput: fewer than two classes; the message says what is missing.
+        InvalidInput: there are fewer; the message explains what is missing.
     """
     if len(classes.kept) > 1:
         return
-    wanted = f"give {ENOUGH} tiles or more of each of two classes a label (one tile in five is held out for judging)"
+    wanted = f"label {ENOUGH} or more tiles of each of two classes (one tile in five is held out for evaluation)"
     if classes.kept:
-        found = f"only {classes.kept[0]!r} has labelled tiles enough"
+        found = f"only {classes.kept[0]!r} has enough labelled tiles"
     elif classes.left_out:
-        found = "no label has tiles enough"
+        found = "no label has enough tiles"
     else:
         found = "no tile has a label"
     few = f"; too few have {name_some(classes.left_out)}" if classes.left_out else ""
@@ -55,7 +55,7 @@ def check_classes(collection_id: str, classes: Classes) -> None:
 
 
 def name_some(names: tuple[str, ...]) -> str:
-    """Names for a person; of many the first."""
+    """A list of names for a message, shortened to the first `_NAMED` names."""
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 

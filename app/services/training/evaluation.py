@@ -1,15 +1,13 @@
-"""The process `evaluate`: how well a collection's model finds its labelled tiles, as numbers and as a page."""
+"""The process `evaluate`: measures how well a collection's model finds its labelled tiles; metrics and an HTML report."""
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from app.domain.jobs import Job
+from app.domain.jobs import Job, new_job
 from app.errors import NotFound
 from app.ports import Blobs, JobContext, JobQueue, JobStore, RunChild
 from app.services.catalogue.collection_store import reports_prefix
@@ -26,20 +24,21 @@ PROGRAM = "models.heads.evaluate"
 REPORT = "report.html"
 FILES_SHARE = 30
 FEWEST_QUERIES = 20
-"""Tiles asked for, below which nothing is decided."""
+"""With fewer queries the collection's re-ranking setting is not changed."""
 
 
 class EvaluateInputs(Inputs):
-    """What an evaluation is begun with."""
+    """Inputs of the process `evaluate`."""
 
-    collection: str = Field(description="Id of the collection whose labelled tiles are the questions.")
+    collection: str = Field(description="Id of the collection whose labelled tiles are the queries.")
 
 
 class EvaluationService:
-    """Measures the live models of collections."""
+    """Evaluates the models of the live indexes of collections."""
 
     def __init__(
         self,
+        *,
         collections: CollectionService,
         subjects: Subjects,
         models: ModelService,
@@ -60,40 +59,38 @@ class EvaluationService:
 
     @property
     def process(self) -> Process:
-        """How clients begin it."""
+        """The process `evaluate`."""
         return Process(
             KIND,
             "Evaluate a collection",
-            "Ask the collection for each of its labelled tiles and see what comes first. The report is a page for people.",
+            "Searches the collection for each of its labelled tiles and measures the results. The report is an HTML page.",
             EvaluateInputs,
             self.submit,
             {
-                "model": "Id of the model that was measured.",
-                "index_version": "Which index was.",
-                "metrics": "Figures by their names.",
-                "rerank": "What re-ranking is worth here; `default`: whether the collection is re-ranked from now on.",
+                "model": "Id of the evaluated model.",
+                "index_version": "Version of the evaluated index.",
+                "metrics": "Metrics by name.",
+                "rerank": "Effect of re-ranking; `default`: whether the collection is re-ranked by default from now on.",
             },
         )
 
     def submit(self, inputs: EvaluateInputs) -> Job:
-        """Begin an evaluation.
+        """Submit an evaluation.
 
         Raises:
             NotFound: the collection. InvalidInput: too few labels. OutOfSpace: the files do not fit on the disk.
         """
         subject = self._subjects.of(inputs.collection)
         self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=False))
-        now = datetime.now(UTC)
-        fields = inputs.model_dump()
-        job = Job(id=str(uuid.uuid4()), kind=KIND, collection=inputs.collection, inputs=fields, created=now, updated=now)
+        job = new_job(KIND, inputs.collection, inputs.model_dump())
         self._queue.submit(job)
         return job
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job.
+        """Run an evaluation job.
 
         Raises:
-            Cancelled, Interrupted: it was told to stop. DyadError: why there are no figures.
+            Cancelled, Interrupted: the job has to stop. DyadError: the evaluation failed.
         """
         with self._folders.working(context.job.id) as folder:
             subject = self._subjects.of(str(context.job.collection))
@@ -104,16 +101,16 @@ class EvaluationService:
         return {**result, "model": subject.live.model, "index_version": subject.live.version, "rerank": rerank}
 
     def report(self, job_id: str) -> bytes:
-        """The page of an evaluation.
+        """The HTML report of an evaluation.
 
         Raises:
-            NotFound: no such job, or one that made none.
+            NotFound: no such job, or it has no report.
         """
         job = self._jobs.get(job_id)
         try:
             return self._blobs.get(_report_key(job))
         except NotFound:
-            raise NotFound(f"job {job_id} has no report: only an evaluation that was successful has one") from None
+            raise NotFound(f"job {job_id} has no report: only a successful evaluation has one") from None
 
     def _measure(self, subject: Subject, folder: Path, context: JobContext) -> dict[str, Any]:
         classes = subject.classes.kept
@@ -127,10 +124,10 @@ class EvaluationService:
         return {**result, **counts}
 
     def _decide(self, subject: Subject, result: dict[str, Any]) -> dict[str, Any] | None:
-        """Re-rank this collection by default unless that makes its own labelled tiles harder to find; what was found, with
-        `default`: what was decided, None where too few tiles were asked for to tell.
+        """Set whether the collection is re-ranked by default: not if re-ranking makes its labelled tiles harder to find.
 
-        None where there is no matcher, or no two tiles for it share a label.
+        Returns the measurements with `default`: the decision, None with fewer than `FEWEST_QUERIES` queries. Returns None
+        without a matcher, or if no two tiles for it share a label.
         """
         found = result.get("rerank")
         if found is None:

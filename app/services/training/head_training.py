@@ -1,4 +1,4 @@
-"""The recipe `head`: a new head on stored features and a recalibrated matcher, in seconds, without a look at most images."""
+"""The recipe `head`: trains a new head on stored features and recalibrates the matcher, in seconds; reads few images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.bundle.manifest import Manifest
 
 PROGRAM, DESCRIBE = "models.heads.train", "models.heads.describe"
 FILES_SHARE = 45
-"""Percent of the work that goes into reading the collection."""
+"""Percent of the progress for reading the collection."""
 
 
 class HeadTraining:
@@ -26,6 +26,7 @@ class HeadTraining:
 
     def __init__(
         self,
+        *,
         subjects: Subjects,
         models: ModelService,
         vectors: VectorStore,
@@ -41,24 +42,24 @@ class HeadTraining:
         self._ask_child = ask_child
 
     def check(self, subject: Subject, inputs: TrainInputs) -> None:
-        """See that the index has features, and that there are such settings.
+        """Check that the index has features, and that the settings are valid.
 
         Raises:
-            InvalidInput: one is not so. OutOfSpace: the files do not fit on the disk.
+            InvalidInput: features are missing, or a setting is not valid. OutOfSpace: the files do not fit on the disk.
         """
         if inputs.from_scratch:
-            raise InvalidInput("from_scratch: the recipe 'head' goes on from the live model; leave it out")
-        advice = "re-index it with a model that does, such as the default one, or train another recipe"
+            raise InvalidInput("from_scratch: not supported by the recipe 'head', which trains on the live model; leave it out")
+        advice = "re-index it with a model that has features, such as the default model, or use another recipe"
         if not subject.card.feature_dimension:
-            raise InvalidInput(f"the recipe 'head' needs features, and model {subject.card.id!r} gives none; {advice}")
+            raise InvalidInput(f"the recipe 'head' needs features, which model {subject.card.id!r} does not have; {advice}")
         if self._vectors.scroll_vectors(subject.live.index, limit=1, features=True).embeddings.feature is None:
-            raise InvalidInput(f"the index of {subject.collection.id!r} holds no features; {advice}")
+            raise InvalidInput(f"the index of collection {subject.collection.id!r} has no features; {advice}")
         if inputs.settings:
             self._ask_child(DESCRIBE, [json.dumps(dict(inputs.settings))])
         self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=True))
 
     def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
-        """Write the files, run the program; its result and how many tiles there were. It is quick, so it always begins anew."""
+        """Write the files and run the program, from the start after an interruption; return its result and the tile counts."""
         bundle = folder / "bundle" / model_id
         shutil.rmtree(bundle, ignore_errors=True)
         base = self._models.copy_bundle(subject.live.model, folder / "base")

@@ -1,4 +1,4 @@
-"""A collection as folders of image files, as its model would see them: for programs that train whole networks."""
+"""Exports a collection as folders of image files, as its model sees them, for programs that train whole networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLAIN = re.compile(r"\w[\w .()+-]{0,63}")
 class ImageExport:
     """Writes the tiles of an index that are not held out.
 
-    classes: what may be a class folder; a tile of several goes to the first of its labels. pixels: reads the tiles.
+    classes: labels that become class folders; a tile with several is written to the first of its labels. pixels: reads tiles.
     """
 
     def __init__(self, vectors: VectorStore, index: str, pixels: StoredPixels, classes: tuple[str, ...]) -> None:
@@ -35,11 +35,12 @@ class ImageExport:
         self._folders = {label: _folder_name(number, label) for number, label in enumerate(classes)}
 
     def write(self, folder: Path, max_unlabelled: int, context: JobContext) -> dict[str, int]:
-        """Write `labelled/CLASS/ID.png` and `unlabelled/ID.png` anew, of the latter so many at most (ids are random, so the
-        first of them are a fair sample); `tiles` written, and `labelled` ones of them.
+        """Replace `labelled/CLASS/ID.png` and `unlabelled/ID.png`; return how many `tiles` and how many `labelled` ones.
+
+        max_unlabelled: maximum number of unlabelled tiles; the first ids are used, which are a random sample.
 
         Raises:
-            Cancelled, Interrupted: told to stop. OutOfSpace: the disk is full. InvalidInput: too few images can be read.
+            Cancelled, Interrupted: the job has to stop. OutOfSpace: the disk is full. InvalidInput: too few images can be read.
         """
         for name in (LABELLED, UNLABELLED):
             shutil.rmtree(folder / name, ignore_errors=True)
@@ -82,13 +83,13 @@ class ImageExport:
         return next((label for label in tile.labels if label in self._folders), None)
 
     def _check(self, folder: Path) -> None:
-        """A tile of several classes is of its first here: another may have lost too many."""
+        """Drop classes with too few images, because a tile counts only for its first class."""
         counts = {label: _count(folder / LABELLED / name) for label, name in self._folders.items()}
         for label in (label for label, count in counts.items() if count < ENOUGH):
             shutil.rmtree(folder / LABELLED / self._folders.pop(label), ignore_errors=True)
         if len(self._folders) < 2:
             few = name_some(tuple(sorted(counts.keys() - self._folders.keys())))
-            raise InvalidInput(f"two classes need {ENOUGH} images or more that have them as first label; too few have {few}")
+            raise InvalidInput(f"two classes need {ENOUGH} or more images with the class as first label; too few have {few}")
 
 
 def _folder_name(number: int, label: str) -> str:

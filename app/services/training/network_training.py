@@ -1,4 +1,4 @@
-"""Any other recipe: a whole network, trained on the images of a collection. It may take hours, and goes on after a kill."""
+"""All other recipes: train a whole network on the images of a collection. It may take hours, and continues after a kill."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ WEIGHTS = "weights.safetensors"
 PLAN = "plan.json"
 MAX_UNLABELLED = 20_000
 TRAIN_FRACTION = 0.9
-"""The program tests on the rest. What the collection holds out is judged elsewhere."""
+"""The program tests on the rest. The collection's held-out tiles are not exported; `evaluate` uses them."""
 EXPORT_SHARE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What there is to know of a recipe. size: pixels per side, as the network will see images. start: whether it begins with
-    the live model. unlabelled: whether it makes something of images without labels."""
+    """A recipe for one training. size: input size of the network, pixels per side. start: whether it fine-tunes the live model.
+    unlabelled: whether it uses images without labels.
+    """
 
     size: int
     start: bool
@@ -44,10 +45,11 @@ class Recipe:
 
 
 class FullTraining:
-    """Trains networks by the recipes of the learning side."""
+    """Trains networks with the recipes of `models`."""
 
     def __init__(
         self,
+        *,
         models: ModelService,
         vectors: VectorStore,
         blobs: Blobs,
@@ -63,27 +65,27 @@ class FullTraining:
         self._ask_child = ask_child
 
     def check(self, subject: Subject, inputs: TrainInputs) -> None:
-        """See that recipe, programs, images and room are there.
+        """Check the recipe, the installed programs, the stored images and the disk space.
 
         Raises:
-            InvalidInput: one is not; the message says what to do. OutOfSpace: the images do not fit on the disk.
+            InvalidInput: one is missing or not valid; the message explains the remedy. OutOfSpace: the images do not fit.
         """
         recipe = self._recipe(subject.card, inputs)
         if missing := missing_modules(*NEEDED):
             raise InvalidInput(
                 f'the recipe {inputs.recipe!r} needs {", ".join(missing)}, which is not installed: pip install "dyad[train]" '
-                "and restart the service; the recipe 'head' does without"
+                "and restart the service, or use the recipe 'head'"
             )
         page = self._vectors.scroll(subject.live.index, limit=1, filter=TileFilter(labels=subject.classes.kept))
         if not all(self._blobs.exists(tile.image) for tile in page.tiles):
-            raise InvalidInput(f"the images of collection {subject.collection.id!r} are gone; the recipe 'head' does without")
+            raise InvalidInput(f"images of collection {subject.collection.id!r} are missing; use the recipe 'head'")
         labelled = self._vectors.count(subject.live.index, TileFilter(labels=subject.classes.kept))
         images = labelled + min(MAX_UNLABELLED, self._vectors.stats(subject.live.index).size - labelled)
-        # the exported file, and the decoded pixels that the program keeps beside it
+        # the exported files, and the program's cache of decoded pixels
         self._folders.check_space(2 * images * recipe.size**2 * len(subject.card.bands))
 
     def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
-        """Write the images, run the program, which goes on from its checkpoints; the new model's figures."""
+        """Export the images and run the program, which continues from its checkpoints; return the metrics and counts."""
         bundle = folder / "bundle" / model_id
         plan = self._plan(subject, inputs, bundle, folder, SubProgress(context, 0, EXPORT_SHARE))
         if not bundle.exists():
@@ -93,7 +95,7 @@ class FullTraining:
         return {"metrics": card.metrics, **plan["counts"]}
 
     def _plan(self, subject: Subject, inputs: TrainInputs, bundle: Path, folder: Path, context: JobContext) -> dict[str, Any]:
-        """What the program is run with. Made once: labels may change meanwhile, but its checkpoints are of these images."""
+        """The program's arguments. Made once per job: labels may change, but the checkpoints belong to the exported images."""
         path = folder / PLAN
         if path.exists():
             plan: dict[str, Any] = json.loads(path.read_bytes())
@@ -110,12 +112,12 @@ class FullTraining:
         try:
             described = self._ask_child(DESCRIBE, [*_overrides(inputs), "--", inputs.recipe])
         except InvalidInput as error:
-            raise InvalidInput(f"{error}; beside these there is 'head'") from None
+            raise InvalidInput(f"{error}; the recipe 'head' is also available") from None
         has_weights = WEIGHTS in card.files
         if described["needs_start"] and (inputs.from_scratch or not has_weights):
             raise InvalidInput(
-                f"the recipe {inputs.recipe!r} begins with a trained network, and "
-                + ("from_scratch forbids that" if inputs.from_scratch else f"model {card.id!r} is none")
+                f"the recipe {inputs.recipe!r} fine-tunes a trained network, but "
+                + ("from_scratch is set; leave it out" if inputs.from_scratch else f"model {card.id!r} has no weights")
             )
         start = described["needs_start"] or (described["may_start"] and has_weights and not inputs.from_scratch)
         size = described["image_size"]
@@ -150,5 +152,5 @@ def _overrides(inputs: TrainInputs) -> list[str]:
 
 
 def _text(value: str | float | bool | None) -> str:
-    """As a recipe's fields are written on the command line."""
+    """A setting as written on the program's command line."""
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

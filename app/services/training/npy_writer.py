@@ -1,4 +1,4 @@
-"""Arrays of unknown length to .npy files, row by row: memory holds what is written at once and no more."""
+"""Writes arrays of unknown length to .npy files in parts, so that memory holds one part at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class NpyWriter:
-    """Writes a .npy file of rows of one shape and dtype. Use as a context manager: the header is finished at its end.
+    """Writes a .npy file of rows of one shape and dtype. A context manager: the header is completed at its end.
 
     row: shape of a row.
     """
@@ -24,10 +24,10 @@ class NpyWriter:
         self._write_header()
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Write (M, *row) more rows.
+        """Append rows, an array of shape (M, *row).
 
         Raises:
-            ValueError: they are of another shape or dtype.
+            ValueError: the shape or the dtype differs.
         """
         if rows.shape[1:] != self._row or rows.dtype != self._dtype:
             raise ValueError(f"rows of {rows.shape[1:]} {rows.dtype} for a file of {self._row} {self._dtype}")

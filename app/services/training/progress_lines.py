@@ -1,15 +1,15 @@
-"""What `models.runs.train --progress json` says, in the words of a job."""
+"""Translates the output of `models.runs.train --progress json` to the progress of a job."""
 
 from __future__ import annotations
 
 from typing import Any
 
 BEGIN, END = 5.0, 95.0
-"""Percent of the program's work between which its updates lie; decoding comes before, testing and writing after."""
+"""Range of the program's progress for training updates, in percent; decoding comes before, testing and writing after."""
 
 
 class TrainingLines:
-    """Remembers how many updates there are to do."""
+    """Translates lines; remembers the number of updates and the last progress."""
 
     def __init__(self) -> None:
         self._epochs = 1
@@ -17,7 +17,7 @@ class TrainingLines:
         self._progress = 0.0
 
     def translate(self, line: dict[str, Any]) -> dict[str, Any] | None:
-        """A line's progress, message and counts, or the result; None of an event that says nothing."""
+        """The progress, message and counts of a line, or the result; None for other events."""
         match line:
             case {"event": "message", "text": str(text)}:
                 return self._say(self._progress, text)

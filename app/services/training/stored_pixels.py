@@ -1,4 +1,4 @@
-"""Tiles of a collection back as the pixels that its model saw, from their stored images alone."""
+"""Reads tiles of a collection as the pixels that its model saw, from their stored images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.ports import Blobs
 log = logging.getLogger(__name__)
 
 READERS = 4
-"""Threads: a busy service lets each of them wait its turn, several times a tile."""
+"""Number of threads. On a busy service each thread waits for the interpreter lock several times per tile."""
 
 
 class StoredPixels:
-    """Reads tiles of one collection. spec: how its files are cut for the model that is to see them."""
+    """Reads tiles of one collection. spec: how its files are cut for the model."""
 
     def __init__(self, blobs: Blobs, spec: CutSpec) -> None:
         self._blobs = blobs
@@ -29,11 +29,11 @@ class StoredPixels:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(S, S, B) of a tile."""
+        """(S, S, B), the shape of a tile."""
         return self._spec.input_size, self._spec.input_size, self._spec.band_count
 
     def read(self, tile: Tile) -> NDArray[np.uint8] | None:
-        """(S, S, B) uint8, or None for a tile whose image is gone or damaged, which is logged."""
+        """(S, S, B) uint8 pixels; None, with a log line, if the tile's image is missing or damaged."""
         try:
             return read_tile(self._blobs.get(tile.image), self._spec, tile.stretch, window=tile.window)
         except (NotFound, UnreadableImage, TooLarge, InvalidInput) as error:
@@ -41,7 +41,7 @@ class StoredPixels:
             return None
 
     def read_all(self, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, NDArray[np.uint8]]]:
-        """Those tiles that can be read, in their order; for a few dozen at once, which are all held."""
+        """The tiles that can be read, with their pixels, in order. For a few dozen tiles: all of them are in memory."""
         with ThreadPoolExecutor(READERS, "dyad-pixels") as pool:
             listed = list(tiles)
             for tile, pixels in zip(listed, pool.map(self.read, listed), strict=True):

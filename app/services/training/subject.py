@@ -1,4 +1,4 @@
-"""What a training or an evaluation looks at: a collection, its live index, the model of that, and its classes."""
+"""The subject of a training or an evaluation: a collection, its live index and model, and its classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.bundle.card import ModelCard
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """card: of the live index's model. spec: how files are cut for it."""
+    """A collection to train on. card: of the live index's model. spec: how files are cut for it."""
 
     collection: Collection
     live: Live
@@ -30,7 +30,7 @@ class Subject:
 
 
 class Subjects:
-    """Looks at collections."""
+    """Reads collections for training and evaluation."""
 
     def __init__(
         self, collections: CollectionService, models: ModelService, vectors: VectorStore, blobs: Blobs, max_pixels: int
@@ -42,7 +42,7 @@ class Subjects:
         self._max_pixels = max_pixels
 
     def of(self, collection_id: str) -> Subject:
-        """A collection as it is now.
+        """The current state of a collection.
 
         Raises:
             NotFound: no such collection. InvalidInput: it has no tiles, or too few labels.
@@ -51,11 +51,11 @@ class Subjects:
         live = self._collections.live(collection_id)
         card = self._models.card(live.model)
         if not self._vectors.stats(live.index).size:
-            raise InvalidInput(f"collection {collection_id!r} holds no tiles; index images and label some of them first")
+            raise InvalidInput(f"collection {collection_id!r} has no tiles; index images and label some of them first")
         classes = find_classes(self._vectors, live.index)
         check_classes(collection_id, classes)
         return Subject(collection, live, card, classes, cut_spec(collection, card, self._max_pixels))
 
     def files(self, subject: Subject) -> TrainingFiles:
-        """Writes its arrays."""
+        """The writer of the subject's arrays."""
         return TrainingFiles(self._vectors, subject.live.index, subject.card, StoredPixels(self._blobs, subject.spec))

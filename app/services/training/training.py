@@ -1,21 +1,19 @@
-"""The process `train`: a collection's labels to a model that answers for it.
+"""The process `train`: trains a model on a collection's labels.
 
-files out of the collection -> a program that learns from them, in a process of its own -> its bundle installed -> re-index
+Steps: export the collection to files, run a training program in a child process, install its bundle, re-index the collection.
 """
 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, StringConstraints
 
 from app.atomic_files import replace_file
-from app.domain.jobs import ACTIVE, Job
+from app.domain.jobs import ACTIVE, Job, new_job
 from app.errors import Conflict, DyadError
 from app.ports import JobContext, JobQueue, JobStore, Locks
 from app.services.catalogue.models import ModelService
@@ -28,56 +26,58 @@ KIND = "train"
 HEAD = "head"
 TRAINED = "trained.json"
 SUBMITTING = "train"
-"""The lock under which trainings are accepted, one after another."""
+"""Name of the lock under which trainings are submitted, one at a time."""
 SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 Reindex = Callable[[str, str], Job]
-"""Begins to re-index a collection with a model."""
+"""Submits a re-index of a collection (first argument) with a model (second argument)."""
 
 
 class TrainInputs(Inputs):
-    """What a training is begun with."""
+    """Inputs of the process `train`."""
 
     collection: str = Field(description="Id of the collection whose labels are learned.")
     recipe: str = Field(
         default=HEAD,
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
-        description="`head`: a new head on stored features, in seconds. Or a recipe of `dyad train --list`: a whole network.",
+        description="`head`: fine-tune the head on stored features (seconds). Or a recipe of `dyad train --list`: train the "
+        "network (hours).",
         examples=[HEAD, "hr-s2dml", "nsl-margin", "proxy-anchor", "default"],
     )
     model_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
-        description="Id of the new model; one made of the collection's and the recipe's names if not given.",
+        description="Id of the new model; by default it is made from the names of the collection and the recipe.",
     )
     title: str | None = Field(default=None, max_length=256, description="One line for people.")
     settings: dict[SettingName, str | int | float | bool | None] = Field(
-        default_factory=dict, max_length=64, description="Fields of the recipe that are not to be as usual."
+        default_factory=dict, max_length=64, description="Fields of the recipe with other values than its defaults."
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything random.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Random seed.")
     from_scratch: bool = Field(
-        default=False, description="A whole network begins anew instead of with the live model's; `head` knows no such thing."
+        default=False, description="Train from scratch instead of fine-tuning the current model. Not supported by `head`."
     )
     reindex: bool = Field(default=True, description="Re-index the collection with the new model afterwards.")
 
 
 class Training(Protocol):
-    """A way to train."""
+    """A training method."""
 
     def check(self, subject: Subject, inputs: TrainInputs) -> None:
-        """See that the training can begin; raises a `DyadError` that says what is missing."""
+        """Check that the training can start; raises a `DyadError` that explains what is missing."""
 
     def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
-        """Make `folder/bundle/MODEL_ID`; what there is to say about it.
+        """Write the bundle `folder/bundle/MODEL_ID`; return the fields of the job's result.
 
-        After a kill it is called again with what it left in the folder.
+        After a kill it is called again with the same folder.
         """
 
 
 class TrainingService:
-    """Trains models on collections, one a collection at a time."""
+    """Trains models on collections, one training per collection at a time."""
 
     def __init__(
         self,
+        *,
         subjects: Subjects,
         models: ModelService,
         jobs: JobStore,
@@ -100,28 +100,28 @@ class TrainingService:
 
     @property
     def process(self) -> Process:
-        """How clients begin it."""
+        """The process `train`."""
         return Process(
             KIND,
             "Train a model",
-            "Learn from the labels of a collection, and re-index it with the new model. One tile in five is held out.",
+            "Trains a model on the labels of a collection, and re-indexes it with the model. One tile in five is held out.",
             TrainInputs,
             self.submit,
             {
                 "model": "Id of the new model.",
-                "metrics": "Figures on held-out tiles, before and after.",
+                "metrics": "Metrics on held-out tiles, before and after.",
                 "classes": "Labels that were learned.",
-                "left_out": "Labels that too few tiles have.",
+                "left_out": "Labels with too few tiles.",
                 "reindex_job": "Id of the job that re-indexes the collection, null without one.",
             },
         )
 
     def submit(self, inputs: TrainInputs) -> Job:
-        """Begin a training.
+        """Submit a training.
 
         Raises:
-            NotFound: the collection. Conflict: it is being trained on already, or the model's id is taken. InvalidInput: an
-                unknown recipe or setting, too few labels, or features, images or programs that are missing. OutOfSpace.
+            NotFound: the collection. Conflict: a training of it is active, or the model id is taken. InvalidInput: an unknown
+                recipe or setting, too few labels, or missing features, images or programs. OutOfSpace: the files do not fit.
         """
         subject = self._subjects.of(inputs.collection)
         self._training(inputs).check(subject, inputs)
@@ -130,28 +130,26 @@ class TrainingService:
             running = next((job for job in active if job.collection == inputs.collection), None)
             if running is not None:
                 raise Conflict(
-                    f"collection {inputs.collection!r} is being trained on by job {running.id}; wait, or dismiss that"
+                    f"a training of collection {inputs.collection!r}, job {running.id}, is active; wait for it or dismiss it"
                 )
             taken = {card.id for card in self._models.cards()} | {str(job.inputs["model_id"]) for job in active}
-            fields = {**inputs.model_dump(), "model_id": _model_id(inputs, taken)}
-            now = datetime.now(UTC)
-            job = Job(id=str(uuid.uuid4()), kind=KIND, collection=inputs.collection, inputs=fields, created=now, updated=now)
+            job = new_job(KIND, inputs.collection, {**inputs.model_dump(), "model_id": _model_id(inputs, taken)})
             self._queue.submit(job)
         return job
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Handle the job.
+        """Run a training job.
 
         Raises:
-            Cancelled, Interrupted: it was told to stop. DyadError: why there is no new model.
+            Cancelled, Interrupted: the job has to stop. DyadError: the training failed.
         """
         inputs = TrainInputs.model_validate(context.job.inputs)
         model_id = str(inputs.model_id)
-        context.progress(context.job.progress, "beginning")
+        context.progress(context.job.progress, "starting")
         with self._folders.working(context.job.id) as folder:
             result = self._train(inputs, model_id, folder, context)
             bundle = folder / "bundle" / model_id
-            if bundle.exists():  # else an earlier attempt got as far as this
+            if bundle.exists():  # else an earlier attempt has installed it
                 context.progress(98, "installing the model")
                 self._models.install(bundle)
             context.check()
@@ -170,7 +168,9 @@ class TrainingService:
         return result
 
     def _begin_reindex(self, inputs: TrainInputs, model_id: str) -> dict[str, Any]:
-        """The model is there by now: a re-index that cannot begin is told, and fails nothing."""
+        """Submit the re-index. The model is installed already, so an error is reported in the result and does not fail the
+        job.
+        """
         if not inputs.reindex:
             return {"reindex_job": None}
         try:
@@ -185,7 +185,7 @@ class TrainingService:
 def _model_id(inputs: TrainInputs, taken: set[str]) -> str:
     if inputs.model_id is not None:
         if inputs.model_id in taken:
-            raise Conflict(f"there is a model {inputs.model_id!r} already, or one in training; choose another model_id")
+            raise Conflict(f"a model {inputs.model_id!r} exists already or is being trained; choose another model_id")
         return inputs.model_id
     stem = f"{inputs.collection.lstrip('_-')[:40] or 'model'}-{inputs.recipe}"[:58]
     numbers = range(1, len(taken) + 2)

@@ -1,16 +1,17 @@
-"""A collection as files, for a program that learns from it and never opens the vector store.
+"""Exports a collection as files, for a training program that does not open the vector store.
 
-Of all N tiles, in the order of their ids:
+For all N tiles, ordered by id:
 
-    features.npy    (N, F) float16, only where they were asked for
+    features.npy    (N, F) float16, only on request
     embeddings.npy  (N, D) float32
-    labels.npy      (N, C) bool, which of the manifest's classes a tile has; none: without a label
-    held_out.npy    (N,) bool, which tiles no training may look at
+    labels.npy      (N, C) bool, which of the manifest's classes a tile has
+    held_out.npy    (N,) bool, tiles that training must not use
 
-Of L labelled tiles, held-out ones among them, as evenly over the classes as they are there, for a model with a matcher:
+For a model with a matcher, also of L labelled tiles (including held-out ones), as evenly distributed over the classes as
+possible:
 
-    rows.npy        (L,) int64, their places among the N, ascending
-    pairs.npy       (L, P) uint8, their halves of the matcher's first layer
+    rows.npy        (L,) int64, their rows among the N, ascending
+    pairs.npy       (L, P) uint8, their candidate features
     pixels.npy      (L, S, S, B) uint8, as the model sees them
 
 manifest.json is written last; see `models.bundle.manifest`.
@@ -39,7 +40,7 @@ from models.bundle.card import ModelCard
 
 MAX_PAIRS = 2000
 SCANNED = 64
-"""Tiles a read: the store answers searches in between."""
+"""Tiles per read; small, so that searches do not wait long."""
 PICTURED = 32
 
 
@@ -56,19 +57,19 @@ class TrainingFiles:
         self._pixels = pixels
 
     def size(self, classes: int, *, features: bool) -> int:
-        """About how many bytes `write` would write now."""
+        """Approximate number of bytes that `write` writes."""
         row = 4 * self._card.dimension + classes + 1 + (2 * self._card.feature_dimension if features else 0)
         picture = self._card.pair_dimension + int(np.prod(self._pixels.shape)) if self._has_pairs else 0
         stats = self._vectors.stats(self._index)
         return stats.size * row + min(stats.size, MAX_PAIRS) * picture
 
     def write(self, folder: Path, classes: tuple[str, ...], context: JobContext, *, features: bool) -> dict[str, int]:
-        """Write all arrays; how many `tiles` there are, `labelled` ones, and `held_out` ones among those.
+        """Write all arrays; return the numbers of `tiles`, of `labelled` tiles, and of `held_out` ones among the labelled.
 
-        Memory holds a few bytes a tile and one read.
+        Memory use is a few bytes per tile and one read.
 
         Raises:
-            Cancelled, Interrupted: told to stop. NotFound: the index is gone. OutOfSpace: the disk is full.
+            Cancelled, Interrupted: the job has to stop. NotFound: the index does not exist. OutOfSpace: the disk is full.
             InvalidInput: tiles have no feature.
         """
         labels = _Labels(classes)
@@ -97,7 +98,7 @@ class TrainingFiles:
                 made.append(page.embeddings.embedding)
                 if deep is not None and page.tiles:
                     if page.embeddings.feature is None:
-                        raise InvalidInput("some tiles have no feature: they were indexed by an older version; re-index first")
+                        raise InvalidInput("some tiles have no feature, because an older version indexed them; re-index first")
                     deep.append(page.embeddings.feature)
                 labels.add(page.tiles)
                 context.progress(80 * made.rows / total, f"reading {made.rows} of {total} tiles")
@@ -121,22 +122,22 @@ class TrainingFiles:
                 context.progress(80 + 20 * start / len(chosen), f"reading {start} of {len(chosen)} labelled images")
 
     def _pictures(self, rows: list[int], labels: _Labels) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Row, pair half and pixels of those tiles that are still there and can be read."""
+        """Row, candidate features and pixels of the tiles that still exist and can be read."""
         row_of = {labels.tile_id(row): row for row in rows}
         tiles = self._vectors.retrieve(self._index, list(row_of))
         try:
-            halves = self._vectors.retrieve_vectors(self._index, list(tiles)).pair
-        except NotFound:  # one was deleted between the two reads: not worth another
+            pairs = self._vectors.retrieve_vectors(self._index, list(tiles)).pair
+        except NotFound:  # a tile was deleted between the two reads: leave out this batch
             return
-        if halves is None:
+        if pairs is None:
             return
-        half_of = dict(zip(tiles, halves, strict=True))
+        pair_of = dict(zip(tiles, pairs, strict=True))
         for tile, picture in self._pixels.read_all(tiles.values()):
-            yield row_of[tile.id], half_of[tile.id], picture
+            yield row_of[tile.id], pair_of[tile.id], picture
 
 
 class _Labels:
-    """Which tiles have which classes: a few bytes a tile."""
+    """The classes of all tiles, in a few bytes per tile."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self._number = {name: number for number, name in enumerate(classes)}
@@ -145,7 +146,7 @@ class _Labels:
         self._labelled, self._ids = array("q"), bytearray()
 
     def add(self, tiles: list[Tile]) -> None:
-        """The next tiles."""
+        """Add the next tiles."""
         for tile in tiles:
             row = len(self._held_out)
             self._held_out.append(is_held_out(tile.id))
@@ -157,18 +158,18 @@ class _Labels:
                 self._ids += uuid.UUID(tile.id).bytes
 
     def tile_id(self, row: int) -> str:
-        """Of a labelled tile."""
+        """Id of the labelled tile of a row."""
         place = 16 * bisect_left(self._labelled, row)
         return str(uuid.UUID(bytes=bytes(self._ids[place : place + 16])))
 
     @property
     def counts(self) -> dict[str, int]:
-        """tiles, labelled, held_out (of the labelled)."""
+        """Numbers of `tiles`, `labelled` tiles, and `held_out` ones among the labelled."""
         held_out = sum(self._held_out[row] for row in self._labelled)
         return {"tiles": len(self._held_out), "labelled": len(self._labelled), "held_out": held_out}
 
     def write(self, folder: Path) -> None:
-        """labels.npy and held_out.npy."""
+        """Write labels.npy and held_out.npy."""
         rows, columns = np.array(self._rows, np.int64), np.array(self._columns, np.int64)
         with NpyWriter(folder / "labels.npy", np.bool_, (len(self._number),)) as writer:
             for start in range(0, len(self._held_out), SCANNED):
@@ -180,7 +181,7 @@ class _Labels:
             writer.append(np.array(self._held_out, np.bool_))
 
     def choose(self, most: int) -> list[int]:
-        """At most so many labelled rows, ascending: the first of every class, then the second, and so on."""
+        """Choose at most `most` labelled rows, ascending: the first of each class, then the second, and so on."""
         rows, columns = np.array(self._rows, np.int64), np.array(self._columns, np.int64)
         order = np.argsort(columns, kind="stable")
         starts = np.searchsorted(columns[order], columns[order])

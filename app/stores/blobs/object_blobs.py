@@ -123,7 +123,7 @@ class ObjectBlobs(Blobs):
             shutil.rmtree(self._folder / prefix, ignore_errors=True)
 
     @override
-    def tidy(self, before: datetime) -> None:
+    def delete_incomplete(self, before: datetime) -> None:
         if self._folder is None:
             return  # parts of uploads are the store's to forget, by a rule of its own
         for path in self._folder.rglob("*#*"):

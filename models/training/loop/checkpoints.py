@@ -17,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from models.bundle.writing import sync
+
 FORMAT = "dyad-checkpoint-1"
 _NAME = re.compile(r"^step-(\d{9})\.safetensors$")
 
@@ -37,9 +39,9 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(tensors, part, metadata={"format": FORMAT, "state": json.dumps(tree)})
-        _sync(part)
+        sync(part)
         part.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -107,11 +109,3 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         return {key: _unpack(item, tensors) for key, item in content}
     items = [_unpack(item, tensors) for item in content]
     return items if kind == "list" else tuple(items)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -37,7 +37,7 @@ def test_another_model_and_back(dyad: Dyad, target: tuple[str, str], pictures: P
     assert dyad("collections", "rollback", "shapes", "--version", "lbp-rgb.1", *target).code == 0
     anew = dyad("reindex", "shapes", *target)
     assert anew.code == 0, anew.err
-    assert anew.out.startswith("shapes: switched from lbp-rgb.1 to lbp-rgb.2: quality could not be judged")
+    assert anew.out.startswith("shapes: switched from lbp-rgb.1 to lbp-rgb.2: quality could not be compared")
     assert "made            6 embedded" in anew.out
 
 

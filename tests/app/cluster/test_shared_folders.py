@@ -57,7 +57,7 @@ def test_what_one_process_shares_another_brings(
         with pytest.raises(NotFound, match="9: what was uploaded for this job is gone"):
             there.bring(work / "9")
         assert [path.name for path in work.iterdir()] == ["1"]
-    there.discard(folder.name)
+    there.delete(folder.name)
     assert keys(blobs) == []
     assert list((tmp_path / "there").iterdir()) == []
 
@@ -91,7 +91,7 @@ def test_a_store_that_is_away_is_told_and_what_was_staged_is_kept(
     assert len(list(late.iterdir())) == 3
     with pytest.raises(Unavailable), there.working(shared.name) as work:
         there.bring(work / "1")
-    there.discard(shared.name)  # says so in the log
+    there.delete(shared.name)  # says so in the log
     shutil.move(tmp_path / "away", tmp_path / "shared")
     here.share(late)
     assert there.bring(there.of(late.name) / "2")
@@ -106,7 +106,7 @@ def test_an_upload_that_nobody_finished_is_known_by_its_age(
     begun = datetime.now(UTC) - shared_folders.ABANDONED - timedelta(minutes=1)
     blobs.put(f"{shared_folders.MARKS}{folder.name}", begun.isoformat().encode())
     assert there.ids() == [folder.name]
-    there.discard(folder.name)
+    there.delete(folder.name)
     assert keys(blobs) == []
     blobs.put(f"{shared_folders.MARKS}damaged", b"???")
     assert there.ids() == ["damaged"]

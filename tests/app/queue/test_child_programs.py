@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Cancelled, DyadError, InvalidInput, Unavailable
-from app.ports import Interrupted
+from app.errors import DyadError, InvalidInput, Unavailable
+from app.ports import Cancelled, Interrupted
 from app.python_modules import module_environment
 from app.queue.child_programs import ask_child, run_child
 from tests.support.context import Context
@@ -65,8 +65,8 @@ def test_lines_of_another_form_are_translated(tmp_path: Path) -> None:
         ("refuse", r"^too few labels$"),
         ("own-words", r"^no such folder$"),
         ("kill", "was killed"),
-        ("silent", r"status 0\); the log"),
-        ("die", r"status 1\); the log"),
+        ("silent", r"status 0\); see the log"),
+        ("die", r"status 1\); see the log"),
     ],
 )
 def test_why_a_program_failed_is_one_line(tmp_path: Path, what: str, reason: str) -> None:

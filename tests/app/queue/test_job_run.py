@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import Job, JobStatus
-from app.errors import Cancelled
+from app.ports import Cancelled
 from app.queue import job_run
 from app.queue.job_run import StoreContext
 from app.stores.sqlite_jobs import SqliteJobStore

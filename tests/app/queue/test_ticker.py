@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
+
+import pytest
 
 from app.queue.ticker import Ticker
 
 SECONDS = 60
 
 
-def test_it_ticks_at_once_and_again_even_after_a_bug() -> None:
+def thread_names() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+def test_it_ticks_at_once_and_again_with_the_current_time() -> None:
     times: list[datetime] = []
     enough = threading.Event()
 
@@ -18,15 +25,51 @@ def test_it_ticks_at_once_and_again_even_after_a_bug() -> None:
         times.append(now)
         if len(times) == 3:
             enough.set()
+
+    before = datetime.now(UTC)
+    ticker = Ticker(tick, seconds=0.001)
+    ticker.start()
+    assert enough.wait(SECONDS)
+    ticker.close()
+    assert times == sorted(times)
+    assert before <= times[0] <= times[-1] <= datetime.now(UTC)
+    assert times[0].tzinfo is UTC
+
+
+def test_an_error_in_a_tick_is_logged_and_does_not_end_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+    ticks = 0
+    enough = threading.Event()
+
+    def tick(_: datetime) -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 3:
+            enough.set()
         raise RuntimeError("a bug")
 
     ticker = Ticker(tick, seconds=0.001)
     ticker.start()
     assert enough.wait(SECONDS)
+    assert "dyad-ticker" in thread_names()
+    ticker.close()
+    assert caplog.text.count("RuntimeError: a bug") == ticks >= 3
+
+
+def test_nothing_ticks_after_closing() -> None:
+    times: list[datetime] = []
+    ticked = threading.Event()
+
+    def tick(now: datetime) -> None:
+        times.append(now)
+        ticked.set()
+
+    ticker = Ticker(tick, seconds=0.001)
+    ticker.start()
+    assert ticked.wait(SECONDS)
     ticker.close()
     count = len(times)
-    assert times == sorted(times)
-    assert times[0].tzinfo is UTC
+    assert "dyad-ticker" not in thread_names()
+    time.sleep(0.05)
     assert len(times) == count
 
 
@@ -35,8 +78,15 @@ def test_closing_does_not_wait_for_the_next_tick() -> None:
     ticker = Ticker(lambda _: ticked.set(), seconds=3600)
     ticker.start()
     assert ticked.wait(SECONDS)
+    start = time.monotonic()
     ticker.close()
+    assert time.monotonic() - start < SECONDS
+    assert "dyad-ticker" not in thread_names()
 
 
-def test_one_that_was_never_started_can_be_closed() -> None:
-    Ticker(lambda _: None).close()
+def test_a_ticker_that_was_not_started_can_be_closed() -> None:
+    ticks: list[datetime] = []
+    ticker = Ticker(ticks.append)
+    ticker.close()
+    assert "dyad-ticker" not in thread_names()
+    assert ticks == []

@@ -29,7 +29,7 @@ def test_a_collection_is_re_indexed_and_taken_back(service: Service, fresh: Call
     before = document(service.client.get(f"/collections/{name}"))
     result = reindex(service, name, model="lbp-rgb")
     assert (result["switched"], result["index_version"], result["previous_version"]) == (True, "lbp-rgb.1", "hog.1")
-    assert "could not be judged" in result["reason"]
+    assert "could not be compared" in result["reason"]
     after = document(service.client.get(f"/collections/{name}"))
     assert (after["model"], after["index"]["model"], after["index"]["version"]) == ("lbp-rgb", "lbp-rgb", "lbp-rgb.1")
     assert after["index"]["built_at"] > before["index"]["built_at"]
@@ -53,7 +53,7 @@ def test_going_back_where_there_is_nothing_older(service: Service, fresh: Callab
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     assert "no index older than hog.1" in document(answer)["detail"]
     answer = service.client.post(f"/collections/{name}/rollback", json={"version": "hog.9"})
-    assert (answer.status_code, "kept are hog.1" in document(answer)["detail"]) == (404, True)
+    assert (answer.status_code, "available: hog.1" in document(answer)["detail"]) == (404, True)
     assert service.client.post(f"/collections/{name}/rollback", json={"to": "hog.1"}).status_code == 422
     assert service.client.get("/collections/nowhere/indexes").status_code == 404
     assert service.client.post("/collections/nowhere/rollback").status_code == 404

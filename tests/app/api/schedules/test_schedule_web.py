@@ -200,14 +200,14 @@ def test_a_catalogue_here_may_name_what_lies_there(scheduled: Scheduled, web: We
         ("http://127.0.0.1:1/data/a.png", 403, "DYAD_READ_ROOTS"),
         ({"stac": "https://elsewhere.example/catalog.json"}, 403, "DYAD_READ_ROOTS"),
         ("URL/other/a.png", 403, "DYAD_READ_ROOTS"),
-        ("URL/data/../a.png", 400, "leads elsewhere"),
+        ("URL/data/../a.png", 400, "the URL has"),
         ("URL/data/a.png#b", 400, "plain http"),
         ("http://me@127.0.0.1/data/a.png", 400, "plain http"),
         ("http://2130706433/data/a.png", 403, "DYAD_READ_ROOTS"),
         ("URL/data/*.png", 422, "lists no files"),
         ({"glob": "URL/data/a.png"}, 422, "lists no files"),
         ("URL/data/a.png?x=1", 422, "lists no files"),
-        ("ftp://127.0.0.1/a.png", 422, "no whole path"),
+        ("ftp://127.0.0.1/a.png", 422, "not an absolute path"),
     ],
 )
 def test_a_source_that_may_not_be_is_refused(
@@ -224,7 +224,7 @@ def test_a_run_says_what_it_could_not_have(scheduled: Scheduled, web: WebServer)
     scheduled.set(f"{web.url}/data/a.png", {"stac": f"{web.url}/data/none.json"})
     assert "none.json: its server answered 404" in scheduled.refused()
     scheduled.set({"stac": f"{web.url}/data/a.png"})
-    assert "no STAC catalogue" in scheduled.refused()
+    assert "not a STAC catalogue" in scheduled.refused()
     web.answers["/data/large.png"] = Answer(bytes(2 << 20))
     scheduled.set(f"{web.url}/data/large.png")
     assert "DYAD_MAX_UPLOAD_MB" in scheduled.refused()

@@ -47,7 +47,7 @@ def test_a_schedule_is_set_shown_replaced_and_removed(scheduled: Scheduled, fold
         ({"cron": "daily"}, "1 fields"),
         ({"timezone": "Mars/Olympus"}, "no time zone"),
         ({"sources": []}, "sources"),
-        ({"sources": ["relative/path"]}, "no whole path"),
+        ({"sources": ["relative/path"]}, "not an absolute path"),
         ({"sources": [{"path": "/a", "glob": "/b/*"}]}, "exactly one"),
         ({"sources": [{}]}, "exactly one"),
         ({"sources": [{"stac": "/a", "labels_from_folders": True}]}, "labels_from_folders"),

@@ -85,21 +85,25 @@ def test_only_the_newest_are_kept_beside_the_live_one(stores: Stores) -> None:
     for _ in range(5):
         stores.indexes.finish(begin(stores, "a", "m"))
     stores.indexes.finish(begin(stores, "b", "m"))
-    stores.indexes.prune("a", "a.m.2")
+    stores.indexes.drop_old("a", "a.m.2")
     assert names(stores) == ["a.m.5", "a.m.4", "a.m.2"]
     assert names(stores, "b") == ["b.m.1"]
 
 
-def test_a_sweep_leaves_what_is_live_whole_or_under_way(stores: Stores) -> None:
+def test_live_complete_and_unfinished_indexes_of_active_jobs_are_not_garbage(stores: Stores) -> None:
     live, whole, under_way, dead = (begin(stores, "a", "m", job) for job in ("1", "2", "3", "4"))
     stores.vectors.set_alias("a", live)
     stores.indexes.finish(whole)
     stores.vectors.create_index("a.m.9", 4)
-    stores.indexes.sweep(lambda job: job == "3")
+    assert stores.indexes.garbage(lambda job: job == "3") == [dead, "a.m.9"]
+    stores.indexes.drop(dead)
+    stores.indexes.drop("a.m.9")
     assert stores.vectors.indexes() == [live, whole, under_way]
     assert stores.indexes.record(dead) is None
     stores.vectors.drop_index(whole)
-    stores.indexes.sweep(lambda job: False)
+    assert stores.indexes.garbage(lambda job: False) == [whole, under_way]
+    for index in (whole, under_way):
+        stores.indexes.drop(index)
     assert stores.vectors.indexes() == [live]
     assert stores.indexes.record(whole) is None
 
@@ -107,6 +111,6 @@ def test_a_sweep_leaves_what_is_live_whole_or_under_way(stores: Stores) -> None:
 def test_a_collection_is_forgotten_whole(stores: Stores) -> None:
     for collection in ("a", "a-b"):
         stores.indexes.finish(begin(stores, collection, "m"))
-    stores.indexes.forget("a")
+    stores.indexes.drop_all("a")
     assert stores.vectors.indexes() == ["a-b.m.1"]
     assert (names(stores), names(stores, "a-b")) == ([], ["a-b.m.1"])

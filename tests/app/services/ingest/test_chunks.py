@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Cancelled, Unavailable
-from app.ports import JobContext
+from app.errors import Unavailable
+from app.ports import Cancelled, JobContext
 from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, chunk_lock, slices
 from app.stores.blobs.object_blobs import ObjectBlobs
 from app.stores.local_locks import LocalLocks
@@ -135,7 +135,8 @@ def test_a_file_that_kills_is_found_and_given_up_and_the_rest_indexed(bench: Ben
             assert deaths < 10
     assert deaths == 4
     assert result["indexed"] == 14
-    assert result["rejected"] == [{"file_name": "7.jpg", "reason": "given up: it stopped the worker 2 times"}]
+    reason = "rejected: the worker was killed 2 times while it read this file"
+    assert result["rejected"] == [{"file_name": "7.jpg", "reason": reason}]
 
 
 def test_trouble_that_passes_is_no_death(bench: Bench) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from app.domain.globs import Glob
 from app.domain.schedules import Source
-from app.errors import Cancelled, Forbidden, InvalidInput
-from app.ports import RemoteFiles, go_on
+from app.errors import Forbidden, InvalidInput
+from app.ports import Cancelled, RemoteFiles, go_on
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import Rejection, SourceFile, list_files, unpack
 from app.services.schedules.downloads import Downloads

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.cluster.shared_folders import SharedFolders
-from app.errors import Cancelled, OutOfSpace
-from app.ports import Interrupted
+from app.errors import OutOfSpace
+from app.ports import Cancelled, Interrupted
 from app.services.jobs.folders import JobFolders
 from app.stores.blobs.object_blobs import ObjectBlobs
 
@@ -47,14 +47,14 @@ def test_new_folders_are_of_jobs_to_come(folders: JobFolders) -> None:
     assert folders.ids() == []
     first, second = folders.new(), folders.new()
     assert sorted(folders.ids()) == sorted([first.name, second.name])
-    folders.discard(first.name)
-    folders.discard(first.name)
+    folders.delete(first.name)
+    folders.delete(first.name)
     assert folders.ids() == [second.name]
 
 
 def test_what_does_not_fit_on_the_disk_is_refused(folders: JobFolders) -> None:
     folders.check_space(0)
-    with pytest.raises(OutOfSpace, match=r"lacks [0-9]+ MB"):
+    with pytest.raises(OutOfSpace, match=r"needs [0-9]+ MB more"):
         folders.check_space(1 << 60)
 
 
@@ -67,7 +67,7 @@ def test_what_was_shared_is_there_when_the_job_runs(folders: JobFolders) -> None
         folders.bring(here / "in" / "a")
         assert (here / "in" / "a").read_bytes() == b"1"
         assert not folders.bring(here / "in" / "a")
-    folders.discard(folder.name)
+    folders.delete(folder.name)
     assert folders.ids() == []
 
 

@@ -35,5 +35,5 @@ def test_wrong_inputs_are_refused_field_by_field() -> None:
 
 
 def test_an_unknown_process_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(NotFound, match=r"'sing'; there are dance"):
+    with pytest.raises(NotFound, match=r"'sing'; available: dance"):
         PROCESSES.execute("sing", {})

@@ -107,7 +107,7 @@ def test_decimal_commas_beside_semicolons(path: Path) -> None:
 
 def test_an_id_of_another_kind_steps_back_for_a_place(path: Path) -> None:
     assert row(path, "id,longitude,latitude,label\n17,1,2,a\n").place is not None
-    assert "is not the id of a tile" in note(path, "id,label\n17,a\n").reason
+    assert "is not a tile id" in note(path, "id,label\n17,a\n").reason
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_an_id_of_another_kind_steps_back_for_a_place(path: Path) -> None:
     [
         (f"id,label\n{ID},a,b\n", 2, "3 fields in 2 columns; quote"),
         (f"id,label\n{ID}\n", 2, "1 fields in 2 columns"),
-        ("file_name,label\n,a\n", 2, "names no tile"),
-        ("lon,lat,label\n200,1,a\n", 2, "are degrees"),
-        ("lon,lat,label\nnan,1,a\n", 2, "are degrees"),
-        ("lon,lat,label\n1,,a\n", 2, "names no tile"),
-        (f'id,label\n\n{ID},"a,b"\n', 3, "commas and control characters are not"),
-        (f'id,label\n{ID},"a\nb"\n', 2, "commas and control characters are not"),
+        ("file_name,label\n,a\n", 2, "no tile is given"),
+        ("lon,lat,label\n200,1,a\n", 2, "must be degrees"),
+        ("lon,lat,label\nnan,1,a\n", 2, "must be degrees"),
+        ("lon,lat,label\n1,,a\n", 2, "no tile is given"),
+        (f'id,label\n\n{ID},"a,b"\n', 3, "without commas and control characters"),
+        (f'id,label\n{ID},"a\nb"\n', 2, "without commas and control characters"),
         (f"id,label\n{ID},{'x' * 129}\n", 2, "1 to 128 characters"),
         (f"id,labels\n{ID},{';'.join(map(str, range(MAX_LABELS + 1)))}\n", 2, f"more than the {MAX_LABELS}"),
-        (f'id,labels\n{ID},"(3:a,b...)"\n', 2, "was cut short"),
-        (f"id,labels\n{ID},[1\n", 2, "begins like a JSON list"),
-        (f"id,labels\n{ID},[1.5]\n", 2, "a text, a whole number"),
+        (f'id,labels\n{ID},"(3:a,b...)"\n', 2, "was truncated"),
+        (f"id,labels\n{ID},[1\n", 2, "is not a JSON list"),
+        (f"id,labels\n{ID},[1.5]\n", 2, "a string, an integer"),
         (f"id,label\n{ID},".encode() + b"\xe9t\xe9\n", 2, "not UTF-8"),
         (b"file_name,label\n\xff.jpg,a\n", 2, "not UTF-8"),
     ],
@@ -143,7 +143,7 @@ def test_a_quotation_mark_that_is_never_closed_fails_only_its_rows(path: Path) -
     read = rows(path, f'id,label\n{ID},a\n{ID},"oops\n{tail}')
     assert isinstance(read[0], LabelRow)
     assert isinstance(read[1], RowNote)
-    assert (read[1].line, "never closed" in read[1].reason) == (3, True)
+    assert (read[1].line, "is not closed" in read[1].reason) == (3, True)
     assert isinstance(read[-1], LabelRow)
 
 

@@ -1,4 +1,4 @@
-"""What is swept in a cluster while others work, and what must not be."""
+"""What garbage collection deletes in a cluster while other processes work, and what it must keep."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def container(tmp_path: Path, blobs: Path) -> Iterator[Container]:
     made.close()
 
 
-def sweep(container: Container, now: datetime = NOW) -> int:
-    return container.garbage.run(now, container.jobs.is_waiting)
+def collect(container: Container, now: datetime = NOW) -> int:
+    return container.garbage.collect(now)
 
 
 def image(blobs: Path, name: str, when: float = OLD) -> Path:
@@ -47,54 +47,54 @@ def image(blobs: Path, name: str, when: float = OLD) -> Path:
     return path
 
 
-def test_an_index_that_nobody_builds_goes_after_a_day(container: Container) -> None:
+def test_an_index_that_no_job_builds_is_deleted_after_a_day(container: Container) -> None:
     index = container.indexes.begin("c", "hog", "job")
     container.vectors.create_index(index, 4)
     container.vectors.create_index("gone.hog.1", 4)
-    assert sweep(container) == 0
-    assert sweep(container, LATER - 2 * (LATER - NOW - AGE)) == 0
+    assert collect(container) == 0
+    assert collect(container, LATER - 2 * (LATER - NOW - AGE)) == 0
     assert len(container.vectors.indexes()) == 3
-    assert sweep(container, LATER) >= 2
+    assert collect(container, LATER) >= 2
     assert container.vectors.indexes() == ["c.hog.1"]
     assert container.indexes.record(index) is None
 
 
-def test_what_is_somebodys_again_begins_a_new_day(container: Container) -> None:
+def test_an_index_whose_job_came_back_is_kept_for_another_day(container: Container) -> None:
     index = container.indexes.begin("c", "hog", "job")
     container.vectors.create_index(index, 4)
-    sweep(container)
+    collect(container)
     job = Job(id="job", kind="reindex", collection="c", created=NOW, updated=NOW)
     container.job_store.create(job)
-    assert sweep(container, LATER) == 0
+    assert collect(container, LATER) == 0
     container.job_store.delete("job")
-    assert sweep(container, LATER) == 0
+    assert collect(container, LATER) == 0
     assert index in container.vectors.indexes()
-    sweep(container, LATER + 2 * AGE)
+    collect(container, LATER + 2 * AGE)
     assert index not in container.vectors.indexes()
 
 
-def test_a_clock_that_was_ahead_does_not_keep_it_for_ever(container: Container) -> None:
+def test_a_clock_that_was_ahead_does_not_keep_garbage(container: Container) -> None:
     container.vectors.create_index("gone.hog.1", 4)
-    sweep(container, NOW + timedelta(days=365))
-    sweep(container, NOW)
-    assert sweep(container, LATER) == 2  # the collection, and its index
+    collect(container, NOW + timedelta(days=365))
+    collect(container, NOW)
+    assert collect(container, LATER) == 2  # the collection, and its index
 
 
-def test_old_images_without_a_tile_go_and_no_others(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_old_images_without_a_tile_are_deleted(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(garbage, "BUCKETS_AT_ONCE", BUCKETS)
     with running_service(tmp_path / "home", blobs_url=f"file://{blobs}", threads=1) as service:
         kept = uploaded(service, blobs)
         name = "ab000000-0000-4000-8000-000000000000-0123456789ab"
-        orphan, young = image(blobs, f"{name}.jpg"), image(blobs, f"{name}-preview.jpg", NOW.timestamp())
+        unreferenced, young = image(blobs, f"{name}.jpg"), image(blobs, f"{name}-preview.jpg", NOW.timestamp())
         part = image(blobs, f"{name}.jpg#1")
         job = Job(id="job", kind="ingest", collection="c", created=NOW, updated=NOW)
         service.container.job_store.create(job)
-        assert sweep(service.container) == 0
+        assert collect(service.container) == 0
         assert not part.exists()
-        assert orphan.exists()
+        assert unreferenced.exists()
         service.container.queue.cancel("job")
-        assert sweep(service.container) == 1
-        assert not orphan.exists()
+        assert collect(service.container) == 1
+        assert not unreferenced.exists()
         assert young.exists()
         assert all(path.exists() for path in kept)
 
@@ -113,5 +113,5 @@ def uploaded(service: Service, blobs: Path) -> list[Path]:
 
 def test_a_pass_is_cut_into_buckets(container: Container, blobs: Path) -> None:
     image(blobs, "ff000000-0000-4000-8000-000000000000-0123456789ab.jpg")
-    rounds = [sweep(container) for _ in range(-(-BUCKETS // garbage.BUCKETS_AT_ONCE))]
+    rounds = [collect(container) for _ in range(-(-BUCKETS // garbage.BUCKETS_AT_ONCE))]
     assert rounds == [0] * (len(rounds) - 1) + [1]

@@ -61,7 +61,7 @@ def test_models_of_other_sizes_see_the_same_upload(parts: Container) -> None:
     verdict = Gate(parts.vectors, asked).judge(ARCHIVE, side(parts), side(parts, "hogs"), 1.0)
     assert verdict.numbers["recent_queries"] == 1
     assert verdict.numbers["golden_queries"] == 0  # other ids: nothing to compare by
-    assert "could not be judged" in verdict.reason
+    assert "could not be compared" in verdict.reason
 
 
 @pytest.mark.parametrize(("slow_searches", "passed"), [(2, True), (1000, False)])
@@ -102,10 +102,10 @@ def numbers(**changes: Any) -> dict[str, Any]:
         ({"map": {"old": 0.5, "new": 0.489}, "margin": 0.02}, True, "0.4890 now"),
         ({"latency_ms": {"old": 4.0, "new": 12.9}}, True, "before"),
         ({"latency_ms": {"old": 4.0, "new": 13.1}}, False, "13.1 ms on the new index"),
-        ({"map": None, "golden_queries": 0}, True, "could not be judged: no queries queries"),
-        ({"map": None, "golden_queries": 4}, True, "only 4 of the 10"),
+        ({"map": None, "golden_queries": 0}, True, "could not be compared: no evaluation queries"),
+        ({"map": None, "golden_queries": 4}, True, "only 4 evaluation queries, 10 are needed"),
         ({"map": None, "golden_queries": 0, "latency_ms": {"old": 1.0, "new": 8.0}}, False, "8.0 ms"),
-        ({"map": None, "golden_queries": 0, "latency_ms": None}, True, "could not be judged"),
+        ({"map": None, "golden_queries": 0, "latency_ms": None}, True, "could not be compared"),
     ],
 )
 def test_the_verdict(changes: dict[str, Any], passed: bool, reason: str) -> None:

@@ -22,9 +22,9 @@ from app.ports import Interrupted
 from app.queue.local_queue import LocalQueue
 from tests.support.archives import (
     ARCHIVE,
-    ended,
     index_pictures,
     opened,
+    opened_archive,
     reindexed,
     rows_of,
     tiles_of,
@@ -33,13 +33,12 @@ from tests.support.archives import (
 )
 from tests.support.bundles import digests, tiny_graph, write_bundle
 from tests.support.headed import random_head, write_headed_bundle
+from tests.support.labelled import ended
 
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Container]:
-    write_models(tmp_path / "home")
-    with opened(tmp_path / "home") as container:
-        index_pictures(container, write_pictures(tmp_path / "pictures"))
+    with opened_archive(tmp_path) as container:
         yield container
 
 
@@ -162,7 +161,7 @@ def test_without_labels_quality_is_not_judged(parts: Container) -> None:
         parts.items.patch(ARCHIVE, tile, labels=())
     result = reindexed(parts, "worse")
     assert result["switched"]
-    assert "could not be judged" in result["reason"]
+    assert "could not be compared" in result["reason"]
     assert result["gate"]["map"] is None
     assert result["gate"]["latency_ms"]["new"] > 0
 
@@ -210,7 +209,7 @@ def test_a_model_that_does_not_fit_is_refused_at_once(parts: Container) -> None:
         parts.reindex.submit("nowhere", "base")
     write_bundle(parts.home.models / "narrow", tiny_graph(bands=1), bands=["grey"], normalisation=None)
     parts.collections.create("colours", model="hog", bands=(3, 2, 1))
-    with pytest.raises(ModelMismatch, match="looks at 1 bands"):
+    with pytest.raises(ModelMismatch, match="takes 1 bands"):
         parts.reindex.submit("colours", "narrow")
     assert parts.jobs.list("colours") == []
 
@@ -299,7 +298,7 @@ def test_a_collection_can_be_deleted_while_it_is_re_indexed(parts: Container, mo
     while deleted.ident is None:
         time.sleep(0.01)
     deleted.join(60)
-    assert not parts.jobs.is_waiting(job.id)
+    assert not parts.jobs.is_active(job.id)
     assert parts.vectors.indexes() == []
     assert list(parts.blobs.keys("indexes/")) == []
 
@@ -310,7 +309,7 @@ def test_three_indexes_are_kept_the_live_one_included(parts: Container) -> None:
     kept = parts.rollback.kept(ARCHIVE)
     assert [(index.name.version, index.is_live) for index in kept] == [("base.3", True), ("better.2", False), ("base.2", False)]
     assert parts.vectors.indexes() == ["stripes.base.2", "stripes.base.3", "stripes.better.2"]
-    with pytest.raises(NotFound, match=r"kept are base\.2, base\.3, better\.2"):
+    with pytest.raises(NotFound, match=r"available: base\.2, base\.3, better\.2"):
         parts.collections.live(ARCHIVE, "base.1")
 
 
@@ -319,9 +318,7 @@ INTERRUPTED = ["while filling", "while judging", "when the lock is asked for"]
 
 @pytest.mark.parametrize("moment", INTERRUPTED)
 def test_a_stopped_build_goes_on_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    write_models(tmp_path / "home")
-    with opened(tmp_path / "home") as parts:
-        index_pictures(parts, write_pictures(tmp_path / "pictures", 60))
+    with opened_archive(tmp_path, 60) as parts:
         before = tiles_of(parts)
         _at(parts, monkeypatch, moment, projects=False)(cast(LocalQueue, parts.queue)._stopping.set)
         job = parts.reindex.submit(ARCHIVE, "other", margin=1.0)
@@ -372,14 +369,14 @@ def test_a_kill_about_the_switch_is_mended(parts: Container, monkeypatch: pytest
     assert parts.vectors.indexes() == ["stripes.base.1", "stripes.better.1"]
 
 
-def test_half_built_indexes_of_jobs_that_are_gone_are_swept(tmp_path: Path) -> None:
+def test_unfinished_indexes_without_a_job_are_garbage(tmp_path: Path) -> None:
     write_models(tmp_path / "home")
     with opened(tmp_path / "home") as parts:
         parts.collections.create(ARCHIVE, model="base")
-        half = parts.indexes.begin(ARCHIVE, "better", "no-such-job")
-        parts.vectors.create_index(half, 12)
-        assert parts.vectors.indexes() == ["stripes.base.1", half]
+        unfinished = parts.indexes.begin(ARCHIVE, "better", "no-such-job")
+        parts.vectors.create_index(unfinished, 12)
+        assert parts.vectors.indexes() == ["stripes.base.1", unfinished]
         parts.vectors.create_index("stripes.better.9", 12)
     with opened(tmp_path / "home") as parts:
         assert parts.vectors.indexes() == ["stripes.base.1"]
-        assert parts.indexes.record(half) is None
+        assert parts.indexes.record(unfinished) is None

@@ -15,23 +15,19 @@ from app.errors import Conflict, DyadError, NotFound
 from app.services.reindex import rollback
 from tests.support.archives import (
     ARCHIVE,
-    ended,
     index_pictures,
-    opened,
+    opened_archive,
     reindexed,
     rows_of,
     tiles_of,
-    write_models,
-    write_pictures,
 )
+from tests.support.labelled import ended
 from tests.support.pictures import striped
 
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Container]:
-    write_models(tmp_path / "home")
-    with opened(tmp_path / "home") as container:
-        index_pictures(container, write_pictures(tmp_path / "pictures", 5))
+    with opened_archive(tmp_path, 5) as container:
         assert reindexed(container, "other", margin=1.0)["switched"]
         yield container
 
@@ -62,7 +58,7 @@ def test_what_was_written_since_is_carried_over(parts: Container, tmp_path: Path
 
 def test_back_and_forth(parts: Container) -> None:
     assert parts.rollback.rollback(ARCHIVE).version == "base.1"
-    with pytest.raises(Conflict, match=r"no index older than base\.1; newer ones to name: other\.1"):
+    with pytest.raises(Conflict, match=r"no index version older than base\.1; newer versions: other\.1"):
         parts.rollback.rollback(ARCHIVE)
     assert parts.rollback.rollback(ARCHIVE, "other.1").version == "other.1"
     assert parts.rollback.rollback(ARCHIVE, "other.1").version == "other.1"
@@ -86,7 +82,7 @@ def test_so_many_new_tiles_are_a_matter_of_re_indexing(
     parts: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(parts, tmp_path)
-    monkeypatch.setattr(rollback, "MAX_CARRIED", 2)
+    monkeypatch.setattr(rollback, "MAX_EMBEDDED", 2)
     with pytest.raises(Conflict, match=r"more than 2 tiles.*re-index"):
         parts.rollback.rollback(ARCHIVE)
     assert parts.collections.live(ARCHIVE).version == "other.1"
@@ -95,7 +91,7 @@ def test_so_many_new_tiles_are_a_matter_of_re_indexing(
 def test_jobs_that_write_go_first(parts: Container, tmp_path: Path) -> None:
     parts.queue.close()  # the next job waits for ever
     job = parts.reindex.submit(ARCHIVE, "better")
-    with pytest.raises(Conflict, match=rf"job {job.id} \(reindex\).* goes first"):
+    with pytest.raises(Conflict, match=rf"is being written by job {job.id} \(reindex\)"):
         parts.rollback.rollback(ARCHIVE)
     parts.jobs.dismiss(job.id)
     assert parts.rollback.rollback(ARCHIVE).version == "base.1"

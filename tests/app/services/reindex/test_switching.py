@@ -44,7 +44,7 @@ def test_the_alias_says_which_index_is_live(parts: Container) -> None:
     parts.vectors.set_alias("a", "a.lbp-rgb.1")
     assert parts.collections.live("a").model == "lbp-rgb"
     assert parts.collections.live("a", "hog.1").index == "a.hog.1"
-    with pytest.raises(NotFound, match=r"hog\.2.*kept are hog\.1, lbp-rgb\.1"):
+    with pytest.raises(NotFound, match=r"hog\.2.*available: hog\.1, lbp-rgb\.1"):
         parts.collections.live("a", "hog.2")
     with pytest.raises(NotFound, match="nobody"):
         parts.collections.live("nobody")

@@ -116,7 +116,12 @@ def test_a_due_run_is_skipped_and_noted_while_one_is_active(
 
 def test_two_tickers_make_one_run(container: Container, schedules: ScheduleService, home: Path) -> None:
     other = ScheduleService(
-        container.collections, container.job_store, container.queue, container.blobs, schedules._read_policy, container.locks
+        collections=container.collections,
+        jobs=container.job_store,
+        queue=container.queue,
+        blobs=container.blobs,
+        read_policy=schedules._read_policy,
+        locks=container.locks,
     )
     put(schedules, home)
     due = at("2030-06-02T03:00")
@@ -212,13 +217,13 @@ def test_what_cannot_be_ticked_keeps_no_other_from_its_turn(
     assert len(schedules.tick(at("2030-06-02T03:00"))) == 1
 
 
-def test_schedules_of_collections_that_are_gone_are_swept(container: Container, schedules: ScheduleService, home: Path) -> None:
+def test_schedules_without_a_collection_are_garbage(container: Container, schedules: ScheduleService, home: Path) -> None:
     put(schedules, home)
     document = container.blobs.get(f"schedules/{NAME}.json")
     container.collections.delete(NAME)
     container.blobs.put(f"schedules/{NAME}.json", document)
     assert schedules.tick(START + DAY) == []
-    container.collections.sweep()
+    container.garbage.collect_at_start()
     assert list(container.blobs.keys("schedules/")) == []
     with pytest.raises(NotFound):
         schedules.get(NAME)

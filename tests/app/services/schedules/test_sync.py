@@ -13,8 +13,9 @@ from app.domain.jobs import Job, JobStatus
 from app.domain.search import TileFilter
 from app.services.reindex.reindex import KIND as REINDEX
 from tests.support import images
-from tests.support.archives import ANGLES, ended, opened, write_models, write_pictures
+from tests.support.archives import ANGLES, opened, write_models, write_pictures
 from tests.support.bundles import tiny_graph, write_bundle
+from tests.support.labelled import ended
 
 NAME = "synced"
 SECONDS = 180

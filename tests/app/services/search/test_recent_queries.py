@@ -76,7 +76,7 @@ def test_a_deleted_collection_has_none(tmp_path: Path) -> None:
     queries.note("x", upload(0))
     queries.close()
     queries.note("x", upload(1))
-    queries.forget("x")
+    queries.delete("x")
     queries.close()
     assert queries.of("x") == []
     assert list(ObjectBlobs(tmp_path).keys("queries/")) == []
@@ -108,7 +108,7 @@ def test_what_cannot_be_written_is_written_later(tmp_path: Path, caplog: pytest.
     queries.note("x", RecentQuery(("a",)))
     (tmp_path / "blobs").rmdir()
     queries.close()
-    assert "not kept yet" in caplog.text
+    assert "could not be written" in caplog.text
     (tmp_path / "blobs").mkdir()
     queries.note("x", RecentQuery(("b",)))
     queries.close()

@@ -24,10 +24,10 @@ def test_a_label_of_enough_tiles_that_are_not_held_out_is_a_class(container: Con
 @pytest.mark.parametrize(
     ("classes", "reason"),
     [
-        (Classes((), ()), "no tile has a label; give 2 tiles"),
-        (Classes((), ("a", "b")), "no label has tiles enough; too few have a, b"),
+        (Classes((), ()), "no tile has a label; label 2 or more tiles"),
+        (Classes((), ("a", "b")), "no label has enough tiles; too few have a, b"),
         (Classes(("a",), ()), "only 'a' has"),
-        (Classes(("a",), ("b",)), "only 'a' has labelled tiles enough; too few have b"),
+        (Classes(("a",), ("b",)), "only 'a' has enough labelled tiles; too few have b"),
     ],
 )
 def test_what_is_missing_is_told(classes: Classes, reason: str) -> None:

@@ -71,10 +71,10 @@ def test_what_the_program_refuses_is_the_jobs_error(container: Container) -> Non
 
 def test_without_torch_a_network_is_refused_at_once(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_training, "NEEDED", ("torch_that_nobody_has",))
-    with pytest.raises(InvalidInput, match=r"pip install \"dyad\[train\]\".*'head' does without"):
+    with pytest.raises(InvalidInput, match=r"pip install \"dyad\[train\]\".*or use the recipe 'head'"):
         begin(container, "nsl")
 
 
 def test_a_matcher_needs_a_network_to_begin_with(container: Container) -> None:
-    with pytest.raises(InvalidInput, match="from_scratch forbids that"):
+    with pytest.raises(InvalidInput, match="from_scratch is set"):
         begin(container, "default-matcher")

@@ -64,7 +64,7 @@ def test_a_second_training_gets_another_name(container: Container) -> None:
     second = ended(container, begin(container, reindex=False))
     assert second.result is not None
     assert second.result["model"] == "shapes-head-2"
-    with pytest.raises(Conflict, match="'shapes-head-1' already"):
+    with pytest.raises(Conflict, match="'shapes-head-1' exists already"):
         begin(container, model_id="shapes-head-1")
 
 
@@ -154,14 +154,14 @@ def test_inputs_that_do_not_do_are_refused(
 
 def test_an_empty_collection_is_refused(container: Container) -> None:
     container.collections.create("empty")
-    with pytest.raises(InvalidInput, match="holds no tiles"):
+    with pytest.raises(InvalidInput, match="has no tiles"):
         begin(container, collection="empty")
 
 
 def test_too_few_labels_are_refused(container: Container) -> None:
     for tile in tiles_of(container, "shapes", "slopes"):
         container.items.patch("shapes", tile.id, labels=())
-    with pytest.raises(InvalidInput, match="only 'stripes' has labelled tiles enough; too few have rare"):
+    with pytest.raises(InvalidInput, match="only 'stripes' has enough labelled tiles; too few have rare"):
         begin(container)
 
 
@@ -170,7 +170,7 @@ def test_a_collection_without_features_is_refused(container: Container, tmp_path
     pictures = tmp_path / "pictures"
     shutil.rmtree(pictures / "rare")
     ended(container, container.ingest.submit_paths("bare", [pictures], labels_from_folders=True))
-    with pytest.raises(InvalidInput, match="'hog' gives none; re-index"):
+    with pytest.raises(InvalidInput, match="'hog' does not have; re-index"):
         begin(container, collection="bare")
 
 

@@ -9,8 +9,8 @@ import pytest
 from app.container import Container
 from app.domain.held_out import is_held_out
 from app.domain.tiles import Tile
-from app.errors import Cancelled
 from app.imagery.tiling.tiler import read_tile
+from app.ports import Cancelled
 from app.services.training import training_files
 from app.services.training.subject import Subject, Subjects
 from app.services.training.training_files import TrainingFiles

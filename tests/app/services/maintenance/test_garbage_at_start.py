@@ -1,4 +1,4 @@
-"""What the start of a service removes, and what it must not."""
+"""What the start of a service deletes, and what it must keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def opened(tmp_path: Path) -> Container:
     return container
 
 
-def test_an_empty_blob_store_is_not_taken_for_the_wish_to_lose_every_index(tmp_path: Path) -> None:
+def test_an_empty_blob_store_does_not_make_every_index_garbage(tmp_path: Path) -> None:
     first = opened(tmp_path)
     first.collections.create("c", model="hog")
     first.close()
@@ -31,7 +31,7 @@ def test_an_empty_blob_store_is_not_taken_for_the_wish_to_lose_every_index(tmp_p
     third.close()
 
 
-def test_what_a_killed_deletion_left_goes(tmp_path: Path) -> None:
+def test_the_rest_of_an_interrupted_deletion_is_deleted(tmp_path: Path) -> None:
     first = opened(tmp_path)
     first.collections.create("c", model="hog")
     first.close()
