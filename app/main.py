@@ -43,10 +43,32 @@ DOCUMENTED_KEY = HTTPBearer(auto_error=False, description="A key of `dyad keys c
 
 def create_app(container: Container) -> FastAPI:
     """The service over an opened container, which the application starts and closes with itself."""
+    app = create_api(container)
+    metrics = Metrics(container.job_store, container.depths)
+    app.state.metrics = metrics
+    app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
+    app.add_middleware(PatienceMiddleware)
+    app.add_middleware(BodyLimitMiddleware)
+    if container.settings.rate_limit:
+        app.add_middleware(RateLimitMiddleware, rates=container.settings.rate_limit, broker_url=container.settings.broker_url)
+    app.add_middleware(AccessMiddleware, keys=container.keys)
+    if container.settings.checks_hosts:
+        app.add_middleware(HostMiddleware, hosts=container.settings.allowed_hosts)
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(RequestContextMiddleware)
+    return app
+
+
+def create_api(container: Container, *, runs_schedules: bool = True) -> FastAPI:
+    """The routes over an opened container, without middleware: nothing checks keys, hosts or rates.
+
+    Do not serve it on a network. runs_schedules: whether the lifespan also starts the clock of the schedules.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        container.start()
+        container.start(tick=runs_schedules)
         try:
             yield
         finally:
@@ -62,9 +84,7 @@ def create_app(container: Container) -> FastAPI:
         dependencies=[] if container.keys is None else [Depends(DOCUMENTED_KEY)],
         responses=PROBLEMS,
     )
-    metrics = Metrics(container.job_store, container.depths)
     app.state.container = container
-    app.state.metrics = metrics
     problems.install(app)
     for module in (
         landing,
@@ -81,15 +101,4 @@ def create_app(container: Container) -> FastAPI:
         session,
     ):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
-    app.add_middleware(PatienceMiddleware)
-    app.add_middleware(BodyLimitMiddleware)
-    if container.settings.rate_limit:
-        app.add_middleware(RateLimitMiddleware, rates=container.settings.rate_limit, broker_url=container.settings.broker_url)
-    app.add_middleware(AccessMiddleware, keys=container.keys)
-    if container.settings.checks_hosts:
-        app.add_middleware(HostMiddleware, hosts=container.settings.allowed_hosts)
-    app.add_middleware(SecurityHeadersMiddleware)
-    app.add_middleware(MetricsMiddleware, metrics=metrics)
-    app.add_middleware(RequestContextMiddleware)
     return app

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.commands.index_versions import indexes, rollback
 from app.cli.commands.processes import evaluate, train
 from app.cli.commands.schedule import schedule
@@ -39,7 +39,7 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
 
     Example: dyad collections list
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.collections()
     if json:
         print_json(document)
@@ -55,7 +55,7 @@ def show(
 
     Example: dyad collections show naip
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.collection(collection)
     if json:
         print_json(document)
@@ -91,7 +91,7 @@ def create(
         scaling=options.parse_scaling(scaling),
         model=model,
     )
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.create_collection({"id": collection, **settings})
     if json:
         print_json(document)
@@ -112,7 +112,7 @@ def delete(
     """
     if not yes and not sys.stdin.isatty():
         raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         count = dyad.collection(collection)["item_count"]
         if not yes:
             typer.confirm(f"Delete {collection} with its {count} tiles?", abort=True, err=True)
@@ -135,7 +135,7 @@ def labels(
     Example: dyad collections labels naip naip.csv
     """
     target = file or Path(f"{collection}-labels.csv")
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         dyad.export_labels(collection, target)
     if json:
         print_json({"collection": collection, "file": str(target)})

@@ -7,16 +7,19 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Backend, Document, Stopped
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document, Stopped
 from app.cli.options import Target
 from app.cli.output import list_rejected, notice, print_json, progress_bar, say
 from app.errors import Conflict, DyadError, NotFound
+
+if TYPE_CHECKING:
+    from app.cli.client.client import Client
 
 
 def index(
@@ -57,7 +60,7 @@ def index(
     _check_names(paths)
     target = Target(url, home)
     started = time.monotonic()
-    with open_backend(target) as dyad:
+    with open_client(target) as dyad:
         _ensure_collection(dyad, collection, settings)
         try:
             with progress_bar(collection) as report:
@@ -81,7 +84,7 @@ def _check_names(paths: list[Path]) -> None:
         raise typer.BadParameter(f"two paths are named {twice!r}: their tiles would replace each other; index them one by one")
 
 
-def _ensure_collection(dyad: Backend, collection: str, settings: dict[str, Any]) -> None:
+def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any]) -> None:
     """Create the collection, or see that an existing one has the settings that were asked for.
 
     Raises:

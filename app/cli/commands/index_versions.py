@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.options import Target
 from app.cli.output import print_json, print_table, say
 
@@ -19,7 +19,7 @@ def indexes(
 
     Example: dyad collections indexes naip
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.indexes(collection)
     if json:
         print_json(document)
@@ -45,7 +45,7 @@ def rollback(
 
     Example: dyad collections rollback naip
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.rollback(collection, options.given(version=version, force=force or None))
     if json:
         print_json(document)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table
 
@@ -37,7 +37,7 @@ def list_all(
 
     Example: dyad jobs list --status running
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.jobs(collection, [status] if status else (), limit)
     if json:
         print_json(document)
@@ -62,7 +62,7 @@ def show(job: JobId, json: options.JsonFlag = False, home: options.Home = None, 
 
     Example: dyad jobs show 6f1d8f0e-3f0b-5c0a-9a53-d1ad00000001
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.job(job)
     _print_job(document, json)
 
@@ -72,7 +72,7 @@ def cancel(job: JobId, json: options.JsonFlag = False, home: options.Home = None
 
     Example: dyad jobs cancel 6f1d8f0e-3f0b-5c0a-9a53-d1ad00000001
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.cancel(job)
     _print_job(document, json)
 

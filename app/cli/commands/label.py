@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document, LabelMode
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document, LabelMode
 from app.cli.options import Target
 from app.cli.output import notice, print_json, say
 
@@ -37,7 +37,7 @@ def label(
 
         dyad label naip fields.geojson --mode replace
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.label(collection, file, mode)
     if json:
         print_json(document)

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
 
@@ -38,7 +38,7 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
 
     Example: dyad models list
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.models()
     if json:
         print_json(document)
@@ -66,7 +66,7 @@ def show(model: ModelId, json: options.JsonFlag = False, home: options.Home = No
 
     Example: dyad models show hog
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.model(model)
     _print_model(document, json)
 
@@ -86,7 +86,7 @@ def import_bundle(
 
     Example: dyad models import ucm.zip
     """
-    with _packed(bundle) as archive, open_backend(Target(url, home)) as dyad:
+    with _packed(bundle) as archive, open_client(Target(url, home)) as dyad:
         document = dyad.import_model(archive)
     if json:
         print_json(document)
@@ -106,7 +106,7 @@ def export(
     Example: dyad models export ucm ucm.zip
     """
     target = file or Path(f"{model}.zip")
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         dyad.export_model(model, target)
     size = target.stat().st_size
     if json:
@@ -120,7 +120,7 @@ def activate(model: ModelId, json: options.JsonFlag = False, home: options.Home 
 
     Example: dyad models activate ucm
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.activate_model(model)
     if json:
         print_json(document)
@@ -141,7 +141,7 @@ def delete(
     """
     if not yes and not sys.stdin.isatty():
         raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         if not yes:
             typer.confirm(f"Delete the model {model}?", abort=True, err=True)
         dyad.delete_model(model)

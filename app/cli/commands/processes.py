@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
+from app.cli.client.values import Document
 from app.cli.commands.reindex import print_reindex
 from app.cli.options import Target
 from app.cli.output import notice, print_fields, print_json, say
@@ -52,7 +52,7 @@ def train(
     settings = dict(map(_parse_setting, overrides or ()))
     given = options.given(model_id=model, title=title, seed=seed)
     inputs = {"collection": collection, "recipe": recipe, "settings": settings, "reindex": reindex, **given}
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         job = dyad.execute("train", {**inputs, "from_scratch": from_scratch})
         result = {"job_id": job["id"], **follow_job(dyad, job["id"], "training", "stopped: the training is dismissed")}
         if result["reindex_job"] is not None:
@@ -77,7 +77,7 @@ def evaluate(
 
     Example: dyad collections evaluate naip --report naip.html
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         job = dyad.execute("evaluate", {"collection": collection})
         result = {"job_id": job["id"], **follow_job(dyad, job["id"], "evaluating", "stopped: nothing was measured")}
         if report is not None:

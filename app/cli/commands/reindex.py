@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import notice, print_fields, print_json, say
 
@@ -40,7 +40,7 @@ def reindex(
         dyad reindex naip --margin 0.02
     """
     inputs = options.given(collection=collection, model=model, margin=margin, force=force or None)
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         job = dyad.execute("reindex", inputs)
         result = follow_job(dyad, job["id"], collection, "stopped; the live index is as it was")
     if json:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Backend, Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import list_rejected, print_fields, print_json, say
 from app.domain.globs import has_magic
 from app.domain.urls import is_url
+
+if TYPE_CHECKING:
+    from app.cli.client.client import Client
 
 
 def schedule(
@@ -68,7 +71,7 @@ def schedule(
     sets = bool(given or sources or labels_from_folders)
     _check(sets, show=show, delete=delete, run=run, accept_vanished=accept_vanished)
     settings = _settings(given, sources) if sets else None
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         if delete:
             dyad.delete_schedule(collection)
             document: Document = {"deleted": collection}
@@ -115,7 +118,7 @@ def _settings(given: Document, sources: list[str | Document]) -> Document:
     return {**given, "sources": sources}
 
 
-def _run(dyad: Backend, collection: str, accept_vanished: bool) -> Document:
+def _run(dyad: Client, collection: str, accept_vanished: bool) -> Document:
     job = dyad.run_schedule(collection, accept_vanished)
     return follow_job(dyad, job["id"], collection, "stopped; what was indexed stays, and the next run goes on from there")
 

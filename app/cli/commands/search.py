@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import notice, print_json, print_table
 from app.domain.cards import MAX_DEPTH
@@ -76,7 +76,7 @@ def search(
     )
     positives = [*([] if image else [example]), *(positive or [])]
     query["positives"] = positives
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.search(collection, query, image)
     if json:
         print_json(document)
