@@ -51,7 +51,7 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
 def show(
     collection: options.CollectionId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None
 ) -> None:
-    """Show one collection: its settings, how many tiles it has, where and when they are.
+    """Show one collection: settings, number of tiles, bounding box and time range.
 
     Example: dyad collections show naip
     """
@@ -65,8 +65,8 @@ def show(
 
 def create(
     collection: options.CollectionId,
-    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
-    description: Annotated[str | None, typer.Option(help="A paragraph for people.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title, one line.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description, a paragraph.")] = None,
     keywords: Annotated[str | None, typer.Option(metavar="K,K,...", help="Keywords, separated by commas.")] = None,
     tile_size: options.TileSize = None,
     stride: options.Stride = None,
@@ -101,17 +101,17 @@ def create(
 
 def delete(
     collection: options.CollectionId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Delete a collection with its tiles, images and jobs. There is no way back.
+    """Delete a collection with its tiles, images and jobs. This cannot be undone.
 
     Example: dyad collections delete naip --yes
     """
     if not yes and not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
+        raise typer.BadParameter("not an interactive terminal: pass --yes", param_hint="--yes")
     with open_client(Target(url, home)) as dyad:
         count = dyad.collection(collection)["item_count"]
         if not yes:
@@ -120,17 +120,17 @@ def delete(
     if json:
         print_json({"deleted": collection, "item_count": count})
     else:
-        say(f"{collection} is deleted with its {count} tiles")
+        say(f"deleted {collection} with its {count} tiles")
 
 
 def labels(
     collection: options.CollectionId,
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; COLLECTION-labels.csv if not given.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file. Default: COLLECTION-labels.csv.")] = None,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Write the labels of all tiles as CSV, which `dyad label` reads back.
+    """Write the labels of all tiles to a CSV file. `dyad label` reads this file.
 
     Example: dyad collections labels naip naip.csv
     """
@@ -140,7 +140,7 @@ def labels(
     if json:
         print_json({"collection": collection, "file": str(target)})
     else:
-        say(f"the labels of {collection} are in {target}")
+        say(f"wrote the labels of {collection} to {target}")
 
 
 def _print_collection(document: Document) -> None:
@@ -156,7 +156,7 @@ def _print_collection(document: Document) -> None:
             "bands": ", ".join(map(str, document["bands"] or ())),
             "scaling": document["scaling"]["method"],
             "keywords": ", ".join(document["keywords"]),
-            "bbox": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
+            "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
             "time": " to ".join(filter(None, extent["temporal"]["interval"][0])) or None,
             "created": document["created"],
         }
