@@ -31,7 +31,7 @@ ScalingText = Annotated[
     typer.Option(
         "--scaling",
         metavar="METHOD",
-        help="How to convert values to 0..255: auto, none, range:LOW,HIGH, percentile[:LOW,HIGH], reflectance[:scale=S,offset=O].",
+        help="Conversion to 0..255: auto, none, range:LOW,HIGH, percentile[:LOW,HIGH], reflectance[:scale=S,offset=O].",
     ),
 ]
 Model = Annotated[str | None, typer.Option(metavar="ID", help="Embedding model; see `dyad models list`.")]
