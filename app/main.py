@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from app import __version__
 from app.api import problems
@@ -37,10 +38,23 @@ def create_app(container: Container) -> FastAPI:
     Raises:
         TypeError: a route declares no role.
     """
+    app = create_api(container)
+    metrics = Metrics(container.job_store, container.depths)
+    app.state.metrics = metrics
+    app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
+    _add_middleware(app, container, metrics, AccessTable(_routes(), PUBLIC_PATHS))
+    return app
+
+
+def create_api(container: Container, *, runs_schedules: bool = True) -> DescribedApi:
+    """The routes over an opened container, without middleware: keys, hosts and rates are not checked.
+
+    Do not serve it on a network. runs_schedules: whether the lifespan also starts the clock of the schedules.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        container.start()
+        container.start(tick=runs_schedules)
         try:
             yield
         finally:
@@ -56,18 +70,17 @@ def create_app(container: Container) -> FastAPI:
         dependencies=[] if container.keys is None else [Depends(DOCUMENTED_KEY)],
         responses=PROBLEMS,
     )
-    metrics = Metrics(container.job_store, container.depths)
     app.state.container = container
-    app.state.metrics = metrics
     app.state.conformance = [name for module in MODULES for name in module.CONFORMANCE]
     problems.install(app)
     for module in MODULES:
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
-    routes = [route for module in MODULES for route in module.router.routes]
-    app.describe(routes)
-    _add_middleware(app, container, metrics, AccessTable(routes, PUBLIC_PATHS))
+    app.describe(_routes())
     return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [route for module in MODULES for route in module.router.routes]
 
 
 def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table: AccessTable) -> None:

@@ -1,4 +1,4 @@
-"""The `dyad` command: Dyad on a command line, in this process or by a running service. Commands know only `Backend`."""
+"""The `dyad` command. Commands use one HTTP client (`app.cli.client`), in this process or of a running service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 
 def main() -> NoReturn:
-    """Run the command. Exit codes: 0 done, 1 failed (why in one line on stderr), 2 wrong usage, 130 stopped by Ctrl-C."""
+    """Run the command. Exit codes: 0 done, 1 failed (reason on stderr, one line), 2 wrong usage, 130 stopped by Ctrl-C."""
     configure_command_logs()
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -29,5 +29,5 @@ def main() -> NoReturn:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """End by way of every `finally`, so that what is open is closed."""
+    """Exit through every `finally`, so that files and stores are closed."""
     sys.exit(128 + number)

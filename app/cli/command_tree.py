@@ -21,15 +21,15 @@ from app.cli.output import say
 
 HELP = """Find the satellite tiles that look like this one.
 
-Without --url a command opens the state folder (DYAD_HOME) itself; where a running service has it open, it asks that service.
+Without --url, a command opens the state folder (DYAD_HOME) itself, or uses the running service that has it open.
 
 First steps:
 
     dyad index fields ~/scenes            index a folder of images or scenes
 
-    dyad search fields ~/scenes/one.tif   find what looks like it
+    dyad search fields ~/scenes/one.tif   find similar tiles
 
-    dyad serve                            the same with a web page, on http://127.0.0.1:8000
+    dyad serve                            the web page and the HTTP API, on http://127.0.0.1:8000
 """
 
 
@@ -74,4 +74,4 @@ def _root(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Options of the command itself; `version` has done its work by now."""
+    """Options of `dyad` itself. `version` is handled by its callback."""

@@ -1,4 +1,4 @@
-"""What a command logs; the service's own logs are in `app.telemetry`."""
+"""Logs of a command; those of the service are in `app.telemetry`."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import logging
 
 
 def configure_command_logs() -> None:
-    """Only errors: a command tells its user what matters itself."""
+    """Log only errors: a command prints everything else itself."""
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")

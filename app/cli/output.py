@@ -1,4 +1,4 @@
-"""What people and programs see: tables, summaries and bars for the former, one JSON document for the latter."""
+"""Output of commands: tables, summaries and progress bars for people, one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ SHOWN_REJECTIONS = 20
 
 
 def notice(text: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     sys.stderr.write(" ".join(text.split()) + "\n")
 
 
 def say(text: str) -> None:
-    """One line on stdout."""
+    """Print one line on stdout."""
     sys.stdout.write(text + "\n")
 
 
 def print_json(document: Any) -> None:
-    """The one document of `--json`."""
+    """Print the document of `--json`."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
 ) -> None:
-    """A plain table. right: columns to align right. whole: columns that are never wrapped (ids, to be copied)."""
+    """Print a plain table. right: columns aligned right. whole: columns that are never wrapped (identifiers, to copy)."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name in whole, overflow="fold")
@@ -48,7 +48,7 @@ def print_table(
 
 
 def print_fields(fields: dict[str, object]) -> None:
-    """Names and values, one a line; empty ones are left out."""
+    """Print names and values, one per line, without empty values."""
     shown = {name: value for name, value in fields.items() if value not in (None, "", [], {}, ())}
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
@@ -56,7 +56,7 @@ def print_fields(fields: dict[str, object]) -> None:
 
 
 def list_rejected(result: Mapping[str, Any]) -> None:
-    """The files that a job rejected, with the reasons, on stderr."""
+    """Print the files that a job rejected, with the reasons, on stderr."""
     shown = result["rejected"][:SHOWN_REJECTIONS]
     for each in shown:
         notice(f"rejected {each['file_name']}: {each['reason']}")
@@ -66,7 +66,7 @@ def list_rejected(result: Mapping[str, Any]) -> None:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
-    """A function that shows progress (percent, message): a bar on stderr if that is a terminal, else nothing."""
+    """Yield a function that shows progress (percent, message) as a bar on stderr, or nothing if that is not a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda percent, message: None

@@ -1,4 +1,4 @@
-"""Programs of the learning side, run as children: the service imports none of it."""
+"""Runs programs of `models` as child processes; `app` does not import them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_installed(*modules: str) -> None:
-    """Refuse to begin without what a program needs.
+    """Check that the modules that a program needs are installed.
 
     Raises:
         StartupError: a module is not installed.
@@ -26,9 +26,9 @@ def check_installed(*modules: str) -> None:
 
 
 def run_module(module: str, arguments: Sequence[str]) -> int:
-    """Run `python -m module` on this command's streams until it ends; its exit status, 128 + the signal that killed it.
+    """Run `python -m module` on the streams of this command. Returns its exit status, or 128 + the signal that ended it.
 
-    The child is a process group of its own and gets each signal from here: a Ctrl-C reaches it once, whoever sent it.
+    The child has its own process group, and this process forwards signals: the child receives each Ctrl-C once.
     """
     command = module_command(module, arguments)
     with subprocess.Popen(command, env=module_environment(), process_group=0) as child:  # noqa: S603 - our own program
@@ -46,19 +46,21 @@ def run_module(module: str, arguments: Sequence[str]) -> int:
 
 
 def find_bundle(name_or_folder: str, home: Path) -> Path:
-    """The folder of a bundle: itself, or that of the id in `home` or among those that come with Dyad.
+    """The folder of a bundle, from its path or from its identifier: in `home`, or among the bundled models.
 
     Raises:
-        NotFound: there is neither.
+        NotFound: no such folder or identifier.
     """
     for folder in (Path(name_or_folder), home / "models" / name_or_folder, BUNDLED / name_or_folder):
         if (folder / "card.json").is_file():
             return folder
-    raise NotFound(f"{name_or_folder}: no folder with a model's card.json, and no such model in {home / 'models'}")
+    raise NotFound(
+        f"{name_or_folder}: not a folder with a card.json, and no such model in {home / 'models'}; see `dyad models list`"
+    )
 
 
 def as_arguments(options: Mapping[str, object]) -> list[str]:
-    """Options by name as a command line: None and False are left out, True is a flag, lists are repeated."""
+    """Options by name as command line arguments. None and False are omitted, True is a flag, a list repeats the option."""
     arguments: list[str] = []
     for name, value in options.items():
         if value is True:

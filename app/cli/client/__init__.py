@@ -1,1 +1,1 @@
-"""How commands reach Dyad: a running service over HTTP, or the application in this process."""
+"""The HTTP client of the commands: of a running service, or of the application in this process."""

@@ -1,42 +1,74 @@
-"""How a command reaches Dyad: in this process, or over HTTP. Imports wait until that is known: `--help` is quick."""
+"""Opens the client of a command. Imports are inside functions, so that `--help` is fast."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from app.cli.client.backend import Backend
 from app.cli.options import Target
 from app.cli.output import notice
 from app.errors import HomeInUse
 
+if TYPE_CHECKING:
+    from app.cli.client.application import Application
+    from app.cli.client.client import Client
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+IN_PROCESS = "http://dyad"
+SECONDS, CONNECT_SECONDS = 300, 10
+
 
 @contextmanager
-def open_backend(target: Target) -> Iterator[Backend]:
-    """Open the state folder, or, where a service has it open or `--url` names one, talk to that service.
+def open_client(target: Target) -> Iterator[Client]:
+    """Open the state folder in this process, or connect to the service that `--url` names or that has the folder open.
 
     Raises:
         StartupError: the folder cannot be opened, and no service that has it open is known.
     """
-    from app.cli.client.remote import HttpBackend
     from app.settings import load_settings
 
     if target.url is not None:
-        with HttpBackend(target.url, load_settings().api_key) as remote:
-            yield remote
+        with _to_service(target.url, load_settings().api_key) as client:
+            yield client
         return
-
-    from app.cli.client.local import LocalBackend
+    from app.cli.client.application import Application
 
     settings = load_settings(home=target.home)
     try:
-        local = LocalBackend(settings)
+        application = Application(settings)
     except HomeInUse as error:
         if error.url is None:
             raise
-        notice(f"{settings.home} is open in the service at {error.url}; asking it")
-        with HttpBackend(error.url, settings.api_key) as remote:
-            yield remote
+        notice(f"{settings.home} is open in the service at {error.url}; the command uses that service")
+        with _to_service(error.url, settings.api_key) as client:
+            yield client
         return
-    with local:
-        yield local
+    with closing(application), _in_process(application) as client:
+        yield client
+
+
+@contextmanager
+def _to_service(url: str, key: str) -> Iterator[Client]:
+    """A client of a running service. key: sent with every request, unless it is empty."""
+    import httpx
+
+    from app.cli.client.client import Client
+
+    url = url.rstrip("/")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    is_local = urlsplit(url).hostname in LOOPBACK
+    timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+    with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=not is_local) as http:
+        yield Client(http, url)
+
+
+@contextmanager
+def _in_process(application: Application) -> Iterator[Client]:
+    import httpx
+
+    from app.cli.client.client import Client
+
+    with httpx.Client(transport=application.transport, base_url=IN_PROCESS) as http:
+        yield Client(http, IN_PROCESS, application)

@@ -1,17 +1,22 @@
-"""Waiting for a job on a terminal."""
+"""Waits for a job and shows its progress."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from app.cli.client.backend import Backend, Document, Stopped
+from app.cli.client.values import Document, Stopped
 from app.cli.output import notice, progress_bar
 
+if TYPE_CHECKING:
+    from app.cli.client.client import Client
 
-def follow_job(dyad: Backend, job_id: str, title: str, stopped: str) -> Document:
-    """Wait for a job, with a bar; its results.
 
-    stopped: what to say after a Ctrl-C, which dismisses the job and ends the command with code 130.
+def follow_job(dyad: Client, job_id: str, title: str, stopped: str) -> Document:
+    """Wait for a job, with a progress bar. Returns its results.
+
+    stopped: the message after Ctrl-C, which dismisses the job and ends the command with code 130.
 
     Raises:
         DyadError: it failed or was dismissed.

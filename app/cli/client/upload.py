@@ -1,4 +1,4 @@
-"""Indexing over HTTP: files leave in batches, straight from the disk; a batch is a job, and one runs while the next travels."""
+"""Indexing by a service: files are uploaded from the disk in batches. Each batch is a job; it runs during the next upload."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from app.cli.client.backend import ENDED, POLL_SECONDS, Document, Report, Stopped
+from app.cli.client.values import ENDED, POLL_SECONDS, Document, ProgressCallback, Stopped
 from app.domain.metadata import FileMetadata
 from app.domain.temporal import format_instant
 from app.errors import DyadError
@@ -23,22 +23,16 @@ from app.imagery.sources.stac_items import read_stac_item
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import Rejection, SourceFile, label_from_folder, list_files, with_labels
 
+if TYPE_CHECKING:
+    from app.cli.client.client import Client
+
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
 ANYWHERE = ReadPolicy(anywhere=True)
 
 
-class Service(Protocol):
-    """What an upload needs of the HTTP backend."""
-
-    def request(
-        self, method: str, path: str, *, files: list[tuple[str, tuple[str | None, io.FileIO | bytes]]] | None = None
-    ) -> Document:
-        """One request and the JSON object of its answer."""
-
-
 class _Stoppable(io.FileIO):
-    """A file that cannot be read to its end any more once the user wants to stop, which breaks off the request."""
+    """A file whose reads fail after the user stopped the command, which aborts the request."""
 
     def __init__(self, path: Path, stopping: threading.Event) -> None:
         super().__init__(path)
@@ -52,15 +46,15 @@ class _Stoppable(io.FileIO):
 
 @dataclass(slots=True)
 class Upload:
-    """One `dyad index` over HTTP.
+    """One `dyad index` by a service.
 
-    done, total: files. outstanding: jobs that may still run, with their number of files. sending: the request on its way.
+    done, total: files. outstanding: jobs that may still run, with their number of files. sending: the current request.
     """
 
-    service: Service
+    client: Client
     collection: str
     labels_from_folders: bool
-    report: Report
+    report: ProgressCallback
     total: int = 0
     done: int = 0
     outstanding: deque[tuple[str, int]] = field(default_factory=deque)
@@ -72,11 +66,11 @@ class Upload:
     )
 
     def run(self, paths: Sequence[Path]) -> Document:
-        """Send everything, wait for all jobs; their results together.
+        """Upload all files and wait for all jobs. Returns their results in one document.
 
         Raises:
-            DyadError: a request is refused or a job fails; what other jobs indexed stays.
-            Stopped: by Ctrl-C; jobs that had not ended are dismissed.
+            DyadError: a request or a job failed; tiles of other jobs stay.
+            Stopped: after Ctrl-C; jobs that had not ended are dismissed.
         """
         with ThreadPoolExecutor(1, "dyad-upload") as sender:
             try:
@@ -97,16 +91,16 @@ class Upload:
             self._wait()
 
     def _stop(self) -> int:
-        """Break off what is being sent, dismiss the jobs that have not ended; how many tiles were done by then, at least.
+        """Abort the current request and dismiss the jobs that have not ended. Returns the least number of tiles that stay.
 
-        A request that had arrived whole made a job: its answer is waited for, so that the job can be dismissed like the others.
+        A request that arrived completely created a job. Its answer is awaited, so that this job is dismissed, too.
         """
         self.stopping.set()
         if self.sending is not None:
             wait([self.sending])
         for job, _ in self.outstanding:
-            self.service.request("DELETE", f"/jobs/{job}")
-        jobs = (self.service.request("GET", f"/jobs/{job}") for job in self.all_jobs)
+            self.client.request("DELETE", f"/jobs/{job}")
+        jobs = (self.client.request("GET", f"/jobs/{job}") for job in self.all_jobs)
         return sum(job["counts"].get("indexed", 0) + job["counts"].get("unchanged", 0) for job in jobs)
 
     def _files(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
@@ -120,7 +114,7 @@ class Upload:
                     yield from self._expand(labelled)
 
     def _expand(self, source: SourceFile) -> Iterator[SourceFile]:
-        """The file itself; for a STAC item its assets, because the service cannot see what lies beside it."""
+        """The file itself; for a STAC item its assets, because the service cannot read files beside the item."""
         try:
             if sniff(source.path) is not FileKind.STAC:
                 yield source
@@ -151,14 +145,14 @@ class Upload:
             if len(parts) == 1:
                 self.done += len(batch)
                 return
-            job = self.service.request("POST", f"/collections/{self.collection}/items", files=parts)
+            job = self.client.request("POST", f"/collections/{self.collection}/items", files=parts)
         self.outstanding.append((job["id"], len(batch)))
         self.all_jobs.append(job["id"])
 
     def _wait(self) -> None:
-        """Until the oldest outstanding job has ended."""
+        """Wait until the oldest outstanding job has ended, and add its results."""
         job_id, files = self.outstanding[0]
-        while (job := self.service.request("GET", f"/jobs/{job_id}"))["status"] not in ENDED:
+        while (job := self.client.request("GET", f"/jobs/{job_id}"))["status"] not in ENDED:
             self.report((100 * self.done + job["progress"] * files) / self.total, f"{self.done} of {self.total} files")
             time.sleep(POLL_SECONDS)
         self.outstanding.popleft()
@@ -166,7 +160,7 @@ class Upload:
         self.report(100 * self.done / self.total, f"{self.done} of {self.total} files")
         if job["status"] != "successful":
             raise DyadError(f"job {job_id} {job['status']}: {job['message']}")
-        result = self.service.request("GET", f"/jobs/{job_id}/results")
+        result = self.client.request("GET", f"/jobs/{job_id}/results")
         for name in self.result:
             self.result[name] += result[name]
 
@@ -176,7 +170,7 @@ class Upload:
 
 
 def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
-    """The files in order, at most `BATCH_FILES` together and, unless one alone is larger, `BATCH_BYTES`."""
+    """The files in order, in batches of at most `BATCH_FILES` files and `BATCH_BYTES` bytes; a larger file is a batch alone."""
     batch: list[SourceFile] = []
     size = 0
     for source in files:
@@ -191,7 +185,7 @@ def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
 
 
 def _described(metadata: FileMetadata) -> Document:
-    """An entry of the `metadata` form field; empty if there is nothing to say."""
+    """An entry of the `metadata` form field; empty if the file has no metadata."""
     entry: Document = {"labels": list(metadata.labels), "properties": metadata.properties, "geometry": metadata.geometry}
     entry["datetime"] = None if metadata.datetime is None else format_instant(metadata.datetime)
     return {name: value for name, value in entry.items() if value}

@@ -1,4 +1,4 @@
-"""`dyad backup` and `dyad restore`: all that Dyad keeps as one file, and back."""
+"""`dyad backup` and `dyad restore`: the whole state as one file."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ def backup(
 ) -> None:
     """Write collections, tiles, images, labels, added models, schedules and ended jobs into one file.
 
-    It opens the stores that the settings name, so a service that has the state folder open is to be stopped first.
+    Stop a service that has the state folder open first.
 
-    In a cluster everything goes on, but writing into a collection waits while that one is read.
+    A cluster continues to run; writes to a collection wait while it is read.
 
-    The file of keys is not in it.
+    The backup does not contain the file of keys.
 
     Example: dyad backup /backups/dyad-monday.zip
     """
     with _opened(home) as container:
         contents = container.backup.write(target)
-    _tell(target, contents, "backed up to", json)
+    _print_contents(target, contents, "backed up to", json)
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="What `dyad backup` wrote.", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `dyad backup` wrote.", show_default=False)],
     json: options.JsonFlag = False,
     home: options.Home = None,
 ) -> None:
-    """Make everything anew from a backup, in empty stores, whichever they are: a folder's backup may go into a cluster.
+    """Restore a backup into empty stores. A backup of a state folder can be restored into a cluster, and vice versa.
 
-    The whole file is read and checked first; a broken one changes nothing, nor does a restore that fails.
+    The whole file is checked first. A damaged file or a failed restore changes nothing.
 
     Example: dyad restore /backups/dyad-monday.zip --home /srv/dyad
     """
     with _opened(home) as container:
         contents = container.restore.read(source)
-    _tell(source, contents, "restored from", json)
+    _print_contents(source, contents, "restored from", json)
 
 
 @contextmanager
@@ -64,14 +64,14 @@ def _opened(home: Path | None) -> Iterator[Container]:
         container = Container(settings)
     except HomeInUse as error:
         by = f"the service at {error.url}" if error.url else "another process"
-        raise HomeInUse(f"{settings.home} is in use by {by}: stop that first", error.url) from None
+        raise HomeInUse(f"{settings.home} is in use by {by}: stop it first", error.url) from None
     try:
         yield container
     finally:
         container.close()
 
 
-def _tell(file: Path, contents: Contents, done: str, json: bool) -> None:
+def _print_contents(file: Path, contents: Contents, done: str, json: bool) -> None:
     if json:
         print_json({"file": str(file), **contents.model_dump(mode="json")})
         return

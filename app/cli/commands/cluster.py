@@ -1,4 +1,4 @@
-"""`dyad cluster`: what many tiles need."""
+"""`dyad cluster`: sizing of a cluster."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from app.cluster.plan import Need, human, plan
 
 def build() -> typer.Typer:
     """The group."""
-    group = typer.Typer(help="A cluster: what it needs.", no_args_is_help=True)
+    group = typer.Typer(help="Plan the size of a cluster.", no_args_is_help=True)
     group.callback()(lambda: None)
     group.command("plan")(plan_command)
     return group
 
 
 def plan_command(
-    tiles: Annotated[str, typer.Option(metavar="N", help="Number of tiles; 1e9 and 250_000 are numbers, too.")],
-    dimension: Annotated[int, typer.Option(help="Of the model's embedding.")] = 128,
-    feature: Annotated[int, typer.Option(help="Values of the backbone's output kept with each tile.")] = 512,
-    pair: Annotated[int, typer.Option(help="Values of the matcher's half kept with each tile; 0 without a matcher.")] = 4096,
-    replicas: Annotated[int, typer.Option(help="Copies of everything.")] = 2,
-    in_memory: Annotated[bool, typer.Option("--in-memory", help="Keep the real vectors in memory, too.")] = False,
+    tiles: Annotated[str, typer.Option(metavar="N", help="Number of tiles, e.g. 1e9 or 250_000.")],
+    dimension: Annotated[int, typer.Option(help="Dimension of the embedding.")] = 128,
+    feature: Annotated[int, typer.Option(help="Values of the backbone output stored with each tile.")] = 512,
+    pair: Annotated[
+        int, typer.Option(help="Values of the candidate features stored with each tile; 0 without a matcher.")
+    ] = 4096,
+    replicas: Annotated[int, typer.Option(help="Number of copies of all data.")] = 2,
+    in_memory: Annotated[bool, typer.Option("--in-memory", help="Keep the full-precision vectors in memory, too.")] = False,
     node_memory: Annotated[float, typer.Option(metavar="GB", help="Memory of one node.")] = 128,
     node_disk: Annotated[float, typer.Option(metavar="GB", help="Disk of one node.")] = 4000,
     json: options.JsonFlag = False,
 ) -> None:
-    """Print the memory, disk, shards and nodes that a number of tiles needs on Qdrant, with the arithmetic and its sources.
+    """Print the memory, disk, shards and nodes that Qdrant needs for a number of tiles, with the arithmetic and its sources.
 
-    Images are in the object store and not counted.
+    Images are in the object store and are not counted.
 
     Example: dyad cluster plan --tiles 1e9
     """
@@ -55,7 +57,7 @@ def plan_command(
         (line.what, line.formula, human(line.amount) if line.unit == "bytes" else line.amount, line.source)
         for line in made.lines
     ]
-    print_table(["", "arithmetic", "is", "source"], rows, right=["is"])
+    print_table(["", "arithmetic", "result", "source"], rows, right=["result"])
     say("")
     print_fields({"memory": human(made.memory), "disk": human(made.disk), "shards": made.shards, "nodes": made.nodes})
     say("")
@@ -69,5 +71,7 @@ def _number(text: str) -> int:
         if not 1 <= value <= 1e15:
             raise ValueError
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no number of tiles; write it as 1e9 or 250000", param_hint="--tiles") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a valid number of tiles; pass for example 1e9 or 250000", param_hint="--tiles"
+        ) from None
     return round(value)

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.commands.index_versions import indexes, rollback
 from app.cli.commands.processes import evaluate, train
 from app.cli.commands.schedule import schedule
@@ -39,7 +39,7 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
 
     Example: dyad collections list
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.collections()
     if json:
         print_json(document)
@@ -51,11 +51,11 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
 def show(
     collection: options.CollectionId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None
 ) -> None:
-    """Show one collection: its settings, how many tiles it has, where and when they are.
+    """Show one collection: settings, number of tiles, bounding box and time range.
 
     Example: dyad collections show naip
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.collection(collection)
     if json:
         print_json(document)
@@ -65,8 +65,8 @@ def show(
 
 def create(
     collection: options.CollectionId,
-    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
-    description: Annotated[str | None, typer.Option(help="A paragraph for people.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title, one line.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description, a paragraph.")] = None,
     keywords: Annotated[str | None, typer.Option(metavar="K,K,...", help="Keywords, separated by commas.")] = None,
     tile_size: options.TileSize = None,
     stride: options.Stride = None,
@@ -91,7 +91,7 @@ def create(
         scaling=options.parse_scaling(scaling),
         model=model,
     )
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.create_collection({"id": collection, **settings})
     if json:
         print_json(document)
@@ -101,18 +101,18 @@ def create(
 
 def delete(
     collection: options.CollectionId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Delete a collection with its tiles, images and jobs. There is no way back.
+    """Delete a collection with its tiles, images and jobs. This cannot be undone.
 
     Example: dyad collections delete naip --yes
     """
     if not yes and not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
-    with open_backend(Target(url, home)) as dyad:
+        raise typer.BadParameter("not an interactive terminal: pass --yes", param_hint="--yes")
+    with open_client(Target(url, home)) as dyad:
         count = dyad.collection(collection)["item_count"]
         if not yes:
             typer.confirm(f"Delete {collection} with its {count} tiles?", abort=True, err=True)
@@ -120,27 +120,27 @@ def delete(
     if json:
         print_json({"deleted": collection, "item_count": count})
     else:
-        say(f"{collection} is deleted with its {count} tiles")
+        say(f"deleted {collection} with its {count} tiles")
 
 
 def labels(
     collection: options.CollectionId,
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; COLLECTION-labels.csv if not given.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file. Default: COLLECTION-labels.csv.")] = None,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Write the labels of all tiles as CSV, which `dyad label` reads back.
+    """Write the labels of all tiles to a CSV file. `dyad label` reads this file.
 
     Example: dyad collections labels naip naip.csv
     """
     target = file or Path(f"{collection}-labels.csv")
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         dyad.export_labels(collection, target)
     if json:
         print_json({"collection": collection, "file": str(target)})
     else:
-        say(f"the labels of {collection} are in {target}")
+        say(f"wrote the labels of {collection} to {target}")
 
 
 def _print_collection(document: Document) -> None:
@@ -156,7 +156,7 @@ def _print_collection(document: Document) -> None:
             "bands": ", ".join(map(str, document["bands"] or ())),
             "scaling": document["scaling"]["method"],
             "keywords": ", ".join(document["keywords"]),
-            "bbox": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
+            "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
             "time": " to ".join(filter(None, extent["temporal"]["interval"][0])) or None,
             "created": document["created"],
         }

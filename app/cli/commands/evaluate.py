@@ -1,4 +1,4 @@
-"""`dyad evaluate`: how good a model is."""
+"""`dyad evaluate`: measure a model on labelled images."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ PROGRAM = "models.runs.evaluate"
 
 
 def evaluate(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Id of a model, or its folder.", show_default=False)],
-    data: Annotated[str, typer.Option(metavar="[NAME=]FOLDER", help="Folder whose sub-folders are the classes.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where report.json and report.html go.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Identifier of a model, or its folder.", show_default=False)],
+    data: Annotated[str, typer.Option(metavar="[NAME=]FOLDER", help="Folder with one sub-folder per class.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder for report.json and report.html.")],
     protocol: Annotated[
         str, typer.Option(metavar="NAME", help="A-80 to A-30 (residual-dyad), B-20 to B-5 (HR-S2DML), or unseen.")
     ] = "A-80",
-    classes: Annotated[str | None, typer.Option(metavar="CLASS,...", help="Only these.")] = None,
-    without_classes: Annotated[str | None, typer.Option(metavar="CLASS,...", help="All but these.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="CLASS,...", help="Use only these classes.")] = None,
+    without_classes: Annotated[str | None, typer.Option(metavar="CLASS,...", help="Exclude these classes.")] = None,
     bands: Annotated[
-        str | None, typer.Option(metavar="B,...", help="Numbers of the bands, from 1 on, in order; all if not given.")
+        str | None, typer.Option(metavar="B,...", help="Band numbers (the first is 1), in order. Default: all.")
     ] = None,
     depth: Annotated[
-        int | None, typer.Option(metavar="N", help="Places that the matcher re-ranks; the model's if not given.")
+        int | None, typer.Option(metavar="N", help="Number of candidates to re-rank. Default: of the model.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the split; that of the training if not given.")] = None,
-    no_map: Annotated[bool, typer.Option("--no-map", help="Leave out the t-SNE map, which takes a while.")] = False,
-    threads: Annotated[int | None, typer.Option(metavar="N", help="Of the processor; all if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of the split. Default: that of the training.")] = None,
+    no_map: Annotated[bool, typer.Option("--no-map", help="Omit the t-SNE map, which is slow.")] = False,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Number of CPU threads. Default: all.")] = None,
     cache: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Of decoded images; the user's cache if not given.")
+        Path | None, typer.Option(metavar="FOLDER", help="Cache of decoded images. Default: the cache folder of the user.")
     ] = None,
     progress: Annotated[str | None, typer.Option(metavar="bars|json", help="Bars on stderr, or JSON lines on stdout.")] = None,
     home: options.Home = None,
 ) -> None:
     """Measure a model on labelled images and write a report.
 
-    Images that it was trained on are told by its card.
+    The card of the model lists the images that it was trained on.
 
     Examples:
 

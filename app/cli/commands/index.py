@@ -1,4 +1,4 @@
-"""`dyad index`: put images and scenes into a collection."""
+"""`dyad index`: index images and scenes into a collection."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Backend, Document, Stopped
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document, Stopped
 from app.cli.options import Target
 from app.cli.output import list_rejected, notice, print_json, progress_bar, say
 from app.errors import Conflict, DyadError, NotFound
+
+if TYPE_CHECKING:
+    from app.cli.client.client import Client
 
 
 def index(
@@ -26,7 +29,7 @@ def index(
         typer.Argument(metavar="PATH", exists=True, help="Images, folders, zips, GeoTIFFs, STAC items.", show_default=False),
     ],
     labels_from_folders: Annotated[
-        bool, typer.Option("--labels-from-folders", help="Label every file with the name of the folder that it lies in.")
+        bool, typer.Option("--labels-from-folders", help="Label each file with the name of its folder.")
     ] = False,
     tile_size: options.TileSize = None,
     stride: options.Stride = None,
@@ -37,9 +40,9 @@ def index(
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Index images and scenes; a collection that is new is created. Doing it again indexes only what changed.
+    """Index images and scenes. A missing collection is created. Repeating the command indexes only what changed.
 
-    A file in a folder is known as FOLDER/its/path, so the same folder given again is the same files.
+    The source name of a file in a folder is FOLDER/its/path, so the same folder gives the same tiles again.
 
     Examples:
 
@@ -57,13 +60,13 @@ def index(
     _check_names(paths)
     target = Target(url, home)
     started = time.monotonic()
-    with open_backend(target) as dyad:
+    with open_client(target) as dyad:
         _ensure_collection(dyad, collection, settings)
         try:
             with progress_bar(collection) as report:
                 result = dyad.index(collection, paths, labels_from_folders, report)
         except Stopped as stop:
-            notice(f"stopped after {stop.kept} tiles, which are kept; the same command goes on from there")
+            notice(f"stopped after {stop.kept} tiles, which are kept; run the same command again to continue")
             raise typer.Exit(130) from None
     if json:
         print_json(result)
@@ -78,14 +81,16 @@ def _check_names(paths: list[Path]) -> None:
     names = [path.resolve().name for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise typer.BadParameter(f"two paths are named {twice!r}: their tiles would replace each other; index them one by one")
+        raise typer.BadParameter(
+            f"two paths have the name {twice!r}: their tiles would replace each other; index them into different collections"
+        )
 
 
-def _ensure_collection(dyad: Backend, collection: str, settings: dict[str, Any]) -> None:
-    """Create the collection, or see that an existing one has the settings that were asked for.
+def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any]) -> None:
+    """Create the collection, or check that the existing one has these settings.
 
     Raises:
-        Conflict: it has others.
+        Conflict: it has different settings.
     """
     try:
         existing = dyad.collection(collection)
@@ -98,7 +103,7 @@ def _ensure_collection(dyad: Backend, collection: str, settings: dict[str, Any])
             present = {key: present.get(key) for key in value}
         if present != value:
             option = "--" + name.replace("_", "-")
-            raise Conflict(f"collection {collection!r} has {name} {present}; leave {option} out or index into a new collection")
+            raise Conflict(f"collection {collection!r} has {name} {present}; omit {option}, or index into a new collection")
 
 
 def _summarise(collection: str, result: Document, seconds: float, target: Target) -> None:
@@ -110,5 +115,5 @@ def _summarise(collection: str, result: Document, seconds: float, target: Target
 
 
 def _command() -> str:
-    """How this very command is called again."""
+    """The name of this command, for a shell."""
     return "dyad" if shutil.which("dyad") or not sys.argv[0].endswith("/dyad") else shlex.quote(sys.argv[0])

@@ -1,4 +1,4 @@
-"""`dyad collections indexes` and `rollback`: the indexes that are kept, and the way back to one."""
+"""`dyad collections indexes` and `rollback`: the index versions of a collection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.options import Target
 from app.cli.output import print_json, print_table, say
 
@@ -15,11 +15,11 @@ from app.cli.output import print_json, print_table, say
 def indexes(
     collection: options.CollectionId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None
 ) -> None:
-    """List the indexes of a collection: the live one, and those that are kept to go back to.
+    """List the index versions of a collection: the current one and the previous ones.
 
     Example: dyad collections indexes naip
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.indexes(collection)
     if json:
         print_json(document)
@@ -34,20 +34,20 @@ def indexes(
 def rollback(
     collection: options.CollectionId,
     version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Index to go back to; the one built before the live one if not given.")
+        str | None, typer.Option(metavar="VERSION", help="Index version to use. Default: the one built before the current one.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Leave out new tiles whose images cannot be read.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Omit new tiles whose images cannot be read.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Make an older index the live one again; labels, deletions and new tiles since then are carried over.
+    """Use a previous index version again. Later labels, deletions and new tiles are applied to it.
 
     Example: dyad collections rollback naip
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.rollback(collection, options.given(version=version, force=force or None))
     if json:
         print_json(document)
     else:
-        say(f"{collection} is answered by index {document['index']['version']}, {document['index']['size']} tiles")
+        say(f"{collection} uses index {document['index']['version']}, {document['index']['size']} tiles")

@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table
 
 Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Identifier of the job.", show_default=False)]
 
 
 def build() -> typer.Typer:
     """The group."""
-    group = typer.Typer(help="Jobs: ingests and whatever else works in the background.", no_args_is_help=True)
+    group = typer.Typer(help="Jobs: indexing and other work in the background.", no_args_is_help=True)
     group.command("list")(list_all)
     group.command()(show)
     group.command()(cancel)
@@ -27,8 +27,8 @@ def build() -> typer.Typer:
 
 def list_all(
     collection: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this collection.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only jobs of this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
+    status: Annotated[Status | None, typer.Option(help="Only jobs with this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of jobs.")] = 20,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
@@ -37,7 +37,7 @@ def list_all(
 
     Example: dyad jobs list --status running
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.jobs(collection, [status] if status else (), limit)
     if json:
         print_json(document)
@@ -62,17 +62,17 @@ def show(job: JobId, json: options.JsonFlag = False, home: options.Home = None, 
 
     Example: dyad jobs show 6f1d8f0e-3f0b-5c0a-9a53-d1ad00000001
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.job(job)
     _print_job(document, json)
 
 
 def cancel(job: JobId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
-    """Dismiss a job that has not ended; what it has indexed stays.
+    """Dismiss a job that has not ended. Tiles that it indexed stay.
 
     Example: dyad jobs cancel 6f1d8f0e-3f0b-5c0a-9a53-d1ad00000001
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.cancel(job)
     _print_job(document, json)
 

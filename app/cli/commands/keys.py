@@ -1,4 +1,4 @@
-"""`dyad keys`: create, list, revoke. They work on the file of keys; a running service sees it within a second."""
+"""`dyad keys`: create, list, revoke. They edit the file of keys; a running service reads it within a second."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from app.cli import options
 from app.cli.output import notice, print_json, print_table, say
 from app.domain.keys import Role
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; shown in logs, never secret.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the key. It appears in logs and is not secret.", show_default=False)
+]
 File = Annotated[
     Path | None,
-    typer.Option("--file", metavar="FILE", help="File of keys; DYAD_API_KEYS_FILE if not given.", show_default=False),
+    typer.Option("--file", metavar="FILE", help="File of keys. Default: DYAD_API_KEYS_FILE.", show_default=False),
 ]
 
 
 def build() -> typer.Typer:
     """The group."""
-    group = typer.Typer(help="Keys: who may read, write and administer a service.", no_args_is_help=True)
+    group = typer.Typer(help="API keys: permissions to read, write and administer a service.", no_args_is_help=True)
     group.command()(create)
     group.command("list")(list_all)
     group.command()(revoke)
@@ -29,11 +31,11 @@ def build() -> typer.Typer:
 
 def create(
     name: Name,
-    role: Annotated[Role, typer.Option(help="What it allows; each allows what stands before it, too.")] = Role.READ,
+    role: Annotated[Role, typer.Option(help="Permission. Each includes the ones before it.")] = Role.READ,
     file: File = None,
     json: options.JsonFlag = False,
 ) -> None:
-    """Make a key and print it, once: the file keeps only its hash. The file is made if there is none.
+    """Create a key and print it once: the file contains only its hash. A missing file is created.
 
     Example: dyad keys create ana --role write --file /etc/dyad/keys
     """
@@ -44,12 +46,12 @@ def create(
     if json:
         print_json({"name": name, "role": role, "key": key})
         return
-    notice(f"{name} may {role} now, with this key; it is not shown again ({path} has its hash)")
+    notice(f"the key of {name} ({role}) is printed only once; {path} contains its hash")
     say(key)
 
 
 def list_all(file: File = None, json: options.JsonFlag = False) -> None:
-    """List the keys by name and role.
+    """List the names and roles of the keys.
 
     Example: dyad keys list
     """
@@ -63,7 +65,7 @@ def list_all(file: File = None, json: options.JsonFlag = False) -> None:
 
 
 def revoke(name: Name, file: File = None, json: options.JsonFlag = False) -> None:
-    """Take a key out of the file; links to pictures that were signed with it end, too.
+    """Remove a key from the file. Image links signed with it also stop working.
 
     Example: dyad keys revoke ana
     """
@@ -77,14 +79,14 @@ def revoke(name: Name, file: File = None, json: options.JsonFlag = False) -> Non
 
 
 def _path(given: Path | None) -> Path:
-    """The file that is meant.
+    """The file of keys.
 
     Raises:
-        typer.BadParameter: none is.
+        typer.BadParameter: neither the option nor the setting names one.
     """
     from app.settings import load_settings
 
     path = given or load_settings().api_keys_file
     if path is None:
-        raise typer.BadParameter("name the file, or set DYAD_API_KEYS_FILE", param_hint="--file")
+        raise typer.BadParameter("no file of keys: pass --file, or set DYAD_API_KEYS_FILE", param_hint="--file")
     return path

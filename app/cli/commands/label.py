@@ -1,4 +1,4 @@
-"""`dyad label`: label many tiles by a file."""
+"""`dyad label`: label many tiles from a file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document, LabelMode
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document, LabelMode
 from app.cli.options import Target
 from app.cli.output import notice, print_json, say
 
@@ -22,14 +22,14 @@ def label(
         Path,
         typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="CSV or GeoJSON.", show_default=False),
     ],
-    mode: Annotated[LabelMode, typer.Option(help="Add to the labels that a tile has, or replace them.")] = "add",
+    mode: Annotated[LabelMode, typer.Option(help="Add to the existing labels of a tile, or replace them.")] = "add",
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Label many tiles by a file: a CSV that names them by id, file_name, source or lon and lat, or GeoJSON by id or place.
+    """Label many tiles from a file: a CSV with id, file_name, source or lon and lat, or GeoJSON with id or geometry.
 
-    What is not taken is listed with its line, and fails nothing else.
+    Rows that cannot be applied are listed with their line; the others are applied.
 
     Examples:
 
@@ -37,7 +37,7 @@ def label(
 
         dyad label naip fields.geojson --mode replace
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.label(collection, file, mode)
     if json:
         print_json(document)

@@ -12,18 +12,18 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
 
-ModelId = Annotated[str, typer.Argument(metavar="ID", help="Id of the model.", show_default=False)]
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="Identifier of the model.", show_default=False)]
 MEGABYTE = 1_000_000
 
 
 def build() -> typer.Typer:
     """The group."""
-    group = typer.Typer(help="Models: what turns a tile into a vector.", no_args_is_help=True)
+    group = typer.Typer(help="Models: they compute the embedding of a tile.", no_args_is_help=True)
     group.command("list")(list_all)
     group.command()(show)
     group.command("import")(import_bundle)
@@ -34,11 +34,11 @@ def build() -> typer.Typer:
 
 
 def list_all(json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
-    """List all models; the first is the active one, which a new collection gets.
+    """List all models. The first is the active one, which new collections use.
 
     Example: dyad models list
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.models()
     if json:
         print_json(document)
@@ -62,11 +62,11 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
 
 
 def show(model: ModelId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
-    """Show one model: what it expects, what it makes, where it comes from, which collections need it.
+    """Show one model: input, output, origin, and the collections that use it.
 
     Example: dyad models show hog
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.model(model)
     _print_model(document, json)
 
@@ -75,85 +75,85 @@ def import_bundle(
     bundle: Annotated[
         Path,
         typer.Argument(
-            metavar="ZIP|FOLDER", exists=True, help="A bundle, packed or as `dyad train` wrote it.", show_default=False
+            metavar="ZIP|FOLDER", exists=True, help="A bundle: a zip, or a folder that `dyad train` wrote.", show_default=False
         ),
     ],
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Add a model. The very same one again changes nothing; another one of its id is refused.
+    """Import a model. An identical model changes nothing; a different one with the same identifier is refused.
 
     Example: dyad models import ucm.zip
     """
-    with _packed(bundle) as archive, open_backend(Target(url, home)) as dyad:
+    with _packed(bundle) as archive, open_client(Target(url, home)) as dyad:
         document = dyad.import_model(archive)
     if json:
         print_json(document)
     else:
-        say(f"{document['id']} {'is there already, unchanged' if document['unchanged'] else 'is imported'}")
+        say(f"{document['id']} {'is already imported, unchanged' if document['unchanged'] else 'is imported'}")
 
 
 def export(
     model: ModelId,
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file; ID.zip if not given.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="New file. Default: ID.zip.")] = None,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Write a model to one file, which another Dyad imports. Equal models give equal files.
+    """Export a model to one file, for `dyad models import` elsewhere. Equal models give equal files.
 
     Example: dyad models export ucm ucm.zip
     """
     target = file or Path(f"{model}.zip")
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         dyad.export_model(model, target)
     size = target.stat().st_size
     if json:
         print_json({"id": model, "file": str(target), "size_bytes": size})
     else:
-        say(f"{model} is in {target} ({_megabytes(size)})")
+        say(f"wrote {model} to {target} ({_megabytes(size)})")
 
 
 def activate(model: ModelId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None) -> None:
-    """Make a model the one that new collections get, and those that follow the active model.
+    """Make a model the active one: for new collections, and for those that follow the active model.
 
     Example: dyad models activate ucm
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.activate_model(model)
     if json:
         print_json(document)
     else:
-        say(f"{model} is active: new collections get it")
+        say(f"{model} is active: new collections use it")
 
 
 def delete(
     model: ModelId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Delete a model that was added and that no collection needs. There is no way back.
+    """Delete an imported or trained model that no collection uses. This cannot be undone.
 
     Example: dyad models delete ucm --yes
     """
     if not yes and not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here; say --yes", param_hint="--yes")
-    with open_backend(Target(url, home)) as dyad:
+        raise typer.BadParameter("not an interactive terminal: pass --yes", param_hint="--yes")
+    with open_client(Target(url, home)) as dyad:
         if not yes:
             typer.confirm(f"Delete the model {model}?", abort=True, err=True)
         dyad.delete_model(model)
     if json:
         print_json({"deleted": model})
     else:
-        say(f"{model} is deleted")
+        say(f"deleted {model}")
 
 
 @contextmanager
 def _packed(bundle: Path) -> Iterator[Path]:
-    """The zip of a bundle: the file itself, or one that is made of a folder and goes away after the block."""
+    """The zip of a bundle: the file itself, or a temporary zip of a folder, deleted after the block."""
     if not bundle.is_dir():
         yield bundle
         return

@@ -1,4 +1,4 @@
-"""`dyad collections train` and `evaluate`: processes, begun and followed."""
+"""`dyad collections train` and `evaluate`: start a process and wait for it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
+from app.cli.client.values import Document
 from app.cli.commands.reindex import print_reindex
 from app.cli.options import Target
 from app.cli.output import notice, print_fields, print_json, say
@@ -21,27 +21,28 @@ def train(
     collection: options.CollectionId,
     recipe: Annotated[
         str,
-        typer.Option(metavar="NAME", help="`head` takes seconds; any recipe of `dyad train --list` trains a whole network."),
+        typer.Option(
+            metavar="NAME",
+            help="`head` fine-tunes the head (seconds); a recipe of `dyad train --list` trains the network (hours).",
+        ),
     ] = "head",
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; repeatable.")
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="ID", help="Id of the new model.")] = None,
-    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random; 0 if not given.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="ID", help="Identifier of the new model.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title, one line.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. Default: 0.")] = None,
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Begin a whole network anew instead of with the live model's.")
+        bool, typer.Option("--from-scratch", help="Train from scratch instead of fine-tuning the current model.")
     ] = False,
-    reindex: Annotated[
-        bool, typer.Option("--reindex/--no-reindex", help="Re-index the collection with the new model afterwards.")
-    ] = True,
+    reindex: Annotated[bool, typer.Option("--reindex/--no-reindex", help="Re-index the collection with the new model.")] = True,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Train a model on a collection's own labels, and re-index the collection with it if it is not worse.
+    """Train a model on the labels of a collection, and re-index the collection with it unless quality falls.
 
-    One labelled tile in five is held out, and judges. Ctrl-C dismisses the training.
+    The model is evaluated on one labelled tile in five, which is held out. Ctrl-C dismisses the training.
 
     Examples:
 
@@ -52,11 +53,11 @@ def train(
     settings = dict(map(_parse_setting, overrides or ()))
     given = options.given(model_id=model, title=title, seed=seed)
     inputs = {"collection": collection, "recipe": recipe, "settings": settings, "reindex": reindex, **given}
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         job = dyad.execute("train", {**inputs, "from_scratch": from_scratch})
         result = {"job_id": job["id"], **follow_job(dyad, job["id"], "training", "stopped: the training is dismissed")}
         if result["reindex_job"] is not None:
-            stopped = f"stopped: model {result['model']} is there, and the live index as it was"
+            stopped = f"stopped: the model {result['model']} is kept; the current index is unchanged"
             result["reindex"] = follow_job(dyad, result["reindex_job"], "re-indexing", stopped)
     if json:
         print_json(result)
@@ -67,19 +68,19 @@ def train(
 def evaluate(
     collection: options.CollectionId,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report there, one HTML page.", dir_okay=False)
+        Path | None, typer.Option(metavar="FILE", help="Write the report to this HTML file.", dir_okay=False)
     ] = None,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Measure how well a collection's model finds its labelled tiles, and whether re-ranking helps.
+    """Measure how well the model of a collection finds tiles with the same label, and whether re-ranking helps.
 
     Example: dyad collections evaluate naip --report naip.html
     """
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         job = dyad.execute("evaluate", {"collection": collection})
-        result = {"job_id": job["id"], **follow_job(dyad, job["id"], "evaluating", "stopped: nothing was measured")}
+        result = {"job_id": job["id"], **follow_job(dyad, job["id"], "evaluating", "stopped: the evaluation is dismissed")}
         if report is not None:
             report.write_bytes(dyad.report(result["job_id"]))
     if json:
@@ -103,7 +104,7 @@ def _print_training(collection: str, result: Document) -> None:
 
 
 def _figures(metrics: Document) -> dict[str, object]:
-    """Of the model before and after, where there are both."""
+    """Metrics before and after training, if the result contains both."""
     if "before" not in metrics or "after" not in metrics:
         return _flat(metrics)
     before, after = metrics["before"], metrics["after"]
@@ -112,7 +113,7 @@ def _figures(metrics: Document) -> dict[str, object]:
 
 def _print_evaluation(result: Document) -> None:
     rerank, calibration = result["rerank"], result.get("calibration")
-    worth = rerank and f"map {rerank['map_before']:.4f} without, {rerank['map_after']:.4f} with it; {_decision(rerank)}"
+    worth = rerank and f"mAP {rerank['map_before']:.4f} without, {rerank['map_after']:.4f} with re-ranking; {_decision(rerank)}"
     print_fields(
         {
             "model": f"{result['model']} (index {result['index_version']})",
@@ -120,7 +121,7 @@ def _print_evaluation(result: Document) -> None:
             "protocol": result["protocol"],
             **_flat(result["metrics"]),
             "re-ranking": worth,
-            "calibration error": calibration and round(calibration["ece"], 4),
+            "calibration error (ECE)": calibration and round(calibration["ece"], 4),
         }
     )
     for warning in result.get("warnings", ()):
@@ -128,12 +129,12 @@ def _print_evaluation(result: Document) -> None:
 
 
 def _decision(rerank: Document) -> str:
-    words = {True: "it is on", False: "it is off from now on", None: "too few labels to decide by"}
+    words = {True: "on by default", False: "off by default", None: "too few labels to decide"}
     return words[rerank["default"]]
 
 
 def _flat(values: Document, prefix: str = "") -> dict[str, object]:
-    """Nested numbers and texts by their dotted names."""
+    """Nested values by dotted names."""
     found: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, dict):
@@ -148,7 +149,7 @@ def _flat(values: Document, prefix: str = "") -> dict[str, object]:
 def _parse_setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise typer.BadParameter(f"{text!r}: write KEY=VALUE, as epochs=20", param_hint="--set")
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE; pass for example epochs=20", param_hint="--set")
     try:
         return name, json_format.loads(value)
     except ValueError:

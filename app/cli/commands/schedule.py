@@ -1,59 +1,62 @@
-"""`dyad collections schedule`: when a collection is compared with its sources, and what came of it."""
+"""`dyad collections schedule`: synchronise a collection with its sources at given times."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Backend, Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import list_rejected, print_fields, print_json, say
 from app.domain.globs import has_magic
 from app.domain.urls import is_url
 
+if TYPE_CHECKING:
+    from app.cli.client.client import Client
+
 
 def schedule(
     collection: options.CollectionId,
     cron: Annotated[
-        str | None, typer.Option(metavar="EXPRESSION", help="Minute hour day month weekday, as in '0 3 * * *', or @daily.")
+        str | None, typer.Option(metavar="EXPRESSION", help="Minute hour day month weekday, e.g. '0 3 * * *', or @daily.")
     ] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PATH|GLOB|URL", help="File, folder or quoted pattern on the machine of the service, or a file's address."
+            metavar="PATH|GLOB|URL",
+            help="File, folder or quoted pattern on the machine of the service, or the URL of a file; repeatable.",
         ),
     ] = None,
     stac: Annotated[
         list[str] | None, typer.Option(metavar="PATH|URL", help="STAC catalogue or item collection; repeatable.")
     ] = None,
     on_vanished: Annotated[
-        Literal["keep", "remove"] | None, typer.Option(help="Mark or delete tiles whose file is gone; keep if not given.")
+        Literal["keep", "remove"] | None,
+        typer.Option(help="Keep (marked as missing) or remove tiles whose file is missing. Default: keep."),
     ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Whose clock the expression means; UTC if not given.")
-    ] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="Time zone of the expression. Default: UTC.")] = None,
     labels_from_folders: Annotated[
-        bool, typer.Option("--labels-from-folders", help="Label every file with the name of the folder that it lies in.")
+        bool, typer.Option("--labels-from-folders", help="Label each file with the name of its folder.")
     ] = False,
-    paused: Annotated[bool, typer.Option("--paused", help="Keep the schedule, but run it only by --run.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Show the schedule (also without any option).")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove the schedule; the tiles stay.")] = False,
+    paused: Annotated[bool, typer.Option("--paused", help="Run the schedule only with --run.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show the schedule (the default).")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the schedule; the tiles stay.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Run it now and wait.")] = False,
     accept_vanished: Annotated[
-        bool, typer.Option("--accept-vanished", help="With --run: believe that files are gone, however many.")
+        bool, typer.Option("--accept-vanished", help="With --run: accept any number of missing files.")
     ] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Keep a collection like its sources: set, show, run or remove its schedule. A running service keeps to it.
+    """Synchronise a collection with its sources: set, show, run or delete its schedule. A running service runs schedules.
 
-    Sources lie in the folders and under the addresses that DYAD_READ_ROOTS names.
+    Sources must be inside the folders and URLs of DYAD_READ_ROOTS.
 
     Examples:
 
@@ -68,7 +71,7 @@ def schedule(
     sets = bool(given or sources or labels_from_folders)
     _check(sets, show=show, delete=delete, run=run, accept_vanished=accept_vanished)
     settings = _settings(given, sources) if sets else None
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         if delete:
             dyad.delete_schedule(collection)
             document: Document = {"deleted": collection}
@@ -81,7 +84,7 @@ def schedule(
     if json:
         print_json(document)
     elif delete:
-        say(f"{collection} has no schedule any more")
+        say(f"deleted the schedule of {collection}")
     elif run:
         _print_result(collection, document)
     else:
@@ -90,34 +93,36 @@ def schedule(
 
 def _check(sets: bool, *, show: bool, delete: bool, run: bool, accept_vanished: bool) -> None:
     if show + delete + run + sets > 1:
-        raise typer.BadParameter("--show, --delete, --run and the settings of a schedule exclude each other; give one of them")
+        raise typer.BadParameter("--show, --delete, --run and the settings of a schedule cannot be combined; pass one of them")
     if accept_vanished and not run:
-        raise typer.BadParameter("belongs to --run", param_hint="--accept-vanished")
+        raise typer.BadParameter("works only with --run; pass both", param_hint="--accept-vanished")
 
 
 def _sources(paths: list[str], catalogues: list[str], labels_from_folders: bool) -> list[str | Document]:
-    """Sources as the service takes them; relative paths begin in the present folder."""
-    whole = [_whole(path) for path in paths]
+    """Sources in the form of the API. Relative paths start in the current folder."""
+    whole = [_absolute(path) for path in paths]
     sources: list[str | Document] = list(whole)
     if labels_from_folders:
         kinds = [("glob" if has_magic(path) and not is_url(path) else "path", path) for path in whole]
         sources = [{kind: path, "labels_from_folders": True} for kind, path in kinds]
-    return [*sources, *({"stac": _whole(path)} for path in catalogues)]
+    return [*sources, *({"stac": _absolute(path)} for path in catalogues)]
 
 
-def _whole(where: str) -> str:
+def _absolute(where: str) -> str:
     return where if is_url(where) else str(Path.cwd() / where)
 
 
 def _settings(given: Document, sources: list[str | Document]) -> Document:
     if "cron" not in given or not sources:
-        raise typer.BadParameter("a schedule needs --cron and at least one --source or --stac; it replaces the present one")
+        raise typer.BadParameter(
+            "a schedule needs --cron and at least one --source or --stac; it replaces the current schedule"
+        )
     return {**given, "sources": sources}
 
 
-def _run(dyad: Backend, collection: str, accept_vanished: bool) -> Document:
+def _run(dyad: Client, collection: str, accept_vanished: bool) -> Document:
     job = dyad.run_schedule(collection, accept_vanished)
-    return follow_job(dyad, job["id"], collection, "stopped; what was indexed stays, and the next run goes on from there")
+    return follow_job(dyad, job["id"], collection, "stopped: tiles that were indexed stay, and the next run continues")
 
 
 def _print_result(collection: str, result: Document) -> None:

@@ -1,4 +1,4 @@
-"""`dyad search`: what looks like this image, or like this tile."""
+"""`dyad search`: find tiles similar to an image or a tile."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli import options
-from app.cli.client.backend import Document
-from app.cli.client.connect import open_backend
+from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import notice, print_json, print_table
 from models.bundle.card import MAX_DEPTH
@@ -19,37 +19,40 @@ from models.bundle.card import MAX_DEPTH
 def search(
     collection: options.CollectionId,
     example: Annotated[
-        str, typer.Argument(metavar="IMAGE|ITEM_ID", help="An image file, or the id of an indexed tile.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="IMAGE|ITEM_ID", help="An image file, or the identifier of an indexed tile.", show_default=False
+        ),
     ],
-    positive: Annotated[
-        list[str] | None, typer.Option(metavar="ITEM_ID", help="One more good example; may be repeated.")
+    positive: Annotated[list[str] | None, typer.Option(metavar="ITEM_ID", help="Another positive example; repeatable.")] = None,
+    negative: Annotated[list[str] | None, typer.Option(metavar="ITEM_ID", help="A negative example; repeatable.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of results, at most 1000. Default: 10.")] = None,
+    bbox: Annotated[
+        str | None, typer.Option(metavar="W,S,E,N", help="Only tiles that intersect this bounding box (WGS 84).")
     ] = None,
-    negative: Annotated[list[str] | None, typer.Option(metavar="ITEM_ID", help="A bad example; may be repeated.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many results; 10 if not given, at most 1000.")] = None,
-    bbox: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="Only tiles that touch this box, in degrees.")] = None,
     datetime: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Only tiles of this time or interval: 2020-01-01/2020-12-31, 2020-06-01/.."),
+        typer.Option(metavar="TIME", help="Only tiles of this time or interval, e.g. 2020-01-01/2020-12-31 or 2020-06-01/.."),
     ] = None,
     labels: Annotated[str | None, typer.Option(metavar="L,L,...", help="Only tiles with any of these labels.")] = None,
     rerank: Annotated[
         bool | None,
-        typer.Option("--rerank/--no-rerank", help="Let the matcher re-order the best, or not; else as the model has it."),
+        typer.Option("--rerank/--no-rerank", help="Re-rank (pairwise model) or not. Default: of the model."),
     ] = None,
     depth: Annotated[
-        int | None, typer.Option(min=1, max=MAX_DEPTH, help="Re-rank so many candidates; as the model has it if not given.")
+        int | None, typer.Option(min=1, max=MAX_DEPTH, help="Number of candidates to re-rank. Default: of the model.")
     ] = None,
     min_probability: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="P", help="Only tiles that match with at least this probability.")
+        float | None, typer.Option(min=0, max=1, metavar="P", help="Only tiles with at least this match probability.")
     ] = None,
-    diversify: Annotated[bool, typer.Option("--diversify", help="Show each place once: near-copies are folded.")] = False,
+    diversify: Annotated[bool, typer.Option("--diversify", help="One result per place.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Find the tiles of a collection that look like an example, the most similar first.
+    """Find the tiles of a collection that are most similar to an example.
 
-    --positive and --negative make the example clearer: more that is meant, and what is not.
+    --positive and --negative refine the query with more examples.
 
     Examples:
 
@@ -60,10 +63,10 @@ def search(
         dyad search naip 5f3e0c52-6d0c-5c7e-b0a2-0a4c6e0e6d11 --bbox -120.5,36.0,-120.0,36.5 --json > similar.geojson
     """
     if rerank is False and depth is not None:
-        raise typer.BadParameter("--no-rerank and --depth contradict each other; give one of them")
+        raise typer.BadParameter("--no-rerank and --depth cannot be combined; pass one of them")
     image = Path(example) if Path(example).is_file() else None
     if image is None and not _is_item_id(example):
-        raise typer.BadParameter(f"{example!r} is neither a file nor the id of a tile", param_hint="IMAGE|ITEM_ID")
+        raise typer.BadParameter(f"{example!r} is neither a file nor a tile identifier (UUID)", param_hint="IMAGE|ITEM_ID")
     query = options.given(
         limit=limit,
         bbox=options.parse_bbox(bbox),
@@ -76,7 +79,7 @@ def search(
     )
     positives = [*([] if image else [example]), *(positive or [])]
     query["positives"] = positives
-    with open_backend(Target(url, home)) as dyad:
+    with open_client(Target(url, home)) as dyad:
         document = dyad.search(collection, query, image)
     if json:
         print_json(document)
@@ -94,7 +97,7 @@ def _is_item_id(text: str) -> bool:
 
 def _print_hits(document: Document, collection: str) -> None:
     if not document["features"]:
-        notice(f"nothing found: no tile of {collection} qualifies")
+        notice(f"no results: no tile of {collection} matches the filters")
         return
     rows, end = [], document.get("matches_end_at")
     has_copies = any("near_copies" in feature for feature in document["features"])
@@ -111,4 +114,4 @@ def _print_hits(document: Document, collection: str) -> None:
     numeric = [name for name in names if name in ("rank", "score", "match", "copies")]
     print_table(names, rows, right=numeric, whole=[*numeric, "id"])
     if end is not None and end < document["features"][-1]["properties"]["rank"]:
-        notice(f"matches end at rank {end}" if end else "nothing matches; these are the most similar")
+        notice(f"likely matches end at rank {end}" if end else "no likely matches; these are the most similar tiles")

@@ -1,4 +1,4 @@
-"""`dyad serve`: the service."""
+"""`dyad serve`: run the service."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 GRACE_SECONDS = 10
-"""How long requests in flight may take to end after Ctrl-C."""
+"""Seconds that running requests may take to end after Ctrl-C."""
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; DYAD_HOST, or 127.0.0.1, if not given.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: DYAD_HOST, else 127.0.0.1.")] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="Port to listen on, 0 for a free one; DYAD_PORT, or 8000, if not given."),
+        typer.Option(min=0, max=65_535, help="Port to listen on, 0 for a free one. Default: DYAD_PORT, else 8000."),
     ] = None,
     home: options.Home = None,
 ) -> None:
-    """Start the service: the web page and the HTTP interface. Ctrl-C stops it.
+    """Start the service: the web page and the HTTP API. Ctrl-C stops it.
 
     Example: dyad serve --port 9000 --home /srv/dyad
     """
@@ -44,7 +44,7 @@ def serve(
     configure_tracing()
     listener = _listen(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    # uvicorn raises the signals that ended it once more: both then arrive here, where being told to stop is no failure.
+    # uvicorn raises the signal that stopped it again: both signals then arrive here, and a stop is not a failure.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _run(settings, listener)
@@ -58,7 +58,7 @@ def _listen(settings: Settings) -> socket.socket:
     """The bound socket.
 
     Raises:
-        StartupError: the address cannot be had, or the home is in use, which explains that better where it is so.
+        StartupError: the address cannot be used, or the home is in use, which is then the better explanation.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -82,7 +82,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     finally:
         container.close()
     if not server.started:
-        raise StartupError("the service did not start; the lines above say why")
+        raise StartupError("the service did not start; see the lines above")
 
 
 def _server(settings: Settings, container: Container) -> uvicorn.Server:
@@ -92,7 +92,7 @@ def _server(settings: Settings, container: Container) -> uvicorn.Server:
     from app.main import create_app
 
     class Server(uvicorn.Server):
-        """Says where it is as soon as it answers."""
+        """Prints its address when it is ready to answer."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)

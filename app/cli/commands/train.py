@@ -1,4 +1,4 @@
-"""`dyad train`: a model of one's own."""
+"""`dyad train`: train a model on folders of images."""
 
 from __future__ import annotations
 
@@ -24,92 +24,102 @@ def train(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]FOLDER", help="Folder whose sub-folders are the classes; may be repeated."),
+        typer.Option(metavar="[NAME=]FOLDER", help="Folder with one sub-folder per class; repeatable."),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(metavar="NAME_OR_FOLDER", help="Id of the new model, which `dyad serve` then lists; or its folder."),
+        typer.Option(metavar="NAME_OR_FOLDER", help="Identifier of the new model in the state folder, or an output folder."),
     ] = None,
-    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and exit.")] = False,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; repeatable.")
     ] = None,
-    size: Annotated[int | None, typer.Option(metavar="PIXELS", help="Edge of the images; the recipe's if not given.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the split and of the training; the recipe's if not given.")] = None,
+    size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Width and height of the images. Default: of the recipe.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of the split and the training. Default: of the recipe.")] = None,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="BUNDLE", help="Begin with the encoder of this model (id or folder).")
+        str | None,
+        typer.Option("--from", metavar="BUNDLE", help="Start from the encoder of this model (identifier or folder)."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Begin with weights of the backbone, as torchvision's.")
+        Path | None, typer.Option(metavar="FILE", help="Start from these backbone weights (torchvision format).")
     ] = None,
     labelled: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Of each class with labels; the rest is seen without, and tested on.",
+            help="Share of each class that keeps its labels; the rest is used unlabelled and for the test.",
             rich_help_panel=_DATA,
         ),
     ] = None,
     train_fraction: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Of each class that is not tested on; 0.8 if not given.", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="SHARE",
+            help="Share of each class for training; the rest is for the test. Default: 0.8.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     validation: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Of all images, taken out of the training part.", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="SHARE", help="Share of all images for validation, taken from the training part.", rich_help_panel=_DATA
+        ),
     ] = None,
     unlabelled: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FOLDER", help="More images, without labels; may be repeated.", rich_help_panel=_DATA),
+        typer.Option(metavar="FOLDER", help="Folder of more images, without labels; repeatable.", rich_help_panel=_DATA),
     ] = None,
     without_classes: Annotated[
-        str | None, typer.Option(metavar="CLASS,...", help="Leave classes out.", rich_help_panel=_DATA)
+        str | None, typer.Option(metavar="CLASS,...", help="Exclude these classes.", rich_help_panel=_DATA)
     ] = None,
     bands: Annotated[
         str | None,
-        typer.Option(
-            metavar="B,...", help="Numbers of the bands, from 1 on, in order; all if not given.", rich_help_panel=_DATA
-        ),
+        typer.Option(metavar="B,...", help="Band numbers (the first is 1), in order. Default: all.", rich_help_panel=_DATA),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Of decoded images; the user's cache if not given.", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="FOLDER", help="Cache of decoded images. Default: the cache folder of the user.", rich_help_panel=_DATA
+        ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="One line for people.", rich_help_panel=_CARD)] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the model.", rich_help_panel=_CARD)] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the model, one line.", rich_help_panel=_CARD)] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the model.", rich_help_panel=_CARD)] = None,
     terms: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]TEXT", help="Under which the training data may be used.", rich_help_panel=_CARD),
+        typer.Option(metavar="[NAME=]TEXT", help="Terms of use of the training data.", rich_help_panel=_CARD),
     ] = None,
     band_names: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Of the bands, in order.", rich_help_panel=_CARD)
+        str | None, typer.Option(metavar="NAME,...", help="Names of the bands, in order.", rich_help_panel=_CARD)
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8/--float32", help="An encoder in int8 is smaller and quicker on CPUs.", rich_help_panel=_CARD)
+        bool,
+        typer.Option(
+            "--int8/--float32", help="Number type of the encoder; int8 is smaller and faster on CPUs.", rich_help_panel=_CARD
+        ),
     ] = False,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            help="Of checkpoints and log; if not given, one beside the model that goes away at the end.", rich_help_panel=_RUN
-        ),
+        typer.Option(help="Folder of checkpoints and log. Default: a temporary one beside the model.", rich_help_panel=_RUN),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with what that folder holds.", rich_help_panel=_RUN)
+        bool, typer.Option("--resume/--no-resume", help="Continue from the checkpoint in that folder.", rich_help_panel=_RUN)
     ] = True,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Of the processor; all if not given.", rich_help_panel=_RUN)
+        int | None, typer.Option(metavar="N", help="Number of CPU threads. Default: all.", rich_help_panel=_RUN)
     ] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write a log for TensorBoard.", rich_help_panel=_RUN)
     ] = None,
     progress: Annotated[
-        str | None, typer.Option(metavar="bars|json", help="Bars on stderr, or lines of JSON on stdout.", rich_help_panel=_RUN)
+        str | None, typer.Option(metavar="bars|json", help="Bars on stderr, or JSON lines on stdout.", rich_help_panel=_RUN)
     ] = None,
     home: options.Home = None,
 ) -> None:
-    """Train a model by a recipe, test it, and write it as a bundle. Needs the extra: pip install "dyad\\[train]".
+    """Train a model with a recipe, test it, and write it as a bundle. Requires: pip install "dyad\\[train]".
 
-    Ctrl-C stops after the update in hand; the same command goes on from there.
+    Ctrl-C stops after the current update. Run the same command again to continue.
 
     Examples:
 
@@ -124,7 +134,7 @@ def train(
     if list_recipes:
         raise typer.Exit(run_module(PROGRAM, ["--list"]))
     if recipe is None or not data or out is None:
-        raise typer.BadParameter("give a recipe, --data and --out; --list names the recipes")
+        raise typer.BadParameter("pass a recipe, --data and --out; --list lists the recipes")
     check_installed("torch", "torchvision", "sklearn", "onnxscript")
     target, root = _target(out, home), _home(home)
     arguments = as_arguments(
@@ -159,7 +169,7 @@ def train(
     if status:
         raise typer.Exit(status)
     if progress != "json":
-        _say_how_to_use(target, root, data[0])
+        _print_next_steps(target, root, data[0])
 
 
 def _home(home: Path | None) -> Path:
@@ -169,12 +179,12 @@ def _home(home: Path | None) -> Path:
 
 
 def _target(out: str, home: Path | None) -> Path:
-    """A folder as it is; a plain name is a model of the state folder."""
+    """The output folder; a plain name is a model in the state folder."""
     is_name = os.sep not in out and out not in (".", "..")
     return _home(home) / "models" / out if is_name else Path(out)
 
 
-def _say_how_to_use(target: Path, home: Path, data: str) -> None:
+def _print_next_steps(target: Path, home: Path, data: str) -> None:
     models = home / "models"
     folder = shlex.quote(data.partition("=")[2] or data)
     if target.absolute().parent != models.absolute():

@@ -1,4 +1,4 @@
-"""`dyad worker` and `dyad beat`: the processes of a cluster that do the work, by Celery's own command line."""
+"""`dyad worker` and `dyad beat`: the Celery processes of a cluster."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ APPLICATION = "worker.celery_app"
 
 
 def worker(
-    queues: Annotated[str, typer.Option(metavar="Q,Q,...", help=f"Kinds of work that it takes, of {QUEUES}.")] = QUEUES,
+    queues: Annotated[str, typer.Option(metavar="Q,Q,...", help=f"Queues to work on, from {QUEUES}.")] = QUEUES,
     device: Annotated[
         str | None,
         typer.Option(
-            metavar="DEVICE", help="cpu, cuda, or cuda:0,cuda:1: a process on each; DYAD_DEVICE, or cpu, if not given."
+            metavar="DEVICE",
+            help="cpu, cuda, or several, e.g. cuda:0,cuda:1 (one process each). Default: DYAD_DEVICE, else cpu.",
         ),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Tasks at a time, each in a process; one, or one a GPU, if not given.")
+        int | None, typer.Option(min=1, help="Number of processes, each with one task. Default: one, or one per GPU.")
     ] = None,
     memory_mb: Annotated[
-        int, typer.Option(min=256, help="A process that has taken more memory than this is replaced after its task.")
+        int, typer.Option(min=256, help="Replace a process that uses more memory than this, after its task.")
     ] = 8192,
     home: options.Home = None,
 ) -> None:
-    """Take jobs of a cluster from the broker. Needs DYAD_BROKER_URL, DYAD_VECTORS_URL and DYAD_BLOBS_URL.
+    """Run jobs of a cluster. Requires DYAD_BROKER_URL, DYAD_VECTORS_URL and DYAD_BLOBS_URL.
 
-    SIGTERM ends it warmly: what it has in hand is put back, and goes on where it was with another worker.
+    SIGTERM shuts it down gracefully: its current jobs return to the queue, and another worker continues them.
 
     Example: dyad worker --queues embed,train --device cuda:0,cuda:1
     """
@@ -43,7 +44,7 @@ def worker(
     settings = load_settings(home=home, device=device)
     unknown = sorted({name.strip() for name in queues.split(",")} - set(QUEUES.split(",")))
     if unknown:
-        raise typer.BadParameter(f"no queue {unknown[0]!r}; there are {QUEUES}", param_hint="--queues")
+        raise typer.BadParameter(f"{unknown[0]!r} is not a valid queue; the queues are {QUEUES}", param_hint="--queues")
     cards = settings.device.count(",") + 1
     environment = {"DYAD_HOME": str(settings.home), "DYAD_DEVICE": settings.device}
     prepare_metrics(settings, environment, os.getpid())
@@ -59,7 +60,7 @@ def worker(
 
 
 def beat(home: options.Home = None) -> None:
-    """Tick the clock of a cluster: scheduled runs, and jobs that were lost. Two of them do no harm.
+    """Run the scheduler of a cluster: it starts scheduled runs and re-queues lost jobs. Two at a time are safe.
 
     Example: dyad beat
     """
@@ -70,13 +71,13 @@ def beat(home: options.Home = None) -> None:
 
 
 def _become(environment: dict[str, str], broker_url: str, *arguments: str) -> None:
-    """Replace this process by Celery's.
+    """Replace this process with Celery.
 
     Raises:
-        StartupError: there is no broker, or Celery is not installed.
+        StartupError: no broker is set, or Celery is not installed.
     """
     if not broker_url:
-        raise StartupError("DYAD_BROKER_URL is not set: without a broker the service runs its jobs itself, without workers")
+        raise StartupError("DYAD_BROKER_URL is not set: without a broker the service runs jobs itself; set it to use workers")
     from importlib.util import find_spec
 
     if find_spec("celery") is None:

@@ -44,5 +44,5 @@ def test_a_home_that_a_service_has_open_is_left_alone(dyad: Dyad, serve: Callabl
     service = serve()
     for command in ("backup", "restore"):
         refused = dyad(command, tmp_path / "backup.zip", "--home", service.home)
-        assert (refused.code, "stop that first" in refused.err) == (1, True)
+        assert (refused.code, "stop it first" in refused.err) == (1, True)
     assert not (tmp_path / "backup.zip").exists()

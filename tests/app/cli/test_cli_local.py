@@ -59,7 +59,7 @@ def test_nothing_qualifies(dyad: Dyad, archive: Archive, pictures: Path) -> None
     image = pictures / "stripes" / "stripes0.png"
     ran = dyad("search", "shapes", image, "--bbox", "-10,-10,10,10", "--home", archive.home)
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err_lines == ["nothing found: no tile of shapes qualifies"]
+    assert ran.err_lines == ["no results: no tile of shapes matches the filters"]
 
 
 def test_collections_live_and_die(dyad: Dyad, tmp_path: Path) -> None:

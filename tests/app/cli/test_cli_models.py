@@ -31,7 +31,7 @@ def test_the_life_of_a_model(dyad: Dyad, target: tuple[str, str], tmp_path: Path
     assert imported.code == 0, imported.err
     assert (imported.json["id"], imported.json["origin"], imported.json["unchanged"]) == ("mine", "added", False)
     again = dyad("models", "import", packed(folder, tmp_path / "mine.zip"), *target)
-    assert again.out == "mine is there already, unchanged\n"
+    assert again.out == "mine is already imported, unchanged\n"
     activated = dyad("models", "activate", "mine", "--json", *target).json
     assert [model["id"] for model in dyad("models", "list", "--json", *target).json["models"] if model["active"]] == ["mine"]
     assert dyad("models", "show", "mine", "--json", *target).json == activated

@@ -31,14 +31,14 @@ def test_another_model_and_back(dyad: Dyad, target: tuple[str, str], pictures: P
     table = dyad("collections", "indexes", "shapes", *target)
     assert [line.split()[0] for line in table.out.splitlines()] == ["version", "lbp-rgb.1", "hog.1"]
     back = dyad("collections", "rollback", "shapes", *target)
-    assert (back.code, back.out) == (0, "shapes is answered by index hog.1, 6 tiles\n")
+    assert (back.code, back.out) == (0, "shapes uses index hog.1, 6 tiles\n")
     again = dyad("collections", "rollback", "shapes", "--json", *target)
     assert (again.code, again.out, len(again.err_lines)) == (1, "", 1)
     assert dyad("collections", "rollback", "shapes", "--version", "lbp-rgb.1", *target).code == 0
     anew = dyad("reindex", "shapes", *target)
     assert anew.code == 0, anew.err
     assert anew.out.startswith("shapes: switched from lbp-rgb.1 to lbp-rgb.2: quality could not be compared")
-    assert "made            6 embedded" in anew.out
+    assert "vectors         6 embedded" in anew.out
 
 
 def test_what_is_unknown_is_one_line(dyad: Dyad, target: tuple[str, str]) -> None:

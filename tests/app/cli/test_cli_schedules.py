@@ -52,7 +52,7 @@ def test_a_schedule_on_a_state_folder(dyad: Dyad, folder: Path, tmp_path: Path) 
     assert refused.code == 1
     assert "accept_vanished" in refused.err
     assert schedule("--run", "--accept-vanished").code == 0
-    assert schedule("--delete").out == "s has no schedule any more\n"
+    assert schedule("--delete").out == "deleted the schedule of s\n"
     assert schedule("--delete").code == 1
 
 
