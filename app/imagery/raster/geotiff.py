@@ -98,7 +98,7 @@ class Raster:
         """Where the pixels are on Earth.
 
         Raises:
-            InvalidInput: there is no CRS, or it cannot be related to WGS 84, or the geotransform is degenerate.
+            InvalidInput: there is no CRS, or it cannot be transformed to WGS 84, or the geotransform is degenerate.
         """
         if not self._crs:
             raise InvalidInput(
