@@ -22,7 +22,7 @@ Sample = tuple[NDArray[Any], NDArray[np.bool_]]
 """Values (B, N, 1) in the file's type, and which of them are valid."""
 
 
-def sample(raster: Raster, positions: Sequence[int], eye: Sequence[int]) -> tuple[Sample, Sample]:
+def sample_values(raster: Raster, positions: Sequence[int], eye: Sequence[int]) -> tuple[Sample, Sample]:
     """Samples of the bands at `positions`, for the model, and of those at `eye`, for people.
 
     Raises:

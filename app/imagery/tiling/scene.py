@@ -17,7 +17,7 @@ from app.imagery.raster import bands, previews, scaling, windows
 from app.imagery.raster.decode import check_size
 from app.imagery.raster.geotiff import BYTES_PER_PIXEL, Block, Raster
 from app.imagery.raster.resize import to_square
-from app.imagery.raster.statistics import sample
+from app.imagery.raster.statistics import sample_values
 from app.imagery.sources.dates import acquired
 from app.imagery.sources.platforms import platform
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
@@ -38,7 +38,7 @@ class Scene:
         self._positions = _positions(raster, spec)
         self._eye = bands.choose_for_eye(raster.names, self._positions)
         self._check_windows()
-        for_model, for_eye = sample(raster, self._positions, self._eye)
+        for_model, for_eye = sample_values(raster, self._positions, self._eye)
         self._stretch = scaling.fit(spec.scaling, *for_model)
         self._eye_stretch = scaling.fit_for_eye(*for_eye)
 
@@ -152,7 +152,7 @@ def stored_pixels(raster: Raster, spec: CutSpec, stretch: scaling.Stretch | None
     positions = _positions(raster, spec)
     stretch = stretch or scaling.fixed(spec.scaling, raster.dtype, len(positions))
     if stretch is None:
-        stretch = scaling.fit(spec.scaling, *sample(raster, positions, positions)[0])
+        stretch = scaling.fit(spec.scaling, *sample_values(raster, positions, positions)[0])
     block = raster.read(positions=positions) if is_window else _read_whole(raster, positions, spec)
     return _to_model(*raster.bands(block, positions), stretch, spec)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
 
-def chunks(read: Callable[[str | None], list[RowT]], size: int, after: str | None = None) -> Iterator[list[RowT]]:
+def read_batches(read: Callable[[str | None], list[RowT]], size: int, after: str | None = None) -> Iterator[list[RowT]]:
     """The rows behind the id `after`, by id ascending, in lists of up to `size`, none of them empty.
 
     read: up to `size` rows from an id on, None: from the first; a row begins with its id.

@@ -19,7 +19,7 @@ from app.domain.geometry import Bounds, Region
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval, parse_instant
 from app.ports import Extent, Page
-from app.stores.vectors.batched_reads import chunks
+from app.stores.vectors.batched_reads import read_batches
 from app.stores.vectors.conditions import Where, without_region
 from app.stores.vectors.payload import BOUNDS_FIELDS, DATETIME_INDEX, PAIR_FIELD, RECORD_FIELDS, Payload, pairs_of, to_tile
 from app.stores.vectors.regions import Reach, inside_and_edge, meets, near, overlapping
@@ -57,7 +57,7 @@ class Engine(Protocol):
     def facet(self, key: str, where: Where) -> dict[str, int]:
         """Exact counts of all values of a keyword field."""
 
-    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
         """The largest or smallest value of an indexed number or time field; None without any."""
 
 
@@ -140,7 +140,7 @@ def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | 
     where = _necessary(engine, tile_filter)
     chunk = limit + 2 if tile_filter.region is None else max(limit + 2, 64)
     found: list[tuple[str, Payload]] = []
-    for rows in _chunks(engine, where, chunk, after, RECORD_FIELDS):
+    for rows in _batches(engine, where, chunk, after, RECORD_FIELDS):
         kept = _kept(tile_filter.region, [payload for _, payload in rows])
         found += [row for row, keep in zip(rows, kept, strict=True) if keep]
         if len(found) > limit:
@@ -184,15 +184,15 @@ def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> l
 
 def extent(engine: Engine) -> Extent:
     """See `VectorStore.extent`; four look-ups at the ends of sorted indexes."""
-    ends = [engine.min_or_max(key, largest=key in ("east", "north")) for key in BOUNDS_FIELDS]
-    first, last = (engine.min_or_max(DATETIME_INDEX, largest=largest) for largest in (False, True))
+    ends = [engine.first_value(key, descending=key in ("east", "north")) for key in BOUNDS_FIELDS]
+    first, last = (engine.first_value(DATETIME_INDEX, descending=descending) for descending in (False, True))
     interval = None if first is None or last is None else Interval(parse_instant(first), parse_instant(last))
     return Extent(None if None in ends else Bounds(*map(float, ends)), interval)  # type: ignore[arg-type]
 
 
 def reach(engine: Engine) -> Reach | None:
     """How far tiles stretch; None if none has a place."""
-    lon, lat = (engine.min_or_max(key, largest=True) for key in ("half_width", "half_height"))
+    lon, lat = (engine.first_value(key, descending=True) for key in ("half_width", "half_height"))
     return None if lon is None or lat is None else Reach(float(lon), float(lat))
 
 
@@ -236,17 +236,17 @@ def _kept(region: Region | None, payloads: Sequence[Payload]) -> Sequence[bool]:
     return [True] * len(payloads) if region is None else meets(region, payloads).tolist()
 
 
-def _chunks(
+def _batches(
     engine: Engine, where: Where, size: int, after: str | None, fields: Sequence[str]
 ) -> Iterator[list[tuple[str, Payload]]]:
     """All points by id, behind `after`, in lists of about `size`."""
-    return chunks(lambda start: engine.scroll(size, start, where, fields), size, after)
+    return read_batches(lambda start: engine.scroll(size, start, where, fields), size, after)
 
 
 def _refined(engine: Engine, region: Region, where: Where, fields: Sequence[str]) -> list[Payload] | None:
     """Payloads of the tiles that meet the region; None if more than `MAX_REFINED` would have to be looked at."""
     found: list[Payload] = []
-    for number, rows in enumerate(_chunks(engine, where, _CHUNK, None, fields)):
+    for number, rows in enumerate(_batches(engine, where, _CHUNK, None, fields)):
         if number == 0 and len(rows) == _CHUNK and engine.count(where) > MAX_REFINED:
             return None
         payloads = [payload for _, payload in rows]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import InvalidInput
-from app.stores.vectors.open_index import Index, Point, parts_of
+from app.stores.vectors.index_protocol import Index, Point, scroll_all
 
 SNAPSHOT_FORMAT = 1
 _PART = 1000
@@ -26,7 +26,7 @@ def write_snapshot(index: Index, target: Path) -> None:
     """Write all points of an index into a new file; tiles written meanwhile may or may not be in it."""
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         file.writestr("index.json", json.dumps({"format": SNAPSHOT_FORMAT, "dimension": index.dimension}))
-        for number, points in enumerate(parts_of(index, _PART)):
+        for number, points in enumerate(scroll_all(index, _PART)):
             array = io.BytesIO()
             np.save(array, np.array([vector for _, vector, _ in points], np.float32), allow_pickle=False)
             file.writestr(f"part-{number:06}.npy", array.getvalue())
@@ -41,7 +41,7 @@ class Snapshot:
     dimension: int
     _file: zipfile.ZipFile
 
-    def parts(self, size: int) -> Iterator[list[Point]]:
+    def batches(self, size: int) -> Iterator[list[Point]]:
         """All points, in lists of up to `size`."""
         for name in sorted(name for name in self._file.namelist() if name.endswith(".npy")):
             vectors = np.load(io.BytesIO(self._file.read(name)), allow_pickle=False).tolist()

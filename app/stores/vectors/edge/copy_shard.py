@@ -9,8 +9,8 @@ from pathlib import Path
 from app.atomic_files import sync_tree
 from app.errors import ModelMismatch
 from app.stores.vectors.edge.edge_index import EdgeIndex
-from app.stores.vectors.open_index import parts_of
-from app.stores.vectors.store_base import Step, Transform, transformed
+from app.stores.vectors.index_protocol import scroll_all
+from app.stores.vectors.indexed_store import Step, Transform, transformed
 
 _BATCH = 50
 """So few that a search waits for a millisecond at most."""
@@ -42,7 +42,7 @@ def copy_with_vectors(source: EdgeIndex, shard: Path, transform: Transform, step
 
 def _transform_in_place(index: EdgeIndex, transform: Transform, step: Step) -> bool:
     done = 0
-    for points in parts_of(index, _BATCH, ["feature"]):
+    for points in scroll_all(index, _BATCH, ["feature"]):
         made = transformed(points, index.dimension, transform)
         if made is None:
             return False

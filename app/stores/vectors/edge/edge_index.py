@@ -23,7 +23,7 @@ from typing_extensions import override
 from app.atomic_files import copy_tree
 from app.errors import DyadError, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
-from app.stores.vectors.open_index import Index, Point
+from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
 
 _ALL_VALUES = 1_000_000
@@ -111,8 +111,8 @@ class EdgeIndex(Index):
             return {str(hit.value): hit.count for hit in shard.facet(request).hits}
 
     @override
-    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
-        order = edge.OrderBy(key, direction=edge.Direction.Desc if largest else edge.Direction.Asc)
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
+        order = edge.OrderBy(key, direction=edge.Direction.Desc if descending else edge.Direction.Asc)
         with self._open() as shard:
             records, _ = shard.scroll(edge.ScrollRequest(limit=1, order_by=order, with_payload=[key]))
         return (records[0].payload or {}).get(key) if records else None

@@ -26,7 +26,7 @@ from app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from app.stores.vectors import exact_answers
 from app.stores.vectors.edge.copy_shard import copy_with_vectors
 from app.stores.vectors.edge.edge_index import EdgeIndex, check_space
-from app.stores.vectors.store_base import IndexedStore, Step, Transform, transformed
+from app.stores.vectors.indexed_store import IndexedStore, Step, Transform, transformed
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PART = ".part-"

@@ -16,7 +16,7 @@ from qdrant_client import QdrantClient, models
 from typing_extensions import override
 
 from app.stores.vectors.conditions import EVERYTHING, Where
-from app.stores.vectors.open_index import Index, Point
+from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import VECTOR_FIELDS, Payload
 from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.filters import to_filter
@@ -91,8 +91,8 @@ class QdrantIndex(Index):
         return {str(hit.value): hit.count for hit in answer.hits}
 
     @override
-    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
-        order = models.OrderBy(key=key, direction=models.Direction.DESC if largest else models.Direction.ASC)
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
+        order = models.OrderBy(key=key, direction=models.Direction.DESC if descending else models.Direction.ASC)
         records, _ = self._calls(self._client.scroll, self._name, limit=1, order_by=order, with_payload=[key])
         return (records[0].payload or {}).get(key) if records else None
 

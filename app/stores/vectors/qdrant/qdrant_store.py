@@ -11,11 +11,11 @@ from typing_extensions import override
 
 from app.errors import Conflict, NotFound
 from app.ports.wait_limit import limited_wait
+from app.stores.vectors.indexed_store import IndexedStore
 from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.format import add_fields, check_server, metadata, open_collection
 from app.stores.vectors.qdrant.options import QdrantOptions
 from app.stores.vectors.qdrant.qdrant_index import QdrantIndex
-from app.stores.vectors.store_base import IndexedStore
 
 _CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=16)
 

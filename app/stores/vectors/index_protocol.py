@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from app.stores.vectors import exact_answers
-from app.stores.vectors.batched_reads import chunks
+from app.stores.vectors.batched_reads import read_batches
 from app.stores.vectors.payload import Payload
 
 Point = tuple[str, list[float], Payload]
@@ -44,6 +44,6 @@ class Index(exact_answers.Engine, Protocol):
         """Make all writes durable."""
 
 
-def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
+def scroll_all(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
     """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
-    return chunks(lambda start: index.scroll_points(size, start, fields), size)
+    return read_batches(lambda start: index.scroll_points(size, start, fields), size)

@@ -17,7 +17,7 @@ from app.errors import InvalidInput, ModelMismatch, NotFound
 from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 from app.stores.vectors import exact_answers
 from app.stores.vectors.conditions import EVERYTHING
-from app.stores.vectors.open_index import Index, Point, parts_of
+from app.stores.vectors.index_protocol import Index, Point, scroll_all
 from app.stores.vectors.payload import (
     LABELS_FIELD,
     PAIR_FIELD,
@@ -122,7 +122,7 @@ class IndexedStore(VectorStore):
     @override
     def copy_with_vectors(self, source: str, target: str, transform: Transform, *, step: Step, pairs: bool = True) -> bool:
         opened, done = self._index(source), 0
-        for points in parts_of(opened, _BATCH):
+        for points in scroll_all(opened, _BATCH):
             made = transformed(points, opened.dimension, transform)
             if made is None:
                 return False
@@ -188,7 +188,7 @@ class IndexedStore(VectorStore):
             is_whole = False
             try:
                 opened = self._index(index)
-                for points in snapshot.parts(_BATCH):
+                for points in snapshot.batches(_BATCH):
                     opened.upsert(points)
                 opened.flush()
                 is_whole = True
