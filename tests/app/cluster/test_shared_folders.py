@@ -54,7 +54,7 @@ def test_what_one_process_shares_another_brings(
         assert there.bring(work / "1")
         assert [path.name for path in work.iterdir()] == ["1"]
         assert (work / "1").read_bytes() == b"1"
-        with pytest.raises(NotFound, match="9: what was uploaded for this job is gone"):
+        with pytest.raises(NotFound, match="9: the uploaded file of this job is missing"):
             there.bring(work / "9")
         assert [path.name for path in work.iterdir()] == ["1"]
     there.discard(folder.name)

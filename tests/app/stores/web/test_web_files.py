@@ -115,7 +115,7 @@ def test_redirects_within_what_is_named_are_followed_a_few_times(named: WebServe
 def test_a_named_host_that_leads_inside_is_not_asked(address: str, inside: WebServer, tmp_path: Path) -> None:
     url = f"http://data.example.com:{inside.port}/data/secret"
     files = HttpFiles([f"http://data.example.com:{inside.port}/data/"], lookup=lambda host, port: [address])
-    with pytest.raises(Forbidden, match=r"data\.example\.com leads to .*DYAD_READ_NETWORKS"):
+    with pytest.raises(Forbidden, match=r"data\.example\.com resolves to .*DYAD_READ_NETWORKS"):
         files.fetch(files.check(url), tmp_path / "x", MEGABYTE)
 
 
@@ -233,16 +233,16 @@ def test_what_cannot_be_had_is_told(named: WebServer, tmp_path: Path) -> None:
     named.answers["/data/packed"] = Answer(b"abc", headers={"Content-Encoding": "gzip"})
     for path, reason in (
         ("/data/none", "answered 404"),
-        ("/data/short", "no whole answer"),
-        ("/data/packed", "packed as gzip"),
+        ("/data/short", "missing or incomplete"),
+        ("/data/packed", "compressed as gzip"),
     ):
         with pytest.raises(Unfetchable, match=reason):
             files_of(named).fetch(named.url + path, tmp_path / "x", MEGABYTE)
-    with pytest.raises(Unfetchable, match="not known"):
+    with pytest.raises(Unfetchable, match="cannot be resolved"):
         HttpFiles(["http://no.such.invalid/"]).fetch("http://no.such.invalid/x", tmp_path / "x", MEGABYTE)
     with web_server({}) as gone:
         pass
-    with pytest.raises(Unfetchable, match="no whole answer"):
+    with pytest.raises(Unfetchable, match="missing or incomplete"):
         HttpFiles([gone.url]).fetch(f"{gone.url}/x", tmp_path / "x", MEGABYTE)
     assert list(tmp_path.iterdir()) == []
 
