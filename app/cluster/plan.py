@@ -14,7 +14,8 @@ FIELDS_IN_MEMORY = 670
 GRAPH = 300
 """Bytes per tile of the graph (m 16) with its links for filters, a mapped file that a search needs in memory.
 
-Estimated: three times the 92 bytes measured with m 4 and 200 000 tiles; with 20 000 tiles m 16 takes three times as much as m 4.
+Estimated: three times the 92 bytes measured with m 4 and 200 000 tiles; with 20 000 tiles m 16 takes three times as
+much as m 4.
 """
 RECORD = 660
 """Bytes per tile of a record without `feature` and `pair`, as the engine stores it; `benchmarks/bench_million.py`."""

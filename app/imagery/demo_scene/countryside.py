@@ -1,4 +1,7 @@
-"""The sample scene: a generated piece of countryside, georeferenced, for whoever has no imagery at hand."""
+"""The demo scene (job input `sample`): a generated, georeferenced piece of countryside, to try Dyad without imagery.
+
+Not to be confused with `raster.statistics`, which samples values of a scene.
+"""
 
 from __future__ import annotations
 
