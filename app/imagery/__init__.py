@@ -1,1 +1,1 @@
-"""Reads imagery: sources/ (archives, STAC, kinds), raster/ (decoding, bands, scaling), tiling/ (scenes to tiles), footprints."""
+"""Reads imagery: sources/ (archives, STAC), raster/ (decoding, bands, scaling), tiling/ (scenes to tiles), footprints."""
