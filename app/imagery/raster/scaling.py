@@ -84,7 +84,7 @@ def fixed(scaling: Scaling, dtype: np.dtype[Any], bands: int) -> Stretch | None:
         high = REFLECTANCE_HIGH if scaling.high is None else scaling.high
         low = scaling.low or 0.0
         if scaling.scale <= 0 or low >= high:
-            raise InvalidInput("scaling by reflectance needs `scale` above 0 and `low` below `high`")
+            raise InvalidInput("scaling by reflectance needs scale above 0 and low below high")
         return _even((low - scaling.offset) / scaling.scale, (high - scaling.offset) / scaling.scale, bands)
     return Stretch(None) if scaling.method == "auto" and dtype == np.uint8 else None
 

@@ -108,9 +108,7 @@ class _Budget:
 
     def check(self, size: int) -> None:
         if size > self._max_bytes:
-            raise TooLarge(
-                f"the zip unpacks to more than the limit of {self._max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); send it in parts"
-            )
+            raise TooLarge(f"the zip unpacks to more than {self._max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); send it in parts")
         if size > RATIO_FREE_BYTES and size > MAX_RATIO * self._packed:
             raise TooLarge(
                 f"the zip unpacks to more than {MAX_RATIO} times its size, more than images or models do; if it is"

@@ -127,7 +127,7 @@ def text_of(href: Any, what: str) -> str:
 
 def unreadable(what: str, error: Exception) -> InvalidInput:
     """The error for a document that the STAC library does not accept."""
-    return InvalidInput(f"not a valid {what} ({str(error)[:200] or type(error).__name__})")
+    return InvalidInput(f"not a {what} ({str(error)[:200] or type(error).__name__})")
 
 
 def _refuse_constant(text: str) -> Any:
