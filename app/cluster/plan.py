@@ -1,4 +1,4 @@
-"""What a Qdrant cluster needs for a number of tiles, as arithmetic to follow: every line names its formula and its source."""
+"""Computes the memory, disk, shards and nodes that a Qdrant cluster needs; each step has its formula and source."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from math import ceil
 from app.errors import InvalidInput
 
 FIELDS_ON_DISK = 670
-"""Bytes a tile of the indexed fields (place, time, labels, source) on disk; `benchmarks/bench_million.py`."""
+"""Bytes per tile of the indexed fields (place, time, labels, source) on disk; `benchmarks/bench_million.py`."""
 FIELDS_IN_MEMORY = 670
-"""Bytes a tile of ids and fields in memory; `benchmarks/bench_million.py`."""
+"""Bytes per tile of ids and fields in memory; `benchmarks/bench_million.py`."""
 GRAPH = 300
-"""Bytes a tile of the graph (m 16) with its links along the fields: a mapped file that a search needs in memory. Three times
-what one with m 4 takes of 200 000 tiles, 92 bytes; of 20 000 tiles the one takes three times the other.
+"""Bytes per tile of the graph (m 16) with its links for filters, a mapped file that a search needs in memory.
+
+Estimated: three times the 92 bytes measured with m 4 and 200 000 tiles; with 20 000 tiles m 16 takes three times as
+much as m 4.
 """
 RECORD = 660
-"""Bytes a tile of a record without feature and pair half, as the engine packs it; `benchmarks/bench_million.py`."""
+"""Bytes per tile of a record without `feature` and `pair`, as the engine stores it; `benchmarks/bench_million.py`."""
 GROWTH = 1.5
 USABLE = 0.8
 SHARDS_A_NODE = 2
-NODES_THAT_OUTLAST_ONE = 3
+NODES_WITH_REDUNDANCY = 3
 
 MEASURED = "measured with 200 000 tiles: benchmarks/bench_million.py"
 GRAPH_SOURCE = "estimated from a thinner graph of 200 000 tiles: app/cluster/plan.py"
 GROWTH_SOURCE = "qdrant.tech/documentation/capacity-planning: metadata, and temporary segments while it optimizes"
-USABLE_SOURCE = "a choice: the rest is for the page cache and for optimizing"
-SHARDS_SOURCE = "github.com/qdrant/skills, horizontal scaling: 2 to 4 a node, counting copies"
-NODES_SOURCE = "qdrant.tech/documentation/guides/distributed_deployment: three nodes and two copies outlast the loss of one"
+USABLE_SOURCE = "chosen: the rest is for the page cache and for optimizing"
+SHARDS_SOURCE = "github.com/qdrant/skills, horizontal scaling: 2 to 4 per node, counting copies"
+NODES_SOURCE = "qdrant.tech/documentation/guides/distributed_deployment: three nodes and two copies survive the loss of one"
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What to plan for. node_memory, node_disk: bytes of one node. feature, pair: values kept of each tile; 0 for none."""
+    """Input of a plan. node_memory, node_disk: bytes of one node. feature, pair: values stored for each tile; 0 for none."""
 
     tiles: int
     dimension: int = 128
@@ -46,7 +48,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One step. amount: bytes, or a number where `unit` says of what."""
+    """One step. amount: in `unit`."""
 
     what: str
     formula: str
@@ -57,7 +59,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """memory, disk: bytes of the whole cluster, all copies."""
+    """The result. memory, disk: bytes of the whole cluster with all copies."""
 
     lines: list[Line]
     memory: int
@@ -68,17 +70,19 @@ class Plan:
 
 
 def plan(need: Need) -> Plan:
-    """Follow the arithmetic.
+    """Compute a plan.
 
     Raises:
-        InvalidInput: a number that nothing can be planned for.
+        InvalidInput: a number is out of range.
     """
     if min(need.tiles, need.dimension, need.replicas, need.node_memory, need.node_disk) < 1 or min(need.feature, need.pair) < 0:
-        raise InvalidInput("a plan needs at least one tile, dimension, replica, and a node with memory and disk")
+        raise InvalidInput(
+            "tiles, dimension, replicas, node memory and node disk must be at least 1, feature and pair at least 0"
+        )
     memory, memory_lines = _memory(need)
     disk, disk_lines = _disk(need)
     by_memory, by_disk = ceil(memory / (need.node_memory * USABLE)), ceil(disk / (need.node_disk * USABLE))
-    least = NODES_THAT_OUTLAST_ONE if need.replicas > 1 else 1
+    least = NODES_WITH_REDUNDANCY if need.replicas > 1 else 1
     nodes = max(by_memory, by_disk, least)
     shards = nodes * max(1, ceil(SHARDS_A_NODE / need.replicas))
     usable = f"({human(need.node_memory)} x {USABLE})", f"({human(need.node_disk)} x {USABLE})"
@@ -112,7 +116,7 @@ def _memory(need: Need) -> tuple[int, list[Line]]:
         Line("memory", f"({parts}) x {GROWTH} x {need.replicas} copies", total, GROWTH_SOURCE),
     ]
     if real:
-        lines.insert(1, Line("real vectors", f"{n} x {need.dimension} x 4 bytes", real, "DYAD_QDRANT_ON_DISK=false"))
+        lines.insert(1, Line("original vectors", f"{n} x {need.dimension} x 4 bytes", real, "DYAD_QDRANT_ON_DISK=false"))
     return total, lines
 
 
@@ -141,7 +145,7 @@ def _count(tiles: int) -> str:
 
 
 def human(count: float) -> str:
-    """Bytes in powers of ten, three digits: `1.21 TB`."""
+    """Format bytes in powers of ten with three digits: `1.21 TB`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 999.5:
             return f"{count:.3g} {unit}"

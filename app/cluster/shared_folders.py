@@ -1,4 +1,4 @@
-"""The folders of jobs in a cluster: what a client sent goes through the blobs to whichever worker runs the job."""
+"""Folders of jobs in a cluster: uploaded files travel through the blob store to the worker that runs the job."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 
 UPLOADS = "uploads/"
 MARKS = "upload-marks/"
-"""A key an upload, which holds when it began: what a killed process left of one is known by its age."""
+"""One key for each upload, with the time of its start: an old one without a job is the rest of a killed process."""
 ABANDONED = timedelta(days=1)
 THREADS = 8
 
 
 class SharedFolders(JobFolders):
-    """`JobFolders` of one process of many: each has a folder of a job for itself, and what they share lies in the blobs.
+    """`JobFolders` of one process of a cluster: each process has its own folders, and shared files are in the blob store.
 
-    A folder on this machine is a copy that may be lost at any time; a job that failed for want of a part finds it again if it
-    comes back here.
+    A folder on this machine is a copy that may be lost at any time. It is kept if a job is interrupted, or fails because a
+    service is unavailable, for the case that the job runs here again.
     """
 
     def __init__(self, root: Path, blobs: Blobs) -> None:
@@ -60,7 +60,7 @@ class SharedFolders(JobFolders):
         try:
             self._blobs.fetch(self._key(path), part)
         except NotFound:
-            raise NotFound(f"{path.name}: what was uploaded for this job is gone; send it again") from None
+            raise NotFound(f"{path.name}: the uploaded file of this job is missing; upload it again") from None
         part.replace(path)
         return True
 
@@ -82,11 +82,13 @@ class SharedFolders(JobFolders):
             self._blobs.delete_prefix(f"{UPLOADS}{job_id}/")
             self._blobs.delete([_mark(job_id)])
         except DyadError as error:
-            logger.warning("what was uploaded for job %s stays until a start after a day: %s", job_id, error)
+            logger.warning(
+                "the uploads of job %s could not be deleted; garbage collection deletes them after a day: %s", job_id, error
+            )
 
     @override
     def ids(self) -> list[str]:
-        """Ids of the jobs that have a folder here, and of those whose upload is so old that a job of it would be known."""
+        """Ids of jobs with a folder here, and of uploads that are older than `ABANDONED`."""
         old = [key.removeprefix(MARKS) for key in self._blobs.keys(MARKS) if self._is_old(key)]
         return list(dict.fromkeys([*super().ids(), *old]))
 
@@ -96,7 +98,7 @@ class SharedFolders(JobFolders):
     def _is_old(self, mark: str) -> bool:
         try:
             return datetime.now(UTC) - datetime.fromisoformat(self._blobs.get(mark).decode()) > ABANDONED
-        except NotFound:  # another process was quicker
+        except NotFound:  # another process deleted it
             return False
         except ValueError:
             return True

@@ -2,6 +2,9 @@
 
 A GeoJSON geometry that crosses the antimeridian is a MultiPolygon cut at +-180 (RFC 7946, 3.1.9). For filters a tile also
 has `Bounds` that may run past 180 east, so that a box over the antimeridian is one interval.
+
+Boxes are cut and joined here. The library `antimeridian`, which cuts footprints of scenes (`app.imagery.footprints`), takes an
+edge of more than 180 degrees for a crossing, so that a wider box becomes its complement, and cannot join what was cut.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ class Bounds:
     north: float
 
     def shifts(self) -> tuple[Bounds, ...]:
-        """This box, and its copies shifted by 360 degrees that may intersect another unwrapped box (west in [-180, 180])."""
+        """This box and its copies, 360 degrees east or west, that can overlap another unwrapped box (west in [-180, 180])."""
         copies = [self]
         if self.west <= 0:
             copies.append(Bounds(self.west + 360, self.south, self.east + 360, self.north))
@@ -44,13 +47,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The area of a query: a geometry in lon/lat, unwrapped like `Bounds`, and its bounds."""
+    """The region of a search: a (multi)polygon in lon/lat, unwrapped like `Bounds`, and its bounds."""
 
     geometry: BaseGeometry
     bounds: Bounds
 
     def intersects(self, footprint: GeoJSON) -> bool:
-        """Whether a tile's GeoJSON footprint intersects the region, on either side of the antimeridian."""
+        """Whether a tile's GeoJSON footprint meets the region, on either side of the antimeridian."""
         other = _unwrap(shape(footprint))
         return any(self.geometry.intersects(_shift(other, turn)) for turn in (0, 360, -360))
 
@@ -96,7 +99,7 @@ def parse_footprint(geometry: Mapping[str, Any]) -> GeoJSON:
 
 
 def bbox_footprint(values: Sequence[float]) -> GeoJSON:
-    """The GeoJSON footprint of a bbox; cut in two where it crosses the antimeridian."""
+    """The GeoJSON footprint of a bbox, cut in two where it crosses the antimeridian."""
     bounds = parse_bbox(values).bounds
     if bounds.east <= 180:
         return to_geojson(box(bounds.west, bounds.south, bounds.east, bounds.north))
@@ -105,7 +108,7 @@ def bbox_footprint(values: Sequence[float]) -> GeoJSON:
 
 
 def parse_geometry(geometry: Mapping[str, Any], name: str) -> BaseGeometry:
-    """Parse a GeoJSON geometry of any type in lon/lat; heights are dropped. name: its name in error messages.
+    """A GeoJSON geometry of any type, two-dimensional, in lon/lat. name: of the parameter, for error messages.
 
     Raises:
         InvalidInput: not valid, out of range, or more than `MAX_VERTICES` vertices.
@@ -153,9 +156,7 @@ def _listed(value: Any) -> Any:
 
 
 def _unwrap(geometry: BaseGeometry) -> BaseGeometry:
-    """Join the parts of a geometry that is cut at the antimeridian: parts in the western hemisphere are shifted by 360
-    degrees.
-    """
+    """Join the parts of a geometry that is cut at the antimeridian: parts in the western hemisphere move 360 degrees east."""
     parts = getattr(geometry, "geoms", None)
     west, _, east, _ = geometry.bounds
     if parts is None or len(parts) < 2 or west > -180 or east < 180:

@@ -1,1 +1,1 @@
-"""From files to pixels: decoding, windows of scenes, scaling, footprints, STAC, zips, previews."""
+"""Reads imagery: sources/ (archives, STAC), raster/ (decoding, bands, scaling), tiling/ (scenes to tiles), footprints."""

@@ -1,19 +1,22 @@
-"""Where a window of a scene lies on Earth: its footprint in WGS 84 and its ground sample distance."""
+"""The footprint of a scene's window in WGS 84 and its ground sample distance.
+
+The library `antimeridian` cuts footprints. It requires rings of the right direction around a pole, and may return polygons that
+intersect themselves there; both are handled here.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import antimeridian
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
 from pyproj.exceptions import CRSError, ProjError
 from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
-from shapely.affinity import translate
-from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from app.domain.geometry import GeoJSON, to_geojson
@@ -32,13 +35,13 @@ _GEOD = pyproj.Geod(ellps="WGS84")
 
 
 class Georeference:
-    """A scene's pixels on Earth."""
+    """Converts a scene's pixel coordinates to positions in WGS 84."""
 
     def __init__(self, pixel_to_crs: PixelToCrs, crs_wkt: str) -> None:
         """pixel_to_crs: from pixels to the CRS. crs_wkt: the CRS as WKT.
 
         Raises:
-            InvalidInput: the CRS cannot be related to WGS 84.
+            InvalidInput: the CRS cannot be transformed to WGS 84.
         """
         self._pixel_to_crs = pixel_to_crs
         self._to_wgs84 = _transformer(crs_wkt)
@@ -47,15 +50,15 @@ class Georeference:
     def footprint(self, window: Window) -> GeoJSON | None:
         """The window's outline in WGS 84 lon/lat, a (Multi)Polygon cut at the antimeridian as RFC 7946 asks.
 
-        Edges longer than 10 km get more vertices, because straight in the CRS is not straight in lon/lat. None where the
-        window lies outside of what its CRS can express.
+        Edges longer than 10 km get more vertices, because a straight line in the CRS is not straight in lon/lat. None where the
+        window lies outside the domain of its CRS, or has no area.
         """
         cols, rows = _outline(window, self._edge_steps(window))
         lon, lat = self._lonlat(cols, rows)
         if self._is_geographic:
             lat = np.clip(lat, -90, 90)
             is_usable = np.isfinite(lon) & np.isfinite(lat)
-        else:  # at a pole itself the longitude says nothing; its neighbours outline the window well enough
+        else:  # the longitude of a pole is undefined; the other vertices outline the window well enough
             is_usable = np.isfinite(lon) & (np.abs(lat) < 90 - TOLERANCE)
         lon, lat = lon[is_usable], lat[is_usable]
         if len(lon) < 4:
@@ -97,8 +100,8 @@ def _transformer(crs_wkt: str) -> pyproj.Transformer:
         return pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(crs_wkt), "EPSG:4326", always_xy=True)
     except (CRSError, ProjError):
         raise InvalidInput(
-            "the coordinate reference system of the file cannot be related to WGS 84; assign the right one"
-            " (gdal_edit.py -a_srs) or give the place in the metadata"
+            "the coordinate reference system (CRS) of the file cannot be transformed to WGS 84; assign the right one"
+            " (gdal_edit.py -a_srs) or give `geometry` or `bbox` in the metadata"
         ) from None
 
 
@@ -111,32 +114,34 @@ def _outline(window: Window, steps: int) -> tuple[Floats, Floats]:
     return window.col + cols * window.width, window.row + rows * window.height
 
 
-def _polygon(lon: Floats, lat: Floats) -> GeoJSON:
-    """A GeoJSON (Multi)Polygon of a closed ring, counter-clockwise, cut at the antimeridian, with the pole if round one.
+def _polygon(lon: Floats, lat: Floats) -> GeoJSON | None:
+    """The GeoJSON (Multi)Polygon of a closed ring, counter-clockwise, cut at the antimeridian; None for a ring without area.
 
-    The ring is followed without jumps (longitudes may leave -180..180), so cutting is plain geometry.
+    A ring around a pole contains the pole.
     """
     unwrapped = np.unwrap(lon, period=360.0)
     turn = unwrapped[-1] - unwrapped[0]
-    if abs(turn) > 180:
-        pole = math.copysign(90, float(np.mean(lat)))
-        unwrapped = np.concatenate([unwrapped, unwrapped[[-1, 0, 0]]])
-        lat = np.concatenate([lat, [pole, pole, lat[0]]])
-    unwrapped = unwrapped - 360 * np.floor((unwrapped.min() + 180 + TOLERANCE) / 360)
-    ring: BaseGeometry = shapely.Polygon(np.column_stack([unwrapped, lat]))
-    if not ring.is_valid:
-        ring = shapely.make_valid(ring, method="structure", keep_collapsed=False)
-    if unwrapped.min() < -180 or unwrapped.max() > 180:
-        ring = _cut(ring)
-    return to_geojson(shapely.orient_polygons(ring))
+    if abs(turn) > 180:  # `antimeridian` adds the pole to the left of the ring: north if it runs eastwards, south if westwards
+        ring = shapely.Polygon(np.column_stack([lon, lat])[:-1])
+        outline = _cut([ring if (turn > 0) == (np.mean(lat) > 0) else ring.reverse()])
+    else:
+        unwrapped = unwrapped - 360 * np.floor((unwrapped.min() + 180 + TOLERANCE) / 360)
+        outline = _valid(shapely.Polygon(np.column_stack([unwrapped, lat])[:-1]))
+        if outline.area == 0:
+            return None
+        if unwrapped.min() < -180 or unwrapped.max() > 180:
+            outline = _cut(_polygons(shapely.orient_polygons(outline)))
+    return to_geojson(shapely.orient_polygons(outline))
 
 
-def _cut(ring: BaseGeometry) -> BaseGeometry:
-    """Cut at 180 degrees; what lies beyond moves one turn back."""
-    beyond = translate(ring.intersection(box(180, -90, 540, 90)), xoff=-360)
-    within = ring.intersection(box(-180, -90, 180, 90))
-    parts = [part for side in (within, beyond) for part in _polygons(side) if part.bounds[2] - part.bounds[0] > TOLERANCE]
-    return shapely.union_all(parts, grid_size=TOLERANCE)
+def _cut(rings: Sequence[shapely.Polygon]) -> BaseGeometry:
+    cut = [antimeridian.fix_polygon(ring, great_circle=False, fix_winding=False) for ring in rings]
+    return shapely.union_all([_valid(geometry) for geometry in cut])
+
+
+def _valid(geometry: BaseGeometry) -> BaseGeometry:
+    """Without self-intersections, which also `antimeridian` leaves where a corner lies on longitude 180 beside a pole."""
+    return geometry if geometry.is_valid else shapely.make_valid(geometry, method="structure", keep_collapsed=False)
 
 
 def _polygons(geometry: BaseGeometry) -> list[shapely.Polygon]:

@@ -1,9 +1,9 @@
-"""The state folder (`DYAD_HOME`): one process at a time, one format.
+"""The state folder (`DYAD_HOME`), used by one process at a time.
 
 ::
 
-    lock            held while open; says who holds it: {"pid", "url"}
-    version         number of the folder's format
+    lock            locked while open; contains the holder: {"pid", "url"}
+    version         version number of the folder's format
     jobs.sqlite     jobs
     vectors/ blobs/ models/ staging/
 """
@@ -23,14 +23,14 @@ FORMAT = 1
 
 
 class Home:
-    """The opened folder; `close` lets go of it, and so does the end of the process, however it comes.
+    """The opened folder. `close` releases it, and so does the end of the process, even by a kill.
 
-    path: made if missing. url: address of the service that this process is, shown to whoever finds the folder in use.
+    path: created if missing. url: address of this service, shown in errors of other processes that find the folder in use.
 
     Raises:
         HomeInUse: another process has it open.
         HomeTooNew: a newer version wrote it.
-        StartupError: it is no folder, or cannot be written.
+        StartupError: it is not a folder, or cannot be written.
     """
 
     def __init__(self, path: Path, url: str | None = None) -> None:
@@ -57,7 +57,7 @@ class Home:
             raise
 
     def close(self) -> None:
-        """Let the next process in."""
+        """Release the folder."""
         if not self._lock.closed:
             self._lock.seek(0)
             self._lock.truncate()
@@ -96,7 +96,7 @@ class Home:
 
 
 def _in_use(path: Path, text: str) -> HomeInUse:
-    """text: what the holder wrote into the lock; empty in the moment before it does."""
+    """text: content of the lock file; empty for a moment after it is locked."""
     try:
         holder = json.loads(text)
     except ValueError:
@@ -104,5 +104,5 @@ def _in_use(path: Path, text: str) -> HomeInUse:
     pid, url = holder.get("pid"), holder.get("url")
     by = f"process {pid}" if pid else "another process"
     if url:
-        return HomeInUse(f"{path} is in use by the service at {url} ({by}): use it with --url {url}, or stop it", url)
-    return HomeInUse(f"{path} is in use by {by}: wait for it or stop it, or set DYAD_HOME to another folder")
+        return HomeInUse(f"{path} is in use by the service at {url} ({by}): pass --url {url} to use it, or stop it", url)
+    return HomeInUse(f"{path} is in use by {by}: wait until it ends, stop it, or set DYAD_HOME to another folder")

@@ -1,4 +1,4 @@
-"""The file of keys: a line each, `name role sha256:digest`. Empty lines and those that begin with `#` say nothing."""
+"""The file of API keys, one a line: `name role sha256:digest`. Empty lines and lines that start with `#` are ignored."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ALGORITHM = "sha256:"
 
 
 class KeyFile:
-    """The keys of a file. What changes in it holds within a second, without a restart.
+    """The keys of a file. Changes of the file take effect within a second, without a restart.
 
-    A file that has become unreadable changes nothing: the keys stay as they were, and the log says so.
+    If the file becomes unreadable, the previous keys stay valid, and an error is logged.
 
     Raises:
-        ConfigError: the file cannot be read, or a line of it cannot be understood.
+        ConfigError: the file cannot be read, or a line of it is not valid.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,10 +36,10 @@ class KeyFile:
         self._lock = threading.Lock()
         self._seen = _stamp(path)
         self._keys = read_keys(path)
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
 
     def find(self, text: str) -> ApiKey | None:
-        """The key of this text. Every key is compared, each in constant time."""
+        """The key with this text, or None. Every key is compared, each in constant time."""
         digest, found = digest_of(text), None
         for key in self._current():
             if hmac.compare_digest(key.digest, digest):
@@ -47,14 +47,14 @@ class KeyFile:
         return found
 
     def named(self, name: str) -> ApiKey | None:
-        """The key of this name."""
+        """The key with this name, or None."""
         return next((key for key in self._current() if key.name == name), None)
 
     def _current(self) -> tuple[ApiKey, ...]:
         with self._lock:
             now = time.monotonic()
-            if now - self._looked >= RELOAD_SECONDS:
-                self._looked = now
+            if now - self._checked >= RELOAD_SECONDS:
+                self._checked = now
                 self._reload()
             return self._keys
 
@@ -66,7 +66,7 @@ class KeyFile:
         try:
             self._keys = read_keys(self._path)
         except ConfigError as error:
-            log.error("the keys stay as they were: %s", error)
+            log.error("the keys were not reloaded, the previous ones stay valid: %s", error)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -81,20 +81,20 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """The keys of a file.
 
     Raises:
-        ConfigError: it cannot be read, or a line cannot be understood.
+        ConfigError: it cannot be read, or a line is not valid.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"{path}: the keys cannot be read: {reason}; `dyad keys create` makes the file") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: the keys cannot be read: {reason}; create the file with `dyad keys create`") from None
     keys: dict[str, ApiKey] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         key = _parse(line, f"{path}, line {number}")
         if key.name in keys:
-            raise ConfigError(f"{path}, line {number}: a second key is named {key.name!r}")
+            raise ConfigError(f"{path}, line {number}: the name {key.name!r} is used twice; rename or remove one of the keys")
         keys[key.name] = key
     return tuple(keys.values())
 
@@ -108,21 +108,23 @@ def _parse(line: str, where: str) -> ApiKey:
     except (ValueError, DyadError):
         pass
     roles = ", ".join(Role)
-    raise ConfigError(f"{where}: write `name role sha256:64-hex-digits`, as `dyad keys create` does; a role is one of {roles}")
+    raise ConfigError(
+        f"{where} is not a key; the format is `name role sha256:64-hex-digits`, and roles are {roles}. Use `dyad keys create`"
+    )
 
 
 def add_key(path: Path, name: str, role: Role) -> str:
-    """Make a key and append it to the file, which is made, readable by its owner only, if there is none; the key's text.
+    """Create a key, append it to the file and return its text. A missing file is created, readable by its owner only.
 
     Raises:
-        InvalidInput: the name. Conflict: there is a key of that name. ConfigError: a line of the file is wrong.
+        InvalidInput: the name is not valid. Conflict: a key of that name exists. ConfigError: a line of the file is not valid.
         OutOfSpace: the disk is full. OSError: the file cannot be written.
     """
     check_key_name(name)
     text = new_key_text()
     with _writing(path):
         if any(key.name == name for key in read_keys(path)):
-            raise Conflict(f"{path} has a key {name!r} already; revoke it first, or choose another name")
+            raise Conflict(f"{path} already has a key {name!r}; revoke it first, or choose another name")
         line = f"{name} {role} {_ALGORITHM}{digest_of(text).hex()}\n"
         content = path.read_text(encoding="utf-8")
         _write(path, content + ("" if content.endswith("\n") or not content else "\n") + line)
@@ -130,10 +132,10 @@ def add_key(path: Path, name: str, role: Role) -> str:
 
 
 def remove_key(path: Path, name: str) -> None:
-    """Take a key out of the file; the rest of the file stays as it is.
+    """Remove a key from the file; its other lines stay unchanged.
 
     Raises:
-        NotFound: there is no key of that name. ConfigError, OutOfSpace, OSError: as `add_key`.
+        NotFound: no key has that name. ConfigError, OutOfSpace, OSError: as `add_key`.
     """
     with _writing(path):
         if all(key.name != name for key in read_keys(path)):
@@ -144,7 +146,7 @@ def remove_key(path: Path, name: str) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Make the file if there is none, and keep others from writing to it."""
+    """Create the file if it is missing, and lock it against other writers."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -154,8 +156,8 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: str) -> None:
-    """In place: the file may be mounted into a container by itself, where it cannot be replaced; a reader that meets a part of
-    it keeps the keys that it has.
+    """Write in place, because a file that is mounted into a container cannot be replaced. A reader of a partial file keeps its
+    previous keys.
     """
     with telling_full_disk(path.parent), path.open("r+", encoding="utf-8") as file:
         file.write(content)

@@ -1,4 +1,7 @@
-"""Locks of one process."""
+"""Locks between the threads of one process.
+
+Own code, because `threading.RLock` has no names: a lock exists only while a thread holds it or waits for it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from app.ports import Held
 
 @dataclass(slots=True)
 class LocalHeld:
-    """A lock of this process, which nobody else can get at."""
+    """A lock of this process; it cannot be lost."""
 
     is_lost: bool = False
     has_lapsed: bool = False
@@ -21,7 +24,7 @@ class LocalHeld:
 
 @dataclass(slots=True)
 class _Lock:
-    """users: threads that hold it or wait for it; without any it is forgotten. depth: of the thread that holds it."""
+    """users: threads that hold it or wait for it; at 0 it is deleted. depth: nested holds of the thread that holds it."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     users: int = 0
@@ -29,7 +32,7 @@ class _Lock:
 
 
 class LocalLocks:
-    """`Locks` among the threads of this process."""
+    """`Locks` between the threads of this process."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -37,19 +40,19 @@ class LocalLocks:
 
     @contextmanager
     def hold(self, name: str, seconds: float | None = None) -> Iterator[Held]:
-        """Hold a lock; waits as long as it takes unless told otherwise."""
+        """Hold a lock for the block. seconds: to wait for it (None: without limit); raises `Busy` after that."""
         with self.entering(name, seconds):
             yield LocalHeld()
 
     @contextmanager
     def entering(self, name: str, seconds: float | None = None) -> Iterator[int]:
-        """The same; how deep in it the thread is now, 1 for the outermost block."""
+        """Like `hold`, with the number of nested holds of this thread; 1 for the outermost block."""
         with self._guard:
             entry = self._locks.setdefault(name, _Lock())
             entry.users += 1
         try:
             if not entry.lock.acquire(timeout=-1 if seconds is None else seconds):
-                raise Busy(f"{name} is being worked on; try again later")
+                raise Busy(f"{name} is in use by another operation; try again later")
             entry.depth += 1
             try:
                 yield entry.depth
@@ -68,4 +71,4 @@ class LocalLocks:
             return name in self._locks and self._locks[name].depth > 0
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: no resources are held."""

@@ -1,7 +1,7 @@
 """Jobs in one SQLite file.
 
-A job is a JSON document beside the columns it is looked up by. Progress survives the death of the process; a new job and an
-ended one also survive a power cut (`synchronous` is raised for them).
+A job is a JSON document, beside the columns of its queries. Progress survives a killed process; creating and ending a job also
+survive a power failure (`synchronous=FULL` for these writes).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ITEMS_PAGE = 1000
 
 
 class SqliteJobStore(JobStore):
-    """`JobStore` in the file `path`, made if missing.
+    """`JobStore` in the file `path`, created if missing.
 
     Raises:
         HomeTooNew: a newer version wrote the file.
@@ -58,7 +58,9 @@ class SqliteJobStore(JobStore):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             self._db.close()
-            raise HomeTooNew(f"{path} was written by a newer version of Dyad (format {version}); upgrade Dyad")
+            raise HomeTooNew(
+                f"{path} was written by a newer version of Dyad (format {version}, not {SCHEMA_VERSION}); upgrade Dyad"
+            )
         if version == 0:
             with self._transaction(durable=True) as db:
                 for statement in filter(str.strip, _SCHEMA.split(";")):
@@ -69,7 +71,7 @@ class SqliteJobStore(JobStore):
     def create(self, job: Job) -> None:
         with self._transaction(durable=True) as db:
             if db.execute("SELECT 1 FROM jobs WHERE id=?", (job.id,)).fetchone():
-                raise Conflict(f"job {job.id} exists already")
+                raise Conflict(f"job {job.id} already exists")
             row = (job.id, job.collection, job.status, job.model_dump_json())
             db.execute("INSERT INTO jobs (id, collection, status, document) VALUES (?, ?, ?, ?)", row)
 
@@ -103,7 +105,7 @@ class SqliteJobStore(JobStore):
     def update(self, job_id: str, *, only_if: Sequence[JobStatus] = (), **changes: Any) -> Job | None:
         unknown = changes.keys() - Job.model_fields.keys()
         if unknown:
-            raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
+            raise TypeError(f"a job has no field {', '.join(sorted(unknown))}")
         is_end = JobStatus(changes.get("status", JobStatus.RUNNING)).ended
         with self._transaction(durable=is_end) as db:
             job = _job(db.execute("SELECT document FROM jobs WHERE id=?", (job_id,)).fetchone(), job_id)
@@ -164,7 +166,7 @@ class SqliteJobStore(JobStore):
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """All or nothing, one writer at a time. durable: on the disk when it returns, with everything before it."""
+        """A transaction with a single writer. durable: it and all earlier ones are on disk when the block ends."""
         with self._lock, _translated():
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")

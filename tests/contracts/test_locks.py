@@ -67,7 +67,7 @@ def test_nobody_else_gets_it(locks: Locks) -> None:
     with locks.hold("a"):
         in_thread(threading.Thread(target=other))
     assert len(refused) == 1
-    assert refused[0].startswith("a is being worked on")
+    assert refused[0].startswith("a is in use by another")
 
 
 def test_who_waits_comes_next(locks: Locks) -> None:

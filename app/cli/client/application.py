@@ -10,8 +10,8 @@ from anyio.from_thread import start_blocking_portal
 from fastapi import APIRouter, Request
 
 from app.api.deps import CollectionId, IngestDep
-from app.api.documents.resources import base_url, job_document
-from app.api.documents.schemas import JobPublic
+from app.api.documents.base import base_url
+from app.api.documents.jobs import JobPublic, job_document
 from app.cli.client.asgi_transport import AsgiTransport
 from app.container import Container
 from app.main import create_api

@@ -1,4 +1,7 @@
-"""What waits at the broker, read from Celery's own lists in Redis."""
+"""Reads the messages at the broker from kombu's own keys in Redis, because Celery cannot list the messages of a queue.
+
+See docs/cluster-internals.md.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ UNACKED = "unacked"
 
 
 class Broker:
-    """Looks, and changes nothing. client: speaks with the Redis of `DYAD_BROKER_URL`; closed with this."""
+    """Read-only. client: of the Redis of `DYAD_BROKER_URL`; closed with this object."""
 
     def __init__(self, client: Redis) -> None:
         self._client: Any = client
 
     def task_ids(self, before: datetime) -> set[str]:
-        """Ids of all tasks that wait or that a worker has and did not finish, but those that are to begin later than `before`.
+        """Ids of all waiting and unfinished tasks, without those that start later than `before`.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -30,7 +33,7 @@ class Broker:
         return {str(message["headers"]["id"]) for message in self._messages() if not _begins_after(message, before)}
 
     def depths(self) -> dict[str, int]:
-        """How many tasks wait in each queue.
+        """Number of waiting tasks in each queue.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -39,12 +42,12 @@ class Broker:
             return {queue: sum(self._client.llen(key) for key in _keys(queue)) for queue in QUEUES}
 
     def close(self) -> None:
-        """Release the client."""
+        """Close the client."""
         self._client.close()
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         with translated("broker"):
-            # What is taken goes from a queue to those without an answer, so that list is read last.
+            # A message moves from its queue to the unacknowledged ones, so these are read last.
             for queue in QUEUES:
                 for key in _keys(queue):
                     yield from map(json.loads, self._client.lrange(key, 0, -1))

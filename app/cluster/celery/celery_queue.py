@@ -1,7 +1,7 @@
-"""The job queue of a cluster: jobs on record in a store that all share, messages by name to whichever worker is free.
+"""The job queue of a cluster: records in a shared job store, and Celery messages to the workers.
 
-The record comes first: a message says only "run job X". One that is lost is sent again by `Reconciler`, one that comes twice
-finds the job held or ended.
+The record is written first; a message contains only "run job X". `Reconciler` sends lost messages again. If a message is
+delivered twice, the second worker finds the job locked or ended.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ log = logging.getLogger(__name__)
 
 SEND_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0, "interval_max": 0.1}
 SEND_SECONDS = 2.0
-"""For an answer of the broker, at each try: what it does not take is sent again later, and somebody may wait for this."""
+"""Timeout of each try to send; short, because a request may wait, and reconciliation sends what was not sent."""
 POLL_SECONDS = 0.1
 
 
 def job_lock(job_id: str) -> str:
-    """The lock that whoever works on a job holds."""
+    """Name of the lock that the worker of a job holds."""
     return f"job:{job_id}"
 
 
 class CeleryQueue:
-    """`JobQueue` over Celery; the workers are processes of their own."""
+    """`JobQueue` over Celery; the workers are separate processes."""
 
     def __init__(self, broker_url: str, store: JobStore, locks: Locks, journal: Journal) -> None:
-        from celery import Celery  # half a second of imports that nobody else should wait for
+        from celery import Celery  # imports that take half a second, needed in a cluster only
 
         self._celery = Celery("dyad", set_as_current=False)
         self._celery.conf.update(celery_settings(broker_url))
@@ -53,15 +53,15 @@ class CeleryQueue:
         self._journal = journal
 
     def submit(self, job: Job) -> None:
-        """Put the job on record, then ask for a worker."""
+        """Write the record and the journal entry of a job, then send its message."""
         self._store.create(job)
         self._journal.enter(job)
         self.send(job)
 
     def send(self, job: Job, *, seconds: float = 0, tries: int = 0) -> bool:
-        """Ask for a worker; False if the broker did not take the message (it is sent again later).
+        """Send the message of a job; False if the broker did not accept it (reconciliation sends it again).
 
-        seconds: not before. tries: how often the job was put back because a part was down.
+        seconds: delay of its start. tries: how often the job was put back because a service was unavailable.
         """
         return self._send(
             RUN_JOB,
@@ -74,17 +74,17 @@ class CeleryQueue:
 
     @property
     def send_task(self) -> Callable[..., object]:
-        """For messages that are no jobs: Celery's own."""
+        """Celery's `send_task`, for messages other than jobs."""
         send: Callable[..., object] = self._celery.send_task
         return send
 
     def send_chunks(self, job_id: str, chunks: Sequence[int]) -> None:
-        """Ask for workers on chunks of an ingest."""
+        """Send a message for each chunk of an ingest."""
         for chunk in chunks:
             self._send(INGEST_CHUNK, [job_id, chunk], f"{job_id}.{chunk}", priority=LATER)
 
     def cancel(self, job_id: str) -> Job:
-        """Dismiss a job that has not ended; whoever works on it finds out by itself."""
+        """Dismiss a job that has not ended; its worker checks the record and stops."""
         self._store.update(job_id, only_if=ACTIVE, status=JobStatus.DISMISSED, message="dismissed", finished=datetime.now(UTC))
         self._journal.strike(job_id)
         return self._store.get(job_id)
@@ -99,7 +99,7 @@ class CeleryQueue:
         return True
 
     def close(self) -> None:
-        """Let go of the broker; the workers go on."""
+        """Close the connection to the broker; workers continue."""
         self._celery.close()
 
     def _send(self, task: str, arguments: list[object], task_id: str, **options: object) -> bool:
@@ -107,11 +107,11 @@ class CeleryQueue:
         from redis.exceptions import RedisError
 
         try:
-            # Nobody waits for results, and with a backend in the way a broker that is away would be waited for.
+            # Results are not used, and with a result backend this would wait while the broker is unavailable.
             self._celery.send_task(
                 task, arguments, task_id=task_id, ignore_result=True, retry=True, retry_policy=SEND_POLICY, **options
             )
         except (KombuError, RedisError, OSError) as error:
-            log.warning("the broker did not take %s %s, which is sent again later: %s", task, task_id, error)
+            log.warning("the broker did not accept %s %s, reconciliation sends it again: %s", task, task_id, error)
             return False
         return True

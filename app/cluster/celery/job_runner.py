@@ -1,4 +1,4 @@
-"""Runs one job in a worker of a cluster: under its lease, so that a message that comes twice does no harm."""
+"""Runs one job in a worker of a cluster, under a lease, so that a message that is delivered twice is harmless."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from app.telemetry.tracing import span
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5
-"""Between two looks at whether a job was dismissed."""
+CHECK_SECONDS = 0.5
+"""Interval of checks whether a job was dismissed."""
 HELD_SECONDS = 5.0
-"""After which a job is asked for again that another worker holds, who may be dead."""
+"""Delay of a new message for a job that another worker holds, which may be dead."""
 MAX_TRIES = 8
-"""How often a job waits for a part that is down: about four minutes in all."""
+"""How often a job is put back while a service is unavailable: about four minutes in total."""
 LONGEST_PAUSE = 60.0
 
 
 class Lost(Interrupted):
-    """Another worker has the job by now; this one keeps its hands off its record."""
+    """Another worker has taken the job; this one must not write its record."""
 
 
 class ClusterRunner:
     """Runs jobs by the handlers of their kinds.
 
-    on_end: called with the id of a job that has ended, when its end is on record. is_stopping: whether the process shuts down.
+    on_end: called with the id of a job after its end is recorded. is_stopping: whether the process shuts down.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class ClusterRunner:
         self._is_stopping = is_stopping
 
     def run(self, job_id: str, tries: int = 0) -> None:
-        """Run a job to its end, or see that it goes on later. tries: see `CeleryQueue.send`.
+        """Run a job to its end, or send a message to continue it later. tries: see `CeleryQueue.send`.
 
         Raises:
-            Unavailable: its record cannot be read or written; nobody knows how far it came, so it is to be asked for again.
+            Unavailable: its record cannot be read or written; reconciliation sends its message again.
         """
         again: _Again | None = None
         try:
@@ -71,14 +71,14 @@ class ClusterRunner:
         except Busy:
             with suppress(NotFound):
                 again = _Again(self._store.get(job_id), HELD_SECONDS, tries)
-        if again is not None:  # not before the job is let go, or the next worker would find it held
+        if again is not None:  # after the lock is released, or the next worker would find it locked
             self._queue.send(again.job, seconds=again.seconds, tries=again.tries)
 
     def help(self, job_id: str, work: Callable[[JobContext], None]) -> None:
-        """Do a part of a job that another worker has, which looks after its record. Nothing happens if it is not running.
+        """Do a part of a job that another worker runs; that worker writes the record. Does nothing if the job has ended.
 
         Raises:
-            Cancelled, Interrupted: told to stop. DyadError: it could not be done.
+            Cancelled, Interrupted: the job or this process stops. DyadError: the part failed.
         """
         with suppress(NotFound):
             job = self._store.get(job_id)
@@ -92,7 +92,7 @@ class ClusterRunner:
                 work(StoreContext(job, self._store, _Check(job_id, self._store, None, self._is_stopping)))
 
     def _begin(self, job_id: str) -> Job | None:
-        """Mark it as running; one that has ended is only cleared away."""
+        """Mark the job as running; None if it has ended, after deleting its remains."""
         try:
             before = self._store.get(job_id)
             changes = {"attempts": before.attempts + 1, "started": before.started or datetime.now(UTC)}
@@ -113,7 +113,7 @@ class ClusterRunner:
             changes = failed(str(error))
         except Unavailable as error:
             again = _Again(job, min(LONGEST_PAUSE, 2.0**tries), tries + 1)
-            log.warning("job %s goes on in %.0f s: %s", job.id, again.seconds, error)
+            log.warning("job %s is retried in %.0f s: %s", job.id, again.seconds, error)
             changes = put_back(job, f"waiting: {error}")
         if held.is_lost:
             return None
@@ -129,7 +129,7 @@ class ClusterRunner:
 
 
 class _Again(NamedTuple):
-    """A job to be asked for again, after so many seconds."""
+    """A message to send again after `seconds`."""
 
     job: Job
     seconds: float
@@ -137,7 +137,7 @@ class _Again(NamedTuple):
 
 
 class _Check:
-    """Raises where a job should stop; looks at its record every now and then."""
+    """Raises an exception if a job must stop; reads its record every `CHECK_SECONDS`."""
 
     def __init__(self, job_id: str, store: JobStore, held: Held | None, is_stopping: Callable[[], bool]) -> None:
         self._job_id = job_id
@@ -152,7 +152,7 @@ class _Check:
         if self._is_stopping():
             raise Interrupted
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if now - self._looked < CHECK_SECONDS:
             return
         self._looked = now
         try:
@@ -160,7 +160,7 @@ class _Check:
         except NotFound:
             raise Cancelled("deleted") from None
         except Unavailable:
-            return  # Redis is away: what was told to go on goes on
+            return  # Redis is unavailable: the job continues
         if status is JobStatus.DISMISSED:
             raise Cancelled("dismissed")
         if status.ended:
@@ -168,4 +168,4 @@ class _Check:
 
 
 def _unknown(context: JobContext) -> dict[str, Any]:
-    raise NotFound(f"this worker knows no jobs of kind {context.job.kind!r}; upgrade it")
+    raise NotFound(f"this worker does not support jobs of the kind {context.job.kind!r}; upgrade the worker")

@@ -1,5 +1,6 @@
-"""Asks again for jobs that nobody works on and no message speaks of, whatever lost it: a kill between two steps, a broker that
-was away, a Redis that forgot everything.
+"""Sends messages again for jobs that have neither a message nor a worker.
+
+Causes are a kill between writing the record and sending the message, an unavailable broker, and a Redis that lost its data.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from app.ports import JobStore, Locks
 log = logging.getLogger(__name__)
 
 SETTLED = timedelta(seconds=8)
-"""A job that changed more recently is in somebody's hands; one that changed far ahead of now did before the clock went back."""
+"""A job that changed more recently is skipped; one that changed far in the future did so before the clock was set back."""
 LONGEST_PAUSE = timedelta(minutes=2)
-"""No job is put off for longer; a message that says so was sent before the clock was put back."""
+"""No message is delayed for longer; one that starts later was sent before the clock was set back."""
 MAX_JOBS = 100_000
 
 
 class Reconciler:
-    """Compares the records with the messages and the leases; any number of processes may do so."""
+    """Compares records with messages and leases; any number of processes may run it."""
 
     def __init__(self, store: JobStore, locks: Locks, queue: CeleryQueue, journal: Journal, broker: Broker) -> None:
         self._store = store
@@ -34,7 +35,7 @@ class Reconciler:
         self._broker = broker
 
     def run(self, now: datetime) -> list[str]:
-        """Ask for what was lost; the ids of those jobs.
+        """Send lost messages again; returns the ids of their jobs.
 
         Raises:
             Unavailable: Redis or the blob store does not answer.
@@ -47,11 +48,11 @@ class Reconciler:
         known = self._broker.task_ids(now + LONGEST_PAUSE) if quiet else set()
         lost = [job for job in quiet if job.id not in known and not self._locks.is_held(job_lock(job.id))]
         for job in lost:
-            log.warning("job %s (%s) has neither a message nor a worker; it is asked for again", job.id, job.kind)
+            log.warning("job %s (%s) has neither a message nor a worker; its message is sent again", job.id, job.kind)
         return lost
 
     def _forgotten(self, now: datetime) -> list[Job]:
-        """Jobs in the journal that are not on record, put there again; those that have ended are struck out."""
+        """Jobs in the journal without a record: the record is created again. Entries of ended jobs are removed."""
         found = []
         for job_id in list(self._journal.ids()):
             try:
@@ -65,7 +66,7 @@ class Reconciler:
             try:
                 self._store.create(job)
             except Conflict:
-                continue  # another process did
-            log.warning("job %s (%s) was forgotten by Redis; it begins again", job.id, job.kind)
+                continue  # another process created it
+            log.warning("job %s (%s) was lost by Redis; it starts from the beginning", job.id, job.kind)
             found.append(job)
         return found

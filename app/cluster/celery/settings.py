@@ -1,7 +1,8 @@
-"""What API processes, workers and beat agree upon: the tasks, their queues, and how the broker is spoken to.
+"""Celery settings shared by API processes, workers and beat: tasks, queues, priorities, and options of the broker.
 
-A message is kept from other workers for `VISIBLE_SECONDS` at a time; its worker renews that as long as it lives (see
-`worker.message_keeper`), so that tasks may take as long as they like and those of a dead worker are taken up within seconds.
+A message is invisible to other workers for `VISIBLE_SECONDS`. Its worker renews this while it lives (`worker.message_keeper`),
+so tasks may take any time, and another worker takes the tasks of a dead one within seconds. docs/cluster-internals.md explains
+each option.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ SWEEP_SECONDS = 3600
 
 
 def broker_options(answer_seconds: float = 10) -> dict[str, Any]:
-    """How the broker is spoken to. answer_seconds: how long an answer is waited for; whoever takes messages waits for them."""
+    """Transport options of the broker. answer_seconds: to wait for an answer; longer for consumers, which wait for messages."""
     return {
         "visibility_timeout": VISIBLE_SECONDS,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
-        "unacked_mutex_expire": VISIBLE_SECONDS,  # who restores may be killed at it, too
+        "unacked_mutex_expire": VISIBLE_SECONDS,  # a worker may be killed while it restores messages
         "priority_steps": list(PRIORITIES),
         "queue_order_strategy": "priority",
         "sep": PRIORITY_SEPARATOR,

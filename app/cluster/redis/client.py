@@ -1,4 +1,4 @@
-"""A client of Redis for jobs and locks: how long it waits, and what the errors of any client mean."""
+"""The Redis client for jobs and locks: timeouts, retries, and conversion of errors."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from redis.retry import Retry
 from app.errors import Unavailable
 
 KEYS = "dyad:"
-"""All keys of Dyad's own begin so; the broker's are Celery's."""
+"""Prefix of all keys of Dyad; keys of the broker are Celery's."""
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 HURRIED_SECONDS = 2.0
-"""The same for those whom somebody waits for."""
+"""Like `ANSWER_SECONDS`, for requests."""
 LONGEST_PAUSE = 1.0
 
 
 def connect(url: str, patience: float = 0.0) -> Redis:
-    """A client, which is shared by all threads and connects when it is first used.
+    """Create a client, which is thread-safe and connects on first use.
 
-    patience: about how many seconds a call goes on trying while Redis is away; it tries twice at least. Without any it does not
-        wait long for an answer either.
+    patience: about how many seconds a call is retried while Redis is unavailable; it is tried at least twice. With 0 the
+    timeout of
+        an answer is shorter, too.
     """
     retry = Retry(ExponentialBackoff(cap=LONGEST_PAUSE, base=0.05), max(1, round(patience / LONGEST_PAUSE)))
     return Redis.from_url(
@@ -41,7 +42,7 @@ def connect(url: str, patience: float = 0.0) -> Redis:
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise `Unavailable` for whatever Redis is at fault for."""
+    """Convert errors of Redis to `Unavailable`. what: prefix of the message."""
     try:
         yield
     except RedisError as error:

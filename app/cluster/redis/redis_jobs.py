@@ -1,13 +1,14 @@
-"""Jobs in Redis, for any number of processes.
+"""The job store of a cluster: jobs in Redis.
 
 ::
 
-    dyad:job:{id}                       hash: document (JSON), seq, call (that made it)
-    dyad:job:{id}:items                 sorted set: tile ids in the order they came
-    dyad:jobs:{collection}:{status}     sorted set: job ids by seq; also once more with no collection, for all
+    dyad:job:{id}                       hash: document (JSON), seq, call (id of the call that created it)
+    dyad:job:{id}:items                 sorted set: tile ids in order of arrival
+    dyad:jobs:{collection}:{status}     sorted set: job ids by seq; with an empty collection, for all jobs
     dyad:seq                            the last seq
 
-A change reads the document, makes the new one and has a script put it there if nobody was quicker; else it begins again.
+An update reads the document, computes the new one, and a script replaces it if it is unchanged; otherwise the update is
+repeated.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from app.ports import JobStore
 _PAGE = 1000
 _NAME = "jobs"
 
-# The client sends a call again whose answer did not come; the second time it finds what it made itself.
+# The client repeats a call without an answer; the repeated call finds the job that it created itself, by its call id.
 _CREATE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
     if redis.call('HGET', KEYS[1], 'call') == ARGV[3] then return 1 else return 0 end
@@ -39,7 +40,7 @@ redis.call('HSET', KEYS[1], 'document', ARGV[2], 'seq', seq, 'call', ARGV[3])
 for i = 3, #KEYS do redis.call('ZADD', KEYS[i], seq, ARGV[1]) end
 return 1
 """
-# ARGV: id, the document that was read, the new one, how many of KEYS[2..] are to be left, the rest to be entered
+# ARGV: id, the document that was read, the new one, how many of KEYS[2..] to remove the id from; it is added to the rest
 _REPLACE = """
 if redis.call('HGET', KEYS[1], 'document') ~= ARGV[2] then return 0 end
 local seq = redis.call('HGET', KEYS[1], 'seq')
@@ -64,10 +65,10 @@ return 1
 
 
 class RedisJobStore(JobStore):
-    """`JobStore` over a client of `app.cluster.redis.client`, which it closes."""
+    """`JobStore` over a client of `app.cluster.redis.client`; closes it."""
 
     def __init__(self, client: Redis) -> None:
-        self._client: Any = client  # its types leave open whether texts come as bytes
+        self._client: Any = client  # its types allow text and bytes
         self._create = client.register_script(_CREATE)
         self._replace = client.register_script(_REPLACE)
         self._delete = client.register_script(_DELETE)
@@ -78,7 +79,7 @@ class RedisJobStore(JobStore):
         with translated(_NAME):
             keys = [_key(job.id), f"{KEYS}seq", *_lists(job)]
             if not self._create(keys=keys, args=[job.id, job.model_dump_json(), uuid.uuid4().hex]):
-                raise Conflict(f"job {job.id} exists already")
+                raise Conflict(f"job {job.id} already exists")
 
     @override
     def get(self, job_id: str) -> Job:
@@ -104,20 +105,20 @@ class RedisJobStore(JobStore):
             newest = heapq.nlargest(limit, ((seq, job_id) for page in pages for job_id, seq in page))
             documents = self._documents([job_id for _, job_id in newest])
         jobs = [Job.model_validate_json(document) for document in documents if document is not None]
-        return [job for job in jobs if not status or job.status in status]  # one may have changed between the two trips
+        return [job for job in jobs if not status or job.status in status]  # a job may change between the two calls
 
     @override
     def update(self, job_id: str, *, only_if: Sequence[JobStatus] = (), **changes: Any) -> Job | None:
         unknown = changes.keys() - Job.model_fields.keys()
         if unknown:
-            raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
+            raise TypeError(f"a job has no field {', '.join(sorted(unknown))}")
         while True:
             document = self._document(job_id)
             job = Job.model_validate_json(document)
             if only_if and job.status not in only_if:
                 return None
             changed = Job.model_validate({**job.model_dump(), **changes, "updated": datetime.now(UTC)})
-            if self._put(job, document, changed):
+            if self._replace_if_unchanged(job, document, changed):
                 return changed
 
     @override
@@ -139,9 +140,9 @@ class RedisJobStore(JobStore):
                     "updated": now,
                 }
                 changed = job.model_copy(update=begun)
-                if self._put(job, document, changed):
+                if self._replace_if_unchanged(job, document, changed):
                     return changed
-                break  # somebody was quicker: look again
+                break  # another process claimed it: search again
             else:
                 if len(ids) < _PAGE:
                     return None
@@ -195,14 +196,14 @@ class RedisJobStore(JobStore):
         return document
 
     def _documents(self, job_ids: Sequence[str]) -> Sequence[str | None]:
-        """In one trip; None for what is gone meanwhile."""
+        """Documents in one round trip; None for deleted jobs."""
         with self._client.pipeline(transaction=False) as pipeline:
             for job_id in job_ids:
                 pipeline.hget(_key(job_id), "document")
             return list(pipeline.execute())
 
-    def _put(self, before: Job, document: str, after: Job) -> bool:
-        """Replace what was read as `document`; False if it has changed since."""
+    def _replace_if_unchanged(self, before: Job, document: str, after: Job) -> bool:
+        """Replace the job that was read as `document`; False if it has changed since."""
         left = [key for key in _lists(before) if key not in _lists(after)]
         entered = [key for key in _lists(after) if key not in _lists(before)]
         with translated(_NAME):
@@ -223,6 +224,6 @@ def _list(collection: str | None, status: JobStatus) -> str:
 
 
 def _lists(job: Job) -> list[str]:
-    """The lists that a job is in."""
+    """Keys of the sorted sets that contain a job."""
     everywhere = _list(None, job.status)
     return [everywhere] if job.collection is None else [everywhere, _list(job.collection, job.status)]

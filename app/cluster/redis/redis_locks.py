@@ -1,4 +1,8 @@
-"""Locks of a cluster: leases in Redis, renewed by a thread as long as their holder lives."""
+"""Locks of a cluster: leases in Redis, renewed by a thread while their holder lives.
+
+Own code instead of redis-py's `Lock`, because that is lost if Redis restarts or its clock is set forward, and stays if the
+clock is set back; see docs/cluster-internals.md.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +21,19 @@ from app.ports import Held
 from app.stores.local_locks import LocalLocks
 
 LEASE_SECONDS = 6.0
-"""After this long without a sign of life a lock is free."""
+"""A lock that is not renewed for so long is free."""
 RENEWALS, GRACE = 8, 4
-"""Into how many parts a lease is cut: of one it is renewed, for another an expired one is left to its holder."""
+"""Fractions of a lease: it is renewed every 1/8, and an expired one is reserved for its holder for 1/4."""
 MARK_SECONDS = 7 * 24 * 3600
-"""Further than a clock is put forward."""
+"""Longer than any expected change of the clock."""
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.005
-"""Between two looks at a lock that somebody else has: what is done under the locks here takes some ten times as long."""
+"""Interval of attempts to take a lock; the shortest operations under a lock take about ten times as long."""
 
 
 HELD, REGAINED, LOST = range(3)
-# KEYS: lock, mark. ARGV: token, lease, life of a mark (ms), token of a holder who is silent. A lock that lasts longer than a
-# lease is from before the clock was put back.
+# KEYS: lock, mark. ARGV: token, lease, lifetime of a mark (ms), token of a holder that did not renew. A lock with more time
+# left than a lease is from before the clock was set back.
 _TAKE = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
@@ -55,11 +59,11 @@ for i = 1, 2 do if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', 
 
 
 class RedisHeld:
-    """One lease. A gap in it, while Redis is away, is noted, and it is taken anew if nobody else has.
+    """One lease. A gap while Redis is unavailable is recorded, and the lease is taken again unless another process has it.
 
-    Beside the lock, which expires, stands a mark of its last holder, which only letting go removes. A lock without a mark was
-    let go of. One whose mark is left behind has expired: its holder is dead, or the clock of Redis was put forward, so the next
-    one waits first whether the holder still renews it.
+    Beside the lock, which expires, there is a mark of its last holder, which only a release deletes. If neither exists, the
+    lock was released. If only the mark exists, the lock has expired: its holder is dead, or the clock of Redis was set
+    forward, so the next process first waits whether the holder renews it.
     """
 
     def __init__(self, client: Redis, name: str, seconds: float) -> None:
@@ -78,17 +82,17 @@ class RedisHeld:
 
     @property
     def has_lapsed(self) -> bool:
-        """Whether there was, or is, a time in which it was not renewed soon enough, and somebody else may have had it."""
+        """Whether the lease was or is not renewed in time, so that another process may have held it."""
         return self._has_lapsed or time.monotonic() > self._renewed + self._seconds
 
     def take(self, seconds: float) -> bool:
-        """Wait for it; whether it came in time."""
+        """Wait up to `seconds` for the lease; whether it was taken."""
         deadline = time.monotonic() + seconds
         last, since = "", 0.0
         while True:
             before = time.monotonic()
-            is_silent = last and before - since > self._seconds / GRACE
-            answer = self._take(keys=self._keys, args=[self._token, *self._times, last if is_silent else ""])
+            is_expired = last and before - since > self._seconds / GRACE
+            answer = self._take(keys=self._keys, args=[self._token, *self._times, last if is_expired else ""])
             if answer == self._token:
                 self._renewed = before
                 return True
@@ -99,7 +103,7 @@ class RedisHeld:
             time.sleep(POLL_SECONDS)
 
     def renew(self) -> None:
-        """Extend it; what stands in the way is noted and tried again by the next call."""
+        """Extend the lease; a failure is recorded and retried by the next call."""
         with self._guard, suppress(RedisError):
             if self._is_over:
                 return
@@ -110,17 +114,17 @@ class RedisHeld:
             if not self.is_lost:
                 self._renewed = before
 
-    def let_go(self) -> None:
-        """Free it, if it is still this one's; what cannot be freed is free when the lease is over."""
+    def release(self) -> None:
+        """Release the lease if it is still held; if Redis is unavailable, it expires."""
         with self._guard, suppress(RedisError):
             self._is_over = True
             self._free(keys=self._keys, args=[self._token])
 
 
 class RedisLocks:
-    """`Locks` among all processes that speak with one Redis, over a client of `app.cluster.redis.client`.
+    """`Locks` between all processes that use the same Redis, over a client of `app.cluster.redis.client`.
 
-    lease: seconds after which the lock of a dead process is free. patience: how long to wait for a lock unless told otherwise.
+    lease: seconds after which the lock of a dead process is free. patience: seconds to wait for a lock by default.
     """
 
     def __init__(self, client: Redis, lease: float = LEASE_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
@@ -148,7 +152,7 @@ class RedisLocks:
             finally:
                 with self._guard:
                     del self._held[name]
-                held.let_go()
+                held.release()
 
     def is_held(self, name: str) -> bool:
         """Whether any process holds it."""
@@ -156,7 +160,7 @@ class RedisLocks:
             return bool(self._client.exists(_key(name)))
 
     def close(self) -> None:
-        """Stop renewing, and close the client; what is still held runs out."""
+        """Stop renewing and close the client; leases that are still held expire."""
         self._stopping.set()
         if self._renewer is not None:
             self._renewer.join()
@@ -166,7 +170,7 @@ class RedisLocks:
         held = RedisHeld(self._client, name, self._lease)
         with translated("locks"):
             if not held.take(seconds):
-                raise Busy(f"{name} is being worked on by another process; try again later")
+                raise Busy(f"{name} is in use by another process; try again later")
         with self._guard:
             self._held[name] = held
             if self._renewer is None:

@@ -1,4 +1,4 @@
-"""Brushes for the sample scene: noise, parcels of farmland, tree crowns, roads, houses. Everything is drawn, nothing is real.
+"""Drawing tools of the demo scene: noise, parcels of farmland, tree crowns, roads, houses.
 
 Pictures are (H, W, 3) float32 RGB, 0..1, one pixel a metre; maps are (H, W) float32.
 """
@@ -51,13 +51,13 @@ def mix(picture: Map, colour: Map | Colour, amount: Map) -> None:
 
 
 def soft(values: Map, edge: float) -> Map:
-    """0 where values are below -edge, 1 above edge, smooth between."""
+    """A smooth step: 0 below -edge, 1 above edge."""
     t: Map = np.clip(values / (2 * edge) + 0.5, 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def shifted(values: Map, rows: int, cols: int) -> Map:
-    """The map moved down and right, with zeros where nothing was."""
+    """The map moved down and right, filled with zeros."""
     moved = np.zeros_like(values)
     moved[rows:, cols:] = values[: values.shape[0] - rows, : values.shape[1] - cols]
     return moved

@@ -1,1 +1,1 @@
-"""Raster files to arrays: GDAL, decoding, windows, bands, scaling, previews."""
+"""Reads raster files into arrays: GDAL, decoding, windows, bands, scaling, previews."""

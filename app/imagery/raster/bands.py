@@ -1,4 +1,4 @@
-"""Which bands of a file go into the model, and which a person sees."""
+"""Selection of the bands for the model and for previews."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _SENTINEL = ("b04", "b03", "b02")
 
 
 def choose(names: Sequence[str | None], wanted: Sequence[int | str] | None, count: int) -> list[int]:
-    """0-based positions of the bands for a model that wants `count` of them.
+    """0-based positions of the bands for a model with `count` input bands.
 
-    names: of the file's bands in order, None where it has none. wanted: 1-based indexes or names (case is ignored), or None
-    for red, green, blue where the file names them and three are wanted, else the first ones. One grey band serves three times.
+    names: of the file's bands in order, None for a band without a name. wanted: 1-based indexes or names (case is ignored);
+    None: red, green, blue if the file names them and the model takes three, else the first ones. A single grey band is used
+    three times.
 
     Raises:
-        ModelMismatch: a band that the file does not have, or another number than the model wants.
+        ModelMismatch: the file does not have a band, or the number of bands differs from the model's.
     """
     if wanted is None:
         positions = (find_rgb(names) if count == 3 else None) or list(range(min(count, len(names))))
@@ -27,12 +28,12 @@ def choose(names: Sequence[str | None], wanted: Sequence[int | str] | None, coun
         positions *= 3
     if len(positions) != count:
         has = f"{len(wanted)} bands are selected" if wanted is not None else f"the file has {_plural(len(names))}"
-        raise ModelMismatch(f"{has}, but the model wants {_plural(count)}; choose another model or set the collection's bands")
+        raise ModelMismatch(f"{has}, but the model takes {_plural(count)}; choose another model or set the collection's bands")
     return positions
 
 
 def choose_for_eye(names: Sequence[str | None], positions: Sequence[int]) -> list[int]:
-    """Positions of one grey or three colour bands to show: red, green, blue, else the first of those the model sees."""
+    """Positions of one grey or three colour bands for previews: red, green, blue, else the first of the model's bands."""
     found = find_rgb(names)
     if found is not None:
         return found
@@ -53,12 +54,12 @@ def _position(names: Sequence[str | None], band: int | str) -> int:
     if isinstance(band, int):
         if 1 <= band <= len(names):
             return band - 1
-        raise ModelMismatch(f"band {band} is wanted, but the file has {_plural(len(names))}")
+        raise ModelMismatch(f"band {band} is selected, but the file has {_plural(len(names))}; bands are counted from 1")
     folded = [(name or "").casefold() for name in names]
     if band.casefold() in folded:
         return folded.index(band.casefold())
     known = ", ".join(name for name in names if name) or "without names; select them by number"
-    raise ModelMismatch(f"band {band!r} is wanted, but the file's bands are {known}")
+    raise ModelMismatch(f"band {band!r} is selected, but the file's bands are {known}")
 
 
 def _plural(count: int) -> str:

@@ -1,4 +1,4 @@
-"""JPEG, PNG and WebP to arrays, whatever their colours; size is checked before anything is decoded."""
+"""Decodes JPEG, PNG and WebP of any colour mode; the size is checked before decoding."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Image.MAX_IMAGE_PIXELS = None  # `_check` enforces DYAD_MAX_PIXELS instead, befo
 class Picture:
     """A decoded image.
 
-    values: (H, W, B) uint8, or uint16 with one band; B is 1 or 3. names: of the bands. alpha: (H, W) uint8, or None.
-    is_browser_ready: the file itself is an 8-bit grey, RGB or RGBA image that every browser shows.
+    values: (H, W, B) uint8, or uint16 with one band; B is 1 or 3. alpha: (H, W) uint8, or None.
+    is_browser_ready: the file is an 8-bit grey, RGB or RGBA image that browsers can show.
     """
 
     values: NDArray[Any]
@@ -41,15 +41,15 @@ class Picture:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the bands."""
+        """Names of the bands."""
         return ("grey",) if self.values.shape[2] == 1 else ("red", "green", "blue")
 
 
 def decode(source: Path | bytes, max_pixels: int, at_least: int = 0) -> Picture:
-    """Decode an image upright. Sides may come reduced, but not below twice `at_least` (0: full size).
+    """Decode an image with EXIF orientation applied. It may be reduced, but not below sides of 2 x `at_least` (0: full size).
 
     Raises:
-        UnreadableImage: damaged or cut short. TooLarge: more pixels than `max_pixels`.
+        UnreadableImage: damaged or truncated. TooLarge: more pixels than `max_pixels`.
     """
     if isinstance(source, bytes) or source.stat().st_size <= MAX_FAST_BYTES:
         data = source if isinstance(source, bytes) else source.read_bytes()
@@ -62,25 +62,25 @@ def decode(source: Path | bytes, max_pixels: int, at_least: int = 0) -> Picture:
             check_size(image.width, image.height, max_pixels)
             return _convert(image, at_least)
     except PILLOW_ERRORS as error:
-        raise UnreadableImage(f"the image is damaged or cut short ({_words(error)}); save it again") from None
+        raise UnreadableImage(f"the image is damaged or truncated ({_words(error)}); save it again") from None
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse too many pixels.
+    """Check the number of pixels.
 
     Raises:
-        TooLarge: with the limit's name.
+        TooLarge: more than `max_pixels`.
     """
     if width * height > max_pixels:
         raise TooLarge(
-            f"{width} x {height} pixels are more than {max_pixels} in one image (DYAD_MAX_PIXELS); cut it, or send a scene as"
+            f"the image has {width} x {height} pixels; the limit is {max_pixels} (DYAD_MAX_PIXELS). Cut it, or send it as a"
             " georeferenced Cloud Optimized GeoTIFF, which is cut into tiles"
         )
 
 
 def _decode_fast(data: bytes, max_pixels: int, at_least: int) -> Picture | None:
-    """A plain 8-bit JPEG by libjpeg-turbo; None for anything that needs more care."""
-    if b"Exif\x00\x00" in data[:131_072]:  # may have to be turned upright
+    """Decode a plain 8-bit JPEG by libjpeg-turbo; None for any other, which Pillow decodes."""
+    if b"Exif\x00\x00" in data[:131_072]:  # may need rotation
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -89,7 +89,7 @@ def _decode_fast(data: bytes, max_pixels: int, at_least: int) -> Picture | None:
             return None
         target, side = "GRAY" if colours == "Gray" else "RGB", 2 * at_least or max(width, height)
         values = simplejpeg.decode_jpeg(data, target, min_height=side, min_width=side, min_factor=2 if at_least else 1)
-    except ValueError:  # also for harmless oddities, which Pillow tells from damage
+    except ValueError:  # also for harmless irregularities, which Pillow accepts
         return None
     return Picture(values, None, is_browser_ready=True)
 

@@ -1,4 +1,4 @@
-"""GDAL on a short lead: one driver, one file, no network, no surprises from files that somebody sent."""
+"""GDAL restricted for untrusted files: one driver, one file, no network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.errors import UnreadableImage
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, MemoryError, OverflowError)
 _OPTIONS = {
-    # The file alone: no folder listing, no .aux.xml, .ovr, .msk, .tfw or metadata beside it, and no network.
+    # Only the file: no folder listing, no .aux.xml, .ovr, .msk, .tfw or other sidecar files, and no network.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
@@ -29,13 +29,13 @@ _FILE_NAME = re.compile(r"(^|(?<=: ))[\w.-]+(, band \d+)?: ")
 
 
 def environment() -> rasterio.Env:
-    """The options to open and read under; enter it around each call, it belongs to a thread."""
+    """The GDAL environment for opening and reading; enter it around each call, because it is bound to a thread."""
     return rasterio.Env(**_OPTIONS)
 
 
 @contextmanager
 def open_dataset(source: Path | bytes) -> Iterator[DatasetReader]:
-    """Open a TIFF, a file or its bytes, with the GTiff driver only: no other driver can be talked into reading other files.
+    """Open a TIFF, a file or its bytes, with the GTiff driver only: other drivers can be made to read other files.
 
     Raises:
         UnreadableImage: damaged.
@@ -54,7 +54,7 @@ def open_dataset(source: Path | bytes) -> Iterator[DatasetReader]:
 
 
 def damaged(error: BaseException) -> UnreadableImage:
-    """What to tell a person of a failure inside GDAL, whose own words name temporary files."""
+    """Convert an error of GDAL, without the names of temporary files."""
     words = _FILE_NAME.sub("", str(error.__cause__ or error).rsplit("/", 1)[-1])
     detail = f" ({words[:200]})" if words and "previous exception" not in words else ""
-    return UnreadableImage(f"the TIFF is damaged or cut short{detail}; write it again")
+    return UnreadableImage(f"the TIFF is damaged or truncated{detail}; write it again")

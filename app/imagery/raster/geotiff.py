@@ -1,4 +1,4 @@
-"""TIFFs through GDAL: opened so that nothing but the one file is ever read, read by windows, never whole."""
+"""Reads TIFFs through GDAL by windows, without reading any other file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BYTES_PER_PIXEL = 4
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Pixels of a raster. raw: (C, h, w) in the file's type. bands: the C raster bands that they are, counted from 0.
+    """Pixels of a raster. raw: (C, h, w) in the file's type. bands: positions of the C bands in the file, counted from 0.
 
     mask: (h, w) bool of an internal mask, or None.
     """
@@ -43,7 +43,7 @@ class Raster:
     """An open TIFF. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
 
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
-    dtype: of the values that `bands` gives. has_overviews: there are smaller copies, so that decimated reads are cheap.
+    dtype: of the values that `bands` returns. has_overviews: the file has overviews, so decimated reads are fast.
     """
 
     def __init__(self, dataset: DatasetReader, max_pixels: int) -> None:
@@ -64,9 +64,9 @@ class Raster:
     def _check(self, max_pixels: int) -> None:
         source = self._dataset
         if source.count > MAX_BANDS:
-            raise TooLarge(f"the file has {source.count} bands; the limit is {MAX_BANDS}")
+            raise TooLarge(f"the file has {source.count} bands; the limit is {MAX_BANDS}: write a file with fewer bands")
         if np.dtype(source.dtypes[0]).kind not in "iuf":
-            raise InvalidInput(f"values of type {source.dtypes[0]} cannot be made a picture; convert them to real numbers")
+            raise InvalidInput(f"values of the type {source.dtypes[0]} are not supported; convert them to real numbers")
         height, width = source.block_shapes[0]
         bands = source.count if source.interleaving is not None and source.interleaving.value == "PIXEL" else 1
         if height * width * bands * np.dtype(source.dtypes[0]).itemsize > BYTES_PER_PIXEL * max_pixels:
@@ -91,14 +91,14 @@ class Raster:
 
     @property
     def is_placed(self) -> bool:
-        """Whether the file says where its pixels are, in whatever CRS, known or not."""
+        """Whether the file has a geotransform or ground control points, with or without a known CRS."""
         return bool(self._gcps) or not self._has_no_transform
 
     def georeference(self) -> Georeference:
-        """Where the pixels are on Earth.
+        """The georeference of the pixels.
 
         Raises:
-            InvalidInput: there is no CRS, or it cannot be related to WGS 84, or the geotransform is degenerate.
+            InvalidInput: there is no CRS, or it cannot be transformed to WGS 84, or the geotransform is degenerate.
         """
         if not self._crs:
             raise InvalidInput(
@@ -109,11 +109,15 @@ class Raster:
             try:
                 points = GCPTransformer(self._gcps)
             except GDAL_ERRORS:
-                raise InvalidInput("the ground control points do not fit together; warp the file first (gdalwarp)") from None
+                raise InvalidInput(
+                    "the ground control points do not fit together; warp the file (gdalwarp) and send the result"
+                ) from None
             return Georeference(lambda cols, rows: _finite_xy(points.xy(rows, cols, offset="ul")), self._crs.to_wkt())
         matrix = self._dataset.transform
         if not np.isfinite(matrix[:6]).all() or matrix.determinant == 0:
-            raise InvalidInput("the geotransform of the file is degenerate: its pixels have no area")
+            raise InvalidInput(
+                "the geotransform of the file is degenerate: its pixels have no area; georeference the file again"
+            )
         a, b, c, d, e, f = matrix[:6]
         return Georeference(lambda cols, rows: (a * cols + b * rows + c, d * cols + e * rows + f), self._crs.to_wkt())
 
@@ -127,8 +131,8 @@ class Raster:
     ) -> Block:
         """Read a window (None: everything), decimated to `shape` (height, width) where given.
 
-        positions: only what `bands` needs for these (None: all bands of the file).
-        average: by averaging (for pictures) instead of by nearest pixels (for statistics).
+        positions: read only what `bands` needs for these (None: all bands of the file).
+        average: resample by averaging (for images) instead of by nearest pixels (for statistics).
 
         Raises:
             UnreadableImage: the file is damaged there.
@@ -139,7 +143,7 @@ class Raster:
         needed = self._needed(positions)
         indexes = [band + 1 for band in needed]
         try:
-            with environment():  # masks and overviews are opened now
+            with environment():  # masks and overviews are opened here
                 raw = self._dataset.read(indexes, out_shape=None if shape is None else (len(needed), *shape), **options)
                 mask = self._dataset.read_masks(1, out_shape=shape, **options) > 0 if self._has_mask else None
         except GDAL_ERRORS as error:
@@ -154,8 +158,8 @@ class Raster:
     def bands(self, block: Block, positions: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values (B, h, w) of the bands at `positions` of a block, and which are valid, (B, h, w) bool.
 
-        An alpha band masks unless it is among the positions. A nodata value in single bands of 8-bit colours is a colour;
-        the pixel is invalid only where all bands have it. In any other type each band speaks for itself.
+        An alpha band is used as a mask unless it is among the positions. In 8-bit files a nodata value in single bands is a
+        colour; a pixel is invalid only if all bands have it. In other types each band is tested separately.
         """
         raw = block.raw
         is_virtual = self._lut is not None or self._is_cmyk
@@ -188,7 +192,7 @@ class Raster:
         return int(window.width * window.height * self._dataset.count * np.dtype(self._dataset.dtypes[0]).itemsize)
 
     def crop(self, window: Window, block: Block) -> bytes:
-        """The window as a GeoTIFF of its own, compressed losslessly: all bands (`block`), CRS, nodata, colours, mask."""
+        """The window as a losslessly compressed GeoTIFF with all bands (`block`), CRS, nodata, colours and mask."""
         source = self._dataset
         profile: dict[str, Any] = {
             "driver": "GTiff", "width": window.width, "height": window.height, "count": source.count,
@@ -205,7 +209,7 @@ class Raster:
             profile["transform"] = rasterio.Affine(a, b, corner[0], d, e, corner[1])
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
             with memory.open(**profile) as target:
-                if target.colorinterp != source.colorinterp:  # GDAL takes it only before the pixels
+                if target.colorinterp != source.colorinterp:  # GDAL accepts it only before the pixels
                     target.colorinterp = source.colorinterp
                 target.descriptions = source.descriptions
                 target.write(block.raw)

@@ -1,4 +1,4 @@
-"""Pictures for people: small, upright, in formats that every browser shows."""
+"""Previews: small images in formats that browsers can show."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ QUALITY = 85
 
 
 def thumbnail(data: bytes, size: int, max_pixels: int) -> tuple[bytes, str]:
-    """A JPEG, PNG or WebP image made to fit size x size pixels (never enlarged), and its media type.
+    """A JPEG, PNG or WebP image reduced to at most size x size pixels (never enlarged), and its media type.
 
-    PNG where the image is transparent somewhere, else JPEG.
+    The result is a PNG if the image is partly transparent, else a JPEG.
 
     Raises:
         UnreadableImage: damaged. TooLarge: more pixels than `max_pixels`.
@@ -27,7 +27,7 @@ def thumbnail(data: bytes, size: int, max_pixels: int) -> tuple[bytes, str]:
 
 
 def of_picture(picture: Picture, size: int = SIZE) -> tuple[bytes, str]:
-    """The same of a decoded image; 16-bit values are stretched for the eye."""
+    """Like `thumbnail`, for a decoded image; 16-bit values are stretched for display."""
     values = np.moveaxis(picture.values, -1, 0)
     valid = np.ones(values.shape, np.bool_)
     if picture.values.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""To the square that a model looks at."""
+"""Resizing to the square input of a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def to_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize (H, W, B) uint8 to (size, size, B), antialiased, ignoring the aspect; the same array where the size fits."""
+    """Resize (H, W, B) uint8 to (size, size, B), antialiased, without keeping the aspect ratio."""
     if pixels.shape[:2] == (size, size):
         return np.ascontiguousarray(pixels)
     if pixels.shape[2] == 3:
@@ -17,6 +17,6 @@ def to_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _resize(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    # Pillow widens the triangle to the scale, so it does not alias; bicubic looks no better to a model and takes twice as long.
+    # Pillow scales the bilinear filter, so it does not alias; bicubic gives a model no better input and takes twice as long.
     image = Image.fromarray(np.ascontiguousarray(pixels))
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0))

@@ -1,4 +1,4 @@
-"""From raw values to the 0..255 that models and eyes see. Every method of `Scaling` is one line per band."""
+"""Scales raw values to 0..255 for models and previews. Every method of `Scaling` is linear in each band."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PERCENTILES = (2.0, 98.0)
 REFLECTANCE_HIGH = 0.3
 EYE_PERCENTILES = (1.0, 99.0)
 EYE_RANGE = 128.0
-"""8-bit pictures whose values span less than this are stretched for the eye; others are shown as they are."""
+"""8-bit images whose values span less than this are stretched for display; others are shown unchanged."""
 
 Raw = NDArray[np.generic]
 Mask = NDArray[np.bool_]
@@ -24,19 +24,19 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """`low`..`high` of each of B bands become 0..255; None leaves uint8 as it is. low, high: (B,) float64, low < high."""
+    """Maps `low`..`high` of each of B bands to 0..255; None leaves uint8 unchanged. low, high: (B,) float64, low < high."""
 
     limits: tuple[NDArray[np.float64], NDArray[np.float64]] | None
 
     @classmethod
     def of(cls, ranges: tuple[BandRange, ...]) -> Stretch:
-        """The inverse of `ranges`."""
+        """The stretch with these ranges; the inverse of `ranges`."""
         low, high = np.array(ranges, np.float64).T
         return cls((low, high))
 
     @property
     def ranges(self) -> tuple[BandRange, ...] | None:
-        """`low, high` band by band, as a tile's record keeps them."""
+        """`low, high` of each band, as stored in a tile's record."""
         if self.limits is None:
             return None
         return tuple((float(low), float(high)) for low, high in zip(*self.limits, strict=True))
@@ -56,10 +56,10 @@ class Stretch:
 def fit(scaling: Scaling, sample: Raw, valid: Mask) -> Stretch:
     """The stretch of a scene for its model.
 
-    sample: (B, H, W) values from all over the scene. valid: (B, H, W), False at nodata.
+    sample: (B, H, W) values distributed over the scene. valid: (B, H, W), False at nodata.
 
     Raises:
-        InvalidInput: a band without any valid value where percentiles are asked for.
+        InvalidInput: percentiles are requested, and a band has no valid value.
     """
     known = fixed(scaling, sample.dtype, len(sample))
     if known is not None:
@@ -71,7 +71,7 @@ def fit(scaling: Scaling, sample: Raw, valid: Mask) -> Stretch:
 
 
 def fixed(scaling: Scaling, dtype: np.dtype[Any], bands: int) -> Stretch | None:
-    """The stretch where it does not depend on the values, only on their type; None where percentiles are asked for.
+    """The stretch if it depends on the type of the values only; None if percentiles are requested.
 
     Raises:
         InvalidInput: reflectance without a scale or a range.
@@ -84,7 +84,7 @@ def fixed(scaling: Scaling, dtype: np.dtype[Any], bands: int) -> Stretch | None:
         high = REFLECTANCE_HIGH if scaling.high is None else scaling.high
         low = scaling.low or 0.0
         if scaling.scale <= 0 or low >= high:
-            raise InvalidInput("scaling by reflectance needs a scale above 0 and low below high")
+            raise InvalidInput("scaling by reflectance needs scale above 0 and low below high")
         return _even((low - scaling.offset) / scaling.scale, (high - scaling.offset) / scaling.scale, bands)
     return Stretch(None) if scaling.method == "auto" and dtype == np.uint8 else None
 
@@ -92,7 +92,7 @@ def fixed(scaling: Scaling, dtype: np.dtype[Any], bands: int) -> Stretch | None:
 def fit_for_eye(sample: Raw, valid: Mask) -> Stretch:
     """The stretch of a scene for previews: (B, H, W) values and validity as in `fit`.
 
-    8-bit colours keep their balance (one range for all bands, and none at all where they use the scale well already).
+    8-bit colours keep their balance: one range for all bands, and no stretch if their range is wide enough.
     """
     if sample.dtype == np.uint8:
         low, high = _percentiles(sample.reshape(1, -1, 1), valid.reshape(1, -1, 1), EYE_PERCENTILES)
@@ -109,7 +109,7 @@ def _percentiles(sample: Raw, valid: Mask, percentiles: tuple[float, float]) -> 
     for index, (band, good) in enumerate(zip(sample, valid, strict=True)):
         values = band[good].astype(np.float64)
         if not values.size:
-            raise InvalidInput(f"band {index + 1} of those selected has no valid values")
+            raise InvalidInput(f"band {index + 1} of the selected bands has no valid values: all of it is nodata or NaN")
         low[index], high[index] = np.percentile(values, percentiles)
         if high[index] <= low[index]:  # a constant band: any range that keeps it finite
             high[index] = low[index] + max(1.0, abs(low[index]) * 1e-6)

@@ -1,4 +1,4 @@
-"""A look at values from all over a scene, for its percentiles, without reading it all."""
+"""Samples values from all over a scene, for its percentiles, without reading all of it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Sample = tuple[NDArray[Any], NDArray[np.bool_]]
 """Values (B, N, 1) in the file's type, and which of them are valid."""
 
 
-def sample(raster: Raster, positions: Sequence[int], eye: Sequence[int]) -> tuple[Sample, Sample]:
-    """Samples of the bands at `positions`, for the model, and of those at `eye`, for people.
+def sample_values(raster: Raster, positions: Sequence[int], eye: Sequence[int]) -> tuple[Sample, Sample]:
+    """Samples of the bands at `positions`, for the model, and of those at `eye`, for previews.
 
     Raises:
-        InvalidInput: a band for the model holds no valid value. UnreadableImage: the file is damaged.
+        InvalidInput: a band for the model has no valid value. UnreadableImage: the file is damaged.
     """
     needed = sorted({*positions, *eye})
     blocks = list(_blocks(raster, needed))
@@ -37,7 +37,7 @@ def sample(raster: Raster, positions: Sequence[int], eye: Sequence[int]) -> tupl
 
 
 def _blocks(raster: Raster, needed: Sequence[int]) -> Iterator[Block]:
-    """The scene decimated to 512 pixels, or where that would decode too much, small patches on a grid."""
+    """The scene decimated to 512 pixels, or small patches on a grid if that would decode too much."""
     if raster.has_overviews or raster.width * raster.height <= CHEAP_PIXELS:
         factor = max(1.0, max(raster.width, raster.height) / SIDE)
         shape = (max(1, round(raster.height / factor)), max(1, round(raster.width / factor)))
@@ -50,7 +50,7 @@ def _blocks(raster: Raster, needed: Sequence[int]) -> Iterator[Block]:
 
 
 def _search(raster: Raster, missing: Sequence[int], needed: Sequence[int]) -> list[Block]:
-    """Go through the scene until every band at `missing` has shown a valid value; the blocks where it did."""
+    """Read windows until every band at `missing` has a valid value; returns the blocks that have one."""
     found: list[Block] = []
     missing = list(missing)
     grid = windows.grid(raster.width, raster.height, SCAN_TILE, SCAN_TILE)
@@ -62,11 +62,11 @@ def _search(raster: Raster, missing: Sequence[int], needed: Sequence[int]) -> li
             missing = still
         if not missing:
             return found
-    raise InvalidInput(f"band {missing[0] + 1} has no valid values: all of it is nodata or NaN")
+    raise InvalidInput(f"band {missing[0] + 1} has no valid values: all of it is nodata or NaN; select other bands")
 
 
 def _missing(raster: Raster, blocks: Sequence[Block], positions: Sequence[int]) -> list[int]:
-    """Those of the bands at `positions` without a valid value in any block."""
+    """The bands at `positions` without a valid value in any block."""
     seen = np.zeros(len(positions), np.bool_)
     for block in blocks:
         seen |= raster.bands(block, positions)[1].any(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""A tile's pixels as an image file that any program reads without loss."""
+"""Writes a tile's pixels as a lossless image file in a common format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tile_suffix(pixels: NDArray[np.uint8]) -> str:
 
 
 def write_tile(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write (H, W, B) uint8 to a PNG or a TIFF, whichever the suffix says.
+    """Write (H, W, B) uint8 to a PNG or a TIFF, by the suffix of `path`.
 
     Raises:
         OSError: it cannot be written.
@@ -29,6 +29,6 @@ def write_tile(path: Path, pixels: NDArray[np.uint8]) -> None:
         return
     height, width, bands = pixels.shape
     form = {"driver": "GTiff", "width": width, "height": height, "count": bands, "dtype": "uint8"}
-    # a place, if only in pixels: readers warn of files without one
+    # a transform in pixel units, because readers warn about files without one
     with environment(), rasterio.open(path, "w", transform=Affine(1, 0, 0, 0, -1, height), **form) as file:
         file.write(np.moveaxis(pixels, -1, 0))

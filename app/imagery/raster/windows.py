@@ -1,4 +1,4 @@
-"""The grid of windows that a scene is cut into."""
+"""The grid of windows into which a scene is cut."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from app.domain.tiles import Window
 
 
 def offsets(length: int, size: int, stride: int) -> range | list[int]:
-    """Where the windows of one axis begin, in pixels.
+    """Offsets of the windows on one axis, in pixels.
 
-    The last one is shifted inward so that it ends at the edge: everything is covered (where stride <= size) by windows of
-    full size. A raster shorter than a window has one window, at 0.
+    The last one is shifted inward so that it ends at the edge: if stride <= size, full-size windows cover everything. A raster
+    shorter than a window has one window, at 0.
     """
     if length <= size:
         return range(1)
@@ -20,12 +20,12 @@ def offsets(length: int, size: int, stride: int) -> range | list[int]:
 
 
 def count(width: int, height: int, size: int, stride: int) -> int:
-    """How many windows `grid` gives."""
+    """Number of windows of `grid`."""
     return _axis_count(width, size, stride) * _axis_count(height, size, stride)
 
 
 def grid(width: int, height: int, size: int, stride: int) -> Iterator[Window]:
-    """The windows of a raster of width x height pixels, row by row; smaller than size x size only where the raster is."""
+    """The windows of a raster of width x height pixels, row by row; smaller than size x size only if the raster is."""
     columns = offsets(width, size, stride)
     for row in offsets(height, size, stride):
         for col in columns:

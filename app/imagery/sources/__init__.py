@@ -1,1 +1,1 @@
-"""What a file or archive contains: file kinds, zips, STAC items and catalogues, dates and platforms of scenes."""
+"""Sources of imagery: file kinds, zips, STAC Items and catalogues, dates and platforms of scenes."""

@@ -1,4 +1,7 @@
-"""Zips of images and of models, unpacked member by member, suspicious of everything that a zip says of itself."""
+"""Unpacks zips of images and models member by member, without trusting the sizes, names and counts in their headers.
+
+Own checks around `zipfile`, which has none against zip bombs and huge directories.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ CHUNK = 1024 * 1024
 MAX_MEMBERS = 1_000_000
 MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 MEMBER_BYTES = 1024
-"""Of the table of contents, for one member; names are seldom longer than a tenth of it."""
+"""Bytes of the central directory allowed for each member; names are rarely longer than a tenth of it."""
 MAX_RATIO = 200
-"""No archive of real images or models shrinks further; checked once `RATIO_FREE_BYTES` have come out."""
+"""Highest compression ratio; images and models stay below it. Checked after `RATIO_FREE_BYTES` are unpacked."""
 RATIO_FREE_BYTES = 64 * 1024 * 1024
 _MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
 _SKIPPED_FOLDERS = {"__MACOSX"}
@@ -35,15 +38,15 @@ def extract(
     max_members: int = MAX_MEMBERS,
     members: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, Path | DyadError]]:
-    """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and a staged file or why there is none.
+    """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and the staged file or an error.
 
     name: of the archive. into: an existing folder for the staged files, whose names are random; the caller deletes each.
-    max_bytes: limit of all members together. max_members: how many; folders, dot files and what macOS adds count, and are
-    passed over. members: only those from the first number to before the second, see `count_members`.
+    max_bytes: limit for all members together. max_members: limit of their number; folders, hidden files and macOS metadata are
+    counted but skipped. members: only those from the first number to before the second, see `count_members`.
 
     Raises:
-        UnreadableImage: no zip, or damaged. TooLarge: more than `max_bytes` unpacked, or compressed absurdly (a zip bomb),
-            or too many members. OutOfSpace: the disk is full.
+        UnreadableImage: not a zip, or damaged. TooLarge: more than `max_bytes` unpacked, too high a compression ratio (a zip
+            bomb), or too many members. OutOfSpace: the disk is full.
     """
     first, end = members or (0, max_members)
     with _opened(path, max_members) as archive:
@@ -67,7 +70,7 @@ def extract(
 
 
 def count_members(path: Path, max_members: int = MAX_MEMBERS) -> int:
-    """How many members of a zip `extract` gives.
+    """Number of members that `extract` yields.
 
     Raises:
         UnreadableImage, TooLarge: as `extract`.
@@ -81,8 +84,8 @@ def _opened(path: Path, max_members: int) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path)
     except _MEMBER_ERRORS as error:
-        raise UnreadableImage(f"the zip is damaged or cut short ({error}); pack it again") from None
-    if len(archive.infolist()) > max_members:  # whatever the end of the archive said
+        raise UnreadableImage(f"the zip is damaged or cut short ({error}); create it again") from None
+    if len(archive.infolist()) > max_members:  # the header may be wrong
         archive.close()
         raise _too_many(max_members)
     return archive
@@ -93,13 +96,13 @@ def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 class _Budget:
-    """Bytes that may still come out of an archive."""
+    """Limits the bytes that are unpacked from an archive."""
 
     def __init__(self, max_bytes: int, packed: int) -> None:
         self._max_bytes, self._packed, self._used = max_bytes, packed, 0
 
     def spend(self, size: int) -> None:
-        """Count bytes that really came out, whatever the headers say."""
+        """Count bytes that were really unpacked."""
         self._used += size
         self.check(self._used)
 
@@ -108,8 +111,8 @@ class _Budget:
             raise TooLarge(f"the zip unpacks to more than {self._max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); send it in parts")
         if size > RATIO_FREE_BYTES and size > MAX_RATIO * self._packed:
             raise TooLarge(
-                f"the zip unpacks to more than {MAX_RATIO} times its size, as no images or models do; if that is meant, pack it"
-                " without compression"
+                f"the zip unpacks to more than {MAX_RATIO} times its size, more than images or models do; if it is"
+                " correct, pack it without compression"
             )
 
 
@@ -125,7 +128,7 @@ def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or not name.isprintable():
         raise InvalidInput("the path of this member leads out of the archive; pack it with plain relative paths")
     if name in seen:
-        raise InvalidInput("the archive has this name twice; only the first is taken")
+        raise InvalidInput("the archive has this name twice; only the first is used")
     if member.flag_bits & 0x1:
         raise UnreadableImage("encrypted; pack it without a password")
     mode = member.external_attr >> 16
@@ -141,7 +144,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
                 budget.spend(len(chunk))
                 target.write(chunk)
         if sniff(staged) is FileKind.ZIP:
-            raise InvalidInput("a zip within a zip is not unpacked; send it on its own")
+            raise InvalidInput("a zip within a zip is not unpacked; send it separately")
     except _MEMBER_ERRORS as error:
         staged.unlink(missing_ok=True)
         raise UnreadableImage(f"damaged within the zip ({error}); pack it again") from None
@@ -156,14 +159,14 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
 
 
 def _check_directory(path: Path, max_members: int) -> None:
-    """Refuse an archive whose table of contents would fill the memory, before it is read."""
+    """Refuse an archive whose central directory would fill the memory, before it is read."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 66_000))
         tail = file.read()
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 22:
-        raise UnreadableImage("the zip is cut short: its table of contents is missing; send it again")
+        raise UnreadableImage("the zip is cut short: its central directory is missing; send it again")
     members, directory = struct.unpack("<HI", tail[end + 10 : end + 16])
     big = end - 76  # zip64: its record, then 20 bytes that point there; `zipfile` looks nowhere else
     if big >= 0 and tail[big : big + 4] == b"PK\x06\x06" and tail[end - 20 : end - 16] == b"PK\x06\x07":
@@ -173,4 +176,4 @@ def _check_directory(path: Path, max_members: int) -> None:
 
 
 def _too_many(max_members: int) -> TooLarge:
-    return TooLarge(f"the zip has more than the {max_members} members that may come at once")
+    return TooLarge(f"the zip has more members than the limit of {max_members}; send it in parts")

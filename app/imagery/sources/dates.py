@@ -1,4 +1,4 @@
-"""When a scene was acquired: from its tags, else from its file name. Never the time of the file: copying changes it."""
+"""The acquisition time of a scene, from its tags or its file name; never the modification time, which copying changes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def acquired(tags: Mapping[str, str], name: str) -> datetime | None:
-    """The acquisition time of a scene as an aware UTC datetime, or None where nothing tells it.
+    """The acquisition time of a scene as an aware UTC datetime, or None if it is unknown.
 
     tags: of the file, in all its domains. name: of the file, folders allowed before it.
 
-    A tag that says "acquired" wins, then a full date in the name, then the TIFF's own date (which many programs set to the
-    time of writing), then a name that is nothing but a year. Dates before 1900 or in the future are not taken.
+    Order: an acquisition tag, a full date in the name, the TIFF's own date (which many programs set to the time of writing), a
+    name that is only a year. Dates before 1900 or in the future are ignored.
     """
     folded = {key.upper(): value for key, value in tags.items()}
     for key in _ACQUIRED:
@@ -38,7 +38,7 @@ def acquired(tags: Mapping[str, str], name: str) -> datetime | None:
 
 
 def _from_text(text: str) -> datetime | None:
-    """RFC 3339, or the TIFF way, `2015:06:01 10:11:12`."""
+    """Parse RFC 3339 or the TIFF format `2015:06:01 10:11:12`."""
     text = text.strip()
     try:
         value = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and never by its name."""
+"""The kind of a file, by its first bytes and never by its name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sniff(source: Path | bytes) -> FileKind:
 
 
 def is_jpeg(head: bytes) -> bool:
-    """Whether bytes begin like a JPEG."""
+    """Whether bytes start with the JPEG signature."""
     return head.startswith(b"\xff\xd8\xff")
 
 

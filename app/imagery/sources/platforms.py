@@ -1,4 +1,4 @@
-"""Which satellite made a scene, as its tags or its file name tell."""
+"""The platform (satellite or aircraft programme) of a scene, from its tags or its file name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMES = (
 
 
 def platform(tags: Mapping[str, str], name: str) -> str | None:
-    """The platform in STAC's spelling (`sentinel-2a`, `landsat-8`), or a tag's own words; None where nothing tells.
+    """The platform in STAC's spelling (`sentinel-2a`, `landsat-8`), or the value of a tag; None if it is unknown.
 
     tags: of the file, in all its domains. name: of the file, folders allowed before it.
     """

@@ -1,4 +1,4 @@
-"""The Items of STAC catalogues, collections and item collections (GeoJSON). What is on the web others fetch: see `Open`."""
+"""The Items of STAC catalogues, collections and item collections (GeoJSON). Callers fetch web documents: see `Open`."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ MAX_BYTES = 128 * 1024 * 1024
 CATALOGUE = "STAC catalogue"
 _BRANCHES = frozenset({str(pystac.RelType.CHILD), str(pystac.RelType.ITEM)})
 _WEB_BRANCHES = _BRANCHES | {"items"}
-"""On the web a Collection may name its Items as a STAC API does: page by page."""
+"""On the web a Collection may link to its Items as a STAC API does, in pages."""
 _NEXT = frozenset({"next"})
 
 Place = Path | Url
-"""Where a document lies: a file here, or an address."""
+"""The location of a document: a local file or a URL."""
 Open = Callable[[Place], tuple[Place, Path]]
-"""Gives the real place of what a link names, and the file its bytes are in; raises a `DyadError` if it may not be read."""
+"""Returns the resolved location of a link, and a file with its content; raises a `DyadError` if it may not be read."""
 
 
 class Found(NamedTuple):
-    """An Item of a catalogue, or why one, or a whole branch, cannot be read.
+    """An Item of a catalogue, or the error of an Item or a branch that cannot be read.
 
-    name: `collection/id` of the Item, or just its id; for what cannot be read, the href or number it was found by.
+    name: `collection/id` of the Item, or just its id; for an error, the href or number of the Item or branch.
     """
 
     name: str
@@ -50,7 +50,7 @@ def read_stac_catalogue(path: Path) -> dict[str, Any] | None:
     """The JSON of a catalogue, a collection or an item collection; None for any other file, such as a single Item.
 
     Raises:
-        InvalidInput: it is too large, or no JSON after all. OSError: it cannot be read.
+        InvalidInput: it is too large, or not JSON. OSError: it cannot be read.
     """
     if sniff(path) is not FileKind.STAC:
         return None
@@ -60,10 +60,10 @@ def read_stac_catalogue(path: Path) -> dict[str, Any] | None:
 
 
 def list_stac_items(place: Place, document: dict[str, Any], open_: Open, *, web: bool = False) -> Iterator[Found]:
-    """The Items of a catalogue or a collection with all below it, or of an item collection.
+    """Yield the Items of a catalogue or collection with all its children, or of an item collection.
 
-    place, document: of a catalogue, links followed, and what `read_stac_catalogue` made of it. web: whether what lies here may
-    name what lies on the web; what lies there never names a file here.
+    place, document: resolved location of the catalogue, and its JSON from `read_stac_catalogue`. web: whether local documents
+    may link to the web; documents on the web never name local files.
 
     Raises:
         Unavailable: `open_` cannot open anything now.
@@ -72,7 +72,7 @@ def list_stac_items(place: Place, document: dict[str, Any], open_: Open, *, web:
 
 
 class _Walk:
-    """One walk through a tree of links; a document is looked at once, however often it is linked."""
+    """A traversal of linked documents; each document is read once."""
 
     def __init__(self, open_: Open, web: bool) -> None:
         self._read = open_
@@ -107,12 +107,12 @@ class _Walk:
         elif kind is pystac.STACObjectType.ITEM:
             yield self._found(href, document, place)
         elif kind is None:
-            raise InvalidInput(f"{href}: no STAC catalogue, collection or Item that can be read")
+            raise InvalidInput(f"{href} is not a valid STAC catalogue, collection or Item")
         else:
             yield from self._follow(document, place, _BRANCHES if isinstance(place, Path) else _WEB_BRANCHES)
 
     def _follow(self, document: dict[str, Any], place: Place, branches: Collection[str]) -> Iterator[Found]:
-        """Note where the links of a document lead."""
+        """Add the links of a document to the queue; yields errors."""
         try:
             links = [link for link in document.get("links", []) if str(link["rel"]) in branches]
             hrefs = [(link["href"], str(link.get("method", "GET")).upper()) for link in links]
@@ -125,10 +125,10 @@ class _Walk:
                 yield Found(str(href), error)
 
     def _linked(self, href: Any, method: str, place: Place) -> tuple[str, Place]:
-        """Where a link leads, after what to call it."""
+        """The name and location of a link."""
         what = f"a link of the {CATALOGUE}"
         if method != "GET":
-            raise InvalidInput(f"{what} is to be asked by {method}, which is not done")
+            raise InvalidInput(f"{what} requires the method {method}, which is not supported; only GET is")
         if isinstance(place, Url):
             url = Url.parse(place.join(text_of(href, what)), allow_query=True)
         elif self._web and is_url(text_of(href, what)):
@@ -156,7 +156,7 @@ def _is_item_collection(document: Any) -> bool:
 
 
 def _kind(document: Any) -> pystac.STACObjectType | None:
-    """Catalogue, collection or Item; None for anything else."""
+    """The STAC type of a document: catalogue, collection or Item; None for anything else."""
     try:
         return identify_stac_object_type(document)
     except STAC_ERRORS:

@@ -1,4 +1,4 @@
-"""STAC Items: place, time, properties, and the images that they name. Nothing is fetched."""
+"""Parses STAC Items: geometry, time, properties, and the images that they reference. Fetches nothing."""
 
 from __future__ import annotations
 
@@ -30,12 +30,11 @@ STAC_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, Attrib
 
 @dataclass(frozen=True, slots=True)
 class StacItem:
-    """What Dyad takes from an Item.
+    """The fields of an Item that Dyad uses.
 
     geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
-    name. properties: the Item's, without those two. assets: keys and paths of its images; a path need not exist, and
-    whether it may be read is for the caller to say. urls: keys and addresses of those of its images that lie on the web.
-    collection: id of the STAC Collection that it is of.
+    name. properties: the Item's, without those two. assets: keys and paths of its local images; a path may be missing, and the
+    caller checks whether it may be read. urls: keys and URLs of its images on the web. collection: id of its STAC Collection.
     """
 
     id: str
@@ -54,22 +53,22 @@ class StacItem:
 
 
 def read_stac_item(path: Path, url: str | None = None, web: bool = False) -> StacItem:
-    """Read an Item. url: where it was fetched from, if it was. web: whether its images may lie on the web.
+    """Read an Item. url: where it was fetched from, if it was. web: whether its images may be on the web.
 
     Raises:
-        InvalidInput: no Item, or a wrong one, or it names images that are not local files, or none at all.
+        InvalidInput: not a valid Item, or it references images that are not local files, or none.
     """
     return parse_stac_item(read_stac_document(path), path.resolve().parent if url is None else Url.parse(url), web)
 
 
 def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX_STAC_BYTES) -> Any:
-    """The JSON of a STAC file. what: it should be, for people.
+    """The JSON of a STAC file. what: the expected document, for error messages.
 
     Raises:
-        InvalidInput: too large, or no JSON. OSError: it cannot be read.
+        InvalidInput: too large, or not JSON. OSError: it cannot be read.
     """
     if path.stat().st_size > max_bytes:
-        raise InvalidInput(f"a {what} of more than {max_bytes >> 20} MiB is not read")
+        raise InvalidInput(f"the {what} is larger than the limit of {max_bytes >> 20} MiB")
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -77,7 +76,7 @@ def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX
 
 
 def parse_stac_item(document: Any, base: Path | Url, web: bool = False) -> StacItem:
-    """An Item from its JSON. base: the folder where it lies, links followed, or its own address; relative hrefs begin there.
+    """Parse an Item. base: its resolved folder or its URL, the base of relative hrefs.
 
     Raises:
         InvalidInput: see `read_stac_item`.
@@ -102,24 +101,24 @@ def parse_stac_item(document: Any, base: Path | Url, web: bool = False) -> StacI
 
 
 def local_path(href: Any, folder: Path, what: str) -> Path:
-    """The file that an href means; relative ones begin at `folder`. what: whose href it is, for people.
+    """The local file of an href, relative to `folder`. what: owner of the href, for error messages.
 
     Raises:
-        InvalidInput: it is no text, or lies elsewhere than on this machine.
+        InvalidInput: it is not text, or not a local file.
     """
     if not _SCHEME.match(text_of(href, what)):
         return folder / str(href)
     parts = urlsplit(href)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path))
-    raise InvalidInput(f"{what} lies at {href[:200]}; only local files are read: download it and make the href relative")
+    raise InvalidInput(f"{what} is at {href[:200]}; only local files are read: download it and make the href relative")
 
 
 def text_of(href: Any, what: str) -> str:
-    """An href that may lead somewhere. what: whose it is, for people.
+    """Check that an href is non-empty text. what: owner of the href, for error messages.
 
     Raises:
-        InvalidInput: it is no text, or an empty one.
+        InvalidInput: it is not text, or empty.
     """
     if not isinstance(href, str) or not href or "\x00" in href:
         raise InvalidInput(f"{what} has no usable href")
@@ -127,8 +126,8 @@ def text_of(href: Any, what: str) -> str:
 
 
 def unreadable(what: str, error: Exception) -> InvalidInput:
-    """The error for a document that a STAC library could not take."""
-    return InvalidInput(f"not a {what} that can be read ({str(error)[:200] or type(error).__name__})")
+    """The error for a document that the STAC library does not accept."""
+    return InvalidInput(f"not a {what} ({str(error)[:200] or type(error).__name__})")
 
 
 def _refuse_constant(text: str) -> Any:
@@ -136,7 +135,7 @@ def _refuse_constant(text: str) -> Any:
 
 
 def _labels(value: Any) -> tuple[str, ...]:
-    """Those of a list of texts that labels may be made of."""
+    """The valid labels of a list of texts."""
     found = []
     for text in value if isinstance(value, list) else ():
         with suppress(ValidationError):
@@ -145,7 +144,7 @@ def _labels(value: Any) -> tuple[str, ...]:
 
 
 def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[str, Path]], list[tuple[str, str]]]:
-    """The images here, and those on the web. An Item from the web names no file here."""
+    """The local images, and those on the web. An Item from the web never references local files."""
     files: list[tuple[str, Path]] = []
     urls: list[tuple[str, str]] = []
     for key, asset in item.assets.items():
@@ -160,7 +159,7 @@ def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[
             files.append((key, local_path(asset.href, base, what).resolve()))
     if not files and not urls:
         raise InvalidInput(
-            "the STAC Item names no image: none of its assets has the role data or visual or an image media type"
+            "the STAC Item references no image: none of its assets has the role data or visual, or an image media type"
         )
     return files, urls
 

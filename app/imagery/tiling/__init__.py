@@ -1,1 +1,1 @@
-"""Scenes and images to tiles: where a GeoTIFF is cut."""
+"""Cuts scenes and images into tiles."""

@@ -1,4 +1,4 @@
-"""What cutting wants to know and what it gives."""
+"""The parameters of cutting (`CutSpec`) and its result (`CutTile`)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from app.domain.tiles import BandRange, Window
 
 @dataclass(frozen=True, slots=True)
 class CutSpec:
-    """How a collection and its model want their tiles.
+    """The tile parameters of a collection and its model.
 
-    tile_size, stride: pixels of the source raster. bands: 1-based indexes or names, None for the first that the model wants
-    (red, green, blue where the file has them). band_count: bands that the model wants. input_size: S, side of the model's input
+    tile_size, stride: pixels of the source raster. bands: 1-based indexes or names, None for the first ones
+    (red, green, blue if the file has them). band_count: input bands of the model. input_size: S, side of the model's input
     in pixels. max_pixels: DYAD_MAX_PIXELS. min_valid: windows with a smaller share of valid pixels are skipped.
     """
 
@@ -38,10 +38,10 @@ class CutSpec:
 class CutTile:
     """One tile, ready to embed and to store.
 
-    window: None where the whole file is the tile. pixels: (S, S, B) uint8, 0..255, 0 where invalid.
-    image: what `/image` gives back, the file itself or a window of it as GeoTIFF; image_suffix: `.jpg`, `.tif`, ...
-    preview: JPEG or PNG of at most 256 x 256 pixels, None where `image` is itself an 8-bit grey or RGB(A) picture for browsers.
-    geometry: footprint in WGS 84. datetime: acquisition, UTC. gsd: metres. None where unknown. stretch: as in `Tile`.
+    window: None if the whole file is the tile. pixels: (S, S, B) uint8, 0..255, 0 where invalid.
+    image: served by `/image`: the file itself, or a window of it as GeoTIFF; image_suffix: `.jpg`, `.tif`, ...
+    preview: JPEG or PNG of at most 256 x 256 pixels, None if `image` is an 8-bit grey or RGB(A) image that browsers can show.
+    geometry: footprint in WGS 84. datetime: acquisition, UTC. gsd: metres. None if unknown. stretch: as in `Tile`.
     """
 
     window: Window | None

@@ -1,4 +1,4 @@
-"""One TIFF as tiles: cut into windows where it has a place, else as a whole. Bands and scaling are settled once a file."""
+"""Tiles of one TIFF: windows if it is georeferenced, else the whole file. Bands and scaling are determined once a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.imagery.raster import bands, previews, scaling, windows
 from app.imagery.raster.decode import check_size
 from app.imagery.raster.geotiff import BYTES_PER_PIXEL, Block, Raster
 from app.imagery.raster.resize import to_square
-from app.imagery.raster.statistics import sample
+from app.imagery.raster.statistics import sample_values
 from app.imagery.sources.dates import acquired
 from app.imagery.sources.platforms import platform
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
@@ -26,24 +26,24 @@ MAX_WINDOWS = 4_000_000
 
 
 class Scene:
-    """An open raster under a `CutSpec`."""
+    """An open raster with the parameters of cutting."""
 
     def __init__(self, raster: Raster, name: str, spec: CutSpec) -> None:
         """name: of the file, for its date and platform.
 
         Raises:
-            ModelMismatch: the bands do not fit the model. InvalidInput: a band holds no valid value.
+            ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value.
         """
         self._raster, self._name, self._spec = raster, name, spec
         self._positions = _positions(raster, spec)
         self._eye = bands.choose_for_eye(raster.names, self._positions)
         self._check_windows()
-        for_model, for_eye = sample(raster, self._positions, self._eye)
+        for_model, for_eye = sample_values(raster, self._positions, self._eye)
         self._stretch = scaling.fit(spec.scaling, *for_model)
         self._eye_stretch = scaling.fit_for_eye(*for_eye)
 
     def tiles(self, path: Path, skip: Callable[[Window], bool]) -> Iterator[CutTile | None]:
-        """The windows' tiles in row-major order, None for each that is mostly nodata. path: of the file. skip: as in `cut`.
+        """Yield tiles in row-major order, None for each window that is mostly nodata. path: of the file. skip: as in `cut`.
 
         Raises:
             InvalidInput: no CRS. TooLarge: too many or too large windows. UnreadableImage: damaged.
@@ -75,7 +75,7 @@ class Scene:
             )
 
     def whole(self, path: Path) -> CutTile:
-        """The file as one tile, with the place that it tells itself, where it tells one that can be understood.
+        """The file as one tile, with its own georeference if that is usable.
 
         Raises:
             TooLarge: more pixels than DYAD_MAX_PIXELS. UnreadableImage: damaged.
@@ -94,7 +94,7 @@ class Scene:
             return None, None
         try:
             place = self._raster.georeference()
-        except InvalidInput:  # the place is known from elsewhere
+        except InvalidInput:  # the caller has the geometry
             return None, None
         return place.footprint(everything), place.gsd(everything)
 
@@ -130,7 +130,7 @@ class Scene:
         number = windows.count(raster.width, raster.height, spec.tile_size, spec.stride)
         if number > MAX_WINDOWS:
             raise TooLarge(
-                f"the scene of {raster.width} x {raster.height} pixels would be cut into {number} tiles; the limit is"
+                f"the scene of {raster.width} x {raster.height} pixels would give {number} tiles; the limit is"
                 f" {MAX_WINDOWS}: use a larger stride, or split the scene"
             )
         first = next(windows.grid(raster.width, raster.height, spec.tile_size, spec.stride))
@@ -142,23 +142,23 @@ class Scene:
 
 
 def stored_pixels(raster: Raster, spec: CutSpec, stretch: scaling.Stretch | None, *, is_window: bool) -> NDArray[np.uint8]:
-    """(S, S, B) uint8 model input of the open image of a tile, as `Scene` made it from the file that it came from.
+    """(S, S, B) uint8 model input of the open image of a tile, equal to what `Scene` returns for the original file.
 
-    stretch: the file's; None: what the tile's own values give. is_window: it was cut from a scene, so it is read at full size.
+    stretch: of the file; None: from the tile's own values. is_window: it was cut from a scene, so it is read at full size.
 
     Raises:
-        ModelMismatch: the bands do not fit the model. InvalidInput: a band holds no valid value. TooLarge, UnreadableImage.
+        ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value. TooLarge, UnreadableImage.
     """
     positions = _positions(raster, spec)
     stretch = stretch or scaling.fixed(spec.scaling, raster.dtype, len(positions))
     if stretch is None:
-        stretch = scaling.fit(spec.scaling, *sample(raster, positions, positions)[0])
+        stretch = scaling.fit(spec.scaling, *sample_values(raster, positions, positions)[0])
     block = raster.read(positions=positions) if is_window else _read_whole(raster, positions, spec)
     return _to_model(*raster.bands(block, positions), stretch, spec)
 
 
 def _read_whole(raster: Raster, positions: Sequence[int], spec: CutSpec) -> Block:
-    """Everything, decimated to about twice what model and preview need."""
+    """Read the whole file, decimated to about twice the size that model and preview need."""
     check_size(raster.width, raster.height, spec.max_pixels)
     side = 2 * max(spec.input_size, previews.SIZE)
     factor = max(1, min(raster.width, raster.height) // side)
@@ -171,8 +171,11 @@ def _to_model(values: NDArray[Any], valid: NDArray[np.bool_], stretch: scaling.S
 
 
 def _positions(raster: Raster, spec: CutSpec) -> list[int]:
-    """The bands for the model. An alpha band is one only if it is asked for, or if the model wants just as many bands as that
-    makes: files with a fourth, infrared band often call it alpha."""
+    """Positions of the bands for the model.
+
+    An alpha band is included only if it is selected, or if the model takes as many bands as the file has with it: files with a
+    fourth, infrared band often declare it as alpha.
+    """
     colours = [position for position in range(len(raster.names)) if position != raster.alpha]
     if spec.bands is not None or spec.band_count > len(colours) > 1:
         return bands.choose(raster.names, spec.bands, spec.band_count)

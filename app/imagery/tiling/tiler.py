@@ -1,4 +1,4 @@
-"""From a file to the tiles that a collection and its model want."""
+"""Cuts a file into tiles, and decodes single images for queries."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def cut(
 ) -> Iterator[CutTile | None]:
     """Tiles of one file in row-major order; None for each window that is skipped as mostly nodata.
 
-    A georeferenced TIFF is a scene and cut into windows; any other image is one tile. name: the file's own, which may tell
-    the date. has_place: its place is given elsewhere, for the file as a whole, so that a scene too is one tile.
-    skip: asked before each window is read (None for a file that is one tile); where it says so, nothing is yielded.
+    A georeferenced TIFF is a scene and cut into windows; any other image is one tile. name: of the file, which may contain the
+    date. has_place: the geometry of the whole file is given elsewhere, so that a scene is one tile, too.
+    skip: called before each window is read (None for a file that is one tile); if it returns True, nothing is yielded.
 
     Raises:
-        UnreadableImage, TooLarge, InvalidInput, ModelMismatch: with a reason for a person; a scene damaged in the middle
+        UnreadableImage, TooLarge, InvalidInput, ModelMismatch: with the reason; a scene that is damaged in the middle
             raises after its first tiles.
     """
     kind = _sniff(path)
@@ -49,7 +49,7 @@ def cut(
 
 
 def count_windows(path: Path, spec: CutSpec) -> int:
-    """At most how many tiles a file gives, from its header alone; 0 where it cannot be read."""
+    """The largest number of tiles of a file, by its header; 0 if it cannot be read."""
     try:
         if _sniff(path) is FileKind.IMAGE:
             return 1
@@ -60,7 +60,7 @@ def count_windows(path: Path, spec: CutSpec) -> int:
 
 
 def read_query(data: bytes | Path, spec: CutSpec, name: str = "image") -> NDArray[np.uint8]:
-    """An image to search with as one (S, S, B) uint8 tile, whatever its format; a GeoTIFF is not cut.
+    """Decode a query image of any format as one (S, S, B) uint8 tile; a GeoTIFF is not cut.
 
     Raises:
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: as `cut`.
@@ -74,7 +74,7 @@ def read_query(data: bytes | Path, spec: CutSpec, name: str = "image") -> NDArra
 def read_tile(
     data: bytes | Path, spec: CutSpec, stretch: tuple[BandRange, ...] | None, *, window: Window | None = None
 ) -> NDArray[np.uint8]:
-    """The stored image of a tile as (S, S, B) uint8 model input: what `cut` gave for it under the same `spec`.
+    """The stored image of a tile as (S, S, B) uint8 model input, equal to that of `cut` with the same `spec`.
 
     stretch, window: of the tile's record. Without a stretch, raw values that need one are scaled by the tile's own percentiles.
 
@@ -89,14 +89,14 @@ def read_tile(
 
 
 def _sniff(source: Path | bytes) -> FileKind:
-    """The kind of an image; anything else is refused."""
+    """The kind of an image; raises `UnreadableImage` for any other file."""
     kind = sniff(source)
     if kind in (FileKind.IMAGE, FileKind.RASTER):
         return kind
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise UnreadableImage("the file is empty (0 bytes); send it again")
-    raise UnreadableImage(f"not an image, whatever its name says; the formats that can be read are {IMAGE_FORMATS}")
+    raise UnreadableImage(f"the file is not an image in a supported format ({IMAGE_FORMATS})")
 
 
 def _image_tile(path: Path, spec: CutSpec) -> CutTile:
@@ -111,7 +111,7 @@ def _image_tile(path: Path, spec: CutSpec) -> CutTile:
 def _picture_pixels(
     picture: Picture, spec: CutSpec, stretch: scaling.Stretch | None = None
 ) -> tuple[NDArray[np.uint8], scaling.Stretch]:
-    """(S, S, B) uint8 model input of a picture, and the stretch that made it: its own unless given."""
+    """(S, S, B) uint8 model input of an image, and its stretch: the given one, or computed from the image."""
     positions = bands.choose(picture.names, spec.bands, spec.band_count)
     values = picture.values
     if positions != list(range(values.shape[2])):
@@ -122,7 +122,7 @@ def _picture_pixels(
     planes = np.moveaxis(values, -1, 0)
     opaque = np.ones(values.shape[:2], np.bool_) if picture.alpha is None else picture.alpha > 0
     if not opaque.any():
-        raise InvalidInput("the image is transparent everywhere")
+        raise InvalidInput("the image is completely transparent; send an image with opaque pixels")
     valid = np.broadcast_to(opaque, planes.shape)
     stretch = stretch or scaling.fit(spec.scaling, planes, valid)
     return to_square(np.moveaxis(stretch.apply(planes, valid), 0, -1), spec.input_size), stretch

@@ -13,7 +13,7 @@ from app.domain.jobs import Job, new_job
 from app.domain.metadata import FileMetadata, parse_metadata
 from app.domain.urls import is_url
 from app.errors import DyadError, InvalidInput, NotFound, Unavailable
-from app.imagery.demo_scene.scene import draw_sample_scene
+from app.imagery.demo_scene.countryside import draw_demo_scene
 from app.imagery.sources.archives import count_members
 from app.ports import Blobs, Cancelled, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -213,7 +213,7 @@ class IngestService:
             return self._chunked.run(context, lambda: self._plan(job, folder))
         if "sample" in job.inputs:
             context.progress(0, "drawing the sample scene")
-            draw_sample_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
+            draw_demo_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
         total = sum(1 for _ in self._listed(job, folder))
         return self.index(context, self._sources(context, folder, self._listed(job, folder)), total)

@@ -1,1 +1,1 @@
-"""Bytes by key in a local folder or an object store."""
+"""Blobs (bytes with a key) in a local folder or an object store."""

@@ -1,4 +1,4 @@
-"""Bytes by key in a local folder or an object store (S3, GCS, Azure), through one library."""
+"""Blobs (bytes with a key) in a local folder or an object store (S3, GCS, Azure), through the library `obstore`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 _DELETE_BATCH = 1000
 _CHUNK = 8 << 20
 _PART = re.compile(r"#\d+$")
-"""What the library names the file that it writes to before it is renamed; no key of Dyad's ends so."""
+"""Suffix of the temporary file that the library writes before it renames it; no key of Dyad ends with it."""
 
 
 class ObjectBlobs(Blobs):
-    """`Blobs` in a folder, which is made if missing, or under a URL such as `s3://bucket/prefix`.
+    """`Blobs` in a folder, which is created if missing, or under a URL such as `s3://bucket/prefix`.
 
-    Credentials and endpoints of object stores come from the environment variables their own tools use.
+    Credentials and endpoints of object stores come from the environment variables of their own tools.
 
-    public_url: under which others reach an object store, for the addresses that `sign` makes; empty: it makes none.
+    public_url: address under which clients reach an object store, for URLs from `sign`; empty: `sign` returns None.
 
     Raises:
-        InvalidInput: the URL names no kind of store that is known.
+        InvalidInput: the scheme of the URL is not supported.
     """
 
     def __init__(self, location: str | Path, public_url: str = "") -> None:
@@ -53,7 +53,9 @@ class ObjectBlobs(Blobs):
             with self._translated(key):
                 obstore.put(self._store, key, data, attributes=self._attributes(key))
         except NotFound:
-            raise Unavailable(f"blob store {self._name}: {key!r} cannot be stored there") from None
+            raise Unavailable(
+                f"blob store {self._name}: {key!r} cannot be stored there; check its prefix and permissions"
+            ) from None
 
     @override
     def get(self, key: str) -> bytes:
@@ -84,7 +86,7 @@ class ObjectBlobs(Blobs):
         except NotFound:
             if self._folder is not None:
                 raise
-        with self._translated(key):  # its answer tells a key that is not there from a bucket that is not there
+        with self._translated(key):  # unlike HEAD, GET distinguishes a missing key from a missing bucket
             return obstore.get(self._store, key).meta["size"]
 
     @override
@@ -119,13 +121,13 @@ class ObjectBlobs(Blobs):
         _check_prefix(prefix)
         self.delete(self.keys(prefix))
         if self._folder is not None:
-            # Folders are no keys, nor is what a crash in the middle of a put left.
+            # Folders and partial files of a killed put are not keys.
             shutil.rmtree(self._folder / prefix, ignore_errors=True)
 
     @override
     def delete_incomplete(self, before: datetime) -> None:
         if self._folder is None:
-            return  # parts of uploads are the store's to forget, by a rule of its own
+            return  # a lifecycle rule of the object store deletes incomplete uploads
         for path in self._folder.rglob("*#*"):
             with suppress(FileNotFoundError):
                 if _PART.search(path.name) and path.is_file() and path.stat().st_mtime < before.timestamp():
@@ -144,12 +146,12 @@ class ObjectBlobs(Blobs):
         self.exists("ping")
 
     def _attributes(self, key: str) -> Attributes | None:
-        """What a browser needs to show what it gets straight from the store; files have no such thing."""
+        """The content type, for browsers that read from the store; None for local files."""
         kind = mimetypes.guess_type(key)[0]
         return None if self._folder is not None or kind is None else {"Content-Type": kind}
 
     def _delete_each(self, keys: list[str]) -> None:
-        """Some stores stop at the first unknown key."""
+        """Delete one by one, because some stores stop at the first unknown key."""
         for key in keys:
             with suppress(NotFound), self._translated(key):
                 obstore.delete(self._store, key)
@@ -161,7 +163,9 @@ class ObjectBlobs(Blobs):
 def _check(key: str) -> None:
     parts = key.split("/")
     if not key or "\x00" in key or "\\" in key or any(part in ("", ".", "..") for part in parts):
-        raise InvalidInput(f"blob key {key!r}: parts between '/' may not be empty, '.' or '..'")
+        raise InvalidInput(
+            f"blob key {key!r} is not valid: parts between '/' must not be empty, '.' or '..', without backslash or NUL"
+        )
 
 
 def _check_prefix(prefix: str) -> None:

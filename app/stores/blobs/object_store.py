@@ -1,4 +1,4 @@
-"""The stores behind `ObjectBlobs`: opening one, and what its errors mean."""
+"""Opening the store of `ObjectBlobs`, and converting its errors to those of Dyad."""
 
 from __future__ import annotations
 
@@ -19,39 +19,41 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 SCHEMES = ("s3", "gs", "az")
-# A store that hangs is given up after `read_timeout`, one that answers slowly is not.
+# A request fails if nothing arrives for `read_timeout`; a slow answer may take longer.
 _CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "read_timeout": "10s", "timeout": "10m"}
 _RETRY: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
-# EFBIG, ENOSPC, EDQUOT, as the library words them.
+# EFBIG, ENOSPC, EDQUOT in messages of the library.
 _DISK_FULL = re.compile(r"os error (27|28|122)\b")
 _NO_BUCKET = re.compile(r"NoSuchBucket|specified bucket does not exist|ContainerNotFound")
 _REFUSED = re.compile(r"status code: 40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|credential", re.IGNORECASE)
 
 
 def open_store(location: str | Path, endpoint: str = "") -> tuple[ObjectStore, Path | None]:
-    """The store of a folder, which is made if missing, or of a URL, and the folder if it is one.
+    """Open the store of a folder, which is created if missing, or of a URL; returns it with the folder (None for a URL).
 
-    endpoint: of an S3 store, instead of the one that the environment names.
+    endpoint: of an S3 store, instead of that of the environment.
 
     Raises:
-        InvalidInput: the URL names no kind of store that is known, or there are two endpoints.
-        Unavailable: the folder cannot be made.
+        InvalidInput: the scheme of the URL is not supported, or there are two endpoints.
+        Unavailable: the folder cannot be created.
     """
     scheme, separator, path = str(location).partition("://")
     if isinstance(location, Path) or not separator or scheme == "file":
         folder = Path(path if separator else location).absolute()
         try:
-            # Without `automatic_cleanup`: it prunes a folder that another thread is about to write into.
+            # Without `automatic_cleanup`, which deletes empty folders that another thread is about to write to.
             return LocalStore(folder, mkdir=True), folder
         except (BaseError, OSError) as error:
             raise Unavailable(f"blob store: the folder {folder} cannot be used: {_first_line(error)}") from None
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise InvalidInput(f"blob store {location!r}: there is no kind {scheme!r}; use a folder, file://, {known}")
+        raise InvalidInput(f"blob store {location!r}: the scheme {scheme!r} is not supported; use a folder, file://, {known}")
     try:
         if endpoint and scheme == "s3":
-            if os.environ.get("AWS_ENDPOINT_URL_S3"):  # the library lets it win over everything
-                raise InvalidInput("AWS_ENDPOINT_URL_S3 wins over DYAD_BLOBS_PUBLIC_URL: name the store in AWS_ENDPOINT_URL")
+            if os.environ.get("AWS_ENDPOINT_URL_S3"):  # it takes precedence over all other settings of the library
+                raise InvalidInput(
+                    "AWS_ENDPOINT_URL_S3 takes precedence over DYAD_BLOBS_PUBLIC_URL: use AWS_ENDPOINT_URL instead"
+                )
             config: S3Config = {"endpoint": endpoint}
             return S3Store.from_url(str(location), config=config, client_options=_CLIENT, retry_config=_RETRY), None
         return from_url(str(location), client_options=_CLIENT, retry_config=_RETRY), None
@@ -61,38 +63,40 @@ def open_store(location: str | Path, endpoint: str = "") -> tuple[ObjectStore, P
 
 @contextmanager
 def translated(name: str, key: str, folder: Path | None) -> Iterator[None]:
-    """Make errors of the library those of Dyad.
+    """Convert errors of the library to those of Dyad.
 
-    name: of the store, for people. folder: of a local one.
+    name: of the store, for error messages. folder: of a local store.
 
     Raises:
-        NotFound: nothing has the key. OutOfSpace: the disk is full. Unavailable: the store is gone, refuses, or is down.
+        NotFound: no blob has the key. OutOfSpace: the disk is full. Unavailable: the store is missing, refuses, or is down.
     """
     if folder is not None and not folder.is_dir():
-        raise Unavailable(f"blob store: the folder {folder} is gone; mount it again, or restore it")
+        raise Unavailable(f"blob store: the folder {folder} is missing; mount or restore it")
     try:
         yield
     except FileNotFoundError as error:
         if _NO_BUCKET.search(str(error)):
             raise _no_bucket(name) from None
-        raise NotFound(f"nothing is stored under {key!r}") from None
+        raise NotFound(f"no blob has the key {key!r}") from None
     except (BaseError, OSError, ValueError) as error:
-        raise _meaning(error, name, key) from error
+        raise _converted(error, name, key) from error
 
 
-def _meaning(error: Exception, name: str, key: str) -> DyadError:
+def _converted(error: Exception, name: str, key: str) -> DyadError:
     text = str(error)
     if _DISK_FULL.search(text):
         return OutOfSpace(f"storing {key!r}: the disk is full; make room and try again")
     if _NO_BUCKET.search(text):
         return _no_bucket(name)
     if _REFUSED.search(text):
-        return Unavailable(f"blob store {name} refuses the credentials of this service: check its key, secret and rights")
+        return Unavailable(
+            f"blob store {name} refuses the credentials of this service: check access key, secret and permissions"
+        )
     return Unavailable(f"blob store {name}, {key!r}: {_first_line(error)}")
 
 
 def _no_bucket(name: str) -> Unavailable:
-    return Unavailable(f"blob store {name}: there is no such bucket; restore it, or correct DYAD_BLOBS_URL")
+    return Unavailable(f"blob store {name}: no such bucket; create or restore it, or correct DYAD_BLOBS_URL")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""Vector stores: what both engines share, and an adapter for each."""
+"""Vector stores: code that both engines share, and one adapter for each (`edge`, `qdrant`)."""

@@ -1,4 +1,4 @@
-"""All of a list that is read by id, some rows at a time, where a read begins with the row whose id it is given."""
+"""Reads a whole list in batches, ordered by id, with a reader whose offset is the id of the first row to return."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
 
-def chunks(read: Callable[[str | None], list[RowT]], size: int, after: str | None = None) -> Iterator[list[RowT]]:
-    """The rows behind the id `after`, by id ascending, in lists of up to `size`, none of them empty.
+def read_batches(read: Callable[[str | None], list[RowT]], size: int, after: str | None = None) -> Iterator[list[RowT]]:
+    """Yield the rows after the id `after`, by id ascending, in non-empty lists of up to `size`.
 
-    read: up to `size` rows from an id on, None: from the first; a row begins with its id.
+    read: returns up to `size` rows from an id on, inclusive (None: from the first). The first field of a row is its id.
     """
     is_last = False
     while not is_last:

@@ -1,4 +1,4 @@
-"""Filter conditions that say nothing of the engine which evaluates them; each adapter translates them to its own."""
+"""Filter conditions independent of the engine; each adapter translates them to the types of its engine."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class PointIn:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """All of `must`, none of `never`, and (if it is not empty) at least one of `some` hold."""
+    """All of `must` hold, none of `never`, and at least one of `some` unless it is empty (Qdrant: must, must_not, should)."""
 
     must: tuple[Condition, ...] = ()
     some: tuple[Condition, ...] = ()
@@ -71,7 +71,7 @@ EVERYTHING = Where()
 
 
 def without_region(tile_filter: TileFilter) -> Where:
-    """Every part of a filter but its region."""
+    """The conditions of a filter without its region."""
     must: list[Condition] = []
     if tile_filter.interval is not None:
         must.append(_during(tile_filter.interval))

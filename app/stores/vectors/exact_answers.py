@@ -1,8 +1,8 @@
-"""Answers from an engine that ranks, pages and counts by conditions, as exact as the engine: order of ties, cursors, regions.
+"""Searches, pages, counts and facets over an `Engine`: adds the order of ties, cursors and regions.
 
-Ranking: scores are rounded to 6 decimals, which is what float32 carries, so that equal tiles are equal in every engine; equal
-scores are ordered by id. An engine cuts a run of equal scores anywhere, so hits as bad as the last one are not believed before
-more have been fetched. Ids are ranked first; records are fetched for the page only.
+Results are as exact as the engine. Scores are rounded to 6 decimals, the precision of float32, so that all engines give the
+same order; equal scores are ordered by id. An engine may cut a run of equal scores anywhere, so hits with the lowest score are
+used only after more hits were fetched. Ids are ranked first; records are fetched for the page only.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from app.domain.geometry import Bounds, Region
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval, parse_instant
 from app.ports import Extent, Page
-from app.stores.vectors.batched_reads import chunks
+from app.stores.vectors.batched_reads import read_batches
 from app.stores.vectors.conditions import Where, without_region
 from app.stores.vectors.payload import BOUNDS_FIELDS, DATETIME_INDEX, PAIR_FIELD, RECORD_FIELDS, Payload, pairs_of, to_tile
 from app.stores.vectors.regions import Reach, inside_and_edge, meets, near, overlapping
 
 MAX_REFINED = 10_000
 _CHUNK = 1000
-# Ranked beyond what is needed, to see where a run of equal scores ends.
+# Extra hits, to find the end of a run of equal scores.
 _SLACK = 16
 _FEW = 100
-# Fetching a record and looking at its footprint costs as much as letting the engine filter this many points.
+# Fetching a record and testing its footprint costs as much as filtering this many points in the engine.
 _LOOK_COST = 300
 
 
 class Engine(Protocol):
-    """What is asked of one index. Ids are canonical UUID strings."""
+    """The reads that an engine offers on one index. Ids are canonical UUID strings."""
 
     def size(self) -> int:
         """Number of points."""
@@ -52,13 +52,13 @@ class Engine(Protocol):
         """Exact number of points."""
 
     def estimate(self, where: Where) -> int:
-        """About how many points, quickly."""
+        """Approximate number of points, fast."""
 
     def facet(self, key: str, where: Where) -> dict[str, int]:
         """Exact counts of all values of a keyword field."""
 
-    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
-        """The largest or smallest value of an indexed number or time field; None without any."""
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
+        """The first value of an indexed number or time field in this order; None if no point has one."""
 
 
 def search(
@@ -94,7 +94,7 @@ def _search(
     after: Cursor | None,
     fields: Sequence[str],
 ) -> list[_Found]:
-    # To leave a few hits out is quicker than to have the engine ask every point whether it is one of them.
+    # Dropping a few hits is faster than a filter by id, which the engine evaluates for every point.
     excluded = frozenset(tile_filter.exclude_ids if len(tile_filter.exclude_ids) <= _FEW else ())
     rest, region = without_region(replace(tile_filter, exclude_ids=()) if excluded else tile_filter), tile_filter.region
     needed = limit + len(excluded) + (after.seen if after else 0)
@@ -115,7 +115,7 @@ def _search(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Rank `wanted` of the points where `where` holds; if too few of them qualify, go on with `next`, or with more."""
+    """Rank `wanted` points that match `where`; if too few of them qualify, continue with `next`, or with more points."""
 
     where: Where
     wanted: int
@@ -123,15 +123,15 @@ class _Plan:
 
 
 def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
-    """Whether to filter by the region first, or, where that leaves many tiles, to rank all and look at the best.
+    """Choose: filter by the region first, or, if many tiles match it, rank all tiles and test the best.
 
-    narrowed: `rest` and what the engine can tell of the region. needed: number of qualifying hits.
+    narrowed: `rest` and the part of the region filter that the engine can evaluate. needed: number of qualifying hits.
     """
     first = _Plan(narrowed, needed + _SLACK)
     left = engine.estimate(narrowed)
     share = left / max(1, engine.estimate(rest))
     likely = int(needed / max(share, 1e-3) * 1.5)
-    # The engine's estimate may be far too high; then the first look finds too few, and filtering is quick.
+    # If the engine's estimate is far too high, the first ranking finds too few hits, and filtering is fast.
     return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * _LOOK_COST < left else first
 
 
@@ -140,7 +140,7 @@ def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | 
     where = _necessary(engine, tile_filter)
     chunk = limit + 2 if tile_filter.region is None else max(limit + 2, 64)
     found: list[tuple[str, Payload]] = []
-    for rows in _chunks(engine, where, chunk, after, RECORD_FIELDS):
+    for rows in _batches(engine, where, chunk, after, RECORD_FIELDS):
         kept = _kept(tile_filter.region, [payload for _, payload in rows])
         found += [row for row, keep in zip(rows, kept, strict=True) if keep]
         if len(found) > limit:
@@ -178,21 +178,21 @@ def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> l
         for payload in on_edge or ():
             values = payload.get(key) or []
             counts.update([values] if isinstance(values, str) else values)
-    # +: engines remember values that no point has any more
+    # + drops zero counts: engines keep values that no point has
     return sorted((+counts).items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def extent(engine: Engine) -> Extent:
-    """See `VectorStore.extent`; four look-ups at the ends of sorted indexes."""
-    ends = [engine.min_or_max(key, largest=key in ("east", "north")) for key in BOUNDS_FIELDS]
-    first, last = (engine.min_or_max(DATETIME_INDEX, largest=largest) for largest in (False, True))
+    """See `VectorStore.extent`; reads the ends of six sorted indexes."""
+    ends = [engine.first_value(key, descending=key in ("east", "north")) for key in BOUNDS_FIELDS]
+    first, last = (engine.first_value(DATETIME_INDEX, descending=descending) for descending in (False, True))
     interval = None if first is None or last is None else Interval(parse_instant(first), parse_instant(last))
     return Extent(None if None in ends else Bounds(*map(float, ends)), interval)  # type: ignore[arg-type]
 
 
 def reach(engine: Engine) -> Reach | None:
-    """How far tiles stretch; None if none has a place."""
-    lon, lat = (engine.min_or_max(key, largest=True) for key in ("half_width", "half_height"))
+    """The largest half width and half height of any tile; None if no tile has a geometry."""
+    lon, lat = (engine.first_value(key, descending=True) for key in ("half_width", "half_height"))
     return None if lon is None or lat is None else Reach(float(lon), float(lat))
 
 
@@ -218,7 +218,7 @@ def _first_accepted(
     known: dict[str, Payload | None],
     fields: Sequence[str],
 ) -> list[_Found]:
-    """The first `limit` hits that meet the region. known: records met in earlier rounds (None: refused), added to."""
+    """The first `limit` hits that meet the region. known: records of earlier rounds (None: outside the region), updated."""
     found: list[_Found] = []
     start = 0
     while start < len(ranked) and len(found) < limit:
@@ -236,17 +236,17 @@ def _kept(region: Region | None, payloads: Sequence[Payload]) -> Sequence[bool]:
     return [True] * len(payloads) if region is None else meets(region, payloads).tolist()
 
 
-def _chunks(
+def _batches(
     engine: Engine, where: Where, size: int, after: str | None, fields: Sequence[str]
 ) -> Iterator[list[tuple[str, Payload]]]:
-    """All points by id, behind `after`, in lists of about `size`."""
-    return chunks(lambda start: engine.scroll(size, start, where, fields), size, after)
+    """All points after the id `after`, by id, in lists of about `size`."""
+    return read_batches(lambda start: engine.scroll(size, start, where, fields), size, after)
 
 
 def _refined(engine: Engine, region: Region, where: Where, fields: Sequence[str]) -> list[Payload] | None:
-    """Payloads of the tiles that meet the region; None if more than `MAX_REFINED` would have to be looked at."""
+    """Payloads of the tiles that meet the region; None if more than `MAX_REFINED` tiles would have to be tested."""
     found: list[Payload] = []
-    for number, rows in enumerate(_chunks(engine, where, _CHUNK, None, fields)):
+    for number, rows in enumerate(_batches(engine, where, _CHUNK, None, fields)):
         if number == 0 and len(rows) == _CHUNK and engine.count(where) > MAX_REFINED:
             return None
         payloads = [payload for _, payload in rows]

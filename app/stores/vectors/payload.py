@@ -1,15 +1,14 @@
-"""What a point carries beside its vector, as JSON types, alike for every engine.
+"""The payload of a point: its fields beside the vector, as JSON types, the same for every engine.
 
 ::
 
-    record                      the tile but for its labels as JSON text, from which it is read back (a quarter quicker than
-                                nested)
-    labels                      apart, so that many tiles can be labelled at once; for filters and facets
+    record                      the tile without its labels, as JSON text (read back a quarter faster than nested JSON)
+    labels                      separate, so that many tiles can be labelled at once; for filters and facets
     source, datetime            for filters and facets
     west, south, east, north    unwrapped bounds of the footprint, degrees (east may exceed 180)
-    half_width, half_height     how far the bounds reach from the centre, degrees
+    half_width, half_height     half the extent of the bounds, degrees
     center                      {lon, lat} of the bounds' centre, lon in [-180, 180)
-    feature, pair               base64 of float16 and uint8 values; left out unless `RECORD_FIELDS` is not enough
+    feature, pair               base64 of float16 and uint8 values; read only on request (`VECTOR_FIELDS`)
 
 A field without a value is null or absent.
 """
@@ -42,15 +41,15 @@ FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
 DATETIME_INDEX = "datetime"
 GEO_INDEX = "center"
 
-# Qdrant Edge 0.9.0 finds no point at longitude +-180 by a geo box: centres there move by a tenth of a metre.
-_FROM_THE_SEAM = 1e-6
+# Qdrant Edge 0.9.0 finds no point at longitude +-180 in a geo box, so centres there move by a tenth of a metre.
+_ANTIMERIDIAN_MARGIN = 1e-6
 
 _FEATURE = np.dtype("<f2")
 _PAIR = np.dtype("u1")
 
 
 def to_payload(tile: Tile) -> Payload:
-    """Everything but `feature` and `pair`."""
+    """The payload without `feature` and `pair`."""
     payload: Payload = {
         "record": json.dumps(_record(tile), ensure_ascii=False, separators=(",", ":")),
         LABELS_FIELD: list(tile.labels),
@@ -87,14 +86,14 @@ def to_tile(point_id: str, payload: Payload) -> Tile:
 
 
 def bounds_of(payload: Payload) -> Bounds | None:
-    """Unwrapped bounds of the footprint; None for a tile without a place."""
+    """Unwrapped bounds of the footprint; None for a tile without a geometry."""
     if payload.get("west") is None:
         return None
     return Bounds(*(payload[key] for key in BOUNDS_FIELDS))
 
 
 def footprint_of(payload: Payload) -> GeoJSON:
-    """The footprint of a tile that has a place."""
+    """The footprint of a tile that has a geometry."""
     geometry: GeoJSON = json.loads(payload["record"])["geometry"]
     return geometry
 
@@ -106,7 +105,7 @@ def features_of(payloads: list[Payload]) -> NDArray[np.float16] | None:
 
 
 def pairs_of(payloads: list[Payload]) -> NDArray[np.uint8] | None:
-    """(N, P) uint8, or None unless every payload has a pair half."""
+    """(N, P) uint8, or None unless every payload has candidate features (`pair`)."""
     return _decode(payloads, PAIR_FIELD, _PAIR)
 
 
@@ -117,8 +116,10 @@ def _decode(payloads: list[Payload], key: str, dtype: np.dtype[Any]) -> NDArray[
     known: list[str] = [text for text in texts if text is not None]
     length, padding = len(known[0]), known[0].count("=")
     if any(len(text) != length for text in known):
-        raise Unavailable(f"vector store: tiles of one index have a {key!r} of different lengths; restore or rebuild the index")
-    # One call for all: with padding turned into zero bits, texts of one length stand side by side as whole groups of four.
+        raise Unavailable(
+            f"vector store: values of the field {key!r} in one index have different lengths; restore or rebuild the index"
+        )
+    # One call for all: with padding replaced by zero bits, texts of equal length join into whole groups of four characters.
     rows = np.frombuffer(base64.b64decode("".join(known).replace("=", "A")), np.uint8).reshape(len(known), -1)
     return np.ascontiguousarray(rows[:, : rows.shape[1] - padding]).view(dtype)
 
@@ -143,7 +144,7 @@ def _record(tile: Tile) -> Payload:
 def _place(bounds: Bounds) -> Payload:
     centre = (bounds.west + bounds.east) / 2
     lon = (centre + 180) % 360 - 180
-    shift = max(_FROM_THE_SEAM - 180 - lon, 0.0)
+    shift = max(_ANTIMERIDIAN_MARGIN - 180 - lon, 0.0)
     return {
         "west": bounds.west,
         "south": bounds.south,

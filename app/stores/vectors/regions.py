@@ -1,7 +1,7 @@
-"""Where a region's tiles are: conditions an engine can evaluate, and the exact test of what it hands back.
+"""Region filters: conditions that an engine can evaluate, and the exact test of the tiles that it returns.
 
-An engine knows a tile's centre and bounds, not its footprint. So a region filter is a necessary condition in the engine (the
-centre is near enough, the bounds overlap) and then, for every candidate, the question whether its footprint meets the region.
+The engine indexes the centre and bounds of a tile, not its footprint. So a region filter is first a necessary condition in the
+engine (the centre is near enough, the bounds overlap), and then a test of each candidate's footprint.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from app.domain.geometry import Bounds, Region
 from app.stores.vectors.conditions import EVERYTHING, Between, Condition, PointIn, Where
 from app.stores.vectors.payload import GEO_INDEX, Payload, bounds_of, footprint_of
 
-# Keeps rounding from losing a tile that just touches the region; about 0.1 mm.
+# So that rounding loses no tile that just touches the region; about 0.1 mm.
 _MARGIN = 1e-9
-# Boxes of a half turn or more, or up to a pole, are left to the bounds: Qdrant Edge 0.9.0 finds too little in a geo box that
-# reaches longitude +-180 on both sides or latitude +-90, and such a box hardly narrows a search.
+# Boxes of 180 degrees or more, or up to a pole, are filtered by the bounds only: Qdrant Edge 0.9.0 misses points in a geo box
+# that reaches longitude +-180 on both sides or latitude +-90, and such a box hardly narrows a search.
 _WIDEST = 180.0
 _HIGHEST = 89.9
 _PLACED = Where(must=(Between("north", low=-90.0),))
@@ -29,29 +29,29 @@ _NOWHERE = Where(must=(Between("west", low=1.0, high=0.0),))
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far, in degrees, the bounds of any tile of an index stretch from their centre."""
+    """The largest half width and half height, in degrees, of the bounds of any tile in an index."""
 
     lon: float
     lat: float
 
 
 def near(region: Region, reach: Reach | None) -> Where:
-    """A condition that every tile meeting the region fulfils. reach: None where no tile has a place."""
+    """A condition that every tile in the region fulfils. reach: None if no tile has a geometry."""
     if reach is None:
         return _NOWHERE
     if _is_world(region.bounds):
         return _PLACED
     bounds = region.bounds
     centres = _centre_in(_grown(bounds, reach.lon + _MARGIN, reach.lat + _MARGIN))
-    # With tiles that are small beside the region the centres alone say enough, at a third of the cost.
+    # If tiles are small compared with the region, testing the centres alone is enough, at a third of the cost.
     is_small = reach.lon <= (bounds.east - bounds.west) / 2 and reach.lat <= (bounds.north - bounds.south) / 2
     return centres if centres != EVERYTHING and is_small else centres & overlapping(bounds)
 
 
 def inside_and_edge(region: Region, reach: Reach | None) -> tuple[Where | None, Where]:
-    """Two disjoint conditions: tiles that surely meet the region (None: cannot be told), and those to be looked at.
+    """Two disjoint conditions: tiles certainly in the region (None: unknown), and tiles whose footprint must be tested.
 
-    Together they hold for every tile that meets the region.
+    Together they match every tile that meets the region.
     """
     bounds = region.bounds
     if reach is None or not region.geometry.equals(shapely.box(bounds.west, bounds.south, bounds.east, bounds.north)):
@@ -75,7 +75,7 @@ def meets(region: Region, payloads: Sequence[Payload]) -> NDArray[np.bool_]:
         return answer
     rows = np.array([row for row, _ in places])
     corners = np.array([(place.west, place.south, place.east, place.north) for _, place in places])
-    within, apart = _told_by_bounds(region, corners)
+    within, apart = _by_bounds(region, corners)
     answer[rows] = within
     for row in rows[~within & ~apart]:
         answer[row] = region.intersects(footprint_of(payloads[row]))
@@ -97,8 +97,8 @@ def overlapping(bounds: Bounds) -> Where:
     )
 
 
-def _told_by_bounds(region: Region, corners: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) bool each: the bounds lie inside the region; they are apart from it. corners: (N, 4) west, south, east, north."""
+def _by_bounds(region: Region, corners: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Two (N,) bool: bounds inside the region, bounds disjoint from it. corners: (N, 4) west, south, east, north."""
     has_area = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1]) & (region.geometry.area > 0)
     within, apart = np.zeros(len(corners), bool), has_area.copy()
     for turn in (0.0, 360.0, -360.0):
@@ -117,7 +117,7 @@ def _grown(bounds: Bounds, lon: float, lat: float) -> Bounds:
 
 
 def _centre_in(bounds: Bounds) -> Where:
-    """Tiles whose centre is in a box (unwrapped; west may be below -180); everything if the box is too large to ask for."""
+    """Tiles whose centre is in a box (unwrapped; west may be below -180); `EVERYTHING` if the box is too large."""
     south, north = max(bounds.south, -_HIGHEST), min(bounds.north, _HIGHEST)
     if bounds.east - bounds.west >= _WIDEST or south > bounds.south or north < bounds.north:
         return EVERYTHING
@@ -130,7 +130,7 @@ def _centre_in(bounds: Bounds) -> Where:
 
 
 def _frame(bounds: Bounds, reach: Reach) -> Where:
-    """Tiles whose centre is so near a side of the box that they may stick out or in."""
+    """Tiles whose centre is so near a side of the box that they may cross it."""
     lon, lat = reach.lon + 2 * _MARGIN, reach.lat + 2 * _MARGIN
     outer = _grown(bounds, lon, lat)
     sides = (
@@ -144,7 +144,7 @@ def _frame(bounds: Bounds, reach: Reach) -> Where:
 
 
 def _contained(bounds: Bounds) -> Where:
-    """Tiles whose bounds lie in these."""
+    """Tiles whose bounds lie inside these."""
     return _any_turn(
         [
             (

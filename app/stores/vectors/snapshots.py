@@ -1,6 +1,7 @@
 """Portable snapshots: one zip that any engine restores.
 
-`index.json` holds the format and the dimension, each `part-*.npy` (N, D) float32, each `part-*.jsonl` `[id, payload]`.
+`index.json` holds the format and the dimension, each `part-*.npy` (N, D) float32, each `part-*.jsonl` one `[id, payload]` a
+line.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import InvalidInput
-from app.stores.vectors.open_index import Index, Point, parts_of
+from app.stores.vectors.index_protocol import Index, Point, scroll_all
 
 SNAPSHOT_FORMAT = 1
 _PART = 1000
 
 
 def write_snapshot(index: Index, target: Path) -> None:
-    """Write all points of an index into a new file; tiles written meanwhile may or may not be in it."""
+    """Write all points of an index into a new file; tiles written at the same time may or may not be in it."""
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         file.writestr("index.json", json.dumps({"format": SNAPSHOT_FORMAT, "dimension": index.dimension}))
-        for number, points in enumerate(parts_of(index, _PART)):
+        for number, points in enumerate(scroll_all(index, _PART)):
             array = io.BytesIO()
             np.save(array, np.array([vector for _, vector, _ in points], np.float32), allow_pickle=False)
             file.writestr(f"part-{number:06}.npy", array.getvalue())
@@ -36,13 +37,13 @@ def write_snapshot(index: Index, target: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One that is open for reading. dimension: D of its vectors."""
+    """A snapshot that is open for reading. dimension: D, the length of its vectors."""
 
     dimension: int
     _file: zipfile.ZipFile
 
-    def parts(self, size: int) -> Iterator[list[Point]]:
-        """All points, in lists of up to `size`."""
+    def batches(self, size: int) -> Iterator[list[Point]]:
+        """Yield all points, in lists of up to `size`."""
         for name in sorted(name for name in self._file.namelist() if name.endswith(".npy")):
             vectors = np.load(io.BytesIO(self._file.read(name)), allow_pickle=False).tolist()
             records = [json.loads(line) for line in self._file.read(name.replace(".npy", ".jsonl")).splitlines()]
@@ -53,16 +54,18 @@ class Snapshot:
 
 @contextmanager
 def open_snapshot(source: Path) -> Iterator[Snapshot]:
-    """A snapshot, open for the block.
+    """Open a snapshot for the duration of the block.
 
     Raises:
-        InvalidInput: the file is no snapshot, as far as the block reads it, or one of another format.
+        InvalidInput: the file is not a snapshot, is damaged where the block reads it, or has another format.
     """
     try:
         with zipfile.ZipFile(source) as file:
             head = json.loads(file.read("index.json"))
             if head["format"] != SNAPSHOT_FORMAT:
-                raise InvalidInput(f"snapshot {source}: format {head['format']}; this version reads {SNAPSHOT_FORMAT}")
+                raise InvalidInput(
+                    f"snapshot {source} has format {head['format']}; this version reads {SNAPSHOT_FORMAT} only: upgrade Dyad"
+                )
             yield Snapshot(int(head["dimension"]), file)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise InvalidInput(f"{source} is not a snapshot of an index ({error})") from None

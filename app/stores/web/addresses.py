@@ -1,4 +1,8 @@
-"""Which addresses a name may lead to. A name is looked up once, and what was checked is what is connected to."""
+"""Connections to permitted IP addresses only (protection against server-side request forgery).
+
+Own code instead of a library, because no HTTP client checks addresses after the name is resolved: a name is resolved once
+here, and the addresses that were checked are the ones that are connected to, so DNS rebinding has no effect.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +24,20 @@ _COMPATIBLE = IPv6Network("::/96")
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host, as the system knows them."""
+    """The addresses of a host by the system's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the open internet, and so is any IPv4 address that it stands for."""
+    """Whether an address is a global unicast address, and so is any IPv4 address that is embedded in it."""
     if not address.is_global or address.is_multicast:
         return False
     return all(is_public(inner) for inner in _inner(address))
 
 
 def _inner(address: Address) -> Iterable[IPv4Address]:
-    """The IPv4 addresses that an IPv6 address leads to."""
+    """The IPv4 addresses that are embedded in an IPv6 address."""
     if isinstance(address, IPv4Address):
         return ()
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
@@ -43,7 +47,7 @@ def _inner(address: Address) -> Iterable[IPv4Address]:
 
 
 class CheckedBackend(httpcore.NetworkBackend):
-    """Connects to public addresses, to those in `networks`, and to one that the host itself is written as."""
+    """Connects to public addresses, to those in `networks`, and to a host that is itself written as an address."""
 
     def __init__(self, networks: Iterable[str], lookup: Lookup = look_up) -> None:
         self._networks = [ip_network(network) for network in networks]
@@ -59,7 +63,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError(f"{host} has no address")
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError(f"{host} has no IP address")
         for address in self._checked(host, port):
             try:
                 return SteadyStream(self._inner.connect_tcp(address, port, timeout, local_address, socket_options))
@@ -72,15 +76,15 @@ class CheckedBackend(httpcore.NetworkBackend):
         self._inner.sleep(seconds)
 
     def _checked(self, host: str, port: int) -> list[str]:
-        """The addresses of the host, all of them permitted; names that lead to any other are not trusted at all."""
+        """The addresses of the host. A name with any address that is not permitted is refused."""
         try:
             found = self._lookup(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} is not known: {error}") from None
+            raise httpcore.ConnectError(f"{host} cannot be resolved: {error}") from None
         for text in found:
             if not self._permits(host, text):
                 raise Forbidden(
-                    f"{host} leads to {text}, an address that is not public; DYAD_READ_NETWORKS names those that may be reached"
+                    f"{host} resolves to {text}, not a public address; to permit it, add its network to DYAD_READ_NETWORKS"
                 )
         return list(found)
 

@@ -1,4 +1,7 @@
-"""A connection that a server cannot keep open by sending a byte now and then."""
+"""A minimum transfer rate: a server cannot keep a connection open by sending a byte now and then.
+
+Own code, because the timeouts of HTTP clients limit single reads only.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from typing_extensions import override
 
 SLOW_SECONDS = 60.0
 SLOW_BYTES = 60_000
-"""Less than this in so many seconds is too little: 1 kB/s."""
+"""The minimum in `SLOW_SECONDS`: 1 kB/s."""
 
 
 class SteadyStream(httpcore.NetworkStream):
-    """Gives up with `httpcore.ReadTimeout` where too little comes, though each read alone be in time.
+    """Raises `httpcore.ReadTimeout` if less than the minimum arrives, even if each single read is in time.
 
-    clock: gives seconds.
+    clock: returns seconds.
     """
 
     def __init__(self, inner: httpcore.NetworkStream, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +37,7 @@ class SteadyStream(httpcore.NetworkStream):
         now = self._clock()
         if now - self._since > SLOW_SECONDS:
             if data and self._received < SLOW_BYTES:
-                raise httpcore.ReadTimeout(f"only {self._received} bytes came in {now - self._since:.0f} s")
+                raise httpcore.ReadTimeout(f"only {self._received} bytes arrived in {now - self._since:.0f} s")
             self._since, self._received = now, 0
         return data
 

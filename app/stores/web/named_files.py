@@ -1,4 +1,4 @@
-"""Objects of S3 stores, for those addresses only that DYAD_READ_ROOTS names; and the choice between them and web servers."""
+"""Objects of S3 stores under DYAD_READ_ROOTS, and the choice between S3 and web servers by the scheme of a URL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 
 
 class ObjectFiles(RemoteFiles):
-    """Objects under `prefixes` such as `s3://bucket/scenes/`, in the store that the `AWS_` variables name."""
+    """Objects under `prefixes` such as `s3://bucket/scenes/`, in the store of the `AWS_` environment variables."""
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._prefixes = [Url.parse(prefix) for prefix in prefixes]
@@ -43,10 +43,10 @@ class ObjectFiles(RemoteFiles):
         self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
     ) -> None:
         here = self._allowed(url)
-        with _telling(here):
+        with _translated(here):
             found = obstore.get(self._store(here.host), unquote(here.path).removeprefix("/"))
             if found.meta["size"] > max_bytes:
-                raise TooLarge(f"{here} is larger than {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
+                raise TooLarge(f"{here} is larger than the limit of {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
             receive(found.stream(min_chunk_size=_CHUNK), target, check)
 
     def _store(self, bucket: str) -> ObjectStore:
@@ -57,24 +57,24 @@ class ObjectFiles(RemoteFiles):
     def _allowed(self, text: str) -> Url:
         url = Url.parse(text)
         if not any(url.is_under(prefix) for prefix in self._prefixes):
-            raise Forbidden(f"{url}: the server may not read there; DYAD_READ_ROOTS names the addresses that it may read")
+            raise Forbidden(f"{url} is not under DYAD_READ_ROOTS; add its prefix there to permit it")
         return url
 
 
 @contextmanager
-def _telling(url: Url) -> Iterator[None]:
-    """Make errors of the library those of Dyad."""
+def _translated(url: Url) -> Iterator[None]:
+    """Convert errors of the library to those of Dyad."""
     try:
         yield
     except FileNotFoundError:
-        raise NotThere(f"{url}: its store has no such object, or no such bucket") from None
+        raise NotThere(f"{url}: no such object or bucket") from None
     except (BaseError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise Unfetchable(f"{url}: its store does not give it ({reason})") from None
+        raise Unfetchable(f"{url}: the object store refused or failed ({reason}); check the AWS_ variables") from None
 
 
 class NamedFiles(RemoteFiles):
-    """Files under `prefixes`, each from where its scheme says: see `HttpFiles` and `ObjectFiles`."""
+    """Files under `prefixes`: `s3://` from `ObjectFiles`, `http://` and `https://` from `HttpFiles`."""
 
     def __init__(self, prefixes: Iterable[str], networks: Iterable[str] = (), lookup: Lookup = look_up) -> None:
         parsed = [Url.parse(prefix) for prefix in prefixes]

@@ -1,4 +1,4 @@
-"""Files from web servers, for those addresses only that DYAD_READ_ROOTS names."""
+"""Files from web servers, restricted to URLs under DYAD_READ_ROOTS."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from app.stores.web.addresses import CheckedBackend, Lookup, look_up
 MAX_REDIRECTS = 5
 TIMEOUTS = {"connect": 10.0, "read": 30.0, "write": 10.0, "pool": 60.0}
 _REDIRECTS = (301, 302, 303, 307, 308)
-_GONE = (404, 410)
+_NOT_FOUND = (404, 410)
 _HEADERS = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "dyad"))
 
 
 class HttpFiles(RemoteFiles):
-    """Files under `prefixes`. Redirects are followed where they lead under one of them, too.
+    """Files under `prefixes`. Redirects are followed if their targets are under one of them, too.
 
-    networks: of addresses that are not public and may be reached all the same. lookup: gives the addresses of a host.
-    The environment's proxies are not used: through one, nobody would know which address is reached.
+    networks: networks of non-public addresses that are permitted. lookup: returns the addresses of a host.
+    Proxies of the environment are not used, because the address behind a proxy cannot be checked.
     """
 
     def __init__(self, prefixes: Iterable[str], networks: Iterable[str] = (), lookup: Lookup = look_up) -> None:
@@ -35,7 +35,7 @@ class HttpFiles(RemoteFiles):
         self._backend = CheckedBackend(networks, lookup)
 
     def check(self, url: str) -> str:
-        """The address in its one form."""
+        """Return the URL in its canonical form; raises `Forbidden` unless it is permitted."""
         return str(self._allowed(Url.parse(url)))
 
     def fetch(
@@ -53,42 +53,46 @@ class HttpFiles(RemoteFiles):
 
     def _allowed(self, url: Url, begun: Url | None = None) -> Url:
         if not any(url.is_under(prefix) for prefix in self._prefixes):
-            where = f"{begun.public()} leads to {url.public()}" if begun is not None else url.public()
-            raise Forbidden(f"{where}: the server may not read there; DYAD_READ_ROOTS names the addresses that it may read")
+            where = f"{begun.public()} redirects to {url.public()}, which" if begun is not None else url.public()
+            raise Forbidden(f"{where} is not under DYAD_READ_ROOTS; add its prefix there to permit it")
         return url
 
     def _get(
         self, pool: httpcore.ConnectionPool, url: Url, target: Path, max_bytes: int, check: Callable[[], None]
     ) -> str | None:
-        """Ask once: the address that it is redirected to, or None, and the file is there."""
-        # httpcore is given the parts that were checked, so that no second parser has a say
+        """Send one request: write the file and return None, or return the target of a redirect."""
+        # httpcore gets the parts that were checked, so that no second parser interprets the URL
         parts = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.path + url.query)
         headers: list[tuple[bytes | str, bytes | str]] = [("Host", url.authority), *_HEADERS]
         try:
             with pool.stream("GET", parts, headers=headers, extensions={"timeout": TIMEOUTS}) as answer:
-                said = httpx.Headers(answer.headers)
-                if answer.status in _REDIRECTS and "location" in said:
-                    return said["location"]
-                _look_at(url, answer.status, said, max_bytes)
+                headers_in = httpx.Headers(answer.headers)
+                if answer.status in _REDIRECTS and "location" in headers_in:
+                    return headers_in["location"]
+                _check_answer(url, answer.status, headers_in, max_bytes)
                 receive(_limited(url, answer.iter_stream(), max_bytes), target, check)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise Unfetchable(f"{url.public()}: no whole answer ({str(error) or type(error).__name__})") from None
+            raise Unfetchable(
+                f"{url.public()}: the answer is missing or incomplete ({str(error) or type(error).__name__}); try again"
+            ) from None
         return None
 
 
-def _look_at(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> None:
+def _check_answer(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> None:
     if status != 200:
-        kind = NotThere if status in _GONE else Unfetchable
+        kind = NotThere if status in _NOT_FOUND else Unfetchable
         raise kind(f"{url.public()}: its server answered {status}")
     if headers.get("content-encoding", "identity") != "identity":
-        raise Unfetchable(f"{url.public()}: its server sends it packed as {headers['content-encoding']}, unasked")
+        raise Unfetchable(
+            f"{url.public()}: its server sent it compressed as {headers['content-encoding']}, which was not requested"
+        )
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise _too_large(url, max_bytes)
 
 
 def receive(pieces: Iterable[Buffer], target: Path, check: Callable[[], None]) -> None:
-    """Write a file as it comes, all of it or nothing. check: called before each piece."""
+    """Write a file from pieces; a partial file is deleted on any error. check: called before each piece."""
     with telling_full_disk(target.parent):
         try:
             with target.open("wb") as file:
@@ -110,4 +114,4 @@ def _limited(url: Url, pieces: Iterable[bytes], max_bytes: int) -> Iterator[byte
 
 
 def _too_large(url: Url, max_bytes: int) -> TooLarge:
-    return TooLarge(f"{url.public()} is larger than {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
+    return TooLarge(f"{url.public()} is larger than the limit of {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,18 @@ from app.container import Container
 from app.domain.jobs import Job
 from app.domain.search import TileFilter
 from app.errors import NotFound, Unavailable
+from app.settings import load_settings
 from app.stores.blobs.object_blobs import ObjectBlobs
 from tests.support.context import Context
 from tests.support.pictures import striped
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[Container]:
+    made = Container(load_settings({}, home=tmp_path / "home", threads=1))
+    made.start()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -54,7 +64,7 @@ def test_what_one_process_shares_another_brings(
         assert there.bring(work / "1")
         assert [path.name for path in work.iterdir()] == ["1"]
         assert (work / "1").read_bytes() == b"1"
-        with pytest.raises(NotFound, match="9: what was uploaded for this job is gone"):
+        with pytest.raises(NotFound, match="9: the uploaded file of this job is missing"):
             there.bring(work / "9")
         assert [path.name for path in work.iterdir()] == ["1"]
     there.delete(folder.name)
@@ -144,7 +154,7 @@ def test_an_upload_to_one_process_is_indexed_by_another(
     result = ingest.run(context)
     assert (result["indexed"], result["files"]) == (2, 2)
     assert [entry["file_name"] for entry in result["rejected"]] == ["2.png"]
-    assert "send it again" in result["rejected"][0]["reason"]
+    assert "upload it again" in result["rejected"][0]["reason"]
     assert container.items.labels("c", TileFilter(), 10) == [("one", 1)]
     left = [path.name for path in (tmp_path / "there" / job.id).iterdir()]
     assert sorted(left) == ["manifest.jsonl", "metadata.json"]  # each picture went when it was indexed

@@ -194,3 +194,23 @@ def test_a_degenerate_transform_is_refused(tmp_path: Path) -> None:
     path = images.geotiff(tmp_path / "x.tif", transform=rasterio.Affine(1, 1, 500_000, 1, 1, 5_000_000))
     with pytest.raises(InvalidInput, match="degenerate"):
         tiles(path)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3413", "EPSG:3031", "EPSG:3995"])
+@pytest.mark.parametrize("flip", [1, -1])
+@pytest.mark.parametrize("side", [0.0, 0.5, 1.0])
+def test_a_tile_beside_a_pole_keeps_its_area(crs: str, flip: int, side: float) -> None:
+    """The pole is inside the tile, on its edge or on its corner, and rows run north or south."""
+    left, top = -side * 64_000, 32_000 if flip == 1 else -32_000
+    footprint = georeference(rasterio.Affine(1000, 0, left, 0, -1000 * flip, top), crs).footprint(Window(0, 0, 64, 64))
+    assert footprint is not None
+    assert parse_footprint(footprint) == footprint
+    parts = shapely.get_parts(shapely.segmentize(shape(footprint), 0.05))
+    to_crs = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    area = sum(shapely.transform(part, lambda xy: np.column_stack(to_crs.transform(*xy.T))).area for part in parts)
+    assert area == pytest.approx(64_000**2, rel=0.01)
+
+
+def test_a_window_beyond_the_pole_has_no_footprint() -> None:
+    place = georeference(rasterio.Affine(0.01, 0, 179, 0, 0.01, 90), "EPSG:4326")
+    assert place.footprint(Window(0, 0, 256, 256)) is None

@@ -64,14 +64,14 @@ def test_a_file_without_a_last_line_end_grows_by_a_line(tmp_path: Path) -> None:
 def test_a_line_that_cannot_be_understood_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "keys"
     path.write_text(f"# ours\n{line}\n")
-    with pytest.raises(ConfigError, match=r"keys, line 2: write `name role"):
+    with pytest.raises(ConfigError, match=r"keys, line 2 is not a key; the format is `name role"):
         KeyFile(path)
 
 
 def test_two_keys_of_one_name_and_no_file_at_all(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(2 * ("ana read sha256:" + "0" * 64 + "\n"))
-    with pytest.raises(ConfigError, match="line 2: a second key is named 'ana'"):
+    with pytest.raises(ConfigError, match="line 2: the name 'ana' is used twice"):
         KeyFile(path)
     with pytest.raises(ConfigError, match="dyad keys create"):
         KeyFile(tmp_path / "nowhere")

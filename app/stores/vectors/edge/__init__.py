@@ -1,1 +1,1 @@
-"""Vectors in this process: one Qdrant Edge shard per index."""
+"""The embedded vector store: one Qdrant Edge shard per index."""

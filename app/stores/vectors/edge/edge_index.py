@@ -1,7 +1,7 @@
 """One Qdrant Edge shard as an `Index`.
 
-Every call holds the interpreter lock anyway; the lock here orders them against closing. Search is exact, because no graph is
-ever built (`optimize` is not called). Writes are in the write-ahead log at once and on the disk after `flush`.
+The engine holds the interpreter lock during each call; the lock here only prevents calls after closing. Search is exact,
+because no graph is built (`optimize` is never called). Writes are in the write-ahead log at once and on disk after `flush`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing_extensions import override
 from app.atomic_files import copy_tree
 from app.errors import DyadError, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
-from app.stores.vectors.open_index import Index, Point
+from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
 
 _ALL_VALUES = 1_000_000
 
 
 class EdgeIndex(Index):
-    """An open shard. `Index` says what the methods mean."""
+    """An open shard. `Index` documents the methods."""
 
     def __init__(self, path: Path, dimension: int, *, reserve: int) -> None:
         self.dimension = dimension
@@ -44,7 +44,7 @@ class EdgeIndex(Index):
 
     @staticmethod
     def create(path: Path, dimension: int) -> None:
-        """Make an empty shard with its payload indexes in the new folder `path`."""
+        """Create an empty shard with its payload indexes in the new folder `path`."""
         parameters = edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)
         with _translated():
             shard = edge.EdgeShard.create(str(path), edge.EdgeConfig(vectors={"": parameters}))
@@ -57,7 +57,7 @@ class EdgeIndex(Index):
             shard.close()
 
     def close(self) -> None:
-        """Flush and release the files; the index is gone for whoever still holds it."""
+        """Flush and release the files; later calls raise `NotFound`."""
         with self._writing, self._lock:
             if self._shard is not None:
                 with _translated():
@@ -111,8 +111,8 @@ class EdgeIndex(Index):
             return {str(hit.value): hit.count for hit in shard.facet(request).hits}
 
     @override
-    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
-        order = edge.OrderBy(key, direction=edge.Direction.Desc if largest else edge.Direction.Asc)
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
+        order = edge.OrderBy(key, direction=edge.Direction.Desc if descending else edge.Direction.Asc)
         with self._open() as shard:
             records, _ = shard.scroll(edge.ScrollRequest(limit=1, order_by=order, with_payload=[key]))
         return (records[0].payload or {}).get(key) if records else None
@@ -157,11 +157,11 @@ class EdgeIndex(Index):
             shard.flush()
 
     def set_vectors(self, vectors: Sequence[tuple[str, list[float]]]) -> None:
-        """Replace the vectors of existing points: ten times as quick as to put them anew."""
+        """Replace the vectors of existing points, ten times as fast as an upsert."""
         self._write([edge.UpdateOperation.update_vectors([edge.PointVectors(*each) for each in vectors])])
 
     def copy_to(self, path: Path) -> None:
-        """Copy the shard into the new folder `path`, as it is now; searches go on meanwhile, writes wait."""
+        """Copy the current state of the shard into the new folder `path`; searches continue, writes wait."""
         with self._writing:
             self.flush()
             copy_tree(self._path, path)
@@ -187,11 +187,11 @@ class EdgeIndex(Index):
 
 
 def check_space(path: Path, reserve: int) -> None:
-    """Raise `OutOfSpace` unless `reserve` bytes are free: the engine writes to sparse mapped files, and when the disk is full
-    that kills the process (SIGBUS) instead of failing.
+    """Raise `OutOfSpace` unless `reserve` bytes are free: the engine writes to sparse mapped files, and a full disk then kills
+    the process (SIGBUS) instead of raising an error.
     """
     if shutil.disk_usage(path).free < reserve:
-        raise OutOfSpace(f"the disk of {path} has less than {reserve >> 20} MB left; make room and try again")
+        raise OutOfSpace(f"the disk of {path} has less than {reserve >> 20} MB free; make room and try again")
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def _translated() -> Iterator[None]:
         raise
     except Exception as error:  # the engine raises nothing more specific
         if "os error 28" in str(error) or "No space left" in str(error):
-            raise OutOfSpace(f"the disk is full: {error}") from None
+            raise OutOfSpace(f"the disk is full: {error}; make room and try again") from None
         raise Unavailable(f"vector store: {error}") from error
 
 

@@ -1,11 +1,11 @@
-"""Vectors in this process: a folder per index, a file of aliases.
+"""The embedded vector store: a folder per index, and a file of aliases.
 
 ::
 
     aliases.json               {alias: index}, replaced atomically
-    {index}/index.json         {"dimension": D}; an index is there when this is
+    {index}/index.json         {"dimension": D}; an index exists if this file exists
     {index}/shard/             the engine's files
-    .part-*                    an index being made or removed; swept at the next start, as are those without `index.json`
+    .part-*                    an index being created or removed; deleted at the next start, like folders without `index.json`
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from app.stores.vectors import exact_answers
 from app.stores.vectors.edge.copy_shard import copy_with_vectors
 from app.stores.vectors.edge.edge_index import EdgeIndex, check_space
-from app.stores.vectors.store_base import IndexedStore, Step, Transform, transformed
+from app.stores.vectors.indexed_store import IndexedStore, Step, Transform, transformed
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PART = ".part-"
@@ -36,7 +36,7 @@ DEFAULT_RESERVE = 256 << 20
 class EdgeVectorStore(IndexedStore):
     """`VectorStore` over Qdrant Edge. One process at a time; shards are opened when they are first used.
 
-    root: the folder, made if missing. reserve: free bytes below which writes are refused with `OutOfSpace`.
+    root: the folder, created if missing. reserve: free bytes below which writes fail with `OutOfSpace`.
     """
 
     def __init__(self, root: Path, *, reserve: int = DEFAULT_RESERVE) -> None:
@@ -55,7 +55,7 @@ class EdgeVectorStore(IndexedStore):
         folder = self._folder(index)
         with self._lock:
             if folder.exists():
-                raise Conflict(f"index {index!r} exists already")
+                raise Conflict(f"index {index!r} already exists")
             check_space(self._root, self._reserve)
             part = self._root / f"{_PART}{uuid.uuid4()}"
             part.mkdir()
@@ -76,7 +76,7 @@ class EdgeVectorStore(IndexedStore):
         try:
             folder.mkdir()
         except FileExistsError:
-            raise Conflict(f"index {target!r} exists already") from None
+            raise Conflict(f"index {target!r} already exists") from None
         copy = None
         try:
             copy = copy_with_vectors(opened, folder / "shard", transform, step, reserve=self._reserve)
@@ -130,13 +130,13 @@ class EdgeVectorStore(IndexedStore):
         return aliases
 
     def count(self, index: str, filter: TileFilter) -> int:
-        """See `VectorStore`; remembered until the index changes, because every page of a search asks for it."""
+        """See `VectorStore`; cached until the index changes, because every page of a search needs it."""
         return self._count_of(index, self._index(index).generation(), filter)
 
     @override
     def ping(self) -> None:
         if not self._root.is_dir():
-            raise Unavailable(f"vector store: the folder {self._root} is gone")
+            raise Unavailable(f"vector store: the folder {self._root} is missing; mount or restore it")
 
     @override
     def close(self) -> None:
@@ -160,12 +160,14 @@ class EdgeVectorStore(IndexedStore):
     def _require(self, index: str) -> Path:
         folder = self._folder(index)
         if not (folder / "index.json").exists():
-            raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
+            raise NotFound(f"no index {index!r}; existing indexes: {', '.join(self.indexes()) or 'none'}")
         return folder
 
     def _folder(self, index: str) -> Path:
         if not _NAME.fullmatch(index):
-            raise InvalidInput(f"index name {index!r}: use up to 200 of the characters A-Z a-z 0-9 . _ -, no dot first")
+            raise InvalidInput(
+                f"index name {index!r}: use 1 to 200 of the characters A-Z a-z 0-9 . _ -, not starting with a dot"
+            )
         return self._root / index
 
     def _write_aliases(self, aliases: dict[str, str]) -> None:

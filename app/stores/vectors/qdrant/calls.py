@@ -1,4 +1,4 @@
-"""Calls to a Qdrant server: tried again while it is away, and its client's errors turned into ours."""
+"""Calls to a Qdrant server: retried while it is unavailable, with the client's errors converted to those of Dyad."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 _DISK_FULL = "No space left"
-_AWAY = "vector store does not answer ({}); check DYAD_VECTORS_URL and that the server runs"
+_AWAY = "vector store does not answer ({}); check DYAD_VECTORS_URL and that the server is running"
 _STATUS = {
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.ALREADY_EXISTS: 409,
@@ -38,19 +38,19 @@ T = TypeVar("T")
 
 
 class Calls:
-    """Calls the client's methods. All that Dyad asks of a server may be asked twice.
+    """Calls the client's methods with retries. Every call that Dyad makes is safe to repeat.
 
-    patience: seconds to go on trying while it is away; less where somebody waits (`app.ports.wait_limit`).
+    patience: seconds to retry while the server is unavailable; less in requests (`app.ports.wait_limit`).
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
 
     def __call__(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call.
+        """Call a method of the client.
 
         Raises:
-            NotFound, Conflict: as the server says. OutOfSpace: its disk is full. Unavailable: it is away, or refuses.
+            NotFound, Conflict: the server's answer. OutOfSpace: its disk is full. Unavailable: it does not answer, or refuses.
         """
         started, pause = time.monotonic(), FIRST_PAUSE
         while True:
@@ -60,13 +60,13 @@ class Calls:
                 ours, passes = _translated(error)
                 if not passes or time.monotonic() - started + pause > wait_limit(self._patience):
                     raise ours from (error if isinstance(ours, Unavailable) else None)
-                log.warning("%s; trying again", ours)
+                log.warning("%s; retrying", ours)
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _translated(error: Exception) -> tuple[DyadError, bool]:
-    """Our error, and whether it may pass."""
+    """The error to raise, and whether a retry may succeed."""
     if isinstance(error, UnexpectedResponse):
         return _of_status(error.status_code or 500, error.content.decode("utf-8", "replace")[:300])
     if isinstance(error, ResponseHandlingException):
@@ -87,6 +87,6 @@ def _of_status(status: int, text: str) -> tuple[DyadError, bool]:
     if status == 409:
         return Conflict(f"vector store: {text}"), False
     if status in (401, 403):
-        return Unavailable(f"vector store: it wants a key ({text}); set DYAD_QDRANT_API_KEY"), False
+        return Unavailable(f"vector store: it requires a valid API key ({text}); set DYAD_QDRANT_API_KEY"), False
     kind = OutOfSpace if _DISK_FULL in text else Unavailable
-    return kind(f"vector store answers {status}: {text}"), status >= 429 and kind is Unavailable
+    return kind(f"vector store answered {status}: {text}"), status >= 429 and kind is Unavailable

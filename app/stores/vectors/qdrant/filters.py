@@ -1,4 +1,4 @@
-"""Filter conditions in the words of a Qdrant server."""
+"""Translates filter conditions to the models of `qdrant-client`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, Condition,
 
 
 def to_filter(where: Where) -> models.Filter | None:
-    """None for everything."""
+    """The filter of a condition; None for `EVERYTHING`."""
     if where == EVERYTHING:
         return None
     must, should, must_not = ([_condition(part) for part in parts] or None for parts in (where.must, where.some, where.never))

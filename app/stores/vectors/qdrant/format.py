@@ -1,6 +1,6 @@
-"""What makes a collection of a Qdrant server one of Dyad's indexes, and which version of Dyad wrote it.
+"""The format of a Qdrant collection that is an index of Dyad: payload indexes and version.
 
-The format is in the collection's metadata, `{"dyad": {"format": n}}`. Format 1 had no metadata; else it is like 2.
+The format is in the collection's metadata, `{"dyad": {"format": n}}`. Format 1 has no metadata and is otherwise equal to 2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.stores.vectors.qdrant.calls import Calls
 FORMAT = 2
 OLDEST_SERVER = (1, 16)
 _LONG = 120
-"""Seconds to wait for a payload index over tiles that are there already."""
+"""Seconds to wait for a payload index of existing tiles."""
 
 FIELDS: dict[str, models.PayloadSchemaType] = {
     **dict.fromkeys(KEYWORD_INDEXES, models.PayloadSchemaType.KEYWORD),
@@ -27,12 +27,12 @@ FIELDS: dict[str, models.PayloadSchemaType] = {
 
 
 def metadata() -> dict[str, Any]:
-    """Of a new collection."""
+    """The metadata of a new collection."""
     return {"dyad": {"format": FORMAT}}
 
 
 def check_server(version: str) -> None:
-    """Raise `Unavailable` for a server that knows neither ACORN nor metadata."""
+    """Raise `Unavailable` for a server without ACORN and collection metadata."""
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if len(numbers) == 2 and numbers < OLDEST_SERVER:
         wanted = ".".join(map(str, OLDEST_SERVER))
@@ -40,20 +40,20 @@ def check_server(version: str) -> None:
 
 
 def open_collection(client: QdrantClient, calls: Calls, name: str) -> int:
-    """The dimension of a collection, which is brought to this version's format first.
+    """The dimension of a collection, which is upgraded to this version's format first.
 
     Raises:
-        IndexTooNew: a newer version wrote it. NotFound: it is none of Dyad's.
+        IndexTooNew: a newer version wrote it. NotFound: it is not an index of Dyad.
     """
     info = calls(client.get_collection, name)
     vectors = info.config.params.vectors
     if not isinstance(vectors, models.VectorParams) or vectors.distance != models.Distance.COSINE:
-        raise NotFound(f"collection {name} on the server is not one of this service's indexes; rename or delete it there")
+        raise NotFound(f"collection {name} on the Qdrant server is not an index of this service; rename or delete it there")
     found = _format_of(info.config.metadata)
     if found > FORMAT:
         raise IndexTooNew(
-            f"collection {name} on the server has format {found}, written by a newer version of Dyad; this one reads up to "
-            f"{FORMAT}: upgrade it, or index the images again under another DYAD_QDRANT_PREFIX"
+            f"collection {name} on the server has format {found}, written by a newer version of Dyad; this version reads up to "
+            f"{FORMAT}: upgrade Dyad, or index the images again under another DYAD_QDRANT_PREFIX"
         )
     add_fields(client, calls, name, set(info.payload_schema))
     if found < FORMAT:
@@ -62,7 +62,7 @@ def open_collection(client: QdrantClient, calls: Calls, name: str) -> int:
 
 
 def add_fields(client: QdrantClient, calls: Calls, name: str, known: set[str]) -> None:
-    """Make the payload indexes that are missing: all of a new collection's, before its data."""
+    """Create the missing payload indexes; for a new collection all of them, before its data."""
     for field, kind in FIELDS.items():
         if field not in known:
             calls(client.create_payload_index, name, field, kind, wait=True, timeout=_LONG)

@@ -1,4 +1,4 @@
-"""How indexes are made and searched on a Qdrant server; `docs/settings.md` explains each (`DYAD_QDRANT_...`)."""
+"""Options of creating and searching indexes on a Qdrant server (`DYAD_QDRANT_...` in `docs/settings.md`)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from qdrant_client import models
 
 _LINKED_SHARE = 0.4
-"""Of the tiles: a filter that leaves more of them leaves the graph in one piece."""
+"""Share of the tiles; a filter that leaves more of them keeps the graph connected, so ACORN is not needed."""
 _OVERSAMPLING = 2.0
 _QUANTILE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class QdrantOptions:
-    """prefix: begins all names on the server. shards: 0 leaves it to the server (one a node). write_consistency: replicas that
-    must have a write before it counts; 0 means most of them. patience: seconds to go on trying while the server is away.
-    exact_below: up to so many qualifying tiles a search looks at each of them; above it goes by the graph.
+    """Options of a Qdrant server.
+
+    prefix: of all names on the server. shards: 0 lets the server choose (one for each node). write_consistency: replicas that
+    must have a write before it is acknowledged; 0 means the majority. patience: seconds to retry while the server is
+    unavailable. exact_below: up to this number of qualifying tiles a search is exact; above it uses the graph.
     """
 
     prefix: str = "dyad"
@@ -32,11 +34,11 @@ class QdrantOptions:
     patience: float = 60.0
 
     def vectors(self, dimension: int) -> models.VectorParams:
-        """Of a new index."""
+        """Vector parameters of a new index."""
         return models.VectorParams(size=dimension, distance=models.Distance.COSINE, on_disk=self.on_disk)
 
     def layout(self) -> models.CreateCollection:
-        """Everything of a new index but its vectors."""
+        """All parameters of a new index but those of its vectors."""
         scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=_QUANTILE, always_ram=True)
         return models.CreateCollection(
             shard_number=self.shards or None,
@@ -48,7 +50,7 @@ class QdrantOptions:
         )
 
     def by_graph(self, limit: int, *, is_filtered: bool) -> models.SearchParams:
-        """A search by the graph: as wide as the answer is long, by small vectors first, by the real ones then."""
+        """Parameters of a graph search: `ef` at least the limit, quantised vectors first, rescored with the original ones."""
         return models.SearchParams(
             hnsw_ef=max(self.search_ef, limit),
             quantization=models.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING),
@@ -57,4 +59,4 @@ class QdrantOptions:
 
 
 EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
-"""Look at every qualifying tile's real vector."""
+"""Compare the original vector of every qualifying tile."""

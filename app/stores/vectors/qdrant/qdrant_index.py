@@ -1,7 +1,7 @@
 """One collection of a Qdrant server as an `Index`.
 
-A search looks at every qualifying tile where these are few, and goes by the graph where they are many. Then it may miss some,
-and ACORN helps its filter, without which filters on a graph lose tiles silently.
+A search is exact if few tiles qualify, and uses the graph if many do. A graph search may miss some tiles; with a filter it
+uses ACORN, because filtered graph searches without it lose tiles silently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from qdrant_client import QdrantClient, models
 from typing_extensions import override
 
 from app.stores.vectors.conditions import EVERYTHING, Where
-from app.stores.vectors.open_index import Index, Point
+from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import VECTOR_FIELDS, Payload
 from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.filters import to_filter
@@ -26,11 +26,11 @@ _ALL_VALUES = 1_000_000
 _COUNTED_EXACTLY = 1_000_000
 _SIZE_SECONDS = 10.0
 _LONG_PAGE = 10_000
-"""An answer so long costs the graph more than a look at everything."""
+"""For a longer answer the graph costs more than an exact search."""
 
 
 class QdrantIndex(Index):
-    """A collection. Its `generation` is another one at each look, because other processes write, too."""
+    """A collection. Its `generation` differs at each call, because other processes may write."""
 
     def __init__(self, client: QdrantClient, calls: Calls, collection: str, dimension: int, options: QdrantOptions) -> None:
         self.dimension = dimension
@@ -76,7 +76,7 @@ class QdrantIndex(Index):
 
     @override
     def count(self, where: Where) -> int:
-        """Exact up to a million; a server would look at every one of more."""
+        """Exact up to a million; an estimate above, because an exact count visits every point."""
         if self._size() > _COUNTED_EXACTLY and (about := self.estimate(where)) > _COUNTED_EXACTLY:
             return about
         return self._calls(self._client.count, self._name, count_filter=to_filter(where), exact=True).count
@@ -91,8 +91,8 @@ class QdrantIndex(Index):
         return {str(hit.value): hit.count for hit in answer.hits}
 
     @override
-    def min_or_max(self, key: str, *, largest: bool) -> Any | None:
-        order = models.OrderBy(key=key, direction=models.Direction.DESC if largest else models.Direction.ASC)
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
+        order = models.OrderBy(key=key, direction=models.Direction.DESC if descending else models.Direction.ASC)
         records, _ = self._calls(self._client.scroll, self._name, limit=1, order_by=order, with_payload=[key])
         return (records[0].payload or {}).get(key) if records else None
 
@@ -137,7 +137,7 @@ class QdrantIndex(Index):
 
     @override
     def flush(self) -> None:
-        """Nothing to do: the server acknowledged every write, and syncs its own log."""
+        """Do nothing: the server acknowledges every write and syncs its own log."""
 
     def _rank(
         self, vector: NDArray[np.float32], limit: int, where: Where, params: models.SearchParams
@@ -154,12 +154,12 @@ class QdrantIndex(Index):
         return [(str(point.id), point.score) for point in answer.points]
 
     def _are_few(self, where: Where) -> bool:
-        """Whether to look at all that qualify. The server's estimate decides; it is asked for it only where it matters."""
+        """Whether few enough tiles qualify for an exact search, by the server's estimate."""
         few = self._options.exact_below
         return self._size() <= few or (where != EVERYTHING and self.estimate(where) <= few)
 
     def _size(self) -> int:
-        """About how many points there are, as of a few seconds ago."""
+        """Approximate number of points, cached for a few seconds."""
         size, asked = self._about
         now = time.monotonic()
         if not asked or now - asked > _SIZE_SECONDS:

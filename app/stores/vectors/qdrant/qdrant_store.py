@@ -1,4 +1,4 @@
-"""Vectors on a Qdrant server or cluster: a collection per index, the server's own aliases, shards and replicas."""
+"""The vector store on a Qdrant server or cluster: a collection per index, with the server's aliases, shards and replicas."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing_extensions import override
 
 from app.errors import Conflict, NotFound
 from app.ports.wait_limit import limited_wait
+from app.stores.vectors.indexed_store import IndexedStore
 from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.format import add_fields, check_server, metadata, open_collection
 from app.stores.vectors.qdrant.options import QdrantOptions
 from app.stores.vectors.qdrant.qdrant_index import QdrantIndex
-from app.stores.vectors.store_base import IndexedStore
 
 _CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=16)
 
 
 def connect(url: str, *, api_key: str = "", grpc_port: int = 0, timeout: int = 10) -> QdrantClient:
-    """A client, which connects when it is first used. grpc_port: 0 for REST only. timeout: seconds for an answer."""
+    """Create a client, which connects on first use. grpc_port: 0 for REST only. timeout: seconds to wait for an answer."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a key over plain HTTP: whoever runs both decides that
+        warnings.simplefilter("ignore", UserWarning)  # a key over plain HTTP: the operator decides that
         return QdrantClient(
             url=url,
             api_key=api_key or None,
             prefer_grpc=grpc_port > 0,
             grpc_port=grpc_port or 6334,
             timeout=timeout,
-            check_compatibility=False,  # `check_server` does, and says what to do
+            check_compatibility=False,  # `check_server` does, with an error that names the solution
             limits=_CONNECTIONS,
         )
 
@@ -38,7 +38,7 @@ def connect(url: str, *, api_key: str = "", grpc_port: int = 0, timeout: int = 1
 class QdrantVectorStore(IndexedStore):
     """`VectorStore` over `qdrant-client`.
 
-    Collections and aliases share one space of names with whatever else the server keeps: `options.prefix` begins all of Dyad's.
+    Collections and aliases share one namespace with other users of the server: all names of Dyad start with `options.prefix`.
     """
 
     def __init__(self, client: QdrantClient, options: QdrantOptions | None = None) -> None:
@@ -56,7 +56,7 @@ class QdrantVectorStore(IndexedStore):
         self._check_server()
         name, options = self._of_index + index, self._options
         if self._calls(self._client.collection_exists, name):
-            raise Conflict(f"index {index!r} exists already")
+            raise Conflict(f"index {index!r} already exists")
         layout = options.layout()
         self._calls(
             self._client.create_collection,
@@ -126,14 +126,14 @@ class QdrantVectorStore(IndexedStore):
         self._check_server()
         name = self._of_index + index
         if not self._calls(self._client.collection_exists, name):
-            raise NotFound(f"no index {index!r}; there are: {', '.join(self.indexes()) or 'none'}")
+            raise NotFound(f"no index {index!r}; existing indexes: {', '.join(self.indexes()) or 'none'}")
         dimension = open_collection(self._client, self._calls, name)
         with self._lock:
             opened = QdrantIndex(self._client, self._calls, name, dimension, self._options)
             return self._known.setdefault(index, opened)
 
     def _check_server(self) -> None:
-        """Once in this process."""
+        """Check the server's version, once in this process."""
         if not self._is_checked:
             check_server(self._calls(self._client.info).version)
             self._is_checked = True

@@ -93,9 +93,9 @@ def test_orientation_is_honoured(tmp_path: Path) -> None:
 def test_a_grey_image_fits_a_model_of_one_band_and_colours_do_not_fit_four(tmp_path: Path) -> None:
     grey = images.saved(tmp_path / "x.jpg", images.picture("L"))
     assert tiles(grey, spec(band_count=1))[0].pixels.shape == (64, 64, 1)
-    with pytest.raises(ModelMismatch, match="the file has 3 bands, but the model wants 4 bands"):
+    with pytest.raises(ModelMismatch, match="the file has 3 bands, but the model takes 4 bands"):
         tiles(images.saved(tmp_path / "y.jpg"), spec(band_count=4))
-    with pytest.raises(ModelMismatch, match="band 5 is wanted"):
+    with pytest.raises(ModelMismatch, match="band 5 is selected"):
         tiles(grey, spec(bands=(5, 5, 5)))
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_refused_with_a_reason(tmp_path: Path) -> None:
     cases = {
         images.empty_file(tmp_path / "a.jpg"): "empty",
         images.text_tif(tmp_path / "b.tif"): "not an image.*JPEG, PNG, WebP, TIFF and GeoTIFF",
-        images.truncated_jpeg(tmp_path / "c.jpg"): "damaged or cut short",
+        images.truncated_jpeg(tmp_path / "c.jpg"): "damaged or truncated",
     }
     for path, reason in cases.items():
         with pytest.raises(UnreadableImage, match=reason) as caught:
@@ -154,7 +154,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     assert path.stat().st_size < 20_000_000
     whole = images.png_bomb(tmp_path / "small.png", side=500)
     assert read_query(whole, spec()).max() == 0
-    with pytest.raises(TooLarge, match=re.escape("60000 x 60000 pixels are more than 10000000 in one image (DYAD_MAX_PIXELS)")):
+    with pytest.raises(TooLarge, match=re.escape("60000 x 60000 pixels; the limit is 10000000 (DYAD_MAX_PIXELS)")):
         tiles(path)
 
 

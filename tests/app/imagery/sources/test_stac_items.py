@@ -82,7 +82,7 @@ def test_file_urls_are_local(tmp_path: Path) -> None:
         ({"assets": {"data": {"href": "s3://bucket/x.tif", "type": "image/tiff"}}}, "only local files are read"),
         ({"assets": {"data": {"href": "file://host/x.tif", "type": "image/tiff"}}}, "only local files are read"),
         ({"assets": {"data": {"href": "", "roles": ["data"]}}}, "no usable href"),
-        ({"assets": {}}, "names no image"),
+        ({"assets": {}}, "references no image"),
         ({"type": "Catalog"}, "not a STAC Item"),
         ({"properties": {"datetime": "yesterday"}}, "not a STAC Item"),
         ({"properties": {"datetime": None}}, "not a STAC Item"),

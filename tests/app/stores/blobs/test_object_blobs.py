@@ -1,5 +1,8 @@
+"""Blobs in a local folder: what the folder contains, and a full disk."""
+
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.stores.blobs.object_blobs import ObjectBlobs
@@ -7,8 +10,11 @@ from tests.support.small_disk import run_on_small_disk
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:
-    ObjectBlobs(tmp_path / "new" / "blobs").put("a/b", b"1")
+    blobs = ObjectBlobs(tmp_path / "new" / "blobs")
+    blobs.put("a/b", b"1")
     assert (tmp_path / "new" / "blobs" / "a" / "b").read_bytes() == b"1"
+    assert list(blobs.keys("a/")) == ["a/b"]
+    assert blobs.sign("a/b", 60) is None
 
 
 def test_deleting_a_prefix_leaves_no_folder_behind(tmp_path: Path) -> None:
@@ -19,6 +25,19 @@ def test_deleting_a_prefix_leaves_no_folder_behind(tmp_path: Path) -> None:
     assert list(blobs.keys("collections/ucm/")) == ["collections/ucm/images/1.jpg"]
     blobs.delete_prefix("collections/ucm/")
     assert [path.name for path in (tmp_path / "collections").iterdir()] == ["naip"]
+    assert blobs.get("collections/naip/images/1.jpg") == b"1"
+
+
+def test_tidy_removes_old_parts_of_puts_only(tmp_path: Path) -> None:
+    blobs = ObjectBlobs(tmp_path)
+    blobs.put("a/1.jpg", b"1")
+    part = tmp_path / "a" / "2.jpg#1"
+    part.write_bytes(b"what a killed put leaves")
+    now = datetime.now(UTC)
+    blobs.tidy(now - timedelta(hours=1))
+    assert part.exists()
+    blobs.tidy(now + timedelta(hours=1))
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["1.jpg"]
 
 
 FULL = """

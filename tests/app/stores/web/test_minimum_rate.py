@@ -46,7 +46,7 @@ def test_the_end_may_be_late() -> None:
 def test_too_little_in_a_minute_ends_it_even_after_much() -> None:
     for sizes in ([1] * 1000, [1 << 20] + [1] * 1000):
         pieces = Pieces(sizes, SLOW_SECONDS / 10)
-        with pytest.raises(httpcore.ReadTimeout, match="bytes came in"):
+        with pytest.raises(httpcore.ReadTimeout, match="bytes arrived in"):
             read_all(pieces)
         assert pieces.now < 2.5 * SLOW_SECONDS
 
@@ -59,7 +59,7 @@ def trickling() -> Iterator[str]:
 
 def test_a_file_that_trickles_in_is_not_waited_for(trickling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minimum_rate, "SLOW_SECONDS", 0.2)
-    with pytest.raises(Unfetchable, match="bytes came in"):
+    with pytest.raises(Unfetchable, match="bytes arrived in"):
         HttpFiles([trickling]).fetch(f"{trickling}a.tif", tmp_path / "a.tif", 1 << 20)
     assert list(tmp_path.iterdir()) == []
 

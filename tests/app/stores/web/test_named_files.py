@@ -59,5 +59,5 @@ def test_a_web_server_leads_to_no_object_by_a_redirect(s3: S3Server, tmp_path: P
 def test_a_store_that_refuses_is_told(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with web_server({"/refusing/x": Answer(b"no", 403)}) as web:
         monkeypatch.setenv("AWS_ENDPOINT_URL", web.url)
-        with pytest.raises(Unfetchable, match="s3://refusing/x: its store does not give it"):
+        with pytest.raises(Unfetchable, match="s3://refusing/x: the object store refused or failed"):
             NamedFiles(["s3://refusing/"]).fetch("s3://refusing/x", tmp_path / "x", MEGABYTE)

@@ -1,11 +1,16 @@
-"""Nothing but what was named is ever reached, however the way there is written: real servers, which note who asks."""
+"""Only addresses that are named are reached, however a URL is written: real servers, which record their requests."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from app.errors import Forbidden, InvalidInput, TooLarge, Unfetchable
@@ -18,7 +23,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def inside() -> Iterator[WebServer]:
-    """What must never be asked: a service of this machine that nobody named."""
+    """A service of this machine that no setting names: it must receive no request."""
     with web_server({"/secret": b"secret", "/data/secret": b"secret"}) as server:
         yield server
         assert server.asked == []
@@ -110,7 +115,7 @@ def test_redirects_within_what_is_named_are_followed_a_few_times(named: WebServe
 def test_a_named_host_that_leads_inside_is_not_asked(address: str, inside: WebServer, tmp_path: Path) -> None:
     url = f"http://data.example.com:{inside.port}/data/secret"
     files = HttpFiles([f"http://data.example.com:{inside.port}/data/"], lookup=lambda host, port: [address])
-    with pytest.raises(Forbidden, match=r"data\.example\.com leads to .*DYAD_READ_NETWORKS"):
+    with pytest.raises(Forbidden, match=r"data\.example\.com resolves to .*DYAD_READ_NETWORKS"):
         files.fetch(files.check(url), tmp_path / "x", MEGABYTE)
 
 
@@ -140,7 +145,7 @@ def test_an_address_of_ipv6_is_reached_where_it_is_named(tmp_path: Path) -> None
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_reached(tmp_path: Path) -> None:
-    """DNS rebinding: the second answer of the name server would lead inside, but nobody asks it."""
+    """DNS rebinding: the second answer of the name server is an internal address; the name is resolved once per fetch."""
     with (
         web_server({"/a": b"permitted"}, host="127.0.0.2") as permitted,
         web_server({"/a": b"inside"}, host="127.0.0.3", port=permitted.port) as behind,
@@ -161,12 +166,57 @@ def test_the_address_that_was_checked_is_the_one_that_is_reached(tmp_path: Path)
         assert behind.asked == []
 
 
-def test_the_environment_names_no_proxy(
-    named: WebServer, inside: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@dataclass
+class Proxy:
+    """A running HTTP proxy. connections: how many were opened to it so far."""
+
+    url: str
+    connections: int = 0
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy that forwards plain GET requests and counts every connection, of whatever method."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            forwarded = httpx.get(self.path, trust_env=False)
+            self.send_response(forwarded.status_code)
+            self.send_header("Content-Length", str(len(forwarded.content)))
+            self.end_headers()
+            self.wfile.write(forwarded.content)
+
+        def log_message(self, *_: Any) -> None:
+            """Log nothing."""
+
+    class Server(ThreadingHTTPServer):
+        def process_request(self, request: Any, client_address: Any) -> None:
+            running.connections += 1
+            super().process_request(request, client_address)
+
+    server = Server(("127.0.0.1", 0), Handler)
+    running = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="proxy")
+    thread.start()
+    yield running
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_proxy_of_the_environment_is_not_used(
+    named: WebServer, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, inside.url)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     files_of(named).fetch(f"{named.url}/data/a.bin", tmp_path / "x", MEGABYTE)
+    assert (tmp_path / "x").read_bytes() == b"a" * 1000
+    assert proxy.connections == 0
+    assert named.asked == [("GET", "/data/a.bin", f"127.0.0.1:{named.port}")]
+    assert httpx.get(f"{named.url}/data/a.bin").content == b"a" * 1000, "a client that obeys the environment"
+    assert proxy.connections == 1
 
 
 def test_more_than_the_limit_is_refused_said_or_not(named: WebServer, tmp_path: Path) -> None:
@@ -183,16 +233,16 @@ def test_what_cannot_be_had_is_told(named: WebServer, tmp_path: Path) -> None:
     named.answers["/data/packed"] = Answer(b"abc", headers={"Content-Encoding": "gzip"})
     for path, reason in (
         ("/data/none", "answered 404"),
-        ("/data/short", "no whole answer"),
-        ("/data/packed", "packed as gzip"),
+        ("/data/short", "missing or incomplete"),
+        ("/data/packed", "compressed as gzip"),
     ):
         with pytest.raises(Unfetchable, match=reason):
             files_of(named).fetch(named.url + path, tmp_path / "x", MEGABYTE)
-    with pytest.raises(Unfetchable, match="not known"):
+    with pytest.raises(Unfetchable, match="cannot be resolved"):
         HttpFiles(["http://no.such.invalid/"]).fetch("http://no.such.invalid/x", tmp_path / "x", MEGABYTE)
     with web_server({}) as gone:
         pass
-    with pytest.raises(Unfetchable, match="no whole answer"):
+    with pytest.raises(Unfetchable, match="missing or incomplete"):
         HttpFiles([gone.url]).fetch(f"{gone.url}/x", tmp_path / "x", MEGABYTE)
     assert list(tmp_path.iterdir()) == []
 

@@ -180,5 +180,5 @@ def test_a_broken_shard_is_unavailable(tmp_path: Path) -> None:
 def test_a_folder_that_went_away_is_unavailable(tmp_path: Path) -> None:
     store = EdgeVectorStore(tmp_path / "vectors", reserve=0)
     (tmp_path / "vectors").rmdir()
-    with pytest.raises(Unavailable, match="gone"):
+    with pytest.raises(Unavailable, match="missing"):
         store.ping()

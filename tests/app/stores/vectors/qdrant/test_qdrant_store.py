@@ -162,7 +162,7 @@ def test_an_index_of_an_older_version_is_brought_up_to_date(store: QdrantVectorS
 def test_an_index_of_a_newer_version_is_refused_with_the_way_out(store: QdrantVectorStore, client: QdrantClient) -> None:
     store.create_index(INDEX, 8)
     client.update_collection(collection(store), metadata={"dyad": {"format": FORMAT + 1}})
-    with pytest.raises(IndexTooNew, match="upgrade it"):
+    with pytest.raises(IndexTooNew, match="upgrade Dyad"):
         store.stats(INDEX)
 
 

@@ -1,4 +1,4 @@
-"""What the vector stores have in common: one index behind an `Index`, everything that is asked of it."""
+"""The part of `VectorStore` that both engines share: all operations on one index, over the protocol `Index`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.errors import InvalidInput, ModelMismatch, NotFound
 from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
 from app.stores.vectors import exact_answers
 from app.stores.vectors.conditions import EVERYTHING
-from app.stores.vectors.open_index import Index, Point, parts_of
+from app.stores.vectors.index_protocol import Index, Point, scroll_all
 from app.stores.vectors.payload import (
     LABELS_FIELD,
     PAIR_FIELD,
@@ -41,11 +41,11 @@ _PART = 1000
 
 
 class IndexedStore(VectorStore):
-    """The part of `VectorStore` that looks into one index."""
+    """`VectorStore` but for creating, listing and naming indexes."""
 
     @abstractmethod
     def _index(self, index: str) -> Index:
-        """The open index, or `NotFound`."""
+        """The open index; raises `NotFound`."""
 
     @override
     def stats(self, index: str) -> IndexStats:
@@ -101,7 +101,7 @@ class IndexedStore(VectorStore):
 
     @override
     def scroll_sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
-        # One may be `after` itself, one tells whether there are more.
+        # One row may be `after` itself, and one shows whether there are more.
         rows = self._index(index).scroll(limit + 2, after, EVERYTHING, [SOURCE_FIELD])
         rows = rows[1:] if rows and rows[0][0] == after else rows
         found = [(point, str(payload[SOURCE_FIELD])) for point, payload in rows[:limit]]
@@ -122,7 +122,7 @@ class IndexedStore(VectorStore):
     @override
     def copy_with_vectors(self, source: str, target: str, transform: Transform, *, step: Step, pairs: bool = True) -> bool:
         opened, done = self._index(source), 0
-        for points in parts_of(opened, _BATCH):
+        for points in scroll_all(opened, _BATCH):
             made = transformed(points, opened.dimension, transform)
             if made is None:
                 return False
@@ -174,21 +174,21 @@ class IndexedStore(VectorStore):
             opened.delete(ids[at : at + _PART])
 
     def snapshot(self, index: str, target: Path) -> None:
-        """See `VectorStore`; what tiles written meanwhile come to, see `write_snapshot`."""
+        """See `VectorStore`, and `write_snapshot` for tiles that are written at the same time."""
         write_snapshot(self._index(index), target)
 
     def restore(self, index: str, source: Path) -> None:
-        """See `VectorStore`. Nothing is left behind if it fails.
+        """See `VectorStore`. If it fails, the index is dropped.
 
         Raises:
-            InvalidInput: the file is no snapshot.
+            InvalidInput: the file is not a snapshot.
         """
         with open_snapshot(source) as snapshot:
             self.create_index(index, snapshot.dimension)
             is_whole = False
             try:
                 opened = self._index(index)
-                for points in snapshot.parts(_BATCH):
+                for points in snapshot.batches(_BATCH):
                     opened.upsert(points)
                 opened.flush()
                 is_whole = True
@@ -197,23 +197,26 @@ class IndexedStore(VectorStore):
                     self.drop_index(index)
 
     def _opened(self, index: str, vector: NDArray[np.float32]) -> Index:
-        """The open index, which holds vectors such as `vector`."""
+        """The open index; raises `ModelMismatch` unless `vector` has its dimension."""
         opened = self._index(index)
         if vector.shape != (opened.dimension,):
-            raise ModelMismatch(f"index {index!r} holds {opened.dimension}-d vectors; the query has shape {vector.shape}")
+            raise ModelMismatch(
+                f"index {index!r} contains {opened.dimension}-d vectors, but the query has shape {vector.shape}; "
+                "search with the model of the index"
+            )
         return opened
 
 
 def _behind(index: Index, limit: int, after: str | None, fields: Sequence[str] | None = None) -> tuple[list[Point], str | None]:
-    """Up to `limit` points behind the id `after`, and the id to go on after."""
-    points = index.scroll_points(limit + 2, after, fields)  # one may be `after` itself, one tells whether there are more
+    """Up to `limit` points after the id `after`, and the id to continue after."""
+    points = index.scroll_points(limit + 2, after, fields)  # one may be `after` itself, one shows whether there are more
     points = points[1:] if points and points[0][0] == after else points
     shown = points[:limit]
     return shown, shown[-1][0] if shown and len(points) > limit else None
 
 
 def transformed(points: Sequence[Point], dimension: int, transform: Transform) -> NDArray[np.float32] | None:
-    """What `transform` makes of points that were read with their feature."""
+    """Apply `transform` to points that were read with their feature: (N, D) float32, or None if it cannot compute them."""
     rows = np.array([vector for _, vector, _ in points], np.float32).reshape(len(points), dimension)
     return transform(Embeddings(rows, features_of([payload for _, _, payload in points])))
 
@@ -221,8 +224,8 @@ def transformed(points: Sequence[Point], dimension: int, transform: Transform) -
 def _check_vectors(index: str, dimension: int, tiles: int, vectors: Embeddings) -> None:
     if vectors.embedding.ndim != 2 or vectors.embedding.shape[1] != dimension:
         raise ModelMismatch(
-            f"index {index!r} holds {dimension}-d vectors; these have shape {vectors.embedding.shape}; "
-            "search and index with the model that the collection was made with"
+            f"index {index!r} contains {dimension}-d vectors, but these have shape {vectors.embedding.shape}; "
+            "use the model of the collection"
         )
     if len(vectors) != tiles:
-        raise InvalidInput(f"index {index!r}: {tiles} tiles but {len(vectors)} vectors")
+        raise InvalidInput(f"index {index!r}: {tiles} tiles but {len(vectors)} vectors; give one vector for each tile")

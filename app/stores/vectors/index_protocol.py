@@ -1,4 +1,4 @@
-"""One open index, as each engine gives it to the store over it, and a walk over all that is in it."""
+"""The protocol of one open index, which each engine implements, and a scroll over all its points."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from app.stores.vectors import exact_answers
-from app.stores.vectors.batched_reads import chunks
+from app.stores.vectors.batched_reads import read_batches
 from app.stores.vectors.payload import Payload
 
 Point = tuple[str, list[float], Payload]
-"""Id, vector, whole payload."""
+"""Id, vector, payload."""
 
 
 class Index(exact_answers.Engine, Protocol):
     """One open index."""
 
     dimension: int
-    """D of the vectors."""
+    """D, the length of its vectors."""
 
     def generation(self) -> int:
         """A number that changes with every write."""
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write whole points."""
+        """Write points with vector and whole payload; existing ids are replaced."""
 
     def set_payloads(self, payloads: dict[str, Payload]) -> None:
-        """Replace the named payload fields of points; unknown ids are ignored. A null removes the field."""
+        """Replace the named payload fields of points; unknown ids are ignored. A field with the value None is removed."""
 
     def set_payload(self, ids: Sequence[str], fields: Payload) -> None:
         """Set payload fields to the same values in all these points; unknown ids are ignored."""
@@ -44,6 +44,6 @@ class Index(exact_answers.Engine, Protocol):
         """Make all writes durable."""
 
 
-def parts_of(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
-    """All points by id ascending with these payload fields (None: all), in lists of up to `size`, none of them empty."""
-    return chunks(lambda start: index.scroll_points(size, start, fields), size)
+def scroll_all(index: Index, size: int, fields: Sequence[str] | None = None) -> Iterator[list[Point]]:
+    """Yield all points by id ascending with these payload fields (None: all), in non-empty lists of up to `size`."""
+    return read_batches(lambda start: index.scroll_points(size, start, fields), size)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from app.imagery.demo_scene.scene import draw_sample_scene
+from app.imagery.demo_scene.countryside import draw_demo_scene
 from tests.support.cutting import spec, tiles
 
 
 def test_it_is_georeferenced_varied_and_repeatable(tmp_path: Path) -> None:
-    draw_sample_scene(tmp_path / "a.tif", seed=3, size=640)
-    draw_sample_scene(tmp_path / "b.tif", seed=3, size=640)
-    draw_sample_scene(tmp_path / "c.tif", seed=4, size=640)
+    draw_demo_scene(tmp_path / "a.tif", seed=3, size=640)
+    draw_demo_scene(tmp_path / "b.tif", seed=3, size=640)
+    draw_demo_scene(tmp_path / "c.tif", seed=4, size=640)
     with rasterio.open(tmp_path / "a.tif") as first, rasterio.open(tmp_path / "b.tif") as second:
         assert np.array_equal(first.read(), second.read())
         assert first.crs.to_epsg() == 32631

@@ -1,4 +1,7 @@
-"""The sample scene: a generated piece of countryside, georeferenced, for whoever has no imagery at hand."""
+"""The demo scene (job input `sample`): a generated, georeferenced piece of countryside, to try Dyad without imagery.
+
+Not to be confused with `raster.statistics`, which samples values of a scene.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ CROPS: tuple[tuple[Colour, float, float], ...] = (  # colour, contrast of the fu
 ROOFS: tuple[Colour, ...] = ((0.62, 0.33, 0.24), (0.55, 0.30, 0.23), (0.68, 0.42, 0.31), (0.42, 0.38, 0.36), (0.50, 0.48, 0.47))
 
 
-def draw_sample_scene(path: Path, seed: int = 0, size: int = 2048) -> None:
+def draw_demo_scene(path: Path, seed: int = 0, size: int = 2048) -> None:
     """Draw a scene of size x size metres and write it to the new file `path`: RGB uint8, 1 m, UTM zone 31 north, tiled
     with overviews. The same seed gives the same scene."""
     rng = np.random.default_rng(seed)
