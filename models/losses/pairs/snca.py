@@ -27,12 +27,12 @@ class Snca(nn.Module):
     bank_labels: Tensor
     """(T,) int64: their labels; -1 where never seen."""
 
-    def __init__(self, size: int, dim: int, *, tau: float = 0.1, momentum: float = 0.5, margin: float = 0.0) -> None:
-        """size: T, images of the training set; dim: D; tau: temperature, above 0; momentum: t, in [0, 1); margin: m."""
+    def __init__(self, num_images: int, dim: int, *, tau: float = 0.1, momentum: float = 0.5, margin: float = 0.0) -> None:
+        """num_images: T, images of the training set; dim: D; tau: temperature, above 0; momentum: t, in [0, 1); margin: m."""
         super().__init__()
         self.tau, self.momentum, self.margin = tau, momentum, margin
-        self.register_buffer("bank", torch.zeros(size, dim))
-        self.register_buffer("bank_labels", torch.full((size,), -1))
+        self.register_buffer("bank", torch.zeros(num_images, dim))
+        self.register_buffer("bank_labels", torch.full((num_images,), -1))
 
     def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """The mean loss, a scalar at least 0; in training mode the bank remembers the batch afterwards.
