@@ -33,8 +33,8 @@ from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks._twin import twin_bundle
 from models.evaluation.metrics.retrieval import retrieval_metrics
+from models.heads.head_bundle import read_head
 from models.heads.linear_head import Head
-from models.heads.write_bundle import read_head
 from models.runs.default.plan import Plan
 from models.runs.default.train_default import load_default
 from tests.support.head_inputs import Encoded, encode, write_inputs

@@ -35,8 +35,8 @@ from app.settings import load_settings
 from benchmarks._archive import archive_tile
 from benchmarks._table import machine_line, print_table
 from models.bundle.card import TrainingSet
+from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
 from models.heads.linear_head import Head
-from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
 from tests.support.pictures import striped
 from tests.support.process import ServeProcess
 

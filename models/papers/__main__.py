@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from models.papers.catalogue import SECTIONS, all_cells
-from models.papers.page import draw
-from models.papers.store import Context, Results
-from models.papers.tables import insert
+from models.papers.all_cells import SECTIONS, all_cells
+from models.papers.markdown import insert
+from models.papers.plots_page import draw
+from models.papers.results import Context, Results
 from models.training.allocator import keep_freed_memory
 
 ROOT = Path(__file__).parents[2]

@@ -20,14 +20,14 @@ from models.data.splits import flip_labels
 from models.data.statistics import band_statistics
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import Protocol
-from models.papers.store import Cell, Context
+from models.papers.results import Cell, Context
 from models.runs.inputs.material import Material, load_material
-from models.runs.networks.conduct import Conduct
-from models.runs.networks.embedder import TrainingImages, train_embedder
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.train_embedder import TrainingImages, train_embedder
 from models.training.loop.callbacks import Callback, EpochReport, Outcome
 from models.training.loop.seeds import seed_everything
 from models.training.recipes.augmentation import PAPER
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 from models.training.recipes.recipe import Recipe
 
 CHECKPOINT_EVERY = 50
@@ -103,7 +103,7 @@ def run_folder(context: Context, key: str, settings: Mapping[str, Any]) -> Path:
     return context.work / "runs" / f"{key}-{digest[:8]}"
 
 
-class Teller(Callback):
+class EpochMessages(Callback):
     """Says each epoch to a person. updates: done in all, once the run has ended."""
 
     def __init__(self, say: Callable[[str], None], name: str, epochs: int) -> None:
@@ -137,9 +137,9 @@ def measure(experiment: Experiment, context: Context, folder: Path) -> dict[str,
     images = _training_images(experiment, material)
     seed_everything(recipe.seed)
     encoder = build_encoder(recipe.backbone, dimension=recipe.dim, weights="cache") if experiment.imagenet else None
-    teller = Teller(context.say, recipe.name, recipe.epochs)
+    teller = EpochMessages(context.say, recipe.name, recipe.epochs)
     started = time.monotonic()
-    trained = train_embedder(recipe, images, Conduct(folder, [teller], CHECKPOINT_EVERY), encoder=encoder)
+    trained = train_embedder(recipe, images, RunOptions(folder, [teller], CHECKPOINT_EVERY), encoder=encoder)
     seconds = time.monotonic() - started
     embeddings = trained.embed(material.pixels, np.arange(len(material.images)))
     names = np.array(material.images.classes)[material.labels]

@@ -8,10 +8,10 @@ from typing import Any
 
 from models.evaluation.protocols import hr_s2dml
 from models.papers.experiments import Experiment, experiment_cell, sized
-from models.papers.seeds import SEEDS, Pick, seeded, shown, values, what_was_run
-from models.papers.store import Cell, Results
-from models.papers.tables import markdown_table, number
-from models.training.recipes.named import RECIPES
+from models.papers.markdown import markdown_table, number
+from models.papers.results import Cell, Results
+from models.papers.seed_cells import SEEDS, Pick, seeded, shown, values, what_was_run
+from models.training.recipes.named_recipes import RECIPES
 
 DATA = "aid"
 IMAGES = 10_000

@@ -8,10 +8,10 @@ from typing import Any
 
 from models.evaluation.protocols import RESIDUAL_DYAD_FRACTIONS, residual_dyad
 from models.papers.experiments import Experiment, experiment_cell, sized
+from models.papers.markdown import markdown_table, number
 from models.papers.protocol_b import experiment
-from models.papers.seeds import SEEDS, seeded, shown, what_was_run
-from models.papers.store import Cell, Results
-from models.papers.tables import markdown_table, number
+from models.papers.results import Cell, Results
+from models.papers.seed_cells import SEEDS, seeded, shown, what_was_run
 
 LABELLED = 0.15
 """As in the paper's table 5."""

@@ -10,12 +10,12 @@ from typing import Any
 
 from models.evaluation.metrics.rerank import WEIGHTS
 from models.papers.experiments import run_folder
-from models.papers.seeds import SEEDS, Pick, measured, seeded, shown
-from models.papers.store import Cell, Context, Results
-from models.papers.tables import markdown_table
+from models.papers.markdown import markdown_table
+from models.papers.results import Cell, Context, Results
+from models.papers.seed_cells import SEEDS, Pick, measured, seeded, shown
 from models.papers.unseen_run import TRAINED, VALIDATION, VIEWS, Networks, Question, measure
-from models.runs.default.embedder import stage_recipes
-from models.training.recipes.named import RECIPES
+from models.runs.default.stages import stage_recipes
+from models.training.recipes.named_recipes import RECIPES
 
 HELD_OUT = ("Church", "DenseResidential", "Mountain", "Pond", "RailwayStation", "StorageTanks")
 """A building, a settlement, relief, water, transport, industry."""

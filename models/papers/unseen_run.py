@@ -11,14 +11,14 @@ import numpy as np
 from models.data.samplers import Indices
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import unseen
-from models.papers.experiments import CHECKPOINT_EVERY, Teller
-from models.papers.store import Context
-from models.runs.default.embedder import train_in_stages
-from models.runs.default.matcher import Judged, judge, show_rows
+from models.papers.experiments import CHECKPOINT_EVERY, EpochMessages
+from models.papers.results import Context
+from models.runs.default.stages import train_in_stages
 from models.runs.inputs.material import Material, load_material
-from models.runs.networks.conduct import Conduct
-from models.runs.networks.embedder import TrainedEncoder
-from models.runs.networks.matcher import train_matcher_on
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.shortlist_scores import ScoredShortlists, encode_rows, score_shortlists
+from models.runs.networks.train_embedder import TrainedEncoder
+from models.runs.networks.train_matcher import train_matcher_on
 from models.training.recipes.recipe import Recipe
 
 DATA_SETS = ("ucmerced", "aid")
@@ -92,22 +92,22 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
         context.cache,
         folder / "encoder",
         rows=parts.train,
-        callbacks=lambda recipe: [Teller(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
+        callbacks=lambda recipe: [EpochMessages(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
     )
-    judged = _judge(trained, material, parts, networks.matcher, context, folder / "matcher")
-    asked, nothing = judged["unseen"].queries, np.zeros(0, np.int64)
+    scored = _judge(trained, material, parts, networks.matcher, context, folder / "matcher")
+    asked, nothing = scored["unseen"].queries, np.zeros(0, np.int64)
     everything = np.arange(len(asked.labels))
     found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
     return {
         "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
-        "rerank": {name: each.reranked().to_dict() for name, each in judged.items()},
+        "rerank": {name: each.reranked().to_dict() for name, each in scored.items()},
         "images": {name: len(rows) for name, rows in asdict(parts).items()},
     }
 
 
 def _judge(
     trained: TrainedEncoder, material: Material, parts: Parts, recipe: Recipe, context: Context, folder: Path
-) -> dict[str, Judged]:
+) -> dict[str, ScoredShortlists]:
     """Train the matcher on the training part, and let it look at the first places of every ranking."""
     context.say("looking at the training images for the matcher")
     matcher = train_matcher_on(
@@ -115,11 +115,11 @@ def _judge(
         material,
         parts.train,
         recipe,
-        Conduct(folder, [Teller(context.say, "matcher", recipe.epochs)], CHECKPOINT_EVERY),
+        RunOptions(folder, [EpochMessages(context.say, "matcher", recipe.epochs)], CHECKPOINT_EVERY),
         views=VIEWS,
     )
     network, stored = matcher.network, matcher.stored
     return {
-        "unseen": judge(network, stored, show_rows(trained, material, parts.asked)),
-        "test": judge(network, stored, show_rows(trained, material, parts.test)),
+        "unseen": score_shortlists(network, stored, encode_rows(trained, material, parts.asked)),
+        "test": score_shortlists(network, stored, encode_rows(trained, material, parts.test)),
     }

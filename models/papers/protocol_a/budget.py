@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from models.training.recipes.augmentation import GEOMETRIC
-from models.training.recipes.read import make_recipe
+from models.training.recipes.load import make_recipe
 from models.training.recipes.recipe import PairSampling, Recipe
 
 Autoencoder = Literal["res-ae", "resdyad-ae"]

@@ -37,8 +37,8 @@ from models.papers.protocol_a.budget import (
     budget_of,
 )
 from models.papers.protocol_a.features import Bench, Look
-from models.papers.store import Cell, Context
-from models.runs.networks.matcher import shortlist_log_odds, train_matcher
+from models.papers.results import Cell, Context
+from models.runs.networks.train_matcher import shortlist_log_odds, train_matcher
 from models.training.recipes.recipe import Recipe
 
 Make = Callable[[Bench], Look]

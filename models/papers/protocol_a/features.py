@@ -24,17 +24,17 @@ from models.data.statistics import band_statistics
 from models.evaluation.protocols import RESIDUAL_DYAD_FOLDS
 from models.matcher.maps import vectors_to_maps
 from models.matcher.split import SplitMatcher
-from models.papers.experiments import CHECKPOINT_EVERY, Teller
+from models.papers.experiments import CHECKPOINT_EVERY, EpochMessages
 from models.papers.hand_crafted.codebooks import fit_fisher, fit_vlad
 from models.papers.hand_crafted.descriptors import dense_sift, describe_all, hog, lbp_rgb
 from models.papers.protocol_a import budget as budgets
-from models.papers.store import Context
+from models.papers.results import Context
 from models.runs.inputs.material import Material, load_material
-from models.runs.networks.autoencoder import TrainedAutoencoder, train_autoencoder
-from models.runs.networks.conduct import Conduct
-from models.runs.networks.embedder import TrainedEncoder, TrainingImages, train_embedder
-from models.runs.networks.matcher import encode_views
-from models.runs.networks.siamese import train_siamese
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.train_autoencoder import TrainedAutoencoder, train_autoencoder
+from models.runs.networks.train_embedder import TrainedEncoder, TrainingImages, train_embedder
+from models.runs.networks.train_matcher import encode_views
+from models.runs.networks.train_siamese import train_siamese
 from models.training.encoding import Encoded, encode_images
 from models.training.recipes.recipe import Recipe
 from models.training.transforms import Preparation
@@ -66,11 +66,11 @@ class Bench:
         split = k_folds(material.labels, material.images.groups, RESIDUAL_DYAD_FOLDS, self.budget.seed)[self.fold]
         return replace(material, train=split.train, test=split.test)
 
-    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> Conduct:
+    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> RunOptions:
         """Where a run keeps its checkpoints, and how it reports. more: settings that it depends on, besides the recipe."""
         settings = {"recipe": recipe.model_dump(mode="json"), **(more or {})}
-        teller = Teller(self.context.say, f"  {name}", recipe.epochs)
-        return Conduct(self._folder(name, settings), [teller], CHECKPOINT_EVERY)
+        teller = EpochMessages(self.context.say, f"  {name}", recipe.epochs)
+        return RunOptions(self._folder(name, settings), [teller], CHECKPOINT_EVERY)
 
     def _folder(self, name: str, settings: Mapping[str, Any]) -> Path:
         """Other settings, or another split, have another one."""

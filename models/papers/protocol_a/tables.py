@@ -8,10 +8,10 @@ from typing import Any
 
 from models.evaluation.aggregate import estimate
 from models.evaluation.protocols import RESIDUAL_DYAD_FOLDS, RESIDUAL_DYAD_FRACTIONS
+from models.papers.markdown import markdown_table, number
 from models.papers.protocol_a.budget import AUTOENCODERS, DESCRIPTOR_SIZE, DIMENSIONS, MATCHERS, STAGES, WEIGHT, WORDS
 from models.papers.protocol_a.cell_list import table1_key
-from models.papers.store import Results
-from models.papers.tables import markdown_table, number
+from models.papers.results import Results
 
 OURS = table1_key("resdyad-ae", "finetuned", "resdyad-dml")
 KS = (5, 10, 50, 100, 1000)

@@ -27,12 +27,12 @@ from models.training.loop.checkpoints import (
 )
 from models.training.loop.distributed import Process
 from models.training.loop.early_stopping import EarlyStopping
+from models.training.loop.learning_rate import Schedule
+from models.training.loop.loss_means import LossMeans
 from models.training.loop.optimiser_state import restore_optimiser
 from models.training.loop.precision import Precision, usable_precision
-from models.training.loop.schedules import Schedule
 from models.training.loop.seeds import seed_everything
 from models.training.loop.task import BatchT, Task
-from models.training.loop.totals import Totals
 
 BEST_FILE = "best.safetensors"
 Validate = Callable[[], Mapping[str, float]]
@@ -101,7 +101,7 @@ class Loop(Generic[BatchT]):
         self._top_rates = [float(group["lr"]) for group in optimiser.param_groups]
         self._steps_per_epoch = config.steps_per_epoch or max(1, batches.steps_per_epoch // config.accumulate)
         self._precision = usable_precision(config.precision, self.process.device)
-        self._totals = Totals()
+        self._means = LossMeans()
         self.step = 0
 
     def run(self) -> Outcome:
@@ -157,7 +157,7 @@ class Loop(Generic[BatchT]):
                 with torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bf16"):
                     losses = module(batch)
                 (losses["loss"] / config.accumulate).backward()
-            self._totals.add(losses, len(batch))
+            self._means.add(losses, len(batch))
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.task.parameters(), config.clip_norm)
         self.optimiser.step()
@@ -167,7 +167,7 @@ class Loop(Generic[BatchT]):
             self._report()
 
     def _report(self) -> None:
-        losses, speed = self._totals.news()
+        losses, speed = self._means.since_last_call()
         if not math.isfinite(losses["loss"]):
             raise DivergedError(f"the loss became {losses['loss']} by update {self.step}; lower the learning rate or clip_norm")
         report = StepReport(self.step, losses, float(self.optimiser.param_groups[0]["lr"]), speed)
@@ -180,13 +180,13 @@ class Loop(Generic[BatchT]):
         if self._validate is not None and is_due and self.process.is_main:
             self.task.eval()
             metrics = self._validate()
-        losses = self.process.mean(self._totals.means())
+        losses = self.process.mean(self._means.means())
         watch = self.config.watch
         watched = self.process.share(losses["loss"] if watch is None else metrics.get(watch, math.nan))
         is_best = (watch is None or is_due) and self._stopping.improves(watched)
         if is_best and self._folder is not None and self.process.is_main:
             save_checkpoint(self._folder / BEST_FILE, {"step": self.step, "watched": watched, "task": self.task.state_dict()})
-        self._totals = Totals()
+        self._means = LossMeans()
         self._save()
         report = EpochReport(epoch, self.step, losses, metrics, watched, is_best, seconds)
         self._tell(lambda each: each.on_epoch(report))
@@ -200,7 +200,7 @@ class Loop(Generic[BatchT]):
             "task": self.task.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "stopping": self._stopping.state(),
-            "totals": self._totals.state(),
+            "totals": self._means.state(),
         }
         save_checkpoint(step_file(self._folder, self.step), state)
         prune_checkpoints(self._folder, self.config.keep)
@@ -216,7 +216,7 @@ class Loop(Generic[BatchT]):
         self.task.load_state_dict(state["task"])
         restore_optimiser(self.optimiser, state["optimiser"])
         self._stopping.restore(state["stopping"])
-        self._totals.restore(state["totals"], self.process.device)
+        self._means.restore(state["totals"], self.process.device)
         self.step = int(state["step"])
 
     def _identity(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from models.training.loop.learning_rate import Schedule
 from models.training.loop.loop import LoopConfig
-from models.training.loop.schedules import Schedule
 from models.training.recipes.recipe import Recipe
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 
 
 def list_recipes() -> list[str]:

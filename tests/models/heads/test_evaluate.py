@@ -102,7 +102,7 @@ def test_too_few_held_out_tiles_are_said(workshop: Workshop, learned: Path, tmp_
     result = measure(_with(workshop, learned, tmp_path, held_out))
     assert result["queries"] == 90
     assert "3 labelled tiles that were held out are too few" in result["warnings"][0]
-    assert "too few to ask for" in (tmp_path / "report.html").read_text()
+    assert "too few to evaluate" in (tmp_path / "report.html").read_text()
 
 
 def test_tiles_of_several_labels_without_pixels(workshop: Workshop) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from models.export.write_bundle import read_bundle
 from models.runs.train import main
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 from tests.models.runs.conftest import FAST, RECIPE, Workshop, command, environment, finish
 
 Run = Callable[[Callable[[], int], Sequence[str]], int]

@@ -14,8 +14,8 @@ from torch import Tensor
 from models.training.loop.callbacks import Callback, EpochReport, Outcome, RunReport, StepReport
 from models.training.loop.checkpoints import CheckpointError, latest_checkpoint
 from models.training.loop.distributed import join_processes
+from models.training.loop.learning_rate import Schedule
 from models.training.loop.loop import DivergedError, Loop, LoopConfig, load_best
-from models.training.loop.schedules import Schedule
 from models.training.loop.seeds import seed_everything
 
 CONFIG = LoopConfig(epochs=4, schedule=Schedule("constant", 4), report_every=2)

@@ -16,7 +16,7 @@ from models.training.encoding import encode_images
 from models.training.loop.loop import Loop
 from models.training.loop.optimisers import build_optimiser, loop_config
 from models.training.loop.seeds import seed_everything
-from models.training.recipes.read import named_recipe
+from models.training.recipes.load import named_recipe
 from models.training.tasks.autoencoding import autoencoding_task
 from models.training.tasks.matching import PairBatches, SiameseTask, matching_task
 from models.training.tasks.metric_learning import (
