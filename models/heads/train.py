@@ -80,9 +80,7 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
 
 def _labelled_rows(inputs: Inputs) -> NDArray[np.intp]:
     if not _ID.fullmatch(inputs.manifest.id):
-        raise HeadError(
-            f"manifest.json: id: {inputs.manifest.id!r} is not a valid model id; use letters, digits, '_', '-' and '.'"
-        )
+        raise HeadError(f"manifest.json: id: {inputs.manifest.id!r} is not a valid id; use letters, digits, '_', '-' and '.'")
     rows = np.flatnonzero(inputs.is_labelled & ~inputs.held_out)
     counts = inputs.name_counts(rows)
     if sum(count >= FEWEST_TILES for count in counts.values()) < FEWEST_CLASSES:

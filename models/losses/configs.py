@@ -61,7 +61,7 @@ class HrS2dmlConfig(_Config):
 
     rank_tau: temperature of the predictions whose rank is raised; equation 6 has none, which is 1.
     rank_scale: "sum" is equation 5; "batch" divides the nuclear norm by the number of rows, "mean" by the number of singular
-    values (so the authors' published code).
+    values (as in the authors' published code).
     """
 
     implementation: ClassVar[str] = "models.losses.classification.hr_s2dml:HrS2dml"
@@ -76,7 +76,7 @@ class HrS2dmlConfig(_Config):
 
 
 class TripletConfig(_Config):
-    """Triplet loss on squared distances; mining: which triplets of a batch count."""
+    """Triplet loss on squared distances; mining: which triplets of a batch are averaged."""
 
     implementation: ClassVar[str] = "models.losses.pairs.triplet:TripletMargin"
     name: Literal["triplet"] = "triplet"
@@ -105,8 +105,8 @@ class ContrastiveConfig(_Config):
 
 class RobustNslConfig(_Config):
     """Robust normalised softmax for noisy labels; q: between cross entropy (0) and absolute error (1);
-    truncation: probabilities at or below it are taken for wrong labels and give no gradient (0: none is); warm_up: batches
-    with the normalised softmax first, for a network that begins from nothing."""
+    truncation: labels with a probability at or below it are considered wrong and give no gradient (0: off); warm_up: first
+    batches with the normalised softmax, for a network trained from scratch."""
 
     implementation: ClassVar[str] = "models.losses.classification.robust_nsl:RobustNormalizedSoftmax"
     sizes: ClassVar[tuple[LossSize, ...]] = ("num_classes", "dim")
@@ -128,7 +128,7 @@ class SphereConfig(_Config):
 
 
 class SimilarityRetentionConfig(_Config):
-    """Similarity retention; tau: distance that negatives keep; margin: positives keep within tau - margin."""
+    """Similarity retention; tau: minimum distance of negatives; margin: positives are kept within tau - margin."""
 
     implementation: ClassVar[str] = "models.losses.pairs.similarity_retention:SimilarityRetention"
     name: Literal["similarity-retention"] = "similarity-retention"
@@ -184,7 +184,7 @@ class MseConfig(_Config):
 
 
 class PairCrossEntropyConfig(_Config):
-    """Cross entropy of a matcher's two logits; smoothing: of its targets, which keeps the scores calibrated."""
+    """Cross entropy of a matcher's two logits; smoothing: of the targets, which keeps the scores calibrated."""
 
     implementation: ClassVar[str] = "models.losses.pairs.pair_cross_entropy:PairCrossEntropy"
     inputs: ClassVar[LossInputs] = "pairs"
@@ -210,4 +210,4 @@ LossConfig = Annotated[
     | PairCrossEntropyConfig,
     Field(discriminator="name"),
 ]
-"""One of the losses, told apart by `name`."""
+"""Any of the losses, discriminated by `name`."""

@@ -1,4 +1,7 @@
-"""The learning rate over a run, as a factor of its highest value: a function of the step, so there is nothing to resume."""
+"""The learning rate over a run, as a factor of its maximum.
+
+A pure function of the step, so that a checkpoint needs no scheduler state, which torch's schedulers have.
+"""
 
 from __future__ import annotations
 

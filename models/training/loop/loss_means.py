@@ -1,4 +1,4 @@
-"""Means of the losses over an epoch, kept on the device so that an update waits for nothing."""
+"""Means of the losses over an epoch, on the device, so that an update does not wait for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class LossMeans:
-    """Sums since the epoch began."""
+    """Sums of the losses since the start of the epoch."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -27,7 +27,7 @@ class LossMeans:
         self._images += images
 
     def since_last_call(self) -> tuple[dict[str, float], float]:
-        """Mean losses and images/s since the last call, or since the epoch began."""
+        """Mean losses and images/s since the last call, or since the start of the epoch."""
         sums, now = {name: float(value) for name, value in self._sums.items()}, time.perf_counter()
         old_sums, old_batches, old_images, then = self._last
         self._last = (sums, self._batches, self._images, now)
@@ -36,15 +36,15 @@ class LossMeans:
         return means, (self._images - old_images) / (now - then)
 
     def means(self) -> dict[str, float]:
-        """Mean losses since the epoch began."""
+        """Mean losses since the start of the epoch."""
         return {name: float(value) / self._batches for name, value in self._sums.items()}
 
     def state(self) -> dict[str, Any]:
-        """What `restore` takes."""
+        """The state for `restore`."""
         return {"sums": self._sums, "batches": self._batches, "images": self._images}
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on counting."""
+        """Continue from a state."""
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}
         self._batches, self._images = int(state["batches"]), int(state["images"])
         sums = {name: float(value) for name, value in self._sums.items()}

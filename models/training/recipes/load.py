@@ -1,6 +1,6 @@
-"""Where recipes come from: a name, a file (TOML or JSON), and `key=value` pairs that change fields on the way. Free of torch.
+"""Load recipes by name or from a file (TOML or JSON), with fields changed by `key=value` pairs. Free of torch.
 
-A file holds the fields of `Recipe` and may start from a named one with `extends = "hr-s2dml"`. Pairs reach into tables:
+A file has the fields of `Recipe` and may extend a named recipe with `extends = "hr-s2dml"`. Pairs also set fields of tables:
 `epochs=5`, `loss.tau=0.1`, `loss.name=triplet`, `augment.rotation=90`, `patience=none`.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["RECIPES", "PairSampling", "Recipe", "RecipeError", "load_recipe", "m
 
 
 def make_recipe(fields: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
-    """A recipe from plain fields, which may name a recipe that they extend, changed by `key=value` pairs.
+    """A recipe from plain fields, which may extend a named recipe, changed by `key=value` pairs.
 
     Raises:
         RecipeError: an unknown field or recipe, a value out of its range, or fields that contradict each other.
@@ -44,7 +44,7 @@ def named_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
     """One of `RECIPES`, changed by `key=value` pairs.
 
     Raises:
-        RecipeError: there is none of that name, or a pair does not fit.
+        RecipeError: unknown name, or an invalid pair.
     """
     if name not in RECIPES:
         raise RecipeError(f"no recipe is called {name!r}; there are {', '.join(sorted(RECIPES))}")
@@ -55,7 +55,7 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """A recipe by name, or from a .toml or .json file.
 
     Raises:
-        RecipeError: neither such a recipe nor such a file, a file that cannot be parsed, or fields that do not fit.
+        RecipeError: unknown name, unreadable file, or invalid fields.
     """
     path = Path(source)
     if path.suffix not in (".toml", ".json"):
@@ -66,15 +66,15 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from error
     if not isinstance(fields, dict):
-        raise RecipeError(f"{path}: a recipe is an object of fields, not a {type(fields).__name__}")
+        raise RecipeError(f"{path}: a recipe must be an object of fields, not a {type(fields).__name__}")
     return make_recipe({"name": path.stem, **fields}, overrides)
 
 
 def _parse_override(pair: str) -> dict[str, Any]:
-    """`a.b=1` as {"a": {"b": 1}}; the value as in TOML, `none` as null, anything else as a string."""
+    """Parse `a.b=1` to {"a": {"b": 1}}; the value as in TOML, `none` as null, anything else as a string."""
     key, found, text = pair.partition("=")
     if not found or not all(key.split(".")):
-        raise RecipeError(f"{pair!r} is no override; write key=value, for example loss.tau=0.1")
+        raise RecipeError(f"{pair!r} is not of the form key=value, for example loss.tau=0.1")
     value: Any
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -86,7 +86,7 @@ def _parse_override(pair: str) -> dict[str, Any]:
 
 
 def _merge(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` put over it, table by table; another loss brings its own defaults instead of the old fields."""
+    """Merge `changes` into `base`, table by table; a change of the loss drops the fields of the old one."""
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)

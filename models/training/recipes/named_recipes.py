@@ -1,9 +1,9 @@
 """The named recipes. Free of torch.
 
-HR-S2DML and the losses it is compared with share its section 4.3: ResNet-18, 256 pixels, D 128, SGD at 1e-3 halved every 30
-epochs, batch 256, 100 epochs. Momentum 0.9 (Nesterov) and weight decay 1e-4, which the paper leaves out, are those of the
-authors' code. Residual-dyad's section IV: SGD at 1e-3 with a decay of 0.2, stopped after 10 epochs without improvement; its
-batch size and the period of the decay are not given.
+HR-S2DML and the losses that it is compared with use its section 4.3: ResNet-18, 256 pixels, D 128, SGD at 1e-3 halved every 30
+epochs, batch 256, 100 epochs. Momentum 0.9 (Nesterov) and weight decay 1e-4, which the paper does not give, are those of the
+authors' code. Residual-dyad's section IV: SGD at 1e-3 with a decay of 0.2, stopped after 10 epochs without improvement; the
+paper does not give its batch size and the period of the decay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.training.recipes.recipe import PairSampling, Recipe
 
 
 def _hr(name: str, config: loss.LossConfig, unlabelled: int = 0, samples_per_class: int = 0) -> Recipe:
-    """Section 4.3 of HR-S2DML with another loss; losses over pairs get batches in which every class has a few images."""
+    """Section 4.3 of HR-S2DML with a loss; for losses over pairs, batches have several images of each of their classes."""
     return Recipe(
         name=name,
         loss=config,
@@ -28,7 +28,7 @@ def _hr(name: str, config: loss.LossConfig, unlabelled: int = 0, samples_per_cla
 
 
 def _dyad(name: str, **fields: object) -> Recipe:
-    """Section IV of residual-dyad; the epochs are an upper bound, early stopping ends the run."""
+    """Section IV of residual-dyad; the epochs are a maximum for early stopping."""
     common = {"name": name, "lr": 1e-3, "decay": 0.2, "epochs": 200, "batch_size": 64, "patience": 10, "weight_decay": 0.0}
     return Recipe.model_validate({**common, **fields})
 

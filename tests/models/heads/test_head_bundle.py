@@ -117,18 +117,18 @@ def test_an_id_that_is_taken_is_refused_and_nothing_is_left(shipped: Path, tmp_p
 
 def test_a_head_of_another_width_is_refused(shipped: Path, tmp_path: Path) -> None:
     narrow = Head(np.ones((128, 7), np.float32), np.zeros(128, np.float32))
-    with pytest.raises(HeadError, match="takes features of 7 numbers, the model's have 384"):
+    with pytest.raises(HeadError, match="takes features of dimension 7; the model's have 384"):
         write_head_bundle(tmp_path, shipped, narrow, FACTS)
     assert not any(tmp_path.iterdir())
 
 
 def test_a_graph_whose_embedding_is_not_made_of_its_feature_is_refused() -> None:
-    with pytest.raises(HeadError, match="not made of its feature by one matrix"):
+    with pytest.raises(HeadError, match="not a linear projection of its feature"):
         head_of(tiny_graph(feature_dimension=4))
 
 
 def test_a_graph_without_a_feature_is_refused() -> None:
-    with pytest.raises(HeadError, match="a head needs 'feature'"):
+    with pytest.raises(HeadError, match="'feature' and 'embedding' are needed"):
         with_head(tiny_graph(), Head(np.ones((8, 4), np.float32), np.zeros(8, np.float32)))
 
 

@@ -51,7 +51,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on_to_the_same_bits(trained: Wor
     events = [json.loads(line) for line in finish(program).splitlines()]
     (start,) = [event for event in events if event["event"] == "start"]
     assert start["start"] > 0
-    assert events[-1] == {"event": "message", "text": f"{trained.models / 'stopped'} is written"}
+    assert events[-1] == {"event": "message", "text": f"wrote {trained.models / 'stopped'}"}
     files = trained.card("stopped")["files"]
     assert files["weights.safetensors"] == trained.card("straight")["files"]["weights.safetensors"]
 
@@ -108,7 +108,7 @@ def _fitted(recipe: dict[str, object] | None) -> dict[str, object]:
         (["nothing-like-it"], 2, "no recipe is called"),
         (["nsl", "--set=epochs=many"], 2, "epochs: "),
         (["hr-s2dml", *FAST], 2, "needs unlabelled images; give --labelled"),
-        (["default-matcher"], 2, "begins with a trained encoder; give --from"),
+        (["default-matcher"], 2, "needs a trained encoder; give --from"),
         (["resdyad-ae", "--size=40", "--set=width=8"], 2, "takes multiples of 32"),
         (["nsl", *FAST, "--bands=4"], 1, "there is no band"),
         (["nsl", *FAST, "--without-classes=lakes"], 1, "no data set has a class lakes"),

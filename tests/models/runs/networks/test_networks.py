@@ -33,7 +33,7 @@ def test_a_split_is_found_again_by_the_images(folder: Path, tmp_path: Path) -> N
     assert {images.paths[row] for row in rows_with(images, found.hashes())} == wanted
     assert trained_on(splits, images.without_classes(["b"])) is None
     assert trained_on({"rule": "by hand"}, images) is None
-    with pytest.raises(DataError, match="splits cannot be understood"):
+    with pytest.raises(DataError, match="splits are invalid"):
         trained_on({"sets": {"set": {}}}, images)
 
 

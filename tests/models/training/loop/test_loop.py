@@ -200,7 +200,7 @@ def test_a_diverged_run_leaves_its_last_good_checkpoint(make_task: Any, make_bat
     task, recorder = Breaking(), Recorder()
     config = replace(CONFIG, report_every=1, checkpoint_every=1)
     loop = Loop(task, make_batches(), sgd(task), config, folder=tmp_path, callbacks=[recorder])
-    with pytest.raises(DivergedError, match="the loss became inf by update 8"):
+    with pytest.raises(DivergedError, match="the loss is inf after update 8"):
         loop.run()
     assert recorder.events[-1] == "closed"
     newest = latest_checkpoint(tmp_path)

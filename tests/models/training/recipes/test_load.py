@@ -84,9 +84,9 @@ def test_another_loss_brings_its_own_defaults() -> None:
         (["loss.name=softmax"], "loss: Input tag 'softmax'"),
         (["loss.name=mse"], "'mse' does not train"),
         (["loss.name=hr-s2dml"], "needs unlabelled_batch_size"),
-        (["unlabelled_batch_size=8"], "takes no unlabelled images"),
+        (["unlabelled_batch_size=8"], "needs unlabelled_batch_size 0"),
         (["batch_size=10", "samples_per_class=4"], "no multiple"),
-        (["warmup_epochs=100"], "leaves none"),
+        (["warmup_epochs=100"], "must be below epochs"),
         (["augment.crop_scale=[0.9, 0.5]"], "above the most"),
     ],
 )
