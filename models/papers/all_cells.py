@@ -1,4 +1,4 @@
-"""Every cell in the order in which it is worth computing, and every section of the document."""
+"""All cells, the most important first, and all sections of the document."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from models.papers.results import Cell, Results
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the document: which cells it shows (a pattern of their keys), and how."""
+    """A section of the document: a pattern of the cells' keys, and the function that renders them."""
 
     keys: str
     table: Callable[[Results], str]
 
     def render(self, results: Results) -> str:
-        """Markdown; what to run where no cell was measured."""
+        """The section as Markdown; the command to run if no cell is measured."""
         if not fnmatch.filter(results.measured(), self.keys):
             return f"Not run yet: `make results ARGS=\"--only '{self.keys}'\"`."
         return self.table(results)
@@ -38,14 +38,14 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "sensitivity": Section("[sr]*-seed*", sensitivity.render),
     }
 )
-"""By the name of its marks in docs/results.md."""
+"""Sections by the name of their marks in docs/results.md."""
 
 FIRST = ("a-table2-*", tables.OURS, "b-20-*", "b-5-*", "unseen-*", "a-table3-*", "noise-*", "a-table1-*", "b-*")
-"""Keys in the order of their worth; what matches none comes last."""
+"""Patterns of keys in order of importance; other keys come last."""
 
 
 def all_cells(scale: str) -> list[Cell]:
-    """Every cell, the most important first; of the first seed before any other."""
+    """All cells, the most important first; the first seed before others."""
     cells = [cell for part in (cell_list, protocol_b, unseen, label_noise, sensitivity) for cell in part.cells(scale)]
     return sorted(cells, key=lambda cell: _place(cell.key))
 

@@ -1,4 +1,4 @@
-"""Wrong labels: the robust normalised softmax against the plain one, a fifth of UC Merced's training labels flipped."""
+"""Label noise: robust and plain normalised softmax with a fifth of UC Merced's training labels flipped."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cells(scale: str) -> list[Cell]:
 
 
 def render(results: Results) -> str:
-    """One table, and what was run."""
+    """The table, with the settings of the runs."""
     rows = [
         [
             f"{name}, {round(100 * flipped)} % wrong",

@@ -1,4 +1,4 @@
-"""Markdown tables, and putting them between their marks in a document."""
+"""Markdown tables, and their insertion between marks in a document."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def number(value: float | None, digits: int = 2, *, percent: bool = False) -> str:
-    """A figure as text; an en dash where there is none. percent: the value is a share, shown in points."""
+    """A number as text; an en dash for None. percent: whether to show a share in percent."""
     return "–" if value is None else f"{value * 100 if percent else value:.{digits}f}"
 
 
 def insert(document: Path, name: str, text: str) -> None:
-    """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->` in a document.
+    """Replace the text between `<!-- NAME -->` and `<!-- /NAME -->` in a document.
 
     Raises:
         ValueError: the document has no such marks.

@@ -1,4 +1,4 @@
-"""The figures of the papers that are plots, of whatever was measured, as one page."""
+"""An HTML page with the papers' plots of the measured cells."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from models.papers.seed_cells import values
 
 
 def draw(results: Results) -> str | None:
-    """The page, HTML; None where nothing was measured that could be drawn."""
+    """The page as HTML; None if no cell of a plot is measured."""
     sections = [each for part in (_shares, _folds, _sensitivity) for each in part(results)]
     if not sections:
         return None
-    subtitle = "Plots of what `make results` has measured; the tables are in docs/results.md."
+    subtitle = "Plots of the cells measured by `make results`; the tables are in docs/results.md."
     return render(Page("Figures of the papers", subtitle, [], [("scale", results.scale)], sections))
 
 
 def _shares(results: Results) -> list[Section]:
-    """Measures by the share that was trained on: HR-S2DML's tables, residual-dyad's figure 10."""
+    """Measures by share of training images: HR-S2DML's tables, residual-dyad's figure 10."""
     trained: dict[str, dict[float, Sequence[float]]] = {
         "ResDyadDML, mAP": {
             share: [float(cell["matcher"]["mean_average_precision"])]
@@ -41,7 +41,7 @@ def _shares(results: Results) -> list[Section]:
 
 
 def _labelled(results: Results, measure: str) -> dict[str, dict[float, Sequence[float]]]:
-    """A measure of each method of protocol B by the share with labels."""
+    """A measure of each method of protocol B by labelled share."""
     _, pick = protocol_b.MEASURES[measure]
     return {
         name: {share: values(results, protocol_b.prefix(share, method), pick) for share in protocol_b.FRACTIONS}
@@ -50,7 +50,7 @@ def _labelled(results: Results, measure: str) -> dict[str, dict[float, Sequence[
 
 
 def _curves(measured: Mapping[str, Mapping[float, Sequence[float]]]) -> dict[str, list[CurvePoint]]:
-    """A curve for each that has two points at least."""
+    """Curves of the names with at least two points."""
     found = {name: {share: runs for share, runs in points.items() if runs} for name, points in measured.items()}
     return {name: curve(points) for name, points in found.items() if len(points) > 1}
 
@@ -71,7 +71,7 @@ def _sensitivity(results: Results) -> list[Section]:
     pairs = {(tau, margin): trials.pair_key(tau, margin) for tau in trials.TAUS for margin in trials.MARGINS}
     _, pick = protocol_b.MEASURES["knn"]
     found = {place: runs for place, key in pairs.items() if (runs := values(results, key, pick))}
-    return [sensitivity_section(sensitivity(found), "HR-S2DML's kNN accuracy on AID")] if found else []
+    return [sensitivity_section(sensitivity(found), "k-NN accuracy of HR-S2DML on AID")] if found else []
 
 
 def _map(cell: Mapping[str, Any]) -> float:

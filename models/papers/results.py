@@ -1,4 +1,4 @@
-"""Measured cells, one JSON file each, so that what is done is never done again."""
+"""Storage of measured cells, one JSON file each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from models.bundle.code_version import code_version
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a cell finds and leaves things.
+    """Folders and settings for the measurement of cells.
 
     data: folder with a folder of class folders for each data set. cache: of decoded images. work: of checkpoints and of what
     cells share (trained encoders, say). scale: "small" is what two CPU cores finish in hours, "paper" the published settings.
-    say: one line for a person.
+    say: outputs one line for people.
     """
 
     data: Path
@@ -32,10 +32,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number or a few that belong together.
+    """A cell of the tables: a few numbers measured together.
 
-    key: also the file's name: lower case, digits, hyphens. settings: what was run, all that a reader needs to judge the
-    numbers. measure: computes plain values.
+    key: also the file's name: lower case, digits, hyphens. settings: all that the numbers depend on. measure: computes plain
+    values.
     """
 
     key: str
@@ -44,27 +44,27 @@ class Cell:
 
 
 class Results:
-    """The files of one folder; a cell measured at one scale is another than the same at another scale."""
+    """The files of one scale in a folder."""
 
     def __init__(self, folder: Path, scale: str) -> None:
         self._folder, self.scale = folder / scale, scale
 
     def measured(self) -> list[str]:
-        """The keys of all cells that have values, sorted."""
+        """The keys of all measured cells, sorted."""
         return sorted(path.stem for path in self._folder.glob("*.json"))
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """The values of a cell, None where it was not measured."""
+        """The values of a cell, None if it is not measured."""
         path = self._folder / f"{key}.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))["values"]) if path.exists() else None
 
     def settings(self, key: str) -> dict[str, Any] | None:
-        """What a measured cell ran, None where it was not measured."""
+        """The settings of a measured cell, None if it is not measured."""
         path = self._folder / f"{key}.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))["settings"]) if path.exists() else None
 
     def measure(self, cell: Cell, context: Context) -> bool:
-        """Measure a cell and keep it; False if that was done before with the same settings."""
+        """Measure a cell and store it; returns False if it is stored with the same settings."""
         path = self._folder / f"{cell.key}.json"
         settings = json.loads(json.dumps(dict(cell.settings)))
         if path.exists() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings:

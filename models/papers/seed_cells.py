@@ -1,4 +1,4 @@
-"""Cells of one setting and several seeds, read and shown as one figure."""
+"""Cells of one setting with several seeds, shown as mean and deviation."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from models.papers.markdown import number
 from models.papers.results import Results
 
 MOST = 10
-"""Seeds that are looked for: 0 to 9."""
+"""Number of possible seeds: 0 to 9."""
 SEEDS: Mapping[str, int] = {"small": 1, "paper": 3}
-"""How many are run, by scale."""
+"""Number of seeds that are run, by scale."""
 
 Pick = Callable[[Mapping[str, Any]], float]
 
 
 def seeded(prefix: str, seed: int) -> str:
-    """The key of one of the cells."""
+    """The key of the cell of a seed."""
     return f"{prefix}-seed{seed}"
 
 
 def measured(results: Results, prefix: str) -> list[str]:
-    """The keys of those that are measured."""
+    """The keys of the measured cells."""
     return [key for key in (seeded(prefix, seed) for seed in range(MOST)) if results.read(key) is not None]
 
 
 def values(results: Results, prefix: str, pick: Pick) -> list[float]:
-    """One number of each of them."""
+    """One number of each measured cell."""
     return [pick(cell) for key in measured(results, prefix) if (cell := results.read(key)) is not None]
 
 
 def shown(results: Results, prefix: str, pick: Pick, *, percent: bool = True, digits: int = 2) -> str:
-    """That number as text: the mean, with the deviation where there are several; a dash where there is none."""
+    """The mean of the number as text, with the deviation of several cells; a dash without measured cells."""
     found = values(results, prefix, pick)
     return estimate(found).text(scale=100 if percent else 1, digits=digits) if found else number(None)
 
 
 def what_was_run(results: Results, prefix: str) -> str:
-    """In words, from the settings that were kept: the network, the images, the budget and the seeds."""
+    """Text about network, images, budget and seeds, from the stored settings."""
     keys = measured(results, prefix)
     settings = results.settings(keys[0]) if keys else None
     if settings is None:

@@ -1,7 +1,8 @@
-"""Keeps the tasks that a worker has from being given to another one, as long as it lives.
+"""Renews the visibility timeout of a worker's tasks while the worker runs.
 
-The broker gives a task that is not acknowledged within the visibility timeout to somebody else. Renewed like this, the timeout
-may be short, so that the tasks of a dead worker are taken up within seconds, whatever the longest task takes.
+With Redis, kombu delivers a task that is not acknowledged within the visibility timeout to another worker. Because it is
+renewed, the timeout can be short, and the tasks of a dead worker are delivered again within seconds, however long tasks take.
+It uses kombu's private `qos._delivered` and its `unacked_index`: docs/cluster-internals.md explains why.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ log = logging.getLogger(__name__)
 RENEW_SECONDS = VISIBLE_SECONDS / 5
 
 
-class KeepTasks(bootsteps.StartStopStep):  # type: ignore[misc]
-    """A thread of the worker's main process, from the connection's start to its end."""
+class RenewVisibility(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Runs a thread in the worker's main process while the connection to the broker is open."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -33,13 +34,13 @@ class KeepTasks(bootsteps.StartStopStep):  # type: ignore[misc]
         self._thread: threading.Thread | None = None
 
     def start(self, parent: Any) -> None:
-        """Begin to renew."""
+        """Start the thread."""
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=_renew, args=(parent, self._stopping), name="dyad-keeper", daemon=True)
+        self._thread = threading.Thread(target=_renew, args=(parent, self._stopping), name="dyad-visibility", daemon=True)
         self._thread.start()
 
     def stop(self, parent: Any) -> None:
-        """The connection is gone, or the worker ends."""
+        """Stop the thread, when the connection is lost or the worker shuts down."""
         self._stopping.set()
 
 
@@ -50,9 +51,9 @@ def _renew(consumer: Any, stopping: threading.Event) -> None:
             try:
                 now = time.time()
                 tags = dict.fromkeys(list(channel.qos._delivered), now)
-                # Renewed later than now: before the clock was put back, by a worker that may be dead since.
+                # Scores in the future are from before the clock was set back; their worker may be dead.
                 tags |= dict.fromkeys(client.zrangebyscore(channel.unacked_index_key, now + VISIBLE_SECONDS, "+inf"), now)
                 if tags:
                     client.zadd(channel.unacked_index_key, tags, xx=True)
-            except (RedisError, RuntimeError) as error:  # a task came or went while the list was made; or Redis is away
-                log.debug("tasks are renewed a little later: %s", error)
+            except (RedisError, RuntimeError) as error:  # the dict changed during the copy, or Redis is unavailable
+                log.debug("visibility of tasks is renewed at the next attempt: %s", error)
