@@ -1,4 +1,4 @@
-"""A bundle whose network never saw the classes that it is asked for: what a head learns of those is no memory."""
+"""A bundle whose network was trained without the evaluated classes, so that a head's gain is not due to its training images."""
 
 from __future__ import annotations
 

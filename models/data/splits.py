@@ -1,7 +1,7 @@
 """Stratified splits with a seed; duplicates stay on one side.
 
-scikit-learn has no stratified split by fraction that keeps groups together, and the splits recorded in cards must not change with
-a library's version.
+scikit-learn has no stratified split by fraction that keeps groups together, and the splits recorded in cards must not change
+with a library's version.
 """
 
 from __future__ import annotations

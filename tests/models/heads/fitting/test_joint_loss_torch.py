@@ -34,8 +34,9 @@ def test_value_and_gradients_are_those_of_pytorch(rankness: float, margin: float
 
     loss = HrS2dml(CLASSES, DIMENSION, tau=0.2, margin=margin, weight=rankness, rank_tau=0.5, rank_scale="mean").double()
     weight, bias = (torch.tensor(each, requires_grad=True) for each in parameters[:2])
+    prototypes = loss.supervised.inner.get_parameter("W")
     with torch.no_grad():
-        loss.supervised.inner.W.copy_(torch.tensor(parameters.prototypes.T))
+        prototypes.copy_(torch.tensor(parameters.prototypes.T))
 
     def embed(features: NDArray[np.float64]) -> Any:
         return torch.nn.functional.normalize(torch.tensor(features) @ weight.T + bias, dim=1)
@@ -45,4 +46,5 @@ def test_value_and_gradients_are_those_of_pytorch(rankness: float, margin: float
     assert found == pytest.approx(wanted.item(), abs=1e-5)
     assert np.allclose(gradients.weight, weight.grad.numpy(), atol=1e-5)
     assert np.allclose(gradients.bias, bias.grad.numpy(), atol=1e-5)
-    assert np.allclose(gradients.prototypes, loss.supervised.inner.W.grad.numpy().T, atol=1e-5)
+    assert prototypes.grad is not None
+    assert np.allclose(gradients.prototypes, prototypes.grad.numpy().T, atol=1e-5)
