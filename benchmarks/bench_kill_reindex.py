@@ -149,7 +149,7 @@ class Killing:
         """After a kill: what was acknowledged is served."""
         items = self.state.items(client)
         found = {item["id"]: (item["properties"]["labels"] or [""])[0] for item in items}
-        if self.unsure is not None and self.unsure not in found:  # the deletion in hand was done
+        if self.unsure is not None and self.unsure not in found:  # the deletion in progress was done
             del self.labels[self.unsure], self.names[self.unsure]
         self.unsure = None
         self.counts["tiles twice"] += len(items) - len(found)

@@ -154,7 +154,7 @@ class Killing:
             time.sleep(0.01)
 
     def go_on(self, job: str, before: set[str]) -> None:
-        """Look at what the next start serves while it goes on with the run, and when the run has ended."""
+        """Look at what the next start serves while it resumes the run, and after the run."""
         with self.state.serve() as service:
             client = service.client
             while not has_ended(client, job):

@@ -161,7 +161,7 @@ def cpu_seconds(pid: int) -> float:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended
             continue
         if int(stat.parent.name) == pid:
             total += sum(map(int, fields[11:15]))

@@ -16,6 +16,8 @@ from models.evaluation.metrics.retrieval import average_precision, nmrr, precisi
 
 WEIGHTS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.5, 1.0)
 """Weights of the matcher that are tried: cosine per unit of log-odds."""
+NO_LOSS = 0.0005
+"""Loss of mAP that is tolerated: 0.05 points, far less than the effect of another choice of queries."""
 FUSION = "cosine + weight * log_odds"
 """The formula of the fused score, for cards."""
 PairScorer = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating[Any]]]

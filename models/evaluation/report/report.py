@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from models.evaluation.evaluate import Evaluation, examples
+from models.evaluation.json_values import finite
 from models.evaluation.report.html import Page, Section, render
 from models.evaluation.report.pictures import PixelsOf
 from models.evaluation.report.projection import EmbeddingMap
@@ -83,14 +83,6 @@ def write_report(report: Report, folder: Path) -> ReportFiles:
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = ReportFiles(folder / "report.json", folder / "report.html")
-    files.json.write_text(json.dumps(_finite(report.numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    files.json.write_text(json.dumps(finite(report.numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     files.html.write_text(render(report.page), encoding="utf-8")
     return files
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

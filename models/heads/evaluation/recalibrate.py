@@ -14,7 +14,7 @@ from models.bundle.card import MatcherFacts
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion, learned_fusion
 from models.evaluation.metrics.calibration import ScoredPairs, fit_platt
 from models.evaluation.metrics.relevance import LabelSets
-from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, safe_weight
+from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS, RerankReport, safe_weight
 from models.heads.evaluation.pair_scores import PairScorer, Ranked
 from models.heads.progress import ProgressCallback, sub_progress
 
@@ -22,8 +22,6 @@ QUERIES = 240
 """Number of queries over all folds."""
 FEWEST_PAIRS, FEWEST_QUERIES = 25, 20
 """Minimum numbers of matching pairs, of other pairs and of queries; with fewer, the base model's values are kept."""
-NO_LOSS = 0.0005
-"""Loss of mAP that is tolerated."""
 NEAREST = 0.1
 """Minimum share of a fold's tiles that form pairs with a query."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.evaluation.learned_matcher import learned_fusion, learned_platt
 from models.evaluation.metrics.calibration import Calibration, calibrate_shortlists
-from models.evaluation.metrics.rerank import WEIGHTS, RerankReport
+from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS, RerankReport
 from models.evaluation.report.html import Section
 from models.evaluation.report.sections import rerank_section, shortlist_calibration_section
 from models.heads.evaluation.pair_scores import PairScorer
@@ -18,8 +18,6 @@ from models.heads.input_files import Inputs
 from models.heads.progress import ProgressCallback
 
 QUERIES = 300
-NO_LOSS = 0.0005
-"""Loss of mAP that is tolerated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from models.data.samplers import Indices
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion
 from models.evaluation.metrics.calibration import Calibration
-from models.evaluation.metrics.rerank import RerankReport, safe_weight
+from models.evaluation.metrics.rerank import NO_LOSS, RerankReport, safe_weight
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 from models.runs.default.plan import Plan
@@ -26,8 +26,6 @@ from models.runs.networks.train_matcher import train_matcher_on
 from models.training.loop.callbacks import Callback
 from models.training.recipes.recipe import Recipe
 
-NO_LOSS = 0.0005
-"""Loss of mAP that is tolerated: 0.05 points, far less than the effect of another choice of queries."""
 MakeCallbacks = Callable[[Recipe, str], list[Callback]]
 
 

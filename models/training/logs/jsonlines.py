@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.evaluation.json_values import finite
 from models.training.loop.callbacks import Callback, EpochReport, Outcome, RunReport, StepReport
 
 
@@ -48,7 +49,7 @@ class JsonLines(Callback):
 
 def json_line(event: str, fields: Mapping[str, Any]) -> str:
     """One JSON object in one line, NaN and infinity as null."""
-    return json.dumps(_finite({"event": event, **fields}), allow_nan=False)
+    return json.dumps(finite({"event": event, **fields}), allow_nan=False)
 
 
 def _step(line: str) -> float:
@@ -57,9 +58,3 @@ def _step(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError):
         return math.inf
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,12 +8,11 @@ import pytest
 from rich.console import Console
 
 from models.bundle.card import BundleCard
-from models.evaluation.metrics.rerank import WEIGHTS
+from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS
 from models.export.write_bundle import read_bundle
 from models.runs.default.plan import Plan
 from models.runs.default.stages import stage_recipes, train_in_stages
 from models.runs.default.train_default import load_default, train_default
-from models.runs.default.train_reranker import NO_LOSS
 from models.training.logs.jsonlines import JsonLines
 from tests.support.image_folders import write_class_folders
 
