@@ -75,7 +75,7 @@ def test_other_images_of_that_name_are_suspect_and_new_ones_are_not(trained: Wor
     other = write_class_folders(tmp_path / "shapes", {"a": 5, "b": 12}, count=6, seed=1)
     suspect, new = (arguments(trained, tmp_path / out, "--protocol=unseen") for out in ("suspect", "new"))
     assert run(main, [*suspect, f"--data={other}"]) == 0
-    assert "does not say on which images" in report(tmp_path / "suspect")["warnings"][0]
+    assert "does not record the images" in report(tmp_path / "suspect")["warnings"][0]
     assert run(main, [*new, f"--data=new={other}"]) == 0
     assert report(tmp_path / "new")["warnings"] == []
 
