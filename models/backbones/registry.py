@@ -60,7 +60,7 @@ def _check(name: str, width: int, latent: Latent) -> None:
     if name not in ENCODERS:
         raise ValueError(f"encoder {name!r}: choose one of {', '.join(ENCODERS)}")
     if name in _FIXED_WIDTH and width != WIDTH:
-        raise ValueError(f"{name} has a fixed width; omit `width`")
+        raise ValueError(f"{name} has one width only; omit `width`")
     if not name.endswith("-ae") and latent != "8x8x512":
         raise ValueError(f"{name} has a fixed latent; omit `latent`")
     if width < 1:

@@ -18,7 +18,7 @@ def test_the_same_seed_makes_the_same_encoder() -> None:
 def test_options_that_a_network_does_not_have_are_refused() -> None:
     with pytest.raises(ValueError, match="choose one of resnet18"):
         build_encoder("resnet19")
-    with pytest.raises(ValueError, match="fixed width"):
+    with pytest.raises(ValueError, match="one width only"):
         build_encoder("googlenet", width=48)
     with pytest.raises(ValueError, match="fixed latent"):
         build_encoder("resnet18", latent="8x8x20")

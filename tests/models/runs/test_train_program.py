@@ -133,7 +133,7 @@ def test_a_folder_of_another_run_is_left_alone(
     assert run(main, trained.arguments("one", *RECIPE, "--set=epochs=1", folder)) == 0
     assert (tmp_path / "run" / "log.jsonl").exists()
     assert run(main, trained.arguments("two", *RECIPE, "--set=epochs=1", "--set=loss.tau=0.1", folder)) == 1
-    assert "another recipe.loss.tau" in capfd.readouterr().err
+    assert "other values of recipe.loss.tau" in capfd.readouterr().err
     assert run(main, trained.arguments("two", *RECIPE, "--set=epochs=1", "--set=loss.tau=0.1", folder, "--no-resume")) == 0
 
 

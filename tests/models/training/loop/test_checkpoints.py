@@ -73,7 +73,7 @@ def test_a_cut_or_foreign_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
         load_checkpoint(path)
     save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match="no checkpoint of this version"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of this version"):
         load_checkpoint(path)
 
 
