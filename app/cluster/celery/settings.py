@@ -1,7 +1,7 @@
 """What API processes, workers and beat agree upon: the tasks, their queues, and how the broker is spoken to.
 
 A message is kept from other workers for `VISIBLE_SECONDS` at a time; its worker renews that as long as it lives (see
-`worker.visibility_renewal`), so that tasks may take as long as they like and those of a dead worker are taken up within seconds.
+`worker.visibility_renewal`), so that tasks may take as long as they like and those of a dead worker restart within seconds.
 """
 
 from __future__ import annotations
