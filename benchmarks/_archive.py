@@ -1,4 +1,4 @@
-"""A collection of tiles that were never images: random vectors, at random places."""
+"""A collection of synthetic tiles: random vectors at random locations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real imagery that is measured on: UC Merced, in the folder of test data."""
+"""The real imagery of the benchmarks: UC Merced, in the folder of test data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 DATA = Path(os.environ.get("DYAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
-"""The folder of test data, if nobody names another."""
+"""The default folder of test data."""
 
 
 def class_folders(data: Path, classes: int | None = None) -> list[Path]:

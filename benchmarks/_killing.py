@@ -1,4 +1,4 @@
-"""What the benchmarks that kill the service share: one state folder through all kills, and what it holds after each."""
+"""Shared by the benchmarks that kill the service: one state folder for all kills, and checks of it after each."""
 
 from __future__ import annotations
 

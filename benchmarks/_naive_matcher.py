@@ -1,4 +1,4 @@
-"""The matcher as the paper draws it: every pair's maps concatenated and sent through the whole network. With PyTorch."""
+"""The matcher as in the paper: the concatenated maps of every pair go through the whole network. Needs PyTorch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export_naive(split: SplitMatcher, path: Path) -> None:
 
 @torch.no_grad()
 def split_log_odds(split: SplitMatcher, query: NDArray[np.float32], maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(M,) log-odds by the two halves, before anything is stored as bytes. query: (1, C, h, w). maps: (M, C, h, w)."""
+    """(M,) log-odds from query and candidate features without quantisation. query: (1, C, h, w). maps: (M, C, h, w)."""
     logits = split.tail(split.query_half(torch.from_numpy(query)), split.candidate_half(torch.from_numpy(maps)))
     found: NDArray[np.float32] = (logits[:, 1] - logits[:, 0]).numpy()
     return found

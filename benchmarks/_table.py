@@ -1,4 +1,4 @@
-"""What every benchmark prints: the machine, the versions, a table."""
+"""Output of the benchmarks: machine, versions, a table."""
 
 from __future__ import annotations
 

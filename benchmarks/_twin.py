@@ -1,4 +1,4 @@
-"""A bundle whose network never saw the classes that it is asked for: what a head learns of those is no memory."""
+"""A bundle whose network was trained without the evaluated classes, so that a head's gain is not due to its training images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from models.bundle.card import Normalisation
 from models.bundle.trained_card import EncoderFacts, Facts, TrainingSet
 from models.evaluation.learned_matcher import DEPTH, describe_calibration, describe_fusion
 from models.export.write_bundle import Matcher, write_bundle
-from models.runs.default.card import TERMS
-from models.runs.default.matcher import calibrate_on, judge, show_rows
+from models.runs.default.card_facts import TERMS
 from models.runs.default.plan import Plan
-from models.runs.default.rerank import Twin, train_twin
+from models.runs.default.train_reranker import Twin, train_twin
 from models.runs.inputs.material import Material
+from models.runs.networks.shortlist_scores import calibrate_on, encode_rows, score_shortlists
 
 MODEL_ID = "twin"
 
@@ -29,9 +29,9 @@ def twin_bundle(material: Material, plan: Plan, cache: Path, work: Path) -> Path
     if not folder.exists():
         twin = train_twin(material, plan, cache, work / "twin", lambda _recipe, _name: [])
         known = np.setdiff1d(material.validation, twin.held)
-        judged = judge(twin.network, twin.stored, show_rows(twin.trained, material, known))
-        calibration = describe_calibration(calibrate_on([judged], [judged]).platt)
-        fusion = describe_fusion(judged.reranked().best_weight, DEPTH)
+        scored = score_shortlists(twin.network, twin.stored, encode_rows(twin.trained, material, known))
+        calibration = describe_calibration(calibrate_on([scored], [scored]).platt)
+        fusion = describe_fusion(scored.reranked().best_weight, DEPTH)
         matcher = Matcher(twin.network, twin.stored, calibration, fusion)
         write_bundle(folder, twin.trained.encoder, _facts(material, plan, twin), matcher=matcher, weights="float16")
     return folder

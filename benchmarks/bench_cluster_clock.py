@@ -1,10 +1,10 @@
-"""Two beats at once, and clocks that leap: does a schedule run once each time, and does nobody's job get taken or forgotten?
+"""Two beats at once, and clock changes: does a schedule run exactly once each time, and is no job lost or run twice?
 
 python benchmarks/bench_cluster_clock.py [--seconds 60] [--only beats]
 
-Two beats tick a schedule that is due every minute by a clock that leaps 55 seconds every five, so every five seconds; after
-half of the time one beat is killed. Then the clocks of the API, the workers, beat and Redis leap an hour forward, and an hour
-back, in the middle of an ingest and under a schedule. Needs a C compiler for `leaping_clock.c`, which moves their time of day.
+Two beats tick a schedule that is due every minute, with a clock that jumps 55 seconds every five seconds; after half of the
+time one beat is killed. Then the clocks of the API, the workers, beat and Redis jump an hour forward, and an hour back, during
+an ingest and with a schedule. Needs a C compiler for `leaping_clock.c`, which changes the time of these processes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
         rows += [[f"{part}: {what}", said] for what, said in clocks.said.items()]
         is_bad = is_bad or clocks.is_bad
     print(machine_line())
-    print_table("beats and clocks", ["what", "found"], rows)
+    print_table("beats and clocks", ["check", "result"], rows)
     if is_bad:
         raise SystemExit(1)
 

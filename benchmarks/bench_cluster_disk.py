@@ -1,9 +1,9 @@
-"""Fill the disks of a cluster: a worker's DYAD_HOME, and the folder of the blobs. It mounts a tmpfs, which root may.
+"""Fill the disks of a cluster: a worker's DYAD_HOME, and the folder of the blobs. Mounts a tmpfs, which needs root.
 
 python benchmarks/bench_cluster_disk.py [--files 300] [--side 256]
 
-An ingest of more than fits runs into the full disk, which is emptied afterwards. What did the job say, what is served
-meanwhile, and is the same ingest whole when it is sent again?
+An ingest fills the disk, which is emptied afterwards. What does the job report, what is served while the disk is full, and is
+the ingest complete when it is sent again?
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
         rows += [[f"{part} full: {what}", said] for what, said in full.said.items()]
         is_bad = is_bad or full.is_bad
     print(machine_line())
-    print_table("full disks", ["what", "found"], rows)
+    print_table("full disks", ["check", "result"], rows)
     if is_bad:
         raise SystemExit(1)
 
@@ -66,7 +66,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 
 class Full:
-    """A cluster one of whose disks is small, and what it says."""
+    """A cluster with one small disk."""
 
     def __init__(self, folder: Path, files: int, side: int) -> None:
         self._folder = folder

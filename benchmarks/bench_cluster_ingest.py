@@ -1,4 +1,4 @@
-"""What a cluster costs and gains when it indexes: one and two workers beside the embedded mode, on the same files.
+"""Cost and gain of a cluster in indexing: one and two workers compared with the embedded mode, on the same files.
 
 python benchmarks/bench_cluster_ingest.py [--data ../shared/data] [--rounds 3] [--classes 21] [--model dyad-rgb-128]
 
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--classes", type=int, default=21, help="how many of the 21 folders of 100 images; fewer are quicker")
+    parser.add_argument("--classes", type=int, default=21, help="number of the 21 folders of 100 images to use")
     parser.add_argument("--model", default="dyad-rgb-128")
     options = parser.parse_args()
     folders = class_folders(options.data, options.classes)
@@ -100,7 +100,7 @@ def scratch_place() -> Path | None:
 
 
 def copy(folders: Sequence[Path], target: Path) -> Path:
-    """The images in one folder, in reach of every process, and as quick to read."""
+    """The images in one folder that every process reads equally fast."""
     for folder in folders:
         shutil.copytree(folder, target / folder.name)
     return target
@@ -129,7 +129,7 @@ def measure(mode: Mode, folder: Path, images: Path, files: int, model: str) -> R
 
 
 def processor_seconds() -> dict[int, float]:
-    """What each process that this one began, or those began, has used so far."""
+    """CPU time of each descendant process so far."""
     parents, used = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -181,7 +181,7 @@ def index(client: httpx.Client, collection: str, folder: Path, model: str) -> di
 
 
 def show(rounds: Sequence[dict[Mode, Run]], files: int) -> None:
-    """The modes, and what the parts of a cluster cost."""
+    """The modes, and the cost of each part of a cluster."""
     rows = []
     for mode in MODES:
         rate = files / statistics.median(each[mode].job for each in rounds)
@@ -201,9 +201,9 @@ def show(rounds: Sequence[dict[Mode, Run]], files: int) -> None:
             spread = f"{min(shares):+.1%} to {max(shares):+.1%}"
             ms = 1000 * statistics.median(added) / files
             costs.append([f"{name}, {kind}", f"{ms:+.2f}", f"{statistics.median(shares):+.1%}", spread])
-    print_table(f"Added to each tile (the queue: at most {TARGET:.0%} wanted)", ["by", "ms", "share", "rounds"], costs)
+    print_table(f"Added time per tile (target for the queue: at most {TARGET:.0%})", ["by", "ms", "share", "rounds"], costs)
     gain = statistics.median(each[ONE].job / each[TWO].job for each in rounds)
-    print(f"Two workers are {gain:.2f} times as quick as one.")
+    print(f"Two workers are {gain:.2f} times as fast as one.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Break a cluster: kill -9 workers in the middle of chunks, restart Redis with and without its file, let APIs and workers race.
+"""Faults in a cluster: kill -9 of workers during chunks, restarts of Redis with and without its file, races of APIs and
+workers.
 
 python benchmarks/bench_cluster_kill.py [--kills 100] [--restarts 10] [--files 600] [--workers 2] [--only kills]
 
 Each part runs a real cluster: API and worker processes, beat, redis-server, blobs in a folder, and the vector server of the
-tests (it answers as Qdrant does over one Edge shard a collection). After each part: is every tile there that a job had
-reported, is none there twice, is every file indexed, did every job end as it should?
+tests (it answers as Qdrant does over one Edge shard a collection). Checks after each part: every tile that
+a job reported exists, no tile exists twice, every file is indexed, and every job ended in the expected state.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> None:
         rows += [[name, what, str(count)] for what, count in broken.counts.items()]
         is_bad = is_bad or broken.is_bad
     print(machine_line())
-    print_table("a cluster that is broken on purpose", ["part", "what", "count"], rows)
+    print_table("faults in a cluster", ["part", "check", "count"], rows)
     if is_bad:
         raise SystemExit(1)
 

@@ -1,11 +1,10 @@
-"""Take a part of a cluster away for a while under load: Redis, the vector store, the object store.
+"""Outages of a part of a cluster under load: Redis, the vector store, the object store.
 
 python benchmarks/bench_cluster_outage.py [--seconds 30] [--around 10] [--clients 2] [--workers 2] [--only redis-stopped]
 
-Two APIs, workers and beat work on. Clients search, upload and look at their jobs before, while and after the part is away:
-stopped in the middle of everything (SIGSTOP: it takes connections and answers nothing), or ended and started again. What was
-asked for then must have been answered in time, with a result or with 503 and `Retry-After`; every job that was promised must
-have ended well, and every file of it be there once.
+Two APIs, workers and beat keep running. Clients search, upload and poll jobs before, during and after the outage: the part is
+stopped (SIGSTOP: it accepts connections and answers nothing), or terminated and restarted. Every request must be answered in
+time, with a result or with 503 and `Retry-After`; every accepted job must succeed, and every file of it exist once.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--around", type=float, default=10.0, help="seconds of load before and after")
-    parser.add_argument("--clients", type=int, default=2, help="of each kind")
+    parser.add_argument("--clients", type=int, default=2, help="clients of each kind")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", choices=PARTS)
     options = parser.parse_args()
@@ -50,13 +49,13 @@ def main() -> None:
         for line in outage.complaints:
             sys.stderr.write(f"{part}: {line}\n")
     print(machine_line())
-    print_table(f"a part away for {options.seconds:.0f} s under load", ["what", "found"], rows)
+    print_table(f"outage of {options.seconds:.0f} s under load", ["check", "result"], rows)
     if is_bad:
         raise SystemExit(1)
 
 
 class Outage:
-    """One cluster of which one part is taken away."""
+    """A cluster with an outage of one part."""
 
     def __init__(self, stack: ExitStack, part: str, workers: int) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

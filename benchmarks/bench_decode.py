@@ -1,10 +1,10 @@
-"""How quickly JPEG files become model input: by threads, as ingest does it, by processes, and by bare decoders.
+"""Throughput from JPEG files to model input: with threads, as in ingest, with processes, and with decoders alone.
 
 python benchmarks/bench_decode.py [--data ../shared/data] [--classes 5] [--rounds 5] [--cores N]
 
 Real images of 256 px, their bytes in memory. *As ingest*: header checks, decoding, resizing to 128 px, as `read_query` does
 it; by processes every tile comes back through a pipe, as it would have to. *Bare*: decoding alone, at full size. torchvision's
-decoder is measured where torchvision is installed. The ways alternate, round by round; figures are medians.
+decoder is measured where torchvision is installed. The methods alternate by round; results are medians.
 """
 
 from __future__ import annotations
@@ -73,7 +73,11 @@ def main() -> None:
         ratio = statistics.median(own / other for own, other in zip(speeds, base, strict=True))
         rows.append([name, f"{statistics.median(speeds):,.0f}", f"{ratio:.2f}"])
     print(machine_line())
-    print_table(f"{len(files)} JPEGs of 256 px, medians of {options.rounds}", ["way", "images/s", "of ingest's threads"], rows)
+    print_table(
+        f"{len(files)} JPEGs of 256 px, medians of {options.rounds}",
+        ["method", "images/s", "relative to ingest's threads"],
+        rows,
+    )
 
 
 def processes(count: int) -> ProcessPoolExecutor:

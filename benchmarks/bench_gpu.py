@@ -1,4 +1,4 @@
-"""What a GPU does of what it could: images per second of the worker's `Inference` and of the training loop, by batch size.
+"""Utilisation of a GPU: images per second of the worker's `Inference` and of the training loop, by batch size.
 
     make bench-gpu [ARGS="--device cuda:0 --batches 1,8,32,128,256 --seconds 2 --rounds 5"]
 
@@ -6,12 +6,12 @@ One table, each row against a floor measured in the same run, the two alternatin
 
 - from memory: uint8 tiles in this process's memory in, arrays out, through the port that workers use. Floor: the network's
   forward pass alone, in bf16 (where the device computes in it), on normalised tiles that lie on the device; of the ways to
-  run it (plain, with folded batch norms, as a CUDA graph) the quickest.
+  run it (plain, with folded batch norms, as a CUDA graph) the fastest.
 - from JPEG: files of 256 px in memory, decoded and resized as ingest does it, by threads of one process and by a process a
   core, then embedded. Same floor.
 - training: the training loop against a bare forward-backward loop over one ready batch (see bench_training.py).
 
-Without a GPU it says so and runs everything on the CPU, with small sizes: such figures say that it works, and nothing else.
+Without a GPU everything runs on the CPU, with small sizes: such results only show that it works.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     print(f"{machine_line()}, torch {torch.__version__}, on {name} in {trunk_dtype(device)}, load {os.getloadavg()[0]:.1f}")
     if device.type != "cuda":
-        print("There is no GPU here (or another device was named): every figure below is of the CPU and says nothing of a GPU.")
+        print("No GPU is used: all results below are for the CPU and do not apply to a GPU.")
     card = read_bundle(options.bundle).card
     print(_likeness(options.bundle, device))
     rows = [*_embedding_rows(options, device), *_training_rows(options, device)]
@@ -75,12 +75,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bundle", type=Path, default=BUNDLED / "dyad-rgb-128")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--batches", help="sizes, separated by commas")
-    parser.add_argument("--seconds", type=float, help="of one measurement")
+    parser.add_argument("--batches", help="batch sizes, separated by commas")
+    parser.add_argument("--seconds", type=float, help="seconds per measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, help="tiles, and files, of one pass")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="that decode")
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out; it needs a C compiler")
+    parser.add_argument("--images", type=int, help="number of tiles and files per pass")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="cores for decoding")
+    parser.add_argument("--no-compile", action="store_true", help="do not measure torch.compile, which needs a C compiler")
     options = parser.parse_args()
     is_gpu = find_device(options.device).type == "cuda"
     options.batches = [int(part) for part in (options.batches or ("1,8,32,64,128,256" if is_gpu else "1,8")).split(",")]
@@ -199,13 +199,13 @@ def _likeness(bundle: Path, device: torch.device) -> str:
     with torch.inference_mode():
         exact = TileNetwork(read_bundle(bundle), torch.float32)(torch.from_numpy(tiles)).embedding.numpy()
 
-    def told(one: NDArray[np.float32], other: NDArray[np.float32]) -> str:
+    def similarity(one: NDArray[np.float32], other: NDArray[np.float32]) -> str:
         cosines = (one * other).sum(axis=1)
         return f"{np.median(cosines):.5f} ({cosines.min():.5f} at least)"
 
     return (
-        f"cosine over {len(tiles)} tiles: here to float32 {told(made, exact)}; {card.precision} ONNX to float32 "
-        f"{told(graph, exact)}; here to ONNX {told(made, graph)}"
+        f"cosine over {len(tiles)} tiles: here to float32 {similarity(made, exact)}; {card.precision} ONNX to float32 "
+        f"{similarity(graph, exact)}; here to ONNX {similarity(made, graph)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""HoG and LBP-RGB on UC Merced, every image as a query against all others, beside the figures of the residual-dyad paper.
+"""HoG and LBP-RGB on UC Merced, every image as a query against all others, compared with the residual-dyad paper.
 
 python benchmarks/bench_handcrafted.py [--data ../shared/data] [--json]
 
@@ -44,7 +44,7 @@ def main() -> None:
     """Measure both models and print one table, or one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.add_argument("--json", action="store_true", help="print only a JSON document")
     options = parser.parse_args()
     paths = images_of(options.data)
     provider = LocalModels(Path("no-bundles"), os.cpu_count() or 1)

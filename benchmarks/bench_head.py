@@ -1,11 +1,11 @@
-"""What a head learns from 0, 5, 10 and 20 labels a class, on classes that its network never saw, and in how many seconds.
+"""Gain of a head from 0, 5, 10 and 20 labels per class, on classes that its network was not trained on, and training time.
 
     python benchmarks/bench_head.py [--bundle FOLDER --classes A,B,...] [--labels 5,10,20] [--seeds 3] [--tiles 10000,100000]
 
-The collection is all of UC Merced and AID (DYAD_DATA), one tile in five held out; only tiles of the asked classes have labels.
-The program is `python -m models.heads.train`, in a process of its own. Without --bundle the network is the twin that `make
-train-default` trains without eight classes and keeps under --work; --train trains it where it is not there, in about an hour.
-On a busy machine read the processor's seconds.
+The collection is all of UC Merced and AID (DYAD_DATA), one tile in five held out; only tiles of the evaluated classes have
+labels. The program is `python -m models.heads.train`, in a process of its own. Without --bundle the network is the twin that
+`make train-default` trains without eight classes and keeps under --work; --train trains it if it is missing, in about an hour.
+On a busy machine compare the CPU seconds.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks._twin import twin_bundle
 from models.evaluation.metrics.retrieval import retrieval_metrics
+from models.heads.head_bundle import read_head
 from models.heads.linear_head import Head
-from models.heads.write_bundle import read_head
 from models.runs.default.plan import Plan
 from models.runs.default.train_default import load_default
 from tests.support.head_inputs import Encoded, encode, write_inputs
@@ -69,11 +69,11 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     if not (options.bundle or options.train or (options.work / "twin" / "matcher").is_dir()):
-        print(f"skipped: there is no twin under {options.work}; `make train-default` makes it, and so does --train")
+        print(f"skipped: there is no twin under {options.work}; run `make train-default`, or use --train")
         return
     print(f"{machine_line()}, load {os.getloadavg()[0]:.1f}")
     world, asked = _world(options)
-    print(f"{world.bundle.name}: {len(world.pixels)} tiles, one in {HELD_OUT} held out; asked for {', '.join(asked)}")
+    print(f"{world.bundle.name}: {len(world.pixels)} tiles, one in {HELD_OUT} held out; classes {', '.join(asked)}")
     with TemporaryDirectory() as folder:
         _quality(world, asked, [int(each) for each in options.labels.split(",")], options.seeds, Path(folder))
         _half(world, asked, options.seeds, Path(folder))
@@ -83,10 +83,10 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "default", help="where `make train-default` works")
-    parser.add_argument("--bundle", type=Path, help="another model, which never saw --classes")
-    parser.add_argument("--classes", default="", help="that are asked for; without --bundle those of the twin")
-    parser.add_argument("--train", action="store_true", help="train the twin where it is not there")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "default", help="work folder of `make train-default`")
+    parser.add_argument("--bundle", type=Path, help="another model, trained without --classes")
+    parser.add_argument("--classes", default="", help="evaluated classes (default: those held out of the twin)")
+    parser.add_argument("--train", action="store_true", help="train the twin if it is missing")
     parser.add_argument("--labels", default="5,10,20")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tiles", default="10000,100000")

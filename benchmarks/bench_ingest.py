@@ -1,4 +1,4 @@
-"""`dyad index` of UC Merced beside a bare ONNX Runtime loop, with a ResNet18-shaped int8 model of random weights.
+"""`dyad index` of UC Merced compared with a bare ONNX Runtime loop, with an int8 ResNet-18 of random weights.
 
 python benchmarks/bench_ingest.py [--data ../shared/data] [--rounds 3] [--classes 21] [--json]
 
@@ -61,8 +61,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--classes", type=int, default=21, help="how many of the 21 folders of 100 images; fewer are quicker")
-    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.add_argument("--classes", type=int, default=21, help="number of the 21 folders of 100 images to use")
+    parser.add_argument("--json", action="store_true", help="print only a JSON document")
     options = parser.parse_args()
     folders = class_folders(options.data, options.classes)
     paths = images_of(options.data, options.classes)
@@ -84,7 +84,7 @@ def main() -> None:
         for name, value in (("bare loop", bare), ("dyad index, the job", job), ("dyad index, the command", command))
     ]
     title = f"{len(paths)} images, medians of {options.rounds} (wanted: {TARGET} of bare)"
-    print_table(title, ["what", "seconds", "images/s", "of bare"], rows)
+    print_table(title, ["measured", "seconds", "images/s", "relative to bare"], rows)
     alone = [[name, f"{value:.1f}", f"{len(paths) / value:.0f}"] for name, value in stages.items()]
     print_table("Each stage alone", ["stage", "seconds", "images/s"], alone)
 

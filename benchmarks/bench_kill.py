@@ -1,10 +1,10 @@
-"""kill -9 of the service at random moments of an ingest: is every tile that a job reported there afterwards, and none twice?
+"""kill -9 of the service at random times during an ingest: every tile that a job reported must exist afterwards, exactly once.
 
 python benchmarks/bench_kill.py [--kills 30] [--files 400] [--data FOLDER]
 
 Each round starts the real service on one and the same state folder, uploads a zip, kills the process at a random moment,
 starts it again and compares: the ids that the job had reported before the kill, the tiles of the collection, the images on
-the disk. Then the job goes on; in the end every file must be indexed exactly once and a search must find the query first.
+the disk. Then the job resumes; in the end every file must be indexed exactly once and a search must find the query first.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcome = Killing(Path(folder), sample_files(options.data, options.files)).run(options.kills)
     print(machine_line())
-    print_table("kill -9 during ingest", ["what", "count"], [[name, str(value)] for name, value in outcome.items()])
+    print_table("kill -9 during ingest", ["check", "count"], [[name, str(value)] for name, value in outcome.items()])
     if outcome["reported tiles lost"] or outcome["tiles twice"] or outcome["files missing at the end"]:
         raise SystemExit(1)
 

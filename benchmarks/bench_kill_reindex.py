@@ -1,12 +1,12 @@
-"""kill -9 of the service at random moments of a re-index: does the live index answer rightly, and is nothing lost?
+"""kill -9 of the service at random times during a re-index: the current index must answer correctly, and nothing may be lost.
 
 python benchmarks/bench_kill_reindex.py [--kills 30] [--files 300] [--longest 4] [--data FOLDER]
 
-Each round starts the real service on one and the same state folder, re-indexes a collection to and fro between two models,
-and meanwhile searches, labels and deletes tiles, one request after another. The process is killed at a random moment. The
-next start must serve every tile once, every label that was acknowledged and no tile whose deletion was; every answer must be
-the whole ranking that a collection made afresh with the answering model gives. In the end the last re-index ends, and only
-the indexes and images that belong there are left.
+Each round starts the real service on one and the same state folder, re-indexes a collection alternately with two models,
+and at the same time searches, labels and deletes tiles, one request after another. The process is killed at a random time.
+After the next start every tile must exist once, with every acknowledged label and without deleted tiles; every answer must be
+the whole ranking of a new collection with the answering model. In the end the last re-index finishes, and no other indexes and
+images are left.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--files", type=int, default=300)
-    parser.add_argument("--longest", type=float, default=4.0, help="seconds of work before a kill, at most")
+    parser.add_argument("--longest", type=float, default=4.0, help="maximum seconds of work before a kill")
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outcome = Killing(Path(folder) / "home", sample_files(options.data, options.files)).run(options.kills, options.longest)
     print(machine_line())
-    print_table("kill -9 during a re-index", ["what", "count"], [[name, str(value)] for name, value in outcome.items()])
+    print_table("kill -9 during a re-index", ["check", "count"], [[name, str(value)] for name, value in outcome.items()])
     if any(outcome[name] for name in WRONG):
         raise SystemExit(1)
 
@@ -100,7 +100,7 @@ class Killing:
             self.labels[item["id"]], self.names[item["id"]] = {""}, item["properties"]["file_name"]
 
     def work(self, client: httpx.Client, until: float) -> None:
-        """Re-index, and search and write meanwhile."""
+        """Re-index, and search and write at the same time."""
         if not self.job or has_ended(client, self.job):
             self.job = self.submit(client)
         while time.monotonic() < until:
@@ -149,7 +149,7 @@ class Killing:
         """After a kill: what was acknowledged is served."""
         items = self.state.items(client)
         found = {item["id"]: (item["properties"]["labels"] or [""])[0] for item in items}
-        if self.unsure is not None and self.unsure not in found:  # the deletion in hand was done
+        if self.unsure is not None and self.unsure not in found:  # the deletion in progress was done
             del self.labels[self.unsure], self.names[self.unsure]
         self.unsure = None
         self.counts["tiles twice"] += len(items) - len(found)

@@ -1,11 +1,12 @@
-"""kill -9 of the service at random moments of a scheduled sync: is nothing lost, nothing there twice, search never wrong?
+"""kill -9 of the service at random times during a scheduled sync: nothing may be lost or duplicated, and searches must be
+correct.
 
 python benchmarks/bench_kill_sync.py [--kills 30] [--files 240] [--data FOLDER]
 
 Each round changes a folder (new, changed, deleted and returning files), makes its schedule due, starts the real service, which
-catches up, and kills the process at a random moment. The next start goes on with the run; while it does, tiles that no file
-explains, a lost label, an image that is not there or a search that does not find an unchanged file first are counted. When the
-run has ended, tiles, marks, images and the files of the folder must agree.
+catches up, and kills the process at a random moment. The next start resumes the run; during it, tiles without a file, lost
+labels, missing images and searches that do not find an unchanged file first are counted. After the run, tiles, marks, images
+and the files of the folder must agree.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def main() -> None:
         killing = Killing(Path(folder), sample_files(options.data, options.files), options.on_vanished)
         outcome = killing.run(options.kills)
     print(machine_line())
-    title = f"kill -9 during a scheduled sync ({options.on_vanished} what vanished)"
-    print_table(title, ["what", "count"], [[name, str(value)] for name, value in outcome.items()])
+    title = f"kill -9 during a scheduled sync (missing files: {options.on_vanished})"
+    print_table(title, ["check", "count"], [[name, str(value)] for name, value in outcome.items()])
     if any(outcome[fault] for fault in FAULTS):
         raise SystemExit(1)
 
@@ -153,7 +154,7 @@ class Killing:
             time.sleep(0.01)
 
     def go_on(self, job: str, before: set[str]) -> None:
-        """Look at what the next start serves while it goes on with the run, and when the run has ended."""
+        """Look at what the next start serves while it resumes the run, and after the run."""
         with self.state.serve() as service:
             client = service.client
             while not has_ended(client, job):

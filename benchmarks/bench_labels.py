@@ -1,8 +1,8 @@
-"""Labels by the file: seconds for as many rows as there are tiles, each naming one, by id, by name and by place.
+"""Import of labels from a file: seconds for one row per tile, which is identified by id, by name or by location.
 
 python benchmarks/bench_labels.py [--sizes 10000 100000] [--pair 4096]
 
-Beside them, in the same run: reading every tile once and labelling it once, with nothing read from a file.
+For comparison, in the same run: reading and labelling every tile once, without a file.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def main() -> None:
     """Measure every size and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--pair", type=int, default=4096, help="bytes of a tile's pair half")
+    parser.add_argument("--pair", type=int, default=4096, help="bytes of a tile's candidate features")
     options = parser.parse_args()
     rows: list[Sequence[str]] = []
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
             rows += measure(Path(folder), size, options.pair)
     print(machine_line())
-    print_table("One label for every tile, seconds", ["tiles", "named by", "file MB", "seconds", "CPU seconds"], rows)
+    print_table("One label for every tile, seconds", ["tiles", "identified by", "file MB", "seconds", "CPU seconds"], rows)
 
 
 def measure(folder: Path, size: int, pair: int) -> list[Sequence[str]]:

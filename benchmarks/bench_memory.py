@@ -1,4 +1,4 @@
-"""Peak memory of `dyad index` by the number of tiles, with a tiny model: what grows is Dyad, not the network.
+"""Peak memory of `dyad index` by number of tiles, with a tiny model, so that the network's memory does not matter.
 
 python benchmarks/bench_memory.py [--sizes 1000 10000 100000]
 

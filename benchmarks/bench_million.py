@@ -1,12 +1,12 @@
-"""Many vectors in the embedded store: how quickly they go in, what they take, how quickly and how completely they are found.
+"""Many vectors in the embedded store: speed of insertion, size, and latency and recall of searches.
 
 python benchmarks/bench_million.py [--tiles 1000000] [--queries 200] [--folder FOLDER [--only STEP]]
 
 Clustered random 128-d vectors with a place, a time and labels each. First the store as Dyad serves it, which looks at every
 qualifying tile. Then the same shard with the graph and the int8 vectors that Dyad asks of a Qdrant server, searched with the
-parameters that it sends there; recall is against exact answers. What a tile takes is told by part: `dyad cluster plan` works
-with these figures. The folder needs 12 GB a million; in memory (/dev/shm) the disk plays no part. What lies in a folder that is
-named stays there, so that the steps can be run one at a time.
+parameters that it sends there; recall is against exact answers. The size of a tile is reported by part, for
+`dyad cluster plan`. The folder needs 12 GB per million; in memory (/dev/shm) the disk does not matter. A given --folder is
+kept, so that the steps can be run one at a time.
 """
 
 from __future__ import annotations
@@ -143,8 +143,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="where to work, and to leave everything; else in a folder that goes")
-    parser.add_argument("--only", choices=["fill", "exact", "optimize", "graph"], help="one step, on what those before it left")
+    parser.add_argument("--folder", type=Path, help="work folder, which is kept (default: a temporary folder)")
+    parser.add_argument(
+        "--only", choices=["fill", "exact", "optimize", "graph"], help="run one step, on the results of the previous steps"
+    )
     parser.add_argument("--weigh", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.weigh is not None:

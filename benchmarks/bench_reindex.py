@@ -1,4 +1,4 @@
-"""Re-indexing with another head: how long it takes, and what searches feel of it meanwhile.
+"""Re-indexing with another head: its duration, and the latency of searches during it.
 
 python benchmarks/bench_reindex.py [--sizes 10000 100000] [--seconds 20]
 
@@ -35,8 +35,8 @@ from app.settings import load_settings
 from benchmarks._archive import archive_tile
 from benchmarks._table import machine_line, print_table
 from models.bundle.trained_card import TrainingSet
+from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
 from models.heads.linear_head import Head
-from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
 from tests.support.pictures import striped
 from tests.support.process import ServeProcess
 
@@ -52,7 +52,7 @@ def main() -> None:
     """Measure every size and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--seconds", type=float, default=20, help="of searching at rest, before and after")
+    parser.add_argument("--seconds", type=float, default=20, help="seconds of searching without a re-index, before and after")
     options = parser.parse_args()
     rows = []
     for size in options.sizes:
@@ -104,7 +104,7 @@ def fill(home: Path, size: int) -> list[str]:
     spec = cut_spec(container.collections.get(COLLECTION), card, 10**6)
     drawn = container.models.load(MODEL).embed(np.stack([read_tile(image, spec, None) for image in images]))
     if drawn.feature is None or drawn.pair is None:
-        raise SystemExit(f"{MODEL} has no features, or no pair halves")
+        raise SystemExit(f"{MODEL} has no features, or no candidate features")
     ids = [tile_id(COLLECTION, f"{number}.tif", "") for number in range(size)]
     for start in range(0, size, BATCH):
         span = np.arange(start, min(start + BATCH, size))

@@ -1,11 +1,11 @@
-"""What a query through a worker costs, and what gathering queries gains.
+"""Cost of a query through a worker, and gain of micro-batches.
 
     python benchmarks/bench_remote.py [--queries 300] [--clients 32] [--rounds 3]
 
 The same query tile is embedded here by ONNX Runtime, and by a worker of Celery's (a process of its own on this machine) through
-`redis-server`, in turn, each with one thread. Then many clients ask at the same time, with micro-batches and with every
-question sent by itself. Needs redis-server and the extra `cluster`. On the CPU both do the same work, so that the difference is
-the way there and back.
+`redis-server`, in turn, each with one thread. Then many clients query at the same time, with micro-batches and
+with single queries. Needs redis-server and the extra `cluster`. On the CPU both do the same work, so that the difference is the
+transport.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _throughput(options: argparse.Namespace, ways: dict[str, Callable[[], object
     rows = [
         (name, f"{statistics.median(found):.0f}", f"{statistics.median(found) / alone:.2f}") for name, found in rates.items()
     ]
-    print_table(f"{options.clients} clients", ("questions", "queries/s", "of each by itself"), rows)
+    print_table(f"{options.clients} clients", ("queries", "queries/s", "relative to single queries"), rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Re-ranking: the split matcher beside the naive one, its depth, and a whole query by upload beside its bare parts.
+"""Re-ranking: the split matcher compared with the naive one, its depth, and a query by upload compared with its bare parts.
 
 python benchmarks/bench_rerank.py [--size 100000] [--queries 200] [--images FOLDER] [--parts ...] [--threads 2]
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--parts", nargs="+", choices=["matchers", "queries"], default=["matchers", "queries"])
-    parser.add_argument("--threads", type=int, default=2, help="of ONNX Runtime")
+    parser.add_argument("--threads", type=int, default=2, help="threads of ONNX Runtime")
     options = parser.parse_args()
     images = [path.read_bytes() for path in sorted(options.images.rglob("*.jpg"))[::3][:600]]
     if len(images) < max(DEPTHS):
@@ -161,7 +161,7 @@ def alternate(one: Callable[[], object], other: Callable[[], object]) -> tuple[N
 
 
 def compare_queries(parts: Parts, home: Path, images: Sequence[bytes], size: int, queries: int) -> None:
-    """A query by upload over HTTP beside its bare parts."""
+    """A query by upload over HTTP compared with its bare parts."""
     fill(home, COLLECTION, "dyad-rgb-128", size)
     shard_folder = next((home / "vectors").glob("*/shard"))
     shutil.copytree(shard_folder, home / "bare")

@@ -1,8 +1,8 @@
-"""Search by item id through HTTP beside the bare engine query, on synthetic vectors, with and without a geo filter.
+"""Search by item id through HTTP compared with the bare engine query, on synthetic vectors, with and without a geo filter.
 
 python benchmarks/bench_search.py [--sizes 1000 10000 100000] [--queries 300]
 
-The bare figure is one `EdgeShard.search` with the same vector, limit, filter and payload, in this process, before the service
+The bare query is one `EdgeShard.search` with the same vector, limit, filter and payload, in this process, before the service
 opens the same folder; both in one run. The service runs in a process of its own; the client is the standard
 library's, here, over one connection, one request at a time.
 """

@@ -1,4 +1,4 @@
-"""The `head` loop through HTTP: from the POST to the switched index, and how searches fare all the while.
+"""Training a head through HTTP: time from the POST to the switched index, and the latency of searches during it.
 
 python benchmarks/bench_train_head.py [--tiles 10000 100000] [--labels 20] [--data ../shared/data]
 
@@ -53,8 +53,8 @@ def main() -> None:
     """Measure every size and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--rate", type=float, default=10.0, help="searches a second")
-    parser.add_argument("--labels", type=int, default=20, help="labelled tiles a class")
+    parser.add_argument("--rate", type=float, default=10.0, help="searches per second")
+    parser.add_argument("--labels", type=int, default=20, help="labelled tiles per class")
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     paths = images_of(options.data)
@@ -161,7 +161,7 @@ def cpu_seconds(pid: int) -> float:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended
             continue
         if int(stat.parent.name) == pid:
             total += sum(map(int, fields[11:15]))

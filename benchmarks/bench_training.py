@@ -34,7 +34,7 @@ from models.training.loop.loop import Loop, LoopConfig
 from models.training.loop.optimisers import build_optimiser, loop_config
 from models.training.loop.precision import usable_precision
 from models.training.recipes.augmentation import NONE, PAPER, ROBUST, Augmentation
-from models.training.recipes.read import named_recipe
+from models.training.recipes.load import named_recipe
 from models.training.tasks.metric_learning import EmbeddingTask, embedding_task, labelled_batches
 from models.training.transforms import augment
 

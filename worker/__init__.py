@@ -1,1 +1,1 @@
-"""Celery workers."""
+"""Celery workers: application, tasks, process set-up, PyTorch inference."""

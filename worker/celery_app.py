@@ -1,6 +1,6 @@
 """The Celery application of the workers and of beat: `celery -A worker.celery_app worker`, or `dyad worker`.
 
-The one module that reads the settings at its import, because that is how Celery finds an application.
+The only module that reads the settings when it is imported, because Celery finds its application by an import.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from app.cluster.celery.settings import RECONCILE, RECONCILE_SECONDS, SWEEP, SWE
 from app.errors import StartupError
 from app.settings import Settings, load_settings
 from worker import tasks
-from worker.message_keeper import KeepTasks
 from worker.process import watch_process
 from worker.steady_clock import steady_now
+from worker.visibility_renewal import RenewVisibility
 
 MAX_MEMORY_MB = 8192
 
@@ -25,12 +25,10 @@ def make_app(settings: Settings) -> Celery:
     """The application, with all tasks.
 
     Raises:
-        StartupError: there is no broker to take tasks from.
+        StartupError: DYAD_BROKER_URL is not set.
     """
     if not settings.broker_url:
-        raise StartupError(
-            "DYAD_BROKER_URL is not set: without a broker the service runs its jobs itself, and needs no workers"
-        )
+        raise StartupError("DYAD_BROKER_URL is not set: a worker needs a broker; without one the service runs its jobs itself")
     app = Celery("dyad")
     app.conf.update(celery_settings(settings.broker_url))
     app.conf.update(
@@ -50,14 +48,14 @@ def make_app(settings: Settings) -> Celery:
             "leftovers": _every(SWEEP_SECONDS, SWEEP),
         },
     )
-    app.steps["consumer"].add(KeepTasks)
+    app.steps["consumer"].add(RenewVisibility)
     watch_process(settings)
     tasks.register(app)
     return app
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
-    """What nobody got round to is forgotten when the next ones are there."""
+    """A schedule of beat; a task that no worker has started after two periods expires."""
     return {"task": task, "schedule": schedule(seconds, nowfun=steady_now), "options": {"expires": 2 * seconds}}
 
 

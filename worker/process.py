@@ -1,4 +1,4 @@
-"""One process of a worker: its parts, its graphics card, and its end."""
+"""A process of a worker: its services, its GPU, and its shutdown."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from app.telemetry.worker_metrics import serve_metrics
 log = logging.getLogger(__name__)
 
 _stopping = multiprocessing.RawValue(c_bool, False)
-"""Shared with the children of this process, and without a lock, which a child that is killed could leave locked."""
+"""Shared with child processes; without a lock, because a killed child could leave it locked."""
 PARENT_SECONDS = 0.5
 
 
 class Process:
-    """The parts of this process, opened when the first task needs them."""
+    """The services of this process, opened when the first task needs them."""
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
-        self._parts: WorkerParts | None = None
+        self._services: WorkerServices | None = None
         self._lock = threading.Lock()
 
     def configure(self, settings: Settings) -> None:
-        """Note what they are opened with."""
+        """Set the settings of the services."""
         self._settings = settings
 
     @property
     def settings(self) -> Settings:
-        """What the worker was configured with."""
+        """The settings of the worker."""
         if self._settings is None:
             raise RuntimeError("the worker was not configured")
         return self._settings
 
-    def take_card(self, place: int) -> None:
-        """Of several graphics cards, let the n-th process of a worker see the n-th one only; before torch looks for them."""
+    def use_gpu(self, place: int) -> None:
+        """With several GPUs, make only the n-th one visible to the n-th process; call it before torch is imported."""
         names = self.settings.device.split(",")
         if len(names) > 1:
             own = names[place % len(names)].removeprefix("cuda:")
@@ -64,27 +64,27 @@ class Process:
             os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[int(own)] if visible else own
             self._settings = self.settings.model_copy(update={"device": "cuda:0"})
 
-    def parts(self) -> WorkerParts:
-        """The parts.
+    def services(self) -> WorkerServices:
+        """The services, opened at the first call.
 
         Raises:
-            StartupError: there is no place for them. DyadError: another reason.
+            StartupError: invalid settings or unavailable storage. DyadError: another reason.
         """
         with self._lock:
-            if self._parts is None:
-                self._parts = WorkerParts(self.settings)
-            return self._parts
+            if self._services is None:
+                self._services = WorkerServices(self.settings)
+            return self._services
 
     def close(self) -> None:
-        """Release them."""
+        """Close the services."""
         with self._lock:
-            if self._parts is not None:
-                self._parts.close()
-                self._parts = None
+            if self._services is not None:
+                self._services.close()
+                self._services = None
 
 
-class WorkerParts:
-    """What the tasks need."""
+class WorkerServices:
+    """The container, and what tasks need in addition."""
 
     def __init__(self, settings: Settings) -> None:
         configure_tracing()
@@ -102,7 +102,7 @@ class WorkerParts:
         )
 
     def tidy(self) -> None:
-        """Remove what this process keeps for jobs that have ended, as whoever ended them could not."""
+        """Delete local files of jobs that ended in other processes."""
         self.container.folders.collect_garbage(self.container.jobs.is_active)
 
     def _clear(self, job_id: str) -> None:
@@ -110,7 +110,7 @@ class WorkerParts:
         self.container.blobs.delete_prefix(f"{WORK}{job_id}/")
 
     def close(self) -> None:
-        """Release everything."""
+        """Close everything."""
         self.broker.close()
         self.arrays.close()
         self.container.close()
@@ -121,21 +121,21 @@ PROCESS = Process()
 
 
 def _opening(settings: Settings) -> OpenBundle:
-    """How bundles are opened on the worker's device."""
+    """The function that opens bundles on the worker's device."""
     if settings.device == "cpu":
         return OnnxInference
-    from worker.torch_models import DeviceModels, find_device  # torch, which workers without a card need not have
+    from worker.torch_models import DeviceModels, find_device  # needs torch, which is optional for workers without a GPU
 
     return DeviceModels(find_device(settings.device))
 
 
 def is_stopping() -> bool:
-    """Whether the worker was told to end."""
+    """Whether the worker shuts down."""
     return bool(_stopping.value)
 
 
 def watch_process(settings: Settings) -> None:
-    """Have the parts opened and closed with the processes of a worker."""
+    """Connect the services to Celery's signals of a worker's processes."""
     PROCESS.configure(settings)
     signals.worker_shutting_down.connect(_stop, weak=False)
     signals.worker_process_init.connect(_begin, weak=False)
@@ -146,19 +146,19 @@ def watch_process(settings: Settings) -> None:
 
 
 def _stop(**_: Any) -> None:
-    """Jobs look at this and are put back."""
+    """Running jobs check the flag and return to the queue."""
     _stopping.value = True
 
 
 def _begin(**_: Any) -> None:
     place = getattr(current_process(), "index", None)
-    PROCESS.take_card(0 if place is None else place)
+    PROCESS.use_gpu(0 if place is None else place)
     if place is not None:
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), name="dyad-leash", daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), name="dyad-parent-watch", daemon=True).start()
 
 
 def _end_with_parent(parent: int) -> None:
-    """A child whose worker was killed would go on unseen by it, with a job that others are about to take up."""
+    """Exit when the parent is killed: otherwise this process would continue a job that another worker starts again."""
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     os._exit(1)
@@ -169,11 +169,15 @@ def _end(**_: Any) -> None:
 
 
 def _serve_metrics(**_: Any) -> None:
-    """In the process above those that work; what cannot be served stops no work."""
+    """Serve metrics in the parent process; an error does not stop the worker."""
     try:
         serve_metrics(PROCESS.settings)
     except OSError as error:
-        log.error("DYAD_METRICS_ADDRESS: nobody can listen on %s: %s", PROCESS.settings.metrics_address, error.strerror)
+        log.error(
+            "DYAD_METRICS_ADDRESS: cannot listen on %s: %s; metrics are not served",
+            PROCESS.settings.metrics_address,
+            error.strerror,
+        )
 
 
 def _configure_logs(**_: Any) -> None:

@@ -1,4 +1,4 @@
-"""A clock for beat that nobody can put forward or back."""
+"""A clock for beat that does not change when the system clock is set."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ _BEGAN = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
 
 def steady_now() -> datetime:
-    """The time of day when this process began, and what has passed since.
+    """The time at the start of this process plus the monotonic time since then.
 
-    Celery's beat compares the present with its last beat; a clock that was put back an hour would silence it for one.
+    Celery's beat compares the current time with the last run; if the system clock were set back by an hour, it would run
+    nothing for an hour. See docs/cluster-internals.md.
     """
     return _BEGAN + timedelta(seconds=time.monotonic())

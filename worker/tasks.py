@@ -1,4 +1,4 @@
-"""The tasks, as thin as views: what they do is in `app`. Each may come twice, and does no harm then."""
+"""The Celery tasks, which call services of `app`. Each is idempotent, because a task may be delivered twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GRACE_SECONDS = 120
 
 
 def register(app: Celery) -> None:
-    """Give an application all tasks."""
+    """Register all tasks with an application."""
 
     def task(name: str, seconds: int) -> Any:
         return app.task(name=name, soft_time_limit=seconds, time_limit=seconds + GRACE_SECONDS)
@@ -39,56 +39,56 @@ def register(app: Celery) -> None:
 
 
 def run_job(job_id: str, tries: int = 0) -> None:
-    """Run a job to its end, or as far as it comes."""
-    parts = PROCESS.parts()
+    """Run a job until it ends or is interrupted."""
+    services = PROCESS.services()
     try:
-        parts.tidy()
-        parts.runner.run(job_id, tries)
-    except Unavailable as error:  # neither its end nor its pause could be written: the reconciler will find it
+        services.tidy()
+        services.runner.run(job_id, tries)
+    except Unavailable as error:  # its state could not be written; the reconciler requeues it
         log.error("job %s: %s", job_id, error)
 
 
 def ingest_chunk(job_id: str, chunk: int) -> None:
-    """Help with an ingest; what goes wrong is left to the worker that has the job."""
-    parts = PROCESS.parts()
+    """Process a chunk of an ingest; after an error the worker that runs the job processes it."""
+    services = PROCESS.services()
     try:
-        parts.tidy()
-        parts.runner.help(job_id, lambda context: parts.container.ingest.help(context, chunk))
+        services.tidy()
+        services.runner.help(job_id, lambda context: services.container.ingest.help(context, chunk))
     except (DyadError, Cancelled, Interrupted) as error:
-        log.info("chunk %d of job %s is left to others: %s", chunk, job_id, error)
+        log.info("chunk %d of job %s was not processed here: %s", chunk, job_id, error)
     except SoftTimeLimitExceeded:
         log.error("chunk %d of job %s took more than %d s", chunk, job_id, CHUNK_SECONDS)
 
 
 def embed_query(request: str, model_id: str, encoder: str, asker: Mapping[str, str] = NO_ORIGIN) -> None:
-    """Embed the tiles of a query for an API process, which waits for them but not for long."""
-    parts = PROCESS.parts()
+    """Embed the tiles of a query for an API process, which waits for the answer with a short timeout."""
+    services = PROCESS.services()
     try:
-        answer_query(parts.arrays, parts.container.models_provider, request, model_id, encoder, asker)
+        answer_query(services.arrays, services.container.models_provider, request, model_id, encoder, asker)
     except Unavailable as error:
         log.info("query %s: %s", request, error)
 
 
 def tick() -> None:
-    """Submit what schedules want by now."""
+    """Submit the jobs of schedules that are due."""
     try:
-        PROCESS.parts().container.schedules.tick(datetime.now(UTC))
+        PROCESS.services().container.schedules.tick(datetime.now(UTC))
     except Unavailable as error:
-        log.warning("schedules are looked at later: %s", error)
+        log.warning("schedules are checked at the next tick: %s", error)
 
 
 def reconcile() -> None:
-    """Ask again for jobs that were lost."""
+    """Requeue lost jobs."""
     try:
-        PROCESS.parts().reconciler.run(datetime.now(UTC))
+        PROCESS.services().reconciler.run(datetime.now(UTC))
     except (Unavailable, NotFound) as error:
-        log.warning("lost jobs are looked for later: %s", error)
+        log.warning("lost jobs are checked at the next run: %s", error)
 
 
 def sweep() -> None:
-    """Remove what killed processes left."""
-    container = PROCESS.parts().container
+    """Delete files that killed processes left behind."""
+    container = PROCESS.services().container
     try:
         container.garbage.collect(datetime.now(UTC))
     except (Unavailable, NotFound) as error:
-        log.warning("what was left behind is looked for later: %s", error)
+        log.warning("garbage collection is repeated at the next run: %s", error)

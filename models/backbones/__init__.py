@@ -1,4 +1,4 @@
-"""Networks that turn a tile into an embedding, a pooled feature and the spatial map that matchers look at.
+"""Networks that encode a tile to an embedding, a pooled feature and the spatial map that matchers use.
 
-`registry.build_encoder` makes any of them by name; nothing is imported or downloaded before it is asked for.
+`registry.build_encoder` builds any of them by name; nothing is downloaded.
 """

@@ -1,7 +1,7 @@
 """Residual attention, and a ResNet-18 with it.
 
 After Wang et al. (2017), "Residual attention network for image classification": out = (1 + M(x)) * T(x), M a soft mask in
-(0, 1) from a bottom-up, top-down branch. The metric-learning review points at this family for retrieval (Cheng et al.,
+(0, 1) from a bottom-up, top-down branch. The metric-learning review recommends this family for retrieval (Cheng et al.,
 2021); HR-S2DML itself uses a plain ResNet-18 and says that other backbones apply (section 4.2).
 """
 
@@ -17,7 +17,7 @@ from models.backbones.resnet import WIDTH, ResNetTrunk
 
 
 class Hourglass(nn.Module):
-    """The mask's branch: halve the map `depth` times, then bring it back to size, with a skip at every resolution between.
+    """The mask branch: halves the map `depth` times, then upsamples it, with a skip connection at every resolution between.
 
     (N, C, h, w) to the same shape.
     """
@@ -41,10 +41,10 @@ class Hourglass(nn.Module):
 class ResidualAttention(nn.Module):
     """out = (1 + M(x)) * x: the trunk branch T is the stage before, whose output x is.
 
-    A new module's mask is 0.5 everywhere: it prefers nothing, and scales what pretrained stages give by 1.5, which the batch
-    norms behind it take up in training.
+    The mask of a new module is 0.5 everywhere, which scales the output of pretrained stages by 1.5; the batch norms behind it
+    adapt in training.
 
-    channels: of the map. depth: how many times the mask's branch halves it.
+    channels: of the map. depth: number of times that the mask branch halves it.
     """
 
     def __init__(self, channels: int, depth: int) -> None:
@@ -73,7 +73,7 @@ class ResidualAttention(nn.Module):
 class ResidualAttentionTrunk(ResNetTrunk):
     """ResNet-18 with an attention module after each of its first three stages, of depth 3, 2 and 1 as in Wang et al.
 
-    At 256 pixels their masks begin from 8 x 8 each. torchvision's ResNet-18 weights fit; the attention then starts anew.
+    At 256 pixels the smallest map of each mask is 8 x 8. torchvision's ResNet-18 weights fit; attention starts untrained.
     """
 
     new_weights: ClassVar[tuple[str, ...]] = ("attention",)

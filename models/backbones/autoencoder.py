@@ -2,7 +2,7 @@
 
 The encoder is a shallow stem (the only pooling), then three stages that halve the map by convolutions of stride 2; the
 decoder mirrors it with transposed convolutions. A stage of `ResDyadAE` is one residual-dyad; a stage of `ResAE` is a full
-pre-activation residual block and a plain convolution of stride 2, so that the dyad's second shortcut is all that differs.
+pre-activation residual block and a plain convolution of stride 2, so that only the dyad's second shortcut differs.
 Both are trained by the mean squared error of the reconstruction (equation 5).
 """
 
@@ -43,7 +43,7 @@ def stage_widths(latent: Latent, width: int = WIDTH) -> tuple[int, ...]:
 class AutoencoderTrunk(Trunk):
     """The encoder sub-network f_e (equation 1): tiles (N, B, S, S) to z (N, C, S / r, S / r), any sign.
 
-    r, the `reduction`, is 32 (256 for the latent 1x1x1024). z is what the paper's matchers take as the tile's features.
+    r, the `reduction`, is 32 (256 for the latent 1x1x1024). z is the input of the paper's matchers.
     """
 
     first_conv: ClassVar[str] = "stem.0"
@@ -92,7 +92,7 @@ class AutoencoderDecoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """An encoder and its mirror. `Encoder(autoencoder.encoder)` makes embeddings of its features."""
+    """An encoder and a mirrored decoder. `Encoder(autoencoder.encoder)` gives embeddings of its features."""
 
     def __init__(self, stage: Stage, latent: Latent, *, width: int, bands: int) -> None:
         super().__init__()
@@ -113,11 +113,11 @@ class Autoencoder(nn.Module):
         """Reconstruct: (N, B, S, S) float32, S a multiple of the encoder's reduction r, to the same shape.
 
         Raises:
-            ValueError: S is no such multiple.
+            ValueError: S is not a multiple of r.
         """
         reduction = self.encoder.reduction
         if tiles.shape[-1] % reduction or tiles.shape[-2] % reduction:
-            raise ValueError(f"tiles of {tuple(tiles.shape[-2:])} pixels: this autoencoder takes multiples of {reduction}")
+            raise ValueError(f"tiles of {tuple(tiles.shape[-2:])} pixels: sides must be multiples of {reduction}")
         return self.decode(self.encode(tiles))
 
 

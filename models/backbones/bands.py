@@ -1,4 +1,4 @@
-"""A first convolution for any number of bands, made from one that was trained on another number."""
+"""Adapt a trained first convolution to another number of bands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from torch import Tensor, nn
 
 
 def adapt_weight(weight: Tensor, bands: int) -> Tensor:
-    """Spread the filters of a convolution over another number of bands: weights repeated and rescaled.
+    """Distribute the filters of a convolution over another number of bands.
 
-    More bands than before: band j takes the filter of old band j mod B, divided by the number of bands that share it.
-    Fewer: old filter i is added to that of band i mod `bands`. Either way the filters keep their sum over the bands, so
-    an image whose bands are all alike gives the response that it gave before, and the scale of activations, which later
-    batch norms rely on, is kept.
+    More bands: band j takes the filter of old band j mod B, divided by the number of bands that share it. Fewer: old filter i
+    is added to that of band i mod `bands`. In both cases the sum of the filters over the bands is kept, so that an image with
+    equal bands gives the same response, and the scale of activations, on which batch norms depend, does not change.
 
     weight: (O, B, kh, kw) float. Returns (O, bands, kh, kw).
 
@@ -33,7 +32,7 @@ def adapt_weight(weight: Tensor, bands: int) -> Tensor:
 
 
 def adapt_conv(conv: nn.Conv2d, bands: int) -> nn.Conv2d:
-    """A copy of `conv` that takes `bands` input channels, with `adapt_weight` applied; `conv` itself if it takes them already.
+    """A copy of `conv` that takes `bands` input channels, with `adapt_weight` applied; `conv` itself if it has as many.
 
     Raises:
         ValueError: bands < 1, or a grouped convolution.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 def conv(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, transposed: bool = False) -> nn.Module:
     """A convolution without bias, padded so that only the stride changes the size.
 
-    transposed: divide the input's step instead of multiplying it; the output is exactly `stride` times as large.
+    transposed: a transposed convolution, whose output is exactly `stride` times larger.
     """
     padding = kernel // 2
     if transposed:
@@ -28,14 +28,14 @@ def conv(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, transpo
 def init_convs(module: nn.Module, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
     """He initialisation of every convolution of `module`.
 
-    mode: what keeps its scale: the maps on their way up (fan_in), or the gradients on their way down (fan_out), which
-    torchvision's ResNets and VGGs take. A decoder needs the first: the fewer its channels, the louder it would get.
+    mode: fan_in keeps the scale of activations, fan_out that of gradients, as in torchvision's ResNets and VGGs. A decoder
+    needs fan_in: with fan_out its activations grow as its channels decrease.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode=mode, nonlinearity="relu")
         elif isinstance(part, nn.ConvTranspose2d):
-            # Strides spread the input out: an output gathers in * kh * kw / stride^2 terms, which torch's fans do not know.
+            # with strides an output sums in * kh * kw / stride^2 terms, which torch's fans do not consider
             terms = part.in_channels * math.prod(part.kernel_size) / math.prod(part.stride)
             nn.init.normal_(part.weight, std=math.sqrt(2 / terms))
 
@@ -99,7 +99,7 @@ class IdentityBlock(nn.Module):
 class ConvShortcutBlock(nn.Module):
     """The conv-shortcut block, equation 11: phi_next = H(varphi) + F(varphi).
 
-    H is a lone convolution: linear, with no batch norm and no bias. The paper gives the filters of both blocks of a dyad as
+    H is a single convolution: linear, without batch norm and bias. The paper gives the filters of both blocks of a dyad as
     3 x 3 and makes no exception for H, hence the default; `shortcut_kernel=1` is the shortcut of He et al. (2016).
     """
 

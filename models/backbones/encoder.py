@@ -15,11 +15,11 @@ DIMENSION = 128
 
 
 class EncoderOutput(NamedTuple):
-    """What an encoder makes of N tiles.
+    """Outputs of an encoder for N tiles.
 
     embedding: (N, D) float32, L2-normalised: f_i = F(x_i) / ||F(x_i)||_2 (HR-S2DML, section 3).
-    feature: (N, F) the map's mean over space; a linear head makes the embedding of it.
-    map: (N, F, h, w) the trunk's last map, which matchers look at.
+    feature: (N, F) the spatial mean of the map, which a linear head projects to the embedding.
+    map: (N, F, h, w) the trunk's last map, the input of matchers.
     """
 
     embedding: Tensor
@@ -65,8 +65,8 @@ class Encoder(nn.Module):
         return EncoderOutput(self.project(feature), feature, map_)
 
     def project(self, feature: Tensor) -> Tensor:
-        """Embed pooled features: (N, F) to (N, D) float32, L2-normalised. A new head needs no image."""
-        # Under autocast the head answers in half precision, in which a norm is good to three digits only.
+        """Embed pooled features: (N, F) to (N, D) float32, L2-normalised. With stored features a new head needs no images."""
+        # Under autocast the head computes in half precision, in which a norm has only three exact digits.
         projected: Tensor = self.head(feature)
         return functional.normalize(projected.float(), dim=1)
 

@@ -41,7 +41,7 @@ class GoogLeNetTrunk(Trunk):
         self.adapt_bands(bands)
 
     def adapt_bands(self, bands: int) -> None:
-        """As every trunk; band j takes the input scale and shift of old band j mod B."""
+        """Adapt the first convolution; band j takes the input scale and shift of old band j mod B."""
         old = self.bands
         super().adapt_bands(bands)
         source = torch.arange(bands) % old
@@ -49,7 +49,7 @@ class GoogLeNetTrunk(Trunk):
         self.register_buffer("input_shift", self.input_shift[source])
 
     def use_published_input(self) -> None:
-        """Turn tiles normalised by ImageNet's mean and deviation into what torchvision's published weights expect."""
+        """Convert tiles normalised by ImageNet's mean and deviation to the input of torchvision's published weights."""
         source = torch.arange(self.bands) % 3
         mean, std = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_STD)
         self.input_scale.copy_((std / 0.5)[source])

@@ -36,16 +36,16 @@ def build_encoder(
     latent: Latent = "8x8x512",
     weights: Path | Literal["cache"] | None = None,
 ) -> Encoder:
-    """Make an encoder. Without weights it is initialised from torch's global generator.
+    """Build an encoder. Without weights it is initialised from torch's global generator.
 
     name: one of `ENCODERS`.
     bands: B of the tiles. dimension: D of the embedding.
     width: channels of the first stage; fewer than 64 make a smaller network (not for googlenet).
     latent: shape of an autoencoder's features at 256 pixels; the others have only one.
-    weights: of the trunk: a file, or "cache" for torchvision's own in torchvision's cache. Nothing is downloaded.
+    weights: of the trunk: a file, or "cache" for torchvision's weights in its cache. Nothing is downloaded.
 
     Raises:
-        ValueError: an unknown name, or options that it does not have.
+        ValueError: an unknown name, or options that the network does not have.
         WeightsError: the weights are missing or do not fit.
     """
     _check(name, width, latent)
@@ -61,9 +61,9 @@ def _check(name: str, width: int, latent: Latent) -> None:
     if name not in ENCODERS:
         raise ValueError(f"encoder {name!r}: choose one of {', '.join(ENCODERS)}")
     if name in _FIXED_WIDTH and width != WIDTH:
-        raise ValueError(f"{name} has one width only; leave `width` out")
+        raise ValueError(f"{name} has one width only; omit `width`")
     if not name.endswith("-ae") and latent != "8x8x512":
-        raise ValueError(f"{name} has no latent to choose; leave `latent` out")
+        raise ValueError(f"{name} has a fixed latent; omit `latent`")
     if width < 1:
         raise ValueError(f"width {width}: at least one channel is needed")
 

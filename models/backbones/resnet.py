@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50 out of torchvision's blocks, of any width and any number of bands."""
+"""ResNet-18 and ResNet-50 from torchvision's blocks, of any width and any number of bands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 64
 
 
 class ResNetTrunk(Trunk):
-    """torchvision's ResNet up to the last map, with its names, so that its weights fit where the width is 64.
+    """torchvision's ResNet up to the last map, with its parameter names, so that its weights fit at width 64.
 
     The map is (N, 8 w, S / 32, S / 32), or (N, 32 w, ...) for depth 50, w the width: 512 x 8 x 8 for ResNet-18 at 256 pixels.
 

@@ -1,4 +1,4 @@
-"""What every backbone is: a network from tiles to a spatial map."""
+"""The base class of backbones: networks from tiles to a spatial map."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Trunk(nn.Module):
     """Base of the backbones: (N, B, S, S) float32 normalised tiles to a (N, C, h, w) float32 map.
 
     channels: C of the map.
-    first_conv: dotted name of the convolution that sees the bands.
-    weight_prefix: what the keys of a weights file of this network begin with, where they come from a larger network.
-    ignored_weights: beginnings of keys of such a file that belong to parts a trunk has not, for example a classifier.
-    new_weights: beginnings of keys that such a file may lack, because the published network has no such part.
+    first_conv: dotted name of the convolution whose input are the bands.
+    weight_prefix: prefix of the keys in a weights file of a larger network.
+    ignored_weights: prefixes of keys in a weights file of parts that a trunk does not have, for example a classifier.
+    new_weights: prefixes of keys that a weights file may lack, because the published network does not have these parts.
     """
 
     first_conv: ClassVar[str]
@@ -34,7 +34,7 @@ class Trunk(nn.Module):
         return self._conv().in_channels
 
     def adapt_bands(self, bands: int) -> None:
-        """Make the first convolution take `bands` bands, keeping what it learned (see `bands.adapt_weight`).
+        """Make the first convolution take `bands` bands, with adapted weights (see `bands.adapt_weight`).
 
         Raises:
             ValueError: bands < 1.
@@ -48,5 +48,5 @@ class Trunk(nn.Module):
     def _conv(self) -> nn.Conv2d:
         conv = self.get_submodule(self.first_conv)
         if not isinstance(conv, nn.Conv2d):
-            raise TypeError(f"{self.first_conv} of {type(self).__name__} is no convolution")
+            raise TypeError(f"{self.first_conv} of {type(self).__name__} is not a convolution")
         return conv

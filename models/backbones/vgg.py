@@ -26,7 +26,7 @@ class VGG16Trunk(Trunk):
 
     def __init__(self, *, width: int = WIDTH, bands: int = 3) -> None:
         super().__init__(channels=8 * width)
-        # `torchvision.models.vgg16()` would allocate and initialise the classifier first, half a gigabyte for nothing.
+        # `torchvision.models.vgg16()` would first allocate the unused classifier, half a gigabyte.
         self.features: nn.Sequential = vgg.make_layers([_scaled(part, width) for part in vgg.cfgs["D"]])
         init_convs(self, "fan_out")
         self.adapt_bands(bands)
@@ -38,5 +38,5 @@ class VGG16Trunk(Trunk):
 
 
 def _scaled(part: int | str, width: int) -> int | str:
-    """A layer's channels, or the "M" of a pooling as it is."""
+    """The scaled channels of a layer, or the "M" of a pooling."""
     return part * width // WIDTH if isinstance(part, int) else part

@@ -1,4 +1,4 @@
-"""Weights of a trunk from a local file, or from torchvision's own cache. Nothing here ever downloads."""
+"""Load weights of a trunk from a local file, or from torchvision's cache, without downloads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WeightsError(ValueError):
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Tensors by name of a `.safetensors` file, or of a `torch.save` file (read without running any of its code).
+    """Tensors by name of a `.safetensors` file, or of a `torch.save` file (read with `weights_only`, which runs no code).
 
     Raises:
         WeightsError: no such file, or not a file of tensors by name.
@@ -30,7 +30,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = (str(error).splitlines() or ["it ends too early"])[0]
+        reason = (str(error).splitlines() or ["the file is truncated"])[0]
         raise WeightsError(f"{path}: cannot be read as weights ({reason})") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: not a state dict; save `network.state_dict()`")
@@ -41,7 +41,7 @@ def cached_file(model: str) -> Path:
     """The file of torchvision's weights of `model` ("resnet18", ...) in torchvision's own cache.
 
     Raises:
-        WeightsError: there is none; the message says how to get it.
+        WeightsError: there is none; the message tells how to get it.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     urls = [member.url for member in get_model_weights(model)]
@@ -55,11 +55,11 @@ def cached_file(model: str) -> Path:
 def load_weights(trunk: Trunk, path: Path) -> tuple[str, ...]:
     """Load a file into `trunk`, which may take another number of bands than the file's network did.
 
-    Classifiers and decoders that the file has besides are left out; everything else must be there and fit. Returns the names
-    of those parts that the file lacks and may lack (`Trunk.new_weights`).
+    Additional classifiers and decoders in the file are ignored; everything else must exist and fit. Returns the names of
+    parameters that the file lacks and may lack (`Trunk.new_weights`).
 
     Raises:
-        WeightsError: the file cannot be read or does not fit; the message names the first parts that do not.
+        WeightsError: the file cannot be read or does not fit; the message names the first parameters that do not.
     """
     state = read_state(path)
     prefix = trunk.weight_prefix
@@ -68,7 +68,7 @@ def load_weights(trunk: Trunk, path: Path) -> tuple[str, ...]:
     state = {key: value for key, value in state.items() if not key.startswith(trunk.ignored_weights)}
     first = state.get(f"{trunk.first_conv}.weight")
     if first is None or first.ndim != 4:
-        raise WeightsError(f"{path}: no convolution {trunk.first_conv}; is it of a {type(trunk).__name__}?")
+        raise WeightsError(f"{path}: no convolution {trunk.first_conv}; the weights are not of a {type(trunk).__name__}")
     bands = trunk.bands
     trunk.adapt_bands(first.shape[1])
     try:

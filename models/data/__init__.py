@@ -1,1 +1,1 @@
-"""Images on disk to batches of tensors: listing, splits, the decoded cache, samplers, augmentation."""
+"""Training data, from image files to batches: listing, splits, the cache of decoded images, samplers, augmentation."""

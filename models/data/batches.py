@@ -1,4 +1,4 @@
-"""Batches of images, with or without labels, as functions of the step."""
+"""Batches of images, with or without labels, as pure functions of the step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Batches(Protocol[BatchT_co]):
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches count as one pass, at least 1."""
+        """Number of batches per pass, at least 1."""
 
     def batch(self, step: int) -> BatchT_co:
         """This process's share of batch `step`; the same in every call."""
@@ -73,7 +73,7 @@ class JointBatch:
 
 
 class ImageBatches:
-    """Batches out of an array of decoded images."""
+    """Batches from an array of decoded images."""
 
     def __init__(
         self,
@@ -83,21 +83,21 @@ class ImageBatches:
         sampler: Sampler,
         shard: Shard | None = None,
     ) -> None:
-        """Take the images `pixels[rows]`, which the sampler's indices and the batches' count from 0.
+        """Use the images `pixels[rows]`; indices of the sampler and of batches refer to `rows`.
 
         pixels: (N, S, S, B) uint8, memory-mapped or not. rows, labels: (T,) int64. shard: this process's share, None for all.
 
         Raises:
-            DataError: rows and labels differ in number.
+            DataError: the numbers of rows and labels differ.
         """
         if len(rows) != len(labels):
-            raise DataError(f"{len(rows)} images and {len(labels)} labels do not fit")
+            raise DataError(f"{len(rows)} images have {len(labels)} labels")
         self._pixels, self._rows, self._labels = pixels, rows, labels
         self._sampler, self._shard = sampler, shard or Shard()
 
     @property
     def steps_per_epoch(self) -> int:
-        """The sampler's."""
+        """That of the sampler."""
         return self._sampler.steps_per_epoch
 
     def batch(self, step: int) -> ImageBatch:
@@ -108,7 +108,7 @@ class ImageBatches:
 
 
 class JointBatches:
-    """Labelled and unlabelled batches side by side, each going round at its own pace."""
+    """Pairs of labelled and unlabelled batches; each kind is repeated independently."""
 
     def __init__(
         self,
@@ -116,13 +116,13 @@ class JointBatches:
         unlabelled: Batches[ImageBatch],
         epoch_of: Literal["labelled", "unlabelled"] = "labelled",
     ) -> None:
-        """epoch_of: whose pass counts as an epoch."""
+        """epoch_of: the images of which one pass is an epoch."""
         self._labelled, self._unlabelled = labelled, unlabelled
         self._steps = (labelled if epoch_of == "labelled" else unlabelled).steps_per_epoch
 
     @property
     def steps_per_epoch(self) -> int:
-        """Of the part whose pass counts."""
+        """That of the images of `epoch_of`."""
         return self._steps
 
     def batch(self, step: int) -> JointBatch:

@@ -1,4 +1,4 @@
-"""Images decoded and resized once, kept as one memory-mapped array, so that a batch is a slice."""
+"""Cache of decoded and resized images as one memory-mapped array."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.data.folders import ImageList
 from models.data.images import read_image, to_square
 
 VERSION = 1
-"""Raise it when decoding or resizing changes, so that older caches are not used."""
+"""Increase it when decoding or resizing changes, so that older caches are not used."""
 
 
 def load_pixels(
@@ -62,7 +62,7 @@ def _write(
             decoded = pool.map(lambda path: _decode(path, size, bands), images.paths)
             for index, (path, image) in enumerate(zip(images.paths, decoded, strict=True)):
                 if image.shape != first.shape:
-                    raise DataError(f"{path} has {image.shape[2]} bands, {images.paths[0]} has {first.shape[2]}; choose bands")
+                    raise DataError(f"{path} has {image.shape[2]} bands, {images.paths[0]} has {first.shape[2]}; select bands")
                 pixels[index] = image
                 progress(index + 1, len(images))
         pixels.flush()
@@ -82,4 +82,4 @@ def _decode(path: Path, size: int, bands: tuple[int, ...] | None) -> NDArray[np.
 
 
 def _silent(_done: int, _total: int) -> None:
-    """Progress that nobody watches."""
+    """No progress output."""

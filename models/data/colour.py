@@ -1,8 +1,9 @@
 """Photometric augmentation of a batch as one affine map of the bands per image.
 
-Brightness, contrast, saturation, hue, greyscale and dropped bands are each affine in a pixel's bands, so that their product is
-one (B, B) matrix and one offset per image: one pass over the pixels instead of six. Against torchvision's `ColorJitter`, values
-are clamped once at the end and hue turns about the grey axis (as in the YIQ space) instead of the HSV cone.
+Brightness, contrast, saturation, hue, greyscale and dropped bands are affine in a pixel's bands, so that their product is one
+(B, B) matrix and one offset per image: one pass over the pixels instead of six, for any number of bands. Unlike in
+torchvision's `ColorJitter`, values are clamped once at the end, and hue is rotated about the grey axis (as in YIQ) instead of
+in HSV.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def greyscale_matrix(bands: int) -> Tensor:
 
 
 def dropout_matrix(dropped: Tensor) -> Tensor:
-    """(N, B, B): a dropped band becomes the mean of the others; dropped (N, B) bool. With one band nothing happens."""
+    """(N, B, B): a dropped band becomes the mean of the others; dropped (N, B) bool. A single band is not dropped."""
     bands = dropped.shape[1]
     keep = torch.eye(bands)
     if bands == 1:

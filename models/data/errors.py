@@ -1,7 +1,7 @@
-"""What can be wrong with training data."""
+"""Errors of training data."""
 
 from __future__ import annotations
 
 
 class DataError(ValueError):
-    """The training data cannot be used as asked; the message names the file or the number that is wrong."""
+    """Invalid training data; the message names the file or value that is wrong."""

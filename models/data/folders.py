@@ -1,4 +1,4 @@
-"""A folder of images whose sub-folders are the classes."""
+"""Lists of images in a folder, whose sub-folders are the classes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ImageList:
         """The images of some classes, labels renumbered over the sorted names (for retrieval of held-out classes).
 
         Raises:
-            DataError: a name is no class of this list.
+            DataError: a name is not a class of this list.
         """
         wanted = tuple(sorted(set(names)))
         if unknown := set(wanted) - set(self.classes):
@@ -64,7 +64,7 @@ class ImageList:
         """The images of all other classes, labels renumbered.
 
         Raises:
-            DataError: a name is no class of this list.
+            DataError: a name is not a class of this list.
         """
         dropped = set(names)
         if unknown := dropped - set(self.classes):
@@ -73,13 +73,13 @@ class ImageList:
 
 
 def list_class_folders(root: Path) -> ImageList:
-    """Every image in `root/CLASS/...`, classes and files in sorted order; files that are no images by suffix are left out.
+    """Every image in `root/CLASS/...`, classes and files sorted; files with other suffixes are left out.
 
     Raises:
-        DataError: no such folder, or no class folder with an image in it.
+        DataError: no such folder, or no class folder with an image.
     """
     if not root.is_dir():
-        raise DataError(f"{root} is no folder; give one whose sub-folders are the classes")
+        raise DataError(f"{root} is not a folder; give a folder with one sub-folder per class")
     by_class = {folder.name: _images_under(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
     by_class = {name: paths for name, paths in by_class.items() if paths}
     if not by_class:
@@ -93,7 +93,7 @@ def list_images(root: Path) -> ImageList:
     """Every image under `root` at any depth, sorted, without labels.
 
     Raises:
-        DataError: no such folder, or no image in it.
+        DataError: no such folder, or no image.
     """
     paths = _images_under(root) if root.is_dir() else []
     if not paths:
@@ -102,10 +102,10 @@ def list_images(root: Path) -> ImageList:
 
 
 def concatenate(lists: Sequence[ImageList]) -> ImageList:
-    """Several lists as one; classes are joined by name, so that the same name in two lists is one class.
+    """Concatenate lists; classes of the same name are one class.
 
     Raises:
-        DataError: nothing was given.
+        DataError: there is no list.
     """
     if not lists:
         raise DataError("give at least one list of images")

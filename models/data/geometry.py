@@ -1,4 +1,4 @@
-"""Geometric augmentation of a batch: the eight symmetries of the square exactly, everything else as one affine resampling."""
+"""Geometric augmentation of a batch: symmetries of the square without resampling, everything else as one affine resampling."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def warp(images: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     """
     matrices = matrices.to(images.device, non_blocking=True)
     xs, ys = (_pixel_centres(length, images.device) for length in reversed(size))
-    # the sum of a row and a column term: ten times as fast as the small matrix products of `affine_grid`
+    # a sum of a row and a column term is ten times faster than the small matrix products of `affine_grid`
     row = xs[None, :, None] * matrices[:, None, :, 0] + matrices[:, None, :, 2]
     column = ys[None, :, None] * matrices[:, None, :, 1]
     grid = row[:, None, :, :] + column[:, :, None, :]

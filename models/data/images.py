@@ -1,4 +1,4 @@
-"""Image files to arrays of bytes: JPEG, PNG, WebP and TIFF with any number of bands."""
+"""Decoding of image files to uint8 arrays: JPEG, PNG, WebP and TIFF with any number of bands."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 def read_image(path: Path, *, at_least: int = 0) -> NDArray[np.uint8]:
     """Decode an image upright to (H, W, B) uint8, B = 3 for anything but a TIFF, which keeps its bands.
 
-    Bands of other dtypes than uint8 are stretched from their 2nd..98th percentile to 0..255. JPEGs may come reduced, but no
-    side below twice `at_least` pixels (0: full size), so that a later resize loses nothing.
+    Bands of other dtypes than uint8 are stretched from their 2nd..98th percentile to 0..255. JPEGs may be decoded at reduced
+    size, with sides of at least twice `at_least` pixels (0: full size), so that a later resize loses nothing.
 
     Raises:
-        DataError: the file is missing, damaged or no image.
+        DataError: the file is missing, damaged or not an image.
     """
     try:
         if path.suffix.lower() in TIFF_SUFFIXES:
@@ -66,8 +66,8 @@ def to_bytes(values: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> ND
 
 
 def _read_plain_jpeg(data: bytes, at_least: int) -> NDArray[np.uint8] | None:
-    """By libjpeg-turbo, 1.6 times as fast as Pillow; None for anything that needs more care."""
-    if b"Exif\x00\x00" in data[:1024]:  # may have to be turned upright
+    """Decode by libjpeg-turbo, 1.6 times faster than Pillow; None for JPEGs that only Pillow handles."""
+    if b"Exif\x00\x00" in data[:1024]:  # may need a rotation by its EXIF orientation
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -75,7 +75,7 @@ def _read_plain_jpeg(data: bytes, at_least: int) -> NDArray[np.uint8] | None:
             return None
         side = 2 * at_least or max(width, height)
         pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=side, min_width=side, min_factor=2 if at_least else 1)
-    except ValueError:  # also for harmless oddities, which Pillow tells from damage
+    except ValueError:  # also for minor defects, which Pillow accepts
         return None
     return np.asarray(pixels, dtype=np.uint8)
 

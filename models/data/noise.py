@@ -1,4 +1,4 @@
-"""What sensors and files add to an image: Gaussian noise, and the blocks of JPEG compression."""
+"""Augmentation by Gaussian noise and by JPEG compression artefacts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LUMA_TABLE = (
 def add_noise(images: Tensor, strength: Tensor, generator: torch.Generator | None) -> Tensor:
     """Add white Gaussian noise, each image by its own standard deviation, and clamp to 0..1.
 
-    images: (N, B, S, S) float32 in 0..1. strength: (N,) float32. The images of a batch take random windows of one field of
-    twice their size: drawing normal numbers for every pixel would take longer than all other augmentation.
+    images: (N, B, S, S) float32 in 0..1. strength: (N,) float32. The images of a batch use random windows of one field of
+    twice their size, because normal random numbers for every pixel would take longer than all other augmentation.
     """
     count, bands, height, width = images.shape
     field = torch.randn((bands, 2 * height, 2 * width), generator=generator).to(images.device, non_blocking=True)
@@ -35,10 +35,10 @@ def add_noise(images: Tensor, strength: Tensor, generator: torch.Generator | Non
 
 
 def compress(images: Tensor, quality: Tensor) -> Tensor:
-    """Round the 8 x 8 cosine coefficients of every band as a baseline JPEG encoder rounds its luminance.
+    """Quantise the 8 x 8 cosine coefficients of every band like the luminance of a baseline JPEG encoder.
 
-    images: (N, B, S, S) float32 in 0..1; a rest of the sides beyond a multiple of 8 stays as it is. quality: (N,) float32 in
-    1..100, as libjpeg counts it.
+    images: (N, B, S, S) float32 in 0..1; pixels beyond a multiple of 8 are not changed. quality: (N,) float32 in
+    1..100, on libjpeg's scale.
     """
     height, width = (side - side % 8 for side in images.shape[2:])
     step = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None] / 100

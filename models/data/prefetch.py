@@ -12,21 +12,21 @@ BatchT = TypeVar("BatchT")
 
 
 class Prefetcher(Generic[BatchT]):
-    """`Batches` that computes the following batches ahead; close it, or use it as a context, to end its thread."""
+    """`Batches` that prepares the following batches in a thread; close it, or use it as a context manager."""
 
     def __init__(self, batches: Batches[BatchT], depth: int = 2) -> None:
-        """depth: how many batches are prepared ahead."""
+        """depth: number of batches prepared in advance."""
         self._batches, self._depth = batches, depth
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._ready: dict[int, Future[BatchT]] = {}
 
     @property
     def steps_per_epoch(self) -> int:
-        """The source's."""
+        """That of the source."""
         return self._batches.steps_per_epoch
 
     def batch(self, step: int) -> BatchT:
-        """Batch `step`; asking in order makes it fast, any order gives the same batches."""
+        """Batch `step`; fast in ascending order, the same in any order."""
         for unwanted in [number for number in self._ready if not step <= number <= step + self._depth]:
             self._ready.pop(unwanted).cancel()
         for number in range(step, step + self._depth + 1):

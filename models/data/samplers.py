@@ -1,7 +1,7 @@
-"""Which images make up which batch.
+"""Samplers: the images of each batch.
 
-A sampler is an endless sequence of batches and a pure function of the step: it has no state, so a resumed run finds its place
-by counting, and all processes of a run agree without talking.
+A sampler is an endless sequence of batches and a pure function of the step. It has no state, so that a resumed run continues at
+its step, and all processes of a run agree without communication.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Sampler(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches count as one pass, at least 1."""
+        """Number of batches per pass, at least 1."""
 
     def indices(self, step: int) -> Indices:
         """The (N,) int64 indices of batch `step`; the same in every call."""
@@ -33,7 +33,7 @@ class ShuffledSampler:
     """Batches of a random order, a new one for each epoch; the incomplete last batch is dropped."""
 
     def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        """Draw from 0..count-1; a batch size above `count` is cut to it. Raises DataError if either is below 1."""
+        """Draw from 0..count-1; the batch size is at most `count`. Raises DataError if either is below 1."""
         _check(count, batch_size)
         self._count, self._size, self._seed = count, min(batch_size, count), seed
         self._order: tuple[int, Indices] | None = None
@@ -52,7 +52,7 @@ class ShuffledSampler:
 
 
 class BalancedSampler:
-    """P classes with M images each: every class equally often whatever its size, every image of a class equally often.
+    """Batches of P classes with M images each: all classes equally often, and all images of a class equally often.
 
     Batches are ordered by class: M images of the first, then M of the second.
     """
@@ -68,7 +68,7 @@ class BalancedSampler:
         _check(len(labels), classes * per_class)
         names = np.unique(labels)
         if len(names) < classes:
-            raise DataError(f"{classes} classes a batch are wanted, but the images have {len(names)}")
+            raise DataError(f"a batch needs {classes} classes, but the images have {len(names)}")
         self._members = [np.flatnonzero(labels == name) for name in names]
         self._count, self._classes, self._per_class, self._seed = len(labels), classes, per_class, seed
         self._plan: tuple[int, Indices] | None = None
@@ -109,17 +109,17 @@ class Shard:
         """This process's part; all parts have the same length.
 
         Raises:
-            DataError: the batch does not divide by the number of processes.
+            DataError: the batch is not divisible by the number of processes.
         """
         if len(indices) % self.world:
             raise DataError(
-                f"a batch of {len(indices)} images does not divide by {self.world} processes; change the batch size"
+                f"a batch of {len(indices)} images is not divisible by {self.world} processes; change the batch size"
             )
         return indices[self.rank :: self.world]
 
 
 def _endless(members: Indices, count: int, random: np.random.Generator) -> Iterator[Indices]:
-    """Groups of `count` from random orders of the members; without repeats inside a group where there are enough."""
+    """Groups of `count` from random orders of the members; without repeats within a group if there are enough."""
     if len(members) < count:
         while True:
             yield np.concatenate([random.permutation(members) for _ in range(-(-count // len(members)))])[:count]

@@ -1,4 +1,8 @@
-"""Stratified splits with a seed, in which duplicates stay on one side."""
+"""Stratified splits with a seed; duplicates stay on one side.
+
+scikit-learn has no stratified split by fraction that keeps groups together, and the splits recorded in cards must not change
+with a library's version.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ def split_fraction(labels: Indices, groups: Indices, fraction: float, seed: int)
     is_train = np.zeros(len(labels), bool)
     for name, units in _shuffled_units(labels, groups, seed):
         if len(units) < 2:
-            raise DataError(f"class {name} has one image only (duplicates count once); it cannot be split")
+            raise DataError(f"class {name} has only one image (duplicates count once); a split needs two")
         target = fraction * sum(map(len, units))
         taken = 0
         for position, unit in enumerate(units[:-1]):
@@ -50,7 +54,7 @@ def split_fraction(labels: Indices, groups: Indices, fraction: float, seed: int)
 
 
 def k_folds(labels: Indices, groups: Indices, k: int, seed: int) -> list[Split]:
-    """K splits whose `test` parts are disjoint, of nearly equal size and class shares, and together are all images.
+    """K splits with disjoint `test` parts of nearly equal size and class shares, together all images.
 
     labels, groups: as in `split_fraction`.
 

@@ -1,1 +1,1 @@
-"""How well a model retrieves and classifies. NumPy only, so that the torch-free side may measure itself with it."""
+"""Evaluation of retrieval and classification. Free of torch, so that the service can use it."""

@@ -1,4 +1,4 @@
-"""Several runs as one figure: means and deviations over folds and seeds, curves over split ratios, tables over tau and m."""
+"""Aggregation of runs: mean and deviation over folds and seeds, curves over split ratios, tables over tau and m."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Estimate:
     runs: int
 
     def text(self, *, scale: float = 100, digits: int = 2) -> str:
-        """As tables print it: "80.79 ± 5.65", in percent by default."""
+        """Text for tables: "80.79 ± 5.65", in percent by default."""
         mean = f"{scale * self.mean:.{digits}f}"
         return mean if self.std is None else f"{mean} ± {scale * self.std:.{digits}f}"
 
@@ -38,7 +38,7 @@ def estimate(values: Values) -> Estimate:
     """The mean and deviation of one or more finite values.
 
     Raises:
-        EvaluationError: there is none, or one is not finite.
+        EvaluationError: there is no value, or one is not finite.
     """
     numbers = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if len(numbers) == 0 or not np.isfinite(numbers).all():
@@ -49,26 +49,26 @@ def estimate(values: Values) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """x: of the setting, for instance the trained share. y: what was measured there."""
+    """A point of a curve. x: setting, for instance the share of training images. y: the measure."""
 
     x: float
     y: Estimate
 
 
 def curve(results: Mapping[float, Values]) -> list[CurvePoint]:
-    """A measure by a setting, ascending: `{0.8: [0.81, 0.80], 0.3: 0.62}`, as figure 10 of residual-dyad over its splits.
+    """A measure by a setting, ascending: `{0.8: [0.81, 0.80], 0.3: 0.62}`, as in figure 10 of residual-dyad.
 
     Raises:
         EvaluationError: there is no point, or a value is not finite.
     """
     if not results:
-        raise EvaluationError("there is nothing to draw a curve through")
+        raise EvaluationError("a curve needs at least one point")
     return [CurvePoint(x, estimate(results[x])) for x in sorted(results)]
 
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """A measure by two parameters. rows, columns: their values, ascending. means: (R, C), NaN where nothing was run."""
+    """A measure by two parameters. rows, columns: their values, ascending. means: (R, C), NaN without a run."""
 
     rows: tuple[float, ...]
     columns: tuple[float, ...]
@@ -82,11 +82,11 @@ class Sensitivity:
 
     @property
     def span(self) -> float:
-        """Highest mean less the lowest: how much the choice matters."""
+        """Highest mean minus the lowest, the sensitivity to the choice."""
         return float(np.nanmax(self.means) - np.nanmin(self.means))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; None where nothing was run."""
+        """Plain values for JSON; None without a run."""
         means = [[None if math.isnan(value) else value for value in row] for row in self.means.tolist()]
         return {"rows": list(self.rows), "columns": list(self.columns), "means": means}
 
@@ -98,7 +98,7 @@ def sensitivity(results: Mapping[tuple[float, float], Values]) -> Sensitivity:
         EvaluationError: there is no result, or a value is not finite.
     """
     if not results:
-        raise EvaluationError("there is no result to make a table of")
+        raise EvaluationError("a table needs at least one result")
     rows, columns = (tuple(sorted({key[axis] for key in results})) for axis in (0, 1))
     means = np.full((len(rows), len(columns)), np.nan)
     for (row, column), values in results.items():

@@ -1,7 +1,7 @@
-"""What can be wrong with an evaluation."""
+"""Errors of an evaluation."""
 
 from __future__ import annotations
 
 
 class EvaluationError(ValueError):
-    """The embeddings, labels or settings cannot be measured as asked; one line meant for a person."""
+    """Invalid embeddings, labels or settings; the message is one line for people."""

@@ -1,4 +1,4 @@
-"""Everything that one protocol says of one set of embeddings."""
+"""Evaluate embeddings by a protocol: retrieval, clustering and confusion."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from models.evaluation.report.pictures import Retrieved
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """protocol, selection: what was measured. retrieval: of the test queries. clustering: k-means on the test embeddings.
-    knn: classes as the 10 nearest vote them. retrieved: classes of the 10 nearest. neighbours: those, rows of
-    `selection.database`."""
+    """Results. protocol, selection: of the evaluation. retrieval: of the test queries. clustering: k-means on the test
+    embeddings. knn: confusion of k-NN classification with 10 neighbours. retrieved: confusion of the classes of the 10 nearest.
+    neighbours: the 10 nearest, rows of `selection.database`."""
 
     protocol: Protocol
     selection: Selection
@@ -58,10 +58,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure (N, D) L2-normalised embeddings of N labels by a protocol. train, test: indices; seed: of k-means.
 
-    sets: of N items of several labels, by which retrieval is measured then; `labels` names one of each for the rest.
+    sets: label sets of the N items, for retrieval; `labels` then has one label of each for clustering and confusion.
 
     Raises:
-        EvaluationError: the labels do not fit, the protocol cannot be followed, or nothing is relevant to any query.
+        EvaluationError: the labels do not fit, the protocol cannot be applied, or no query has a relevant item.
     """
     names = np.asarray(labels)
     if names.shape != (len(embeddings),) or (sets is not None and len(sets) != len(embeddings)):
@@ -86,7 +86,7 @@ def evaluate(
 
 
 def examples(evaluation: Evaluation, labels: ArrayLike, count: int = 6) -> list[Retrieved]:
-    """Typical queries of `count` classes spread from the worst retrieved to the best: of each the one at its class's median.
+    """Typical queries of `count` classes, from the worst retrieved class to the best: of each the query of median precision.
 
     labels: (N,), as given to `evaluate`.
     """

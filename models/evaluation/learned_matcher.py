@@ -1,4 +1,4 @@
-"""What was learned of a matcher on other images than it was trained on, as a card says it. Free of torch."""
+"""Calibration and fusion weight of a matcher, to and from a card. Free of torch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from models.evaluation.metrics.calibration import Platt
 from models.evaluation.metrics.rerank import FUSION, RerankReport
 
 DEPTH = 100
-"""Places that are re-ranked where the card does not say."""
+"""Default number of re-ranked places, for cards without one."""
 UNLEARNED = 0.05
-"""The matcher's weight where the card does not say."""
+"""Default weight of the matcher, for cards without one."""
 
 
 def describe_calibration(platt: Platt) -> dict[str, Any]:
-    """How a matcher's log-odds become a probability, for the card."""
+    """The calibration of a matcher's log-odds, for the card."""
     return {"formula": "sigmoid(scale * log_odds + slope * cosine + offset)", **asdict(platt)}
 
 
 def describe_fusion(weight: float, depth: int) -> dict[str, Any]:
-    """What a matcher has to say in the ranking, for the card."""
+    """Formula, weight and depth of the re-ranking, for the card."""
     return {"formula": FUSION, "weight": weight, "depth": depth}
 
 
 def measure_reranking(report: RerankReport, weight: float, asked: str = "") -> Measurement:
-    """What re-ranking with a weight is worth, for the card; asked: who queried what, the beginning of a sentence."""
+    """Quality before and after re-ranking with a weight, for the card; asked: start of the protocol's text."""
     after = report.at(weight)
     values = {
         "map_before": report.before.mean_average_precision,
@@ -39,12 +39,12 @@ def measure_reranking(report: RerankReport, weight: float, asked: str = "") -> M
 
 
 def learned_platt(matcher: MatcherCard) -> Platt | None:
-    """The reverse of `describe_calibration`; None where a card has none."""
+    """The inverse of `describe_calibration`; None if the card has no calibration."""
     learned = matcher.calibration
     return None if learned is None else Platt(learned.scale, learned.offset, learned.slope)
 
 
 def learned_fusion(matcher: MatcherCard) -> tuple[float, int]:
-    """The weight and the depth, the reverse of `describe_fusion`; the usual ones where a card has none."""
+    """Weight and depth, the inverse of `describe_fusion`; defaults if the card has none."""
     learned = matcher.fusion
     return (UNLEARNED, DEPTH) if learned is None else (learned.weight, learned.depth)

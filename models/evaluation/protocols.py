@@ -1,7 +1,7 @@
-"""The papers' experiments as values: how much is trained on, which images query, and what is ranked for them.
+"""The papers' experimental protocols: share of training images, queries, and ranked images.
 
-They take and give index arrays only: splitting belongs to the training data, measuring to the metrics, and neither knows the
-other. A caller splits by `train_fraction` (or k-fold), trains on `train`, and measures what `selection` names.
+They work on index arrays only. A caller splits by `train_fraction` (or k-fold), trains on `train`, and evaluates on
+`selection`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics.ranking import Indices
 
 RESIDUAL_DYAD_FRACTIONS = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-"""Trained shares of protocol A; the tables are at the first, figure 10 shows them all."""
+"""Training shares of protocol A; the tables use the first, figure 10 all of them."""
 RESIDUAL_DYAD_FOLDS = 5
 """Folds of figure 7."""
 HR_S2DML_FRACTIONS = (0.05, 0.10, 0.15, 0.20)
@@ -37,9 +37,9 @@ class Selection:
 class Protocol:
     """One experiment. Queries are the test images in each.
 
-    name: as results are filed, for instance "A-80". train_fraction: share of the images of each class that is trained on
-    with labels, 0..1. database: "others" ranks every image but the query, "train" the training images, "test" the other test
-    images. description: for people.
+    name: key of results, for instance "A-80". train_fraction: share of labelled training images of each class, 0..1.
+    database: "others" ranks all images except the query, "train" the training images, "test" the other test images.
+    description: for people.
     """
 
     name: str
@@ -48,15 +48,15 @@ class Protocol:
     description: str
 
     def selection(self, train: Indices, test: Indices) -> Selection:
-        """Who queries and who is ranked. train, test: disjoint indices.
+        """Queries and ranked images. train, test: disjoint indices.
 
         Raises:
-            EvaluationError: an index is on both sides, or nothing would query or be ranked.
+            EvaluationError: an index is in both, or there are no queries or no images to rank.
         """
         train, test = (np.asarray(side, dtype=np.intp) for side in (train, test))
         both = np.concatenate([train, test])
         if len(np.unique(both)) != len(both):
-            raise EvaluationError("an image is in both train and test, or twice in one of them; such a measure means nothing")
+            raise EvaluationError("an image is in both train and test, or twice in one of them; split without duplicates")
         if self.database == "train":
             database, own = train, None
         elif self.database == "test":
@@ -64,27 +64,29 @@ class Protocol:
         else:
             database, own = both, len(train) + np.arange(len(test))
         if len(test) == 0 or len(database) - (own is not None) < 1:
-            raise EvaluationError(f"protocol {self.name} has {len(test)} queries for {len(database)} images; it needs more")
+            raise EvaluationError(
+                f"protocol {self.name} has {len(test)} queries and {len(database)} images to rank; more are needed"
+            )
         return Selection(test, database, own)
 
 
 def residual_dyad(train_fraction: float = RESIDUAL_DYAD_FRACTIONS[0]) -> Protocol:
-    """Protocol A: train on a share of the images, query with the rest, rank all images but the query itself.
+    """Protocol A: train on a share of the images, query with the rest, rank all images except the query.
 
-    The paper names the split, not the database. Its figures do: P@1000 of 9.90 % on a set of 2 100 images, 100 per class, is 99
-    found of 99; ranking the test images only (20 per class) or the training images only (80) would end at 2 or 8 %.
+    The paper states the split, not the database, but its results imply it: P@1000 of 9.90 % on 2 100 images, 100 per class, is
+    99 found of 99; ranking only the test images (20 per class) or the training images (80) would give at most 2 or 8 %.
     """
     share = _percent(train_fraction)
     return Protocol(
         f"A-{share}",
         train_fraction,
         "others",
-        f"residual-dyad: trained on {share} % of each class; the other images query; every image but the query is ranked",
+        f"residual-dyad: trained on {share} % of each class; the other images query; all images except the query are ranked",
     )
 
 
 def hr_s2dml(labelled_fraction: float = HR_S2DML_FRACTIONS[-1]) -> Protocol:
-    """Protocol B: label a share of the images; the rest, seen without labels in training, query the labelled ones."""
+    """Protocol B: label a share of the images; the rest, used without labels in training, query the labelled ones."""
     share = _percent(labelled_fraction)
     return Protocol(
         f"B-{share}",
@@ -95,9 +97,9 @@ def hr_s2dml(labelled_fraction: float = HR_S2DML_FRACTIONS[-1]) -> Protocol:
 
 
 def unseen() -> Protocol:
-    """Classes or data sets that took no part in training: each test image queries all others of the test."""
+    """Classes or data sets without training images: each test image queries all other test images."""
     return Protocol(
-        "unseen", 0.0, "test", "classes never trained on; each of their images queries all others; nothing else is ranked"
+        "unseen", 0.0, "test", "classes without training images; each of their images queries all others; only these are ranked"
     )
 
 
@@ -111,7 +113,7 @@ def protocol_named(name: str) -> Protocol:
     for protocol in known:
         if protocol.name == name:
             return protocol
-    raise EvaluationError(f"there is no protocol {name!r}; there are {', '.join(each.name for each in known)}")
+    raise EvaluationError(f"unknown protocol {name!r}; choose one of {', '.join(each.name for each in known)}")
 
 
 def _percent(fraction: float) -> int:

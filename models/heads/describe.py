@@ -1,4 +1,4 @@
-"""Say whether a head can be trained with these settings, as one line of JSON: `result`, or `error` with what is wrong.
+"""Validate settings of the head recipe; prints one line of JSON with `result` (the recipe) or `error`.
 
 python -m models.heads.describe '{"margin": 0.5}'
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from models.heads.config import HeadRecipe
 from models.heads.errors import HeadError
+from models.heads.head_recipe import HeadRecipe
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
-"""What can be wrong with a head's training or an evaluation, in one line for people."""
+"""Errors of a head's training or evaluation; each message is one line for people."""
 
 from __future__ import annotations
 
 
 class HeadError(ValueError):
-    """The input does not do; the message says what is missing or does not fit, and what to do."""
+    """Invalid or insufficient input; the message tells what is wrong and what to do."""
 
 
 class DeviceError(ValueError):
-    """There is no such device here; the message says what there is."""
+    """The device does not exist on this machine; the message lists the devices that do."""

@@ -1,7 +1,7 @@
-"""Measure a collection's model on its labelled tiles: `python -m models.heads.evaluate FOLDER`. Files in, a report out.
+"""Evaluate a collection's model on its labelled tiles: `python -m models.heads.evaluate FOLDER`. Free of torch.
 
-FOLDER holds what `models.heads.inputs` reads (no features are needed); `report.html` and `metrics.json` are written into it.
-Nothing here needs torch.
+FOLDER holds the files that `models.heads.input_files` reads (features are not needed); `report.html` and `metrics.json` are
+written into it.
 """
 
 from __future__ import annotations
@@ -18,53 +18,53 @@ from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.report.pictures import PixelsOf
 from models.evaluation.report.projection import embedding_map
 from models.evaluation.report.report import evaluation_report, write_report
-from models.heads.evaluation.asked_tiles import Asked, choose_tiles
+from models.heads.child_program import run_program
+from models.heads.evaluation.query_tiles import QueryTiles, choose_query_tiles
 from models.heads.evaluation.rerank_gain import RerankValue, measure_reranking
-from models.heads.inputs import Inputs, read_inputs
-from models.heads.program import run_program
+from models.heads.input_files import Inputs, read_inputs
 from models.heads.progress import ProgressCallback, sub_progress
 
 METRICS_FILE = "metrics.json"
 MOST_SHOWN, FEWEST_SHOWN = 1000, 5
-"""Points of the map: a thousand take a few seconds."""
+"""Maximum and minimum number of points of the embedding map; a thousand take a few seconds."""
 
 
 def main() -> int:
     """The program; returns its exit status."""
-    return run_program("Measure a collection's model on its labelled tiles.", evaluate_collection)
+    return run_program("Evaluate a collection's model on its labelled tiles.", evaluate_collection)
 
 
 def evaluate_collection(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
-    """Read, measure, write the report; returns what the last line says.
+    """Read the input, evaluate, write the report; returns the values of the last output line.
 
     Raises:
-        HeadError: too few labels, or files that do not fit. BundleError: the bundle is none.
+        HeadError: too few labels, or files that do not fit. BundleError: the bundle is invalid.
     """
-    progress(0, "reading")
+    progress(0, "reading input")
     inputs = read_inputs(folder)
-    asked = choose_tiles(inputs)
-    progress(5, f"asking for {len(asked.rows)} labelled tiles")
-    everyone = np.arange(len(asked.rows))
+    queried = choose_query_tiles(inputs)
+    progress(5, f"evaluating on {len(queried.rows)} labelled tiles")
+    everything = np.arange(len(queried.rows))
     evaluation = evaluate(
-        inputs.embeddings[asked.rows],
-        asked.primary,
-        asked.protocol,
-        everyone[:0],
-        everyone,
-        sets=asked.labels,
+        inputs.embeddings[queried.rows],
+        queried.primary,
+        queried.protocol,
+        everything[:0],
+        everything,
+        sets=queried.labels,
         seed=inputs.manifest.seed,
     )
-    value = measure_reranking(inputs, asked, sub_progress(progress, 15, 70))
-    progress(70, "drawing the report")
-    _write(inputs, asked, evaluation, value)
+    value = measure_reranking(inputs, queried, sub_progress(progress, 15, 70))
+    progress(70, "writing the report")
+    _write(inputs, queried, evaluation, value)
     return {
         "metrics": _figures(evaluation),
         "queries": evaluation.retrieval.queries - evaluation.retrieval.without_match,
-        "protocol": asked.protocol.description,
+        "protocol": queried.protocol.description,
         "classes": evaluation.retrieval.class_average_precision,
         "rerank": None if value is None else value.to_dict(),
         "calibration": None if value is None else value.reliability(),
-        "warnings": list(asked.warnings),
+        "warnings": list(queried.warnings),
     }
 
 
@@ -80,38 +80,38 @@ def _figures(evaluation: Evaluation) -> dict[str, float]:
     return figures | {f"precision_at_{k}": value for k, value in found.precision_at.items()}
 
 
-def _write(inputs: Inputs, asked: Asked, evaluation: Evaluation, value: RerankValue | None) -> None:
-    embeddings = inputs.embeddings[asked.rows]
+def _write(inputs: Inputs, queried: QueryTiles, evaluation: Evaluation, value: RerankValue | None) -> None:
+    embeddings = inputs.embeddings[queried.rows]
     has_map = len(embeddings) >= FEWEST_SHOWN
     report = evaluation_report(
         evaluation,
-        asked.primary,
+        queried.primary,
         title=f"{inputs.card.title or inputs.card.id} on {inputs.manifest.title or inputs.manifest.collection}",
-        details=_details(inputs, asked),
+        details=_details(inputs, queried),
         embedding_map=embedding_map(embeddings, limit=MOST_SHOWN, seed=inputs.manifest.seed) if has_map else None,
-        pixels_of=_pixels_of(inputs, asked.rows),
+        pixels_of=_pixels_of(inputs, queried.rows),
         extra=[] if value is None else value.sections("labelled tiles"),
-        extra_numbers={"warnings": list(asked.warnings)} | ({} if value is None else value.numbers()),
+        extra_numbers={"warnings": list(queried.warnings)} | ({} if value is None else value.numbers()),
     )
     files = write_report(report, inputs.folder)
     files.json.replace(inputs.folder / METRICS_FILE)
 
 
-def _details(inputs: Inputs, asked: Asked) -> dict[str, str]:
+def _details(inputs: Inputs, queried: QueryTiles) -> dict[str, str]:
     card, labelled = inputs.card, int(inputs.is_labelled.sum())
     details = {
         "model": f"{card.id}, version {card.version}, {training_record(card).precision}",
         "trained on": card.training_data,
         "collection": f"{inputs.manifest.collection}: {len(inputs.labels):,} tiles, {labelled:,} with labels",
-        "labels": ", ".join(f"{name} ({count:,})" for name, count in inputs.name_counts(asked.rows).items()),
+        "labels": ", ".join(f"{name} ({count:,})" for name, count in inputs.name_counts(queried.rows).items()),
     }
-    if asked.several:
-        details["tiles of several labels"] = f"{asked.several:,}; clusters, confusions and frames take the rarest label of each"
-    return details | {f"warning {number}": text for number, text in enumerate(asked.warnings, 1)}
+    if queried.several:
+        details["tiles with several labels"] = f"{queried.several:,}; clustering and confusion use the rarest label of each"
+    return details | {f"warning {number}": text for number, text in enumerate(queried.warnings, 1)}
 
 
 def _pixels_of(inputs: Inputs, rows: NDArray[np.intp]) -> PixelsOf | None:
-    """Pictures of the tiles; grey ones for those whose pixels are not known. None where no tile's are."""
+    """Pixels of the tiles, grey where they are not available; None if no tile's pixels are."""
     if inputs.matcher is None:
         return None
     pixels = inputs.matcher.pixels

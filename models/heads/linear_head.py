@@ -1,4 +1,4 @@
-"""A linear head: what turns a backbone's feature into an embedding."""
+"""A linear head, which projects a backbone's feature to an embedding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.heads.joint_loss import to_unit
+from models.heads.fitting.joint_loss import to_unit
 
 ROWS = 4096
 """Features projected at once: 6 MB of float32 for 384 channels."""
@@ -17,7 +17,7 @@ ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """weight: (D, F) float32. bias: (D,) float32."""
+    """Weights of a head. weight: (D, F) float32. bias: (D,) float32."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -33,7 +33,7 @@ class Head:
         return int(self.weight.shape[1])
 
     def project(self, features: NDArray[np.floating[Any]], rows: NDArray[np.integer[Any]] | None = None) -> NDArray[np.float32]:
-        """(M, D) float32, L2-normalised embeddings of (N, F) features, of all or of M rows; a part at a time."""
+        """(M, D) float32, L2-normalised embeddings of (N, F) features, of all or of M rows, in batches."""
         chosen = np.arange(len(features)) if rows is None else rows
         made = np.empty((len(chosen), self.dimension), dtype=np.float32)
         for start in range(0, len(chosen), ROWS):

@@ -1,6 +1,6 @@
-"""Train a head on a collection's labels: `python -m models.heads.train FOLDER`. Files in, a bundle out, JSON lines on stdout.
+"""Train a head on a collection's labels: `python -m models.heads.train FOLDER`. Prints lines of JSON. Free of torch.
 
-FOLDER holds what `models.heads.inputs` reads; the bundle is written to `FOLDER/bundle/ID`. Nothing here needs torch.
+FOLDER holds the files that `models.heads.input_files` reads; the bundle is written to `FOLDER/bundle/ID`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.trained_card import TrainingSet
-from models.heads.config import HeadRecipe
-from models.heads.cross_fit import CrossFit, cross_fit
+from models.heads.child_program import run_program
 from models.heads.errors import HeadError
 from models.heads.evaluation.head_gain import Measured, measure_heads
 from models.heads.evaluation.pair_scores import PairScorer
 from models.heads.evaluation.recalibrate import Recalibration, recalibrate
-from models.heads.fit import Examples, fit_head
-from models.heads.inputs import Inputs, read_inputs
+from models.heads.fitting.cross_fit import CrossFit, cross_fit
+from models.heads.fitting.fit_head import Examples, fit_head
+from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
+from models.heads.head_recipe import HeadRecipe
+from models.heads.input_files import Inputs, read_inputs
 from models.heads.linear_head import Head
-from models.heads.program import run_program
 from models.heads.progress import ProgressCallback, sub_progress
-from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
 
 FEWEST_CLASSES, FEWEST_TILES = 2, 2
 OUT = "bundle"
@@ -39,19 +39,19 @@ def main() -> int:
 
 
 def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
-    """Read, train, calibrate, measure, write; returns what the last line says.
+    """Read the input, train, calibrate, evaluate, write; returns the values of the last output line.
 
     Raises:
-        HeadError: too few labels, no features, or files that do not fit. BundleError: the base is none, or the id is taken.
+        HeadError: too few labels, no features, or files that do not fit. BundleError: the base is invalid, or the id exists.
     """
-    progress(0, "reading")
+    progress(0, "reading input")
     inputs = read_inputs(folder)
     recipe = HeadRecipe.with_changes(inputs.manifest.recipe)
     rows = _labelled_rows(inputs)
     features, base = _features(inputs), read_head(inputs.manifest.bundle)
     examples = _examples(inputs, features, rows, recipe)
     cross = cross_fit(base, examples, recipe, inputs.manifest.seed, sub_progress(progress, 5, 50))
-    head = _fit(base, examples, recipe, inputs.manifest.seed, cross, progress)
+    head = _fit(base, examples, recipe, inputs.manifest.seed, cross, sub_progress(progress, 50, 65))
     scorer = None if inputs.matcher is None else PairScorer(inputs.manifest.bundle, inputs.card, inputs.matcher)
     learned = _recalibrate(inputs, scorer, rows, cross, progress)
     measured = measure_heads(inputs, features, (base, head), scorer, learned, sub_progress(progress, 85, 97))
@@ -81,41 +81,41 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
 
 def _labelled_rows(inputs: Inputs) -> NDArray[np.intp]:
     if not _ID.fullmatch(inputs.manifest.id):
-        raise HeadError(f"manifest.json: id: {inputs.manifest.id!r} cannot name a model; use letters, digits, '_', '-' and '.'")
+        raise HeadError(f"manifest.json: id: {inputs.manifest.id!r} is not a valid id; use letters, digits, '_', '-' and '.'")
     rows = np.flatnonzero(inputs.is_labelled & ~inputs.held_out)
     counts = inputs.name_counts(rows)
     if sum(count >= FEWEST_TILES for count in counts.values()) < FEWEST_CLASSES:
         found = ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"
         raise HeadError(
-            f"too few labels to train on: {found}. A head needs {FEWEST_CLASSES} labels with {FEWEST_TILES} tiles each at "
-            "least; one labelled tile in five is held out to measure on and does not count"
+            f"too few labels to train on: {found}. A head needs at least {FEWEST_CLASSES} labels with {FEWEST_TILES} tiles "
+            "each; one labelled tile in five is held out for evaluation and does not count"
         )
     return rows
 
 
 def _features(inputs: Inputs) -> NDArray[np.float16]:
     if inputs.features is None:
-        advice = "index the collection anew" if inputs.card.feature_dimension else "its model makes none: choose another"
-        raise HeadError(f"no features were stored with these tiles, so that no head can be trained on them; {advice}")
+        advice = "re-index the collection" if inputs.card.feature_dimension else "its model has none: choose another model"
+        raise HeadError(f"these tiles have no stored features, which training a head needs; {advice}")
     return inputs.features
 
 
 def _examples(inputs: Inputs, features: NDArray[np.float16], rows: NDArray[np.intp], recipe: HeadRecipe) -> Examples:
-    """The labelled tiles, and a sample of those that are neither labelled nor held out, in the order of the file."""
+    """The labelled tiles, and a sample of the tiles that are neither labelled nor held out, in the order of the file."""
     others = np.flatnonzero(~inputs.is_labelled & ~inputs.held_out)
     drawn = np.sort(np.random.default_rng(inputs.manifest.seed).permutation(others)[: recipe.unlabelled])
     labelled, unlabelled = (np.asarray(features[each], dtype=np.float32) for each in (rows, drawn))
     if not (np.isfinite(labelled).all() and np.isfinite(unlabelled).all()):
-        raise HeadError("features.npy: a feature is not finite; index the collection anew")
+        raise HeadError("features.npy: a feature is not finite; re-index the collection")
     return Examples(labelled, inputs.labels[rows], unlabelled)
 
 
 def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: CrossFit, progress: ProgressCallback) -> Head:
-    """The head of all labelled tiles after the round that was best without some of them; the base's where none was."""
+    """The head fitted to all labelled tiles, after the round that cross-fitting chose; 0 rounds: the base model's head."""
     heads = [base]
     for head in islice(fit_head(base, examples, recipe, seed), cross.rounds):
         heads.append(head)
-        progress(50 + 15 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
+        progress(100 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
     return heads[-1]
 
 
@@ -140,12 +140,12 @@ def _recalibrate(
 
 
 def _notes(cross: CrossFit, learned: Recalibration, measured: Measured | None) -> list[str]:
-    """What a person should know of the result."""
+    """Remarks about the result, for people."""
     notes = [learned.note] if learned.note else []
     if cross.rounds == 0:
-        notes.append("on labelled tiles that were kept aside no head was better than the base's, which stays")
+        notes.append("in cross-validation no new head was better than the base model's, which is kept")
     if measured is None:
-        notes.append("too few held-out tiles share a label: what the head is worth was not measured")
+        notes.append("too few held-out tiles share a label: the head was not evaluated")
     return notes
 
 

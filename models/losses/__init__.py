@@ -1,1 +1,1 @@
-"""Losses of metric learning, one per file; `configs` names them (free of torch), `build` makes them."""
+"""Losses of metric learning, one per file; `configs` has their settings (free of torch), `build` builds them."""

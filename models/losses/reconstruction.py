@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class Reconstruction(nn.Module):
-    """What the encoder keeps is what the decoder can draw again (residual-dyad, section III)::
+    """The mean squared error over all values, equation 5 of residual-dyad::
 
     L = 1 / (N B H W) sum (x - x')^2
     """
@@ -18,9 +18,9 @@ class Reconstruction(nn.Module):
         reconstructions, images: (N, B, H, W) floats of one dtype and range.
 
         Raises:
-            ValueError: their shapes differ, which would otherwise be stretched silently.
+            ValueError: their shapes differ, which broadcasting would hide.
         """
         if reconstructions.shape != images.shape:
             shapes = f"{tuple(reconstructions.shape)} and {tuple(images.shape)}"
-            raise ValueError(f"a reconstruction has the shape of its image, not {shapes}")
+            raise ValueError(f"reconstructions and images must have one shape, not {shapes}")
         return functional.mse_loss(reconstructions, images)

@@ -1,1 +1,1 @@
-"""Networks that look at the maps of two tiles and say whether they match."""
+"""Networks that compare the maps of two tiles and classify them as match or no match."""

@@ -1,6 +1,6 @@
-"""The tail of a matcher over maps of 4 x 4, as matrix products: the same numbers from half of the multiplications.
+"""The tail of a matcher over maps of 4 x 4, as matrix products: the same numbers with half the multiplications.
 
-On 4 x 4 pixels a 3 x 3 convolution mostly multiplies padding, and small images leave a processor's vectors half empty. So:
+On 4 x 4 pixels a 3 x 3 convolution mostly multiplies padding, and small images do not fill a processor's vector registers:
 
 - A convolution of stride 1 goes through Winograd's F(4 x 4, 3 x 3): 36 products a pair of channels instead of 144 (Lavin and
   Gray 2016). With pixels as the first axis its transforms are matrix products, too, and nothing is transposed in between.
@@ -8,7 +8,7 @@ On 4 x 4 pixels a 3 x 3 convolution mostly multiplies padding, and small images 
 - On 2 x 2 pixels a convolution is one dense matrix, and the last one is folded into the linear layer behind it.
 - Dequantisation and batch norms are folded into each other and into the convolutions before them.
 
-All is prepared in float64; what comes out differs from the plain tail by about 1e-6.
+Constants are computed in float64; the output differs from the plain tail by about 1e-6.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, 
 
 
 def fits(matcher: SplitMatcher) -> bool:
-    """Whether there is a fast tail for a matcher: a dyad over maps of 4 x 4."""
+    """Whether a matcher has a fast tail: a dyad over maps of 4 x 4."""
     return matcher.block == "dyad" and matcher.half_shape[1:] == (SIDE, SIDE)
 
 
 class FastTail(nn.Module):
-    """`SplitMatcher.tail` over stored halves, for inference.
+    """`SplitMatcher.tail` over stored candidate features, for inference.
 
     Raises:
-        ValueError: the matcher is none that `fits`.
+        ValueError: the matcher does not fit (`fits`).
     """
 
     query_scale: Tensor
@@ -61,7 +61,7 @@ class FastTail(nn.Module):
         super().__init__()
         tail = matcher.tail_network
         if not fits(matcher) or not isinstance(tail.block, ResDyad):
-            raise ValueError(f"a {matcher.block} over halves of {matcher.half_shape}: fast tails are for dyads over 4 x 4 only")
+            raise ValueError(f"a fast tail needs a dyad over maps of 4 x 4, not a {matcher.block} over {matcher.half_shape}")
         first, second = tail.block.block_a.residual, tail.block.block_b.residual
         self.channels = matcher.hidden
         scale, shift = _affine(tail.norm)
@@ -191,7 +191,7 @@ def _weight(convolution: nn.Module) -> Tensor:
 def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Scale and shift, (K,) float64 each, of a batch norm in evaluation mode."""
     if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
-        raise TypeError(f"{type(norm).__name__} is no batch norm that has seen data")
+        raise TypeError(f"{type(norm).__name__} is not a batch norm with running statistics")
     scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
     return scale, norm.bias.detach().double() - scale * norm.running_mean.double()
 

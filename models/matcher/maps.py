@@ -1,4 +1,4 @@
-"""Maps for matchers out of features that are plain vectors."""
+"""Reshape feature vectors to maps for matchers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def map_shape_of(length: int, size: int = 8) -> tuple[int, int, int]:
     """(C, size, size) of the map of a vector of `length` numbers.
 
     Raises:
-        ValueError: no positive length or size.
+        ValueError: a length or size below 1.
     """
     if length < 1 or size < 1:
         raise ValueError(f"a vector of {length} numbers cannot fill a {size} x {size} map")
@@ -18,7 +18,7 @@ def map_shape_of(length: int, size: int = 8) -> tuple[int, int, int]:
 
 
 def vectors_to_maps(vectors: Tensor, size: int = 8) -> Tensor:
-    """Reshape hand-crafted vectors (HoG, LBP, VLAD, ...) so that a matcher can look at them.
+    """Reshape hand-crafted vectors (HoG, LBP, VLAD, ...) to maps for a matcher.
 
     vectors: (N, F) float32. Returns (N, C, size, size) float32, C = ceil(F / size^2), in row-major order, zeros at the end.
 

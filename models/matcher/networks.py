@@ -19,7 +19,7 @@ MapShape = tuple[int, int, int]
 HIDDEN = 64
 HEAD = 32
 MATCH = 1
-"""Which of the two logits stands for "these two match"."""
+"""Index of the logit for "match"."""
 
 
 def match_probability(logits: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def match_log_odds(logits: Tensor) -> Tensor:
 
 
 class MatcherTail(nn.Module):
-    """All of the matcher but its first convolution.
+    """All layers of the matcher after the first convolution.
 
     size: (h, w) of the map.
     """

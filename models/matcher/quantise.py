@@ -1,6 +1,6 @@
-"""One byte a number for the stored candidate half: an affine map from [low, low + 255 scale] to 0..255.
+"""Quantisation of stored candidate features to one byte per value: an affine map from [low, low + 255 scale] to 0..255.
 
-What the tail sees differs from the exact half by at most scale / 2 where nothing was clipped.
+Dequantised values differ from the exact ones by at most scale / 2 unless clipped.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ _SMALLEST_RANGE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Quantisation:
-    """value = low + scale * byte. Each a number a channel, or one for all; plain floats, so that a card can hold them."""
+    """value = low + scale * byte; one low and scale per channel, or one for all; plain floats, for cards."""
 
     low: tuple[float, ...]
     scale: tuple[float, ...]
 
 
 def fit_quantisation(halves: Tensor, *, per_channel: bool = True, coverage: float = 1.0) -> Quantisation:
-    """The range of a sample of halves.
+    """Fit the range to a sample of candidate features.
 
-    halves: (N, K, h, w) float32. coverage: how much of the values must fit in the range; the rest, half of it at either
-    end, will be clipped. A little less than 1 buys precision where outliers are rare.
+    halves: (N, K, h, w) float32. coverage: share of values within the range; the rest, half of it at each end, is clipped.
+    Slightly less than 1 increases the precision if outliers are rare.
 
     Raises:
         ValueError: an empty sample, or a coverage outside (0, 1].
     """
     if halves.numel() == 0:
-        raise ValueError("no halves to measure: pass a sample of real ones")
+        raise ValueError("the sample of candidate features is empty")
     if not 0 < coverage <= 1:
-        raise ValueError(f"coverage {coverage}: choose a fraction above 0, at most 1")
+        raise ValueError(f"coverage must be above 0 and at most 1, not {coverage}")
     values = halves.detach().float().cpu().numpy()
     rows = np.moveaxis(values, 1, 0).reshape(values.shape[1] if per_channel else 1, -1)
     tail = (1 - coverage) / 2

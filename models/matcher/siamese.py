@@ -17,7 +17,7 @@ from models.matcher.networks import HIDDEN, PairMatcher, ResDyadDML
 
 
 class Siamese(nn.Module):
-    """One trunk for both tiles of a pair, and a matcher over its two maps; gradients reach both."""
+    """One trunk for both tiles of a pair, and a matcher over its two maps, trained together."""
 
     def __init__(self, trunk: Trunk, matcher: PairMatcher) -> None:
         super().__init__()
@@ -26,17 +26,17 @@ class Siamese(nn.Module):
 
     @classmethod
     def from_autoencoder(cls, autoencoder: Autoencoder, size: int, *, hidden: int = HIDDEN) -> Siamese:
-        """Begin from a trained autoencoder, whose own weights stay as they are.
+        """Start from a copy of a trained autoencoder's encoder.
 
         size: of the tiles in pixels, a multiple of the encoder's reduction.
 
         Raises:
-            ValueError: it is no such multiple.
+            ValueError: it is not a multiple.
         """
         trunk = copy.deepcopy(autoencoder.encoder)
         side, rest = divmod(size, trunk.reduction)
         if rest or side < 1:
-            raise ValueError(f"tiles of {size} pixels: this autoencoder takes multiples of {trunk.reduction}")
+            raise ValueError(f"tiles of {size} pixels: the size must be a multiple of {trunk.reduction}")
         return cls(trunk, ResDyadDML((trunk.channels, side, side), hidden=hidden))
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

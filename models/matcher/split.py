@@ -1,7 +1,8 @@
-"""The matcher cut so that most of the work on a candidate is done once, when it is indexed.
+"""The matcher with its first layer split by query and candidate, so that the candidate's part is computed once, at indexing.
 
-A convolution is linear: W [q; c] = W_q q + W_c c. So the first layer of the paper's matcher over concatenated maps is the
-sum of two halves, each of which sees one tile. Re-ranking M candidates costs one query half and M small tails.
+A convolution is linear: W [q; c] = W_q q + W_c c. The first layer of the paper's matcher over concatenated maps is therefore a
+sum of query features and candidate features (the query half and the candidate half), each computed from one tile. Re-ranking M
+candidates costs the features of one query and M small tails.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from models.matcher.networks import HEAD, HIDDEN, Block, MapShape, MatcherTail, 
 
 
 class SplitMatcher(nn.Module):
-    """The network of `PairMatcher` with its first convolution in two halves; the same numbers, and trainable as it is.
+    """The network of `PairMatcher` with its first convolution split into two; it gives the same numbers, and is trainable.
 
-    map_shape: (C, h, w) of one map. hidden: K, channels of a half, which has `pair_dimension` = K h w numbers a tile.
+    map_shape: (C, h, w) of one map. hidden: K, channels of the query and candidate features, `pair_dimension` = K h w numbers.
     """
 
     def __init__(self, map_shape: MapShape, *, hidden: int = HIDDEN, block: Block = "dyad", head: int = HEAD) -> None:
@@ -45,21 +46,21 @@ class SplitMatcher(nn.Module):
 
     @property
     def half_shape(self) -> MapShape:
-        """(K, h, w) of a half."""
+        """(K, h, w) of query and candidate features."""
         return self.hidden, self.map_shape[1], self.map_shape[2]
 
     @property
     def pair_dimension(self) -> int:
-        """How many numbers a stored candidate half has."""
+        """Number of values of stored candidate features."""
         return self.hidden * self.map_shape[1] * self.map_shape[2]
 
     def query_half(self, query: Tensor) -> Tensor:
-        """(Q, C, h, w) float32 maps to (Q, K, h, w) float32."""
+        """Query features: (Q, C, h, w) float32 maps to (Q, K, h, w) float32."""
         half: Tensor = self.query_conv(query)
         return half
 
     def candidate_half(self, candidate: Tensor) -> Tensor:
-        """(M, C, h, w) float32 maps to (M, K, h, w) float32; this is what an index stores."""
+        """Candidate features, which an index stores: (M, C, h, w) float32 maps to (M, K, h, w) float32."""
         half: Tensor = self.candidate_conv(candidate)
         return half
 
@@ -73,7 +74,7 @@ class SplitMatcher(nn.Module):
         return logits
 
     def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
-        """As `PairMatcher`: (N, C, h, w) maps twice (or one query) to (N, 2) logits: no match, match."""
+        """As `PairMatcher`: two (N, C, h, w) maps (or one query) to (N, 2) logits: no match, match."""
         return self.tail(self.query_half(query), self.candidate_half(candidate))
 
     @torch.no_grad()

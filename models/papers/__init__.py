@@ -1,1 +1,1 @@
-"""The papers' tables, computed: every cell once, kept in a file, printed beside the published figure."""
+"""Reproduction of the papers' tables: each cell is measured once, stored in a file, and printed with the published value."""

@@ -1,12 +1,12 @@
-"""Compute the tables of the papers and write them into docs/results.md, and the papers' plots into build/results/plots.html.
+"""Compute the tables of the papers and write them to docs/results.md, and their plots to build/results/plots.html.
 
-What was measured before is not measured again; what was cut off goes on where it stopped.
+Measured cells are not measured again; an interrupted cell resumes from its checkpoint.
 
-    python -m models.papers                      # everything that is missing, the most important first
-    python -m models.papers --list               # what there is, and what is done
-    python -m models.papers --only 'a-*'         # some cells, by their keys
-    python -m models.papers --scale paper        # the papers' own settings, for GPUs
-    python -m models.papers --tables-only        # only write the tables again
+    python -m models.papers                      # measure all missing cells, the most important first
+    python -m models.papers --list               # list the cells and whether they are measured
+    python -m models.papers --only 'a-*'         # measure some cells, by key
+    python -m models.papers --scale paper        # use the papers' settings, for GPUs
+    python -m models.papers --tables-only        # only write the tables
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from models.papers.catalogue import SECTIONS, all_cells
-from models.papers.page import draw
-from models.papers.store import Context, Results
-from models.papers.tables import insert
+from models.papers.all_cells import SECTIONS, all_cells
+from models.papers.markdown import insert
+from models.papers.plots_page import draw
+from models.papers.results import Context, Results
 from models.training.allocator import keep_freed_memory
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def main() -> int:
                 console.print(f"[{place}/{len(cells)}] {cell.key}", markup=False)
                 results.measure(cell, context)
             except KeyboardInterrupt:
-                console.print("stopped; the same command goes on from there")
+                console.print("stopped; run the same command to resume")
                 return 130
     for name, section in SECTIONS.items():
         insert(DOCUMENT, name, section.render(results))
@@ -62,7 +62,7 @@ def main() -> int:
     if plots is not None:
         options.work.mkdir(parents=True, exist_ok=True)
         (options.work / PLOTS_FILE).write_text(plots, encoding="utf-8")
-        console.print(f"{options.work / PLOTS_FILE} draws what was measured", soft_wrap=True)
+        console.print(f"wrote {options.work / PLOTS_FILE}", soft_wrap=True)
     return 0
 
 
@@ -71,12 +71,17 @@ def _options() -> argparse.Namespace:
         "python -m models.papers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", ROOT.parent / "shared" / "data")))
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "results", help="of checkpoints and decoded images")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / "build" / "results",
+        help="folder of checkpoints and decoded images (default: %(default)s)",
+    )
     parser.add_argument("--scale", choices=("small", "paper"), default="small")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="keys of the cells, with wildcards")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
-    parser.add_argument("--list", action="store_true", help="name the cells and stop")
-    parser.add_argument("--tables-only", action="store_true", help="measure nothing")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="keys of cells to measure, with wildcards")
+    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the cells and exit")
+    parser.add_argument("--tables-only", action="store_true", help="write the tables without measuring")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""One encoder, trained on one data set and measured by one protocol: a row of many tables."""
+"""Experiments: train an encoder on a data set and evaluate it by a protocol."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from models.data.splits import flip_labels
 from models.data.statistics import band_statistics
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import Protocol
-from models.papers.store import Cell, Context
+from models.papers.results import Cell, Context
 from models.runs.inputs.material import Material, load_material
-from models.runs.networks.conduct import Conduct
-from models.runs.networks.embedder import TrainingImages, train_embedder
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.train_embedder import TrainingImages, train_embedder
 from models.training.loop.callbacks import Callback, EpochReport, Outcome
 from models.training.loop.seeds import seed_everything
 from models.training.recipes.augmentation import PAPER
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 from models.training.recipes.recipe import Recipe
 
 CHECKPOINT_EVERY = 50
-"""Updates that a kill costs at most."""
+"""Maximum number of updates lost when a run is killed."""
 
 SMALL: Mapping[str, Any] = MappingProxyType(
     {
@@ -47,19 +47,19 @@ SMALL: Mapping[str, Any] = MappingProxyType(
         "augment": PAPER.model_copy(update={"vertical_flip": 0.5, "quarter_turns": True}),
     }
 )
-"""What two CPU cores can pay, and what learns without ImageNet's weights: the published rate, 1e-3, fine-tunes those."""
+"""Settings for two CPU cores and training from scratch; the published rate, 1e-3, is for fine-tuning ImageNet weights."""
 
 _ALWAYS = {"name", "loss", "width", "image_size", "lr", "schedule", "epochs", "steps_per_epoch", "batch_size", "seed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """What is trained, and how it is judged.
+    """An experiment.
 
-    data: name of the data set's folder. recipe: its seed also splits the data. The images that the protocol does not train on
-    are the unlabelled ones of a recipe that wants such. validation: share of all images that is taken out of the training
-    part; where it is above 0, those query in place of the test images. flipped: share of training labels made wrong.
-    imagenet: begin with torchvision's weights, from its cache.
+    data: name of the data set's folder. recipe: its seed also splits the data; test images are the unlabelled ones of a recipe
+    that uses unlabelled images. validation: share of all images, taken from the training images; if above 0, these query
+    instead of the test images. flipped: share of training labels made wrong. imagenet: start from torchvision's weights, from
+    its cache.
     """
 
     data: str
@@ -71,7 +71,7 @@ class Experiment:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the numbers depend on, as plain values; of the recipe what differs from the published defaults."""
+        """All settings, as plain values; of the recipe those that differ from the defaults."""
         recipe = self.recipe.model_dump(mode="json", exclude_defaults=True) | self.recipe.model_dump(
             mode="json", include=_ALWAYS
         )
@@ -80,12 +80,12 @@ class Experiment:
 
 
 def experiment_cell(key: str, experiment: Experiment) -> Cell:
-    """The cell that trains and measures it."""
+    """The cell of an experiment."""
     return Cell(key, experiment.settings, lambda context: _in_folder(context, key, experiment))
 
 
 def sized(name: str, scale: str, seed: int, **changes: Any) -> Recipe:
-    """A named recipe as published, or for the scale "small" as `SMALL` says; changes: of its fields, at either scale."""
+    """A named recipe as published, or with the settings `SMALL` for the scale "small"; changes: of fields, at either scale."""
     recipe = RECIPES[name]
     small: dict[str, Any] = {}
     if scale == "small":
@@ -98,32 +98,32 @@ def sized(name: str, scale: str, seed: int, **changes: Any) -> Recipe:
 
 
 def run_folder(context: Context, key: str, settings: Mapping[str, Any]) -> Path:
-    """Of a cell's checkpoints: another one for other settings, so that no run goes on from a checkpoint of another."""
+    """Folder of a cell's checkpoints, different for other settings, so that no run resumes from another's checkpoint."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
     return context.work / "runs" / f"{key}-{digest[:8]}"
 
 
-class Teller(Callback):
-    """Says each epoch to a person. updates: done in all, once the run has ended."""
+class EpochMessages(Callback):
+    """Outputs one line per epoch. updates: total number, after the run has ended."""
 
     def __init__(self, say: Callable[[str], None], name: str, epochs: int) -> None:
         self._say, self._name, self._epochs = say, name, epochs
         self.updates = 0
 
     def on_epoch(self, report: EpochReport) -> None:
-        """One line."""
+        """Output a line."""
         done = f"{self._name}: epoch {report.epoch} of {self._epochs}"
         self._say(f"{done}, loss {report.losses['loss']:.3f}, {report.seconds:.0f} s")
 
     def on_end(self, outcome: Outcome) -> None:
-        """Remember the updates, those of an earlier part of the run too."""
+        """Store the number of updates, including those before a resumption."""
         self.updates = outcome.step
 
 
 def measure(experiment: Experiment, context: Context, folder: Path) -> dict[str, Any]:
-    """Train and judge; folder: of the checkpoints, from which a run that was cut off goes on.
+    """Train and evaluate; folder: of the checkpoints, from which an interrupted run resumes.
 
-    Returns the retrieval report, the clustering, and what it cost: updates, and images that went forward and backward.
+    Returns the retrieval report, the clustering, and the cost: updates, and images in forward and backward passes.
     """
     recipe, protocol = experiment.recipe, experiment.protocol
     material = load_material(
@@ -137,9 +137,9 @@ def measure(experiment: Experiment, context: Context, folder: Path) -> dict[str,
     images = _training_images(experiment, material)
     seed_everything(recipe.seed)
     encoder = build_encoder(recipe.backbone, dimension=recipe.dim, weights="cache") if experiment.imagenet else None
-    teller = Teller(context.say, recipe.name, recipe.epochs)
+    teller = EpochMessages(context.say, recipe.name, recipe.epochs)
     started = time.monotonic()
-    trained = train_embedder(recipe, images, Conduct(folder, [teller], CHECKPOINT_EVERY), encoder=encoder)
+    trained = train_embedder(recipe, images, RunOptions(folder, [teller], CHECKPOINT_EVERY), encoder=encoder)
     seconds = time.monotonic() - started
     embeddings = trained.embed(material.pixels, np.arange(len(material.images)))
     names = np.array(material.images.classes)[material.labels]

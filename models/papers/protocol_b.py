@@ -1,4 +1,4 @@
-"""Protocol B: HR-S2DML and its rivals on AID, 5 to 20 % of it labelled (tables 1 to 4 of the paper)."""
+"""Protocol B: HR-S2DML and the methods it is compared with on AID, 5 to 20 % labelled (tables 1 to 4 of the paper)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 from models.evaluation.protocols import hr_s2dml
 from models.papers.experiments import Experiment, experiment_cell, sized
-from models.papers.seeds import SEEDS, Pick, seeded, shown, values, what_was_run
-from models.papers.store import Cell, Results
-from models.papers.tables import markdown_table, number
-from models.training.recipes.named import RECIPES
+from models.papers.markdown import markdown_table, number
+from models.papers.results import Cell, Results
+from models.papers.seed_cells import SEEDS, Pick, seeded, shown, values, what_was_run
+from models.training.recipes.named_recipes import RECIPES
 
 DATA = "aid"
 IMAGES = 10_000
 METHODS: Mapping[str, str] = MappingProxyType({"hr-s2dml": "HR-S2DML", "d-cnn": "D-CNN", "triplet": "Triplet", "nsl": "NSL"})
-"""Recipes and what they are called, in the paper's order of merit by kNN."""
+"""Recipes and their names, in the paper's order by k-NN accuracy."""
 FRACTIONS = (0.20, 0.05, 0.15, 0.10)
-"""Labelled shares, the most wanted first."""
+"""Labelled shares, the most important first."""
 
 TUNED: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-"""What differs from `experiments.SMALL` for a method at the small scale, chosen by `trial_cells`: on labelled images held back
-from training, never on test images. The paper, too, tunes the rate of each rival."""
+"""Differences from `experiments.SMALL` for a method at the small scale, chosen by `trial_cells` on labelled images held out of
+training, not on test images. The paper also tunes the rate of each method."""
 
 RATES = (0.02, 0.05, 0.1)
 D_CNN_WEIGHTS = (0.5, 5.0)
-"""Of the metric term, beside the published 0.05, which its authors multiply with a sum over pairs and not with a mean."""
+"""Weights of the metric term, besides the published 0.05, which multiplies a sum over pairs instead of a mean."""
 
 _PAPER: Mapping[str, Mapping[str, tuple[float, float, float, float]]] = MappingProxyType(
     {
@@ -79,7 +79,7 @@ def cells(scale: str) -> list[Cell]:
 
 
 def trial_cells(scale: str) -> list[Cell]:
-    """Short runs at 20 % that compare rates, and weights for D-CNN; a fifth of the labelled images is held back and queries."""
+    """Short runs at 20 % that compare rates, and weights for D-CNN; a fifth of the labelled images is held out as queries."""
     tried: list[tuple[str, str, dict[str, Any]]] = [
         (f"{method}-lr{round(rate * 1000):03}", method, {"lr": rate}) for method in METHODS for rate in RATES
     ]
@@ -95,9 +95,8 @@ def trial_cells(scale: str) -> list[Cell]:
 def experiment(method: str, fraction: float, scale: str, seed: int, *, validation: float = 0.0, **changes: Any) -> Experiment:
     """One run; changes: of the recipe's fields.
 
-    All methods make the same number of updates of the same number of labelled images; the unlabelled ones that HR-S2DML sees
-    beside come on top. An epoch of the published runs is a pass over the unlabelled images, of which there are 19 to 4 times
-    as many as labelled ones.
+    All methods make the same number of updates with the same number of labelled images; HR-S2DML's unlabelled ones are in
+    addition. An epoch of the published runs is a pass over the unlabelled images, 4 to 19 times as many as labelled ones.
     """
     passes = {"steps_per_epoch": round((1 - fraction) * IMAGES) // RECIPES[method].batch_size}
     own = passes if scale == "paper" else TUNED.get(method, {})
@@ -129,7 +128,7 @@ _CAPTION = (
 
 
 def prefix(fraction: float, method: str) -> str:
-    """The key of the cells of a share and a method, but for their seeds."""
+    """The key of the cells of a share and a method, without the seed."""
     return f"b-{round(100 * fraction)}-{method}"
 
 

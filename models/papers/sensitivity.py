@@ -1,4 +1,4 @@
-"""How much the choice of tau and m matters to HR-S2DML (table 5 of the paper), and of the trained share to retrieval."""
+"""Sensitivity of HR-S2DML to tau and m (table 5 of the paper), and of retrieval to the share of training images."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from models.evaluation.protocols import RESIDUAL_DYAD_FRACTIONS, residual_dyad
 from models.papers.experiments import Experiment, experiment_cell, sized
+from models.papers.markdown import markdown_table, number
 from models.papers.protocol_b import experiment
-from models.papers.seeds import SEEDS, seeded, shown, what_was_run
-from models.papers.store import Cell, Results
-from models.papers.tables import markdown_table, number
+from models.papers.results import Cell, Results
+from models.papers.seed_cells import SEEDS, seeded, shown, what_was_run
 
 LABELLED = 0.15
 """As in the paper's table 5."""
 TAUS = (0.05, 0.1, 0.2)
 MARGINS = (0.1, 0.3, 0.5)
 SMALL_EPOCHS = 4
-"""Of 100 updates each, at the small scale: nine runs say how much a parameter matters, not how well it can do."""
+"""Epochs of 100 updates at the small scale: the nine runs show the sensitivity, not the best accuracy."""
 
 _PAPER: Mapping[tuple[float, float], float] = MappingProxyType(
     {
@@ -53,7 +53,7 @@ def cells(scale: str) -> list[Cell]:
 
 
 def render(results: Results) -> str:
-    """Both tables, and what was run."""
+    """Both tables, with the settings of the runs."""
     rows = []
     for tau in TAUS:
         ours = [shown(results, pair_key(tau, m), lambda cell: float(cell["retrieval"]["knn_accuracy"])) for m in MARGINS]
@@ -89,10 +89,10 @@ def _ratios(results: Results) -> list[list[str]]:
 
 
 def pair_key(tau: float, margin: float) -> str:
-    """The key of the cells of such a run, but for their seeds."""
+    """The key of the cells of tau and margin, without the seed."""
     return f"sensitivity-tau{round(100 * tau):03}-m{round(100 * margin):03}"
 
 
 def ratio_key(share: float) -> str:
-    """The same of runs by trained share."""
+    """The key of the cells of a share of training images, without the seed."""
     return f"ratio-{round(100 * share)}"

@@ -1,4 +1,4 @@
-"""What no network has seen: six classes of AID left out, and one data set asked of networks that know only the other."""
+"""Unseen images: six classes of AID left out of training, and each data set evaluated with networks trained on the other."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from models.evaluation.metrics.rerank import WEIGHTS
 from models.papers.experiments import run_folder
-from models.papers.seeds import SEEDS, Pick, measured, seeded, shown
-from models.papers.store import Cell, Context, Results
-from models.papers.tables import markdown_table
+from models.papers.markdown import markdown_table
+from models.papers.results import Cell, Context, Results
+from models.papers.seed_cells import SEEDS, Pick, measured, seeded, shown
 from models.papers.unseen_run import TRAINED, VALIDATION, VIEWS, Networks, Question, measure
-from models.runs.default.embedder import stage_recipes
-from models.training.recipes.named import RECIPES
+from models.runs.default.stages import stage_recipes
+from models.training.recipes.named_recipes import RECIPES
 
 HELD_OUT = ("Church", "DenseResidential", "Mountain", "Pond", "RailwayStation", "StorageTanks")
-"""A building, a settlement, relief, water, transport, industry."""
+"""One class each of buildings, settlements, relief, water, transport and industry."""
 QUESTIONS = (
     Question("unseen-classes", "six classes of AID, trained on its others", "aid", "aid", HELD_OUT),
     Question("unseen-ucmerced", "UC Merced, trained on AID", "aid", "ucmerced"),
@@ -56,7 +56,7 @@ def networks(scale: str, seed: int) -> Networks:
 
 
 def render(results: Results) -> str:
-    """The embedding alone, then what each weight of the matcher adds to mAP."""
+    """The embedding alone, then the gain of mAP by each weight of the matcher."""
     alone = [
         [
             question.title,

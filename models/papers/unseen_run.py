@@ -1,4 +1,4 @@
-"""Train an encoder and a matcher on a part of what there is, and ask them for what neither has seen."""
+"""Train an encoder and a matcher, and evaluate them on classes or data sets that neither was trained on."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 from models.data.samplers import Indices
 from models.evaluation.evaluate import evaluate
 from models.evaluation.protocols import unseen
-from models.papers.experiments import CHECKPOINT_EVERY, Teller
-from models.papers.store import Context
-from models.runs.default.embedder import train_in_stages
-from models.runs.default.matcher import Judged, judge, show_rows
+from models.papers.experiments import CHECKPOINT_EVERY, EpochMessages
+from models.papers.results import Context
+from models.runs.default.stages import train_in_stages
 from models.runs.inputs.material import Material, load_material
-from models.runs.networks.conduct import Conduct
-from models.runs.networks.embedder import TrainedEncoder
-from models.runs.networks.matcher import train_matcher_on
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.shortlist_scores import ScoredShortlists, encode_rows, score_shortlists
+from models.runs.networks.train_embedder import TrainedEncoder
+from models.runs.networks.train_matcher import train_matcher_on
 from models.training.recipes.recipe import Recipe
 
 DATA_SETS = ("ucmerced", "aid")
 TRAINED, VALIDATION = 0.8, 0.04
-"""Shares of each class: not tested on, and the part of it that is held back from training to calibrate the matcher on."""
+"""Shares of each class: not for testing, and of these for calibrating the matcher instead of training."""
 VIEWS = 2
-"""Augmented looks at each training image that the matcher gets beside the plain one."""
+"""Augmented copies of each training image of the matcher, in addition to the image itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is trained on, and what is asked.
+    """Training data and queries of an experiment.
 
-    trained, asked: data sets. without: classes of `trained` that are left out of training; if there are any, all their images
-    are asked and nothing else, otherwise every image of `asked` is.
+    trained, asked: data sets of the training images and of the queries. without: classes of `trained` that are left out of
+    training; if there are any, only their images query, otherwise all images of `asked`.
     """
 
     key: str
@@ -53,7 +53,8 @@ class Networks:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Rows of the material. train, validation, test: of what is trained on. asked: what no network sees before."""
+    """Rows of the images. train, validation, test: of the training data set. asked: queries, which no network was trained
+    on."""
 
     train: Indices
     validation: Indices
@@ -62,7 +63,7 @@ class Parts:
 
 
 def parts_of(question: Question, material: Material) -> Parts:
-    """Who is trained on and who is asked; `asked` shares no image with the others, and no class where some are left out."""
+    """Split the images; `asked` has no image in common with the others, and no class if some are left out."""
     is_out = np.isin(material.labels, [material.images.classes.index(name) for name in question.without])
     sides = (material.of(question.trained, side) for side in (material.train, material.validation, material.test))
     train, validation, test = (rows[~is_out[rows]] for rows in sides)
@@ -71,11 +72,10 @@ def parts_of(question: Question, material: Material) -> Parts:
 
 
 def measure(question: Question, networks: Networks, context: Context, folder: Path) -> dict[str, Any]:
-    """Rank what was not seen, by the embedding alone and re-ranked by the matcher; folder: of checkpoints.
+    """Rank unseen images by the embedding alone and re-ranked by the matcher; folder: of checkpoints.
 
-    No choice is made here: every weight is measured. Returns the embedding's reports, and `RerankReport.to_dict()` for
-    "unseen", and for "test", the test images of what was trained on; each kind queries itself, as an archive of imagery that
-    nothing was trained on does.
+    All weights are measured. Returns the embedding's reports, and `RerankReport.to_dict()` for "unseen" and for "test", the
+    test images of the training data set; the images of each kind query each other.
     """
     material = load_material(
         {name: context.data / name for name in DATA_SETS},
@@ -92,34 +92,34 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
         context.cache,
         folder / "encoder",
         rows=parts.train,
-        callbacks=lambda recipe: [Teller(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
+        callbacks=lambda recipe: [EpochMessages(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
     )
-    judged = _judge(trained, material, parts, networks.matcher, context, folder / "matcher")
-    asked, nothing = judged["unseen"].queries, np.zeros(0, np.int64)
+    scored = _score(trained, material, parts, networks.matcher, context, folder / "matcher")
+    asked, nothing = scored["unseen"].queries, np.zeros(0, np.int64)
     everything = np.arange(len(asked.labels))
     found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
     return {
         "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
-        "rerank": {name: each.reranked().to_dict() for name, each in judged.items()},
+        "rerank": {name: each.reranked().to_dict() for name, each in scored.items()},
         "images": {name: len(rows) for name, rows in asdict(parts).items()},
     }
 
 
-def _judge(
+def _score(
     trained: TrainedEncoder, material: Material, parts: Parts, recipe: Recipe, context: Context, folder: Path
-) -> dict[str, Judged]:
-    """Train the matcher on the training part, and let it look at the first places of every ranking."""
-    context.say("looking at the training images for the matcher")
+) -> dict[str, ScoredShortlists]:
+    """Train the matcher on the training images, and score the first places of every ranking."""
+    context.say("encoding the training images for the matcher")
     matcher = train_matcher_on(
         trained,
         material,
         parts.train,
         recipe,
-        Conduct(folder, [Teller(context.say, "matcher", recipe.epochs)], CHECKPOINT_EVERY),
+        RunOptions(folder, [EpochMessages(context.say, "matcher", recipe.epochs)], CHECKPOINT_EVERY),
         views=VIEWS,
     )
     network, stored = matcher.network, matcher.stored
     return {
-        "unseen": judge(network, stored, show_rows(trained, material, parts.asked)),
-        "test": judge(network, stored, show_rows(trained, material, parts.test)),
+        "unseen": score_shortlists(network, stored, encode_rows(trained, material, parts.asked)),
+        "test": score_shortlists(network, stored, encode_rows(trained, material, parts.test)),
     }

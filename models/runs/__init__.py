@@ -1,1 +1,1 @@
-"""Whole runs, from folders of images to bundles, reports and tables."""
+"""Training and evaluation runs, from folders of images to bundles and reports."""

@@ -1,4 +1,4 @@
-"""What a bundle's card says of a run."""
+"""Facts of a training run for a bundle's card."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from models.bundle.card import Normalisation
 from models.bundle.trained_card import EncoderFacts, Facts, Measurement, TrainingSet
+from models.runs.command_line import UsageError
 from models.runs.inputs.training_data import TrainingData
-from models.runs.program import UsageError
 from models.training.recipes.recipe import Recipe
 
 BAND_NAMES = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
@@ -20,7 +20,7 @@ UNSTATED = "not stated"
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What people say of a model. terms: of the data sets by name, "" for all others. bands: names, () for the usual ones."""
+    """Descriptions of a model. terms: of the data sets by name, "" for all others. bands: names, () for the default ones."""
 
     id: str
     title: str = ""
@@ -41,11 +41,11 @@ def make_facts(
     base: Facts | None = None,
     metrics: Mapping[str, Measurement] | None = None,
 ) -> Facts:
-    """The facts of a run. encoder: where it is not the recipe's. base: of the bundle that it began with: what that was trained
-    on, and for a matcher how its encoder was trained.
+    """The facts of a run. encoder: if it is not the recipe's. base: of the bundle that the run started from, for its training
+    sets, and for a matcher for its encoder's recipe.
 
     Raises:
-        UsageError: a field that a card cannot hold.
+        UsageError: a value is not valid in a card.
     """
     is_matcher = recipe.task == "matcher"
     try:
@@ -72,7 +72,7 @@ def make_facts(
 
 
 def encoder_facts(recipe: Recipe) -> EncoderFacts:
-    """How the encoder of a recipe is built again."""
+    """Facts from which the encoder of a recipe is rebuilt."""
     return EncoderFacts(name=recipe.backbone, width=recipe.width, latent=recipe.code)
 
 
@@ -89,6 +89,6 @@ def _training_sets(naming: Naming, data: TrainingData, base: Facts | None) -> tu
 
 
 def _splits(data: TrainingData, base: Facts | None) -> dict[str, Any]:
-    """The run's, and under "before" those of the run that it began with."""
+    """The splits of the run, and under "before" those of the run that it started from."""
     own = data.describe()
     return own if base is None else {**own, "before": base.splits}

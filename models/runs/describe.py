@@ -1,8 +1,8 @@
-"""Say of a named recipe what a program that prepares its images has to know, as one line of JSON.
+"""Describe a named recipe for a program that prepares its images, as one line of JSON.
 
     python -m models.runs.describe --set epochs=5 -- hr-s2dml
 
-The line holds `result`, or `error` for a recipe or a setting that there is not. Free of torch.
+The line holds `result`, or `error` for an unknown recipe or an invalid setting. Free of torch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 
-from models.training.recipes.read import RecipeError, named_recipe
+from models.training.recipes.load import RecipeError, named_recipe
 from models.training.recipes.recipe import Recipe
 
 
@@ -31,7 +31,8 @@ def main() -> int:
 
 
 def describe(recipe: Recipe) -> dict[str, object]:
-    """image_size: in pixels. may_start, needs_start: with the encoder of a bundle. unlabelled: it learns from those."""
+    """image_size: pixels per side. may_start, needs_start: whether training may or must start from a bundle's encoder.
+    unlabelled: whether it uses unlabelled images."""
     needs_start = recipe.task in ("matcher", "siamese")
     return {
         "image_size": recipe.image_size,

@@ -1,9 +1,9 @@
-"""Measure a bundle on a folder of images: report.json with every number, and report.html with its pictures inside.
+"""Evaluate a model bundle on a folder of images; writes report.json and a self-contained report.html.
 
     python -m models.runs.evaluate models/ucm --data UCMerced/Images --protocol A-80 --out report
     python -m models.runs.evaluate models/aid --data ucmerced --protocol unseen --out report
 
-The split is that of the training, where the bundle's card knows the images. It needs no torch.
+If the bundle's card records these images, the split of its training is used. Does not need PyTorch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from models.runs.program import UsageError, default_cache, parse_bands, parse_folders, parse_names, run_program
+from models.runs.command_line import UsageError, default_cache, parse_bands, parse_folders, parse_names, run_program
 
 NEEDED = ("matplotlib", "scipy", "sklearn")
 
@@ -35,14 +35,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     from models.evaluation.errors import EvaluationError
     from models.evaluation.protocols import protocol_named
     from models.runs.evaluation.evaluation_run import EvaluationSettings, run_evaluation
-    from models.runs.progress import make_progress
+    from models.runs.progress_output import make_progress
 
     try:
         protocol = protocol_named(options.protocol)
     except EvaluationError as error:
         raise UsageError(str(error)) from None
     if options.classes and options.without_classes:
-        raise UsageError("--classes and --without-classes contradict each other; give one of them")
+        raise UsageError("--classes and --without-classes exclude each other; give one of them")
     ((name, folder),) = parse_folders([options.data]).items()
     progress = make_progress(options.progress)
     settings = EvaluationSettings(
@@ -65,12 +65,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     progress.event("report", json=str(outcome.files.json), html=str(outcome.files.html))
     progress.say(
         f"{protocol.name}: mAP {100 * retrieval.mean_average_precision:.2f}  ANMRR {retrieval.anmrr:.3f}  "
-        f"MAP@20 {100 * retrieval.map_at_20:.2f}  kNN {100 * retrieval.knn_accuracy:.2f}"
+        f"MAP@20 {100 * retrieval.map_at_20:.2f}  k-NN accuracy {100 * retrieval.knn_accuracy:.2f}"
     )
     if (reranked := outcome.reranked) is not None:
         gain = 100 * reranked.report.gain(reranked.weight)
         progress.say(f"re-ranked with weight {reranked.weight:g}: mAP {gain:+.2f}")
-    progress.say(f"{outcome.files.html} is written")
+    progress.say(f"wrote {outcome.files.html}")
     return 0
 
 
@@ -79,19 +79,19 @@ def _parse() -> argparse.Namespace:
         "python -m models.runs.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("bundle", type=Path, help="folder of the model's bundle")
-    add("--data", required=True, metavar="[NAME=]FOLDER", help="folder of class folders")
-    add("--protocol", default="A-80", help="A-80 to A-30, B-20 to B-5, unseen; %(default)s if not given")
-    add("--out", type=Path, required=True, metavar="FOLDER", help="of the report")
-    add("--classes", metavar="CLASS,...", help="only these")
-    add("--without-classes", metavar="CLASS,...", help="all but these")
-    add("--bands", metavar="B,...", help="numbers of the bands to use, from 1 on, in order; all if not given")
-    add("--depth", type=int, help="places that the matcher re-ranks; the card's if not given")
-    add("--seed", type=int, help="of the split; the card's if not given")
-    add("--map", action=argparse.BooleanOptionalAction, default=True, help="a t-SNE map of the queries")
-    add("--threads", type=int, default=0, help="of the processor; all if not given")
-    add("--cache", type=Path, default=default_cache(), metavar="FOLDER", help="of decoded images; %(default)s if not given")
-    add("--progress", choices=("bars", "json"), default="bars", help="bars on stderr, or lines of JSON on stdout")
+    add("bundle", type=Path, help="folder of the model bundle")
+    add("--data", required=True, metavar="[NAME=]FOLDER", help="folder with one sub-folder of images per class")
+    add("--protocol", default="A-80", help="A-80 to A-30, B-20 to B-5, or unseen (default: %(default)s)")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="folder of the report")
+    add("--classes", metavar="CLASS,...", help="evaluate only these classes")
+    add("--without-classes", metavar="CLASS,...", help="leave these classes out")
+    add("--bands", metavar="B,...", help="bands to use, in order, counted from 1 (default: all)")
+    add("--depth", type=int, help="number of results to re-rank (default: the card's)")
+    add("--seed", type=int, help="seed of the split (default: the card's)")
+    add("--map", action=argparse.BooleanOptionalAction, default=True, help="add a t-SNE map of the queries")
+    add("--threads", type=int, default=0, help="number of CPU threads (default: all)")
+    add("--cache", type=Path, default=default_cache(), metavar="FOLDER", help="folder of decoded images (default: %(default)s)")
+    add("--progress", choices=("bars", "json"), default="bars", help="progress bars on stderr, or JSON lines on stdout")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The folder in which a run keeps its checkpoints, and which belongs to that run only."""
+"""The folder of a run's checkpoints; one folder belongs to one run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CHECKPOINTS = "checkpoints"
 
 
 def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
-    """Make the folder this run's, whose checkpoints are in its sub-folder `CHECKPOINTS`.
+    """Claim the folder for this run; checkpoints go to its sub-folder `CHECKPOINTS`.
 
-    identity: plain values that two parts of one run have in common. resume: go on from what is there; False deletes it.
+    identity: plain values that must be equal to continue a run. resume: continue from the checkpoints; False deletes them.
 
     Raises:
-        CheckpointError: it holds another run.
+        CheckpointError: the folder belongs to another run.
     """
     path, checkpoints = folder / IDENTITY_FILE, folder / CHECKPOINTS
     if not resume:
@@ -32,7 +32,9 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> 
         _compare(path, own)
         return
     if folder.is_dir() and checkpoints.exists():
-        raise CheckpointError(f"{folder} holds checkpoints of an unknown run; begin anew with --no-resume, or elsewhere")
+        raise CheckpointError(
+            f"{folder} holds checkpoints of an unknown run; use --no-resume to start again, or another --folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
@@ -40,7 +42,7 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> 
 
 
 def digest_of(path: Path | None) -> str | None:
-    """sha256 of a file that a run begins with, None for none."""
+    """SHA-256 of a file that a run starts from, None without a file."""
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -48,17 +50,17 @@ def _compare(path: Path, own: dict[str, Any]) -> None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise CheckpointError(f"{path} cannot be read; begin anew with --no-resume, or elsewhere with --folder") from None
+        raise CheckpointError(f"{path} cannot be read; use --no-resume to start again, or another --folder") from None
     if differing := [name for name in _flat(own) | _flat(kept) if _flat(own).get(name) != _flat(kept).get(name)]:
         shown = ", ".join(differing[:5])
         raise CheckpointError(
-            f"{path.parent} holds a run with another {shown}; give what it was begun with, begin anew with --no-resume, "
-            "or train elsewhere with --folder"
+            f"{path.parent} belongs to a run with other values of {shown}; pass the same values, use --no-resume to start "
+            "again, or another --folder"
         )
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Leaves by their dotted names."""
+    """Leaf values by dotted name."""
     if not isinstance(value, dict):
         return {name: value}
     return {key: leaf for part, item in value.items() for key, leaf in _flat(item, f"{name}.{part}" if name else part).items()}

@@ -1,11 +1,11 @@
-"""Train a recipe on folders of images and write the result as a bundle.
+"""Train a model by a recipe on folders of images and write it as a bundle.
 
     python -m models.runs.train nsl-margin --data UCMerced/Images --out models/ucm
     python -m models.runs.train hr-s2dml --data aid --labelled 0.2 --set epochs=30 --size 128 --out models/aid
     python -m models.runs.train default-matcher --from models/ucm --data UCMerced/Images --out models/ucm-matched
     torchrun --nproc-per-node 4 -m models.runs.train default --data aid --out models/aid
 
-A data set is a folder of class folders. Ctrl-C stops after the update in hand; the same command goes on.
+A data set is a folder with one sub-folder of images per class. Ctrl-C stops after the current update; the same command resumes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.runs.program import UsageError, default_cache, parse_bands, parse_folders, parse_names, run_program
-from models.runs.progress import Progress, make_progress
+from models.runs.command_line import UsageError, default_cache, parse_bands, parse_folders, parse_names, run_program
+from models.runs.progress_output import Progress, make_progress
 from models.training.recipes.listing import list_recipes
-from models.training.recipes.read import RecipeError, load_recipe
+from models.training.recipes.load import RecipeError, load_recipe
 
 if TYPE_CHECKING:
     from models.runs.bundle_facts import Naming
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from models.training.recipes.recipe import Recipe
 
 HELD = 0.05
-"""Share of the images for validation where a recipe cannot do without."""
+"""Share of validation images for recipes that need them."""
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
     if options.list:
         print("\n".join(list_recipes()))  # noqa: T201
         return 0
-    # torch takes seconds to import: nobody who asks for help or mistypes an option waits for it
+    # torch takes seconds to import; --help and errors in options do not need it
     import torch
 
     from models.backbones.weights import WeightsError
@@ -53,7 +53,7 @@ def main() -> int:
 def _train(options: argparse.Namespace) -> int:
     import torch
 
-    from models.runs.stopping import Interrupted
+    from models.runs.stop_signals import Interrupted
     from models.runs.training_run import run_training
     from models.training.allocator import keep_freed_memory
     from models.training.loop.distributed import join_processes
@@ -67,7 +67,7 @@ def _train(options: argparse.Namespace) -> int:
         try:
             card = run_training(settings, progress, process)
         except Interrupted as stop:
-            progress.say(f"stopped; its state is in {settings.folder}, the same command goes on from there")
+            progress.say(f"stopped; the checkpoint is in {settings.folder}; run the same command to resume")
             return stop.status
     if card is not None:
         metrics = {name: each.model_dump(mode="json") for name, each in card.metrics.items()}
@@ -75,7 +75,7 @@ def _train(options: argparse.Namespace) -> int:
         for name, measured in card.metrics.items():
             values = "  ".join(f"{key} {value:.4f}" for key, value in measured.values.items())
             progress.say(f"{name} ({measured.protocol.split(':')[0]}): {values}")
-        progress.say(f"{settings.out} is written")
+        progress.say(f"wrote {settings.out}")
     return 0
 
 
@@ -114,11 +114,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     except RecipeError as error:
         raise UsageError(str(error)) from None
     if recipe.task == "matcher" and options.size is not None:
-        raise UsageError("a matcher looks at the maps of a trained encoder, at that one's image size; leave --size out")
+        raise UsageError("a matcher uses the image size of its encoder; omit --size")
     if options.start is not None and options.weights is not None:
-        raise UsageError("--from and --weights contradict each other; give one of them")
+        raise UsageError("--from and --weights exclude each other; give one of them")
     if recipe.task in ("matcher", "siamese") and options.start is None:
-        raise UsageError(f"the recipe {recipe.name!r} begins with a trained encoder; give --from BUNDLE")
+        raise UsageError(f"the recipe {recipe.name!r} needs a trained encoder; give --from BUNDLE")
     return recipe
 
 
@@ -152,7 +152,7 @@ def _naming(options: argparse.Namespace) -> Naming:
 def _fraction(text: str) -> float:
     value = float(text)
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a share between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
@@ -166,19 +166,26 @@ def _parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("recipe", nargs="?", help="name of a recipe, or a .toml or .json file")
-    add("--list", action="store_true", help="list the recipes and stop")
-    add("--out", type=Path, help="folder of the bundle; its name becomes the model's id")
-    add("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a field, as loss.tau=0.1")
-    add("--size", type=int, help="pixels per side; the recipe's if not given")
-    add("--seed", type=int, help="of the split and of the training; the recipe's if not given")
-    add("--from", dest="start", type=Path, metavar="BUNDLE", help="begin with the encoder of a bundle")
-    add("--weights", type=Path, metavar="FILE", help="begin with weights of the backbone, as torchvision's")
+    add("--list", action="store_true", help="list the recipes and exit")
+    add("--out", type=Path, help="folder of the bundle to write; its name is the model's id")
+    add(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a field of the recipe, as loss.tau=0.1",
+    )
+    add("--size", type=int, help="image size in pixels per side (default: the recipe's)")
+    add("--seed", type=int, help="seed of the split and the training (default: the recipe's)")
+    add("--from", dest="start", type=Path, metavar="BUNDLE", help="start from the encoder of a bundle")
+    add("--weights", type=Path, metavar="FILE", help="start from pretrained weights of the backbone, for example torchvision's")
     _add_data(parser)
     _add_card(parser)
     _add_machine(parser)
     options = parser.parse_args()
     if not options.list and not (options.recipe and options.data and options.out):
-        parser.error("give a recipe, --data and --out; --list names the recipes")
+        parser.error("a recipe, --data and --out are required; --list shows the recipes")
     if options.out is not None:
         options.out = options.out.absolute()
     return options
@@ -186,37 +193,61 @@ def _parse() -> argparse.Namespace:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("data").add_argument
-    add("--data", action="append", default=[], metavar="[NAME=]FOLDER", help="folder of class folders; may be repeated")
-    add("--unlabelled", action="append", default=[], type=Path, metavar="FOLDER", help="more images, without labels")
-    add("--train-fraction", type=_fraction, metavar="SHARE", help="of each class that is not tested on; 0.8 if not given")
-    add("--labelled", type=_fraction, metavar="SHARE", help="of each class with labels; the rest is unlabelled, and the test")
-    add("--validation", type=_share, metavar="SHARE", help="of all images, taken out of the training part")
-    add("--without-classes", metavar="CLASS,...", help="leave classes out")
-    add("--bands", metavar="B,...", help="numbers of the bands to use, from 1 on, in order; all if not given")
-    add("--cache", type=Path, default=default_cache(), metavar="FOLDER", help="of decoded images; %(default)s if not given")
+    add(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[NAME=]FOLDER",
+        help="folder with one sub-folder of images per class; may be repeated",
+    )
+    add(
+        "--unlabelled",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FOLDER",
+        help="folder of unlabelled images; may be repeated",
+    )
+    add("--train-fraction", type=_fraction, metavar="SHARE", help="share of each class that is not for testing (default: 0.8)")
+    add(
+        "--labelled",
+        type=_fraction,
+        metavar="SHARE",
+        help="share of each class with labels; without --train-fraction the rest is both unlabelled and test images",
+    )
+    add("--validation", type=_share, metavar="SHARE", help="share of all images for validation, taken from the training images")
+    add("--without-classes", metavar="CLASS,...", help="leave these classes out")
+    add("--bands", metavar="B,...", help="bands to use, in order, counted from 1 (default: all)")
+    add("--cache", type=Path, default=default_cache(), metavar="FOLDER", help="folder of decoded images (default: %(default)s)")
 
 
 def _add_card(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("card").add_argument
-    add("--title", default="", help="one line for people")
-    add("--description", default="", help="a paragraph for people")
-    add("--licence", default="", help="of the model")
-    add("--terms", action="append", default=[], metavar="[NAME=]TEXT", help="under which the data may be used")
-    add("--band-names", metavar="NAME,...", help="of the bands, in order")
+    add("--title", default="", help="title of the model")
+    add("--description", default="", help="description of the model")
+    add("--licence", default="", help="licence of the model")
+    add("--terms", action="append", default=[], metavar="[NAME=]TEXT", help="terms of use of the data")
+    add("--band-names", metavar="NAME,...", help="names of the bands, in order")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--int8", action="store_true", help="an encoder in int8, smaller and quicker on CPUs")
-    form.add_argument("--float32", dest="int8", action="store_false", help="an encoder in float32, the default")
+    form.add_argument("--int8", action="store_true", help="write the encoder in int8, smaller and faster on CPUs")
+    form.add_argument("--float32", dest="int8", action="store_false", help="write the encoder in float32 (the default)")
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("run").add_argument
-    add("--folder", type=Path, help="of checkpoints and log; if not given, one beside --out that goes away at the end")
-    add("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on with what the folder holds")
-    add("--checkpoint-every", type=int, default=50, metavar="UPDATES", help="beside those at the ends of epochs")
-    add("--threads", type=int, default=0, help="of the processor; all if not given")
-    add("--device", choices=("cpu", "cuda"), help="a GPU if there is one, if not given")
-    add("--tensorboard", type=Path, metavar="FOLDER", help="of a log for TensorBoard")
-    add("--progress", choices=("bars", "json"), default="bars", help="bars on stderr, or lines of JSON on stdout")
+    add("--folder", type=Path, help="folder of checkpoints and log (default: one beside --out, deleted at the end)")
+    add("--resume", action=argparse.BooleanOptionalAction, default=True, help="resume from the checkpoints in the folder")
+    add(
+        "--checkpoint-every",
+        type=int,
+        default=50,
+        metavar="UPDATES",
+        help="write a checkpoint every so many updates, and after each epoch (default: %(default)s)",
+    )
+    add("--threads", type=int, default=0, help="number of CPU threads (default: all)")
+    add("--device", choices=("cpu", "cuda"), help="device (default: a GPU if there is one)")
+    add("--tensorboard", type=Path, metavar="FOLDER", help="folder of a TensorBoard log")
+    add("--progress", choices=("bars", "json"), default="bars", help="progress bars on stderr, or JSON lines on stdout")
 
 
 if __name__ == "__main__":

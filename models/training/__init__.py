@@ -1,1 +1,1 @@
-"""Training: recipes say what to do, the loop does it."""
+"""Training: recipes, tasks and the training loop."""

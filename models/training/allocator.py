@@ -1,4 +1,4 @@
-"""Keep freed memory for the next step instead of giving it back to the system."""
+"""Keep freed memory in the process instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _PAD = 1 << 28
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to reuse large blocks; False where it does not know how (only glibc does).
+    """Configure glibc's allocator to reuse large blocks; returns False with another C library, which is not changed.
 
-    Every activation map is a block that glibc maps afresh and unmaps in each step, and the kernel zeroes page by page: a
-    seventh of the time of a training step on a CPU. Call it before the first step; the process keeps its largest size.
+    By default glibc maps a new block for every activation map in each step and unmaps it, and the kernel zeroes its pages:
+    measured at a seventh of a training step on a CPU. Call it before the first step; the process then keeps its peak size.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,4 @@
-"""Run a trained encoder over images, in chunks."""
+"""Encode images with a trained encoder, in batches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LARGEST = torch.finfo(torch.float16).max
 
 
 class Encoded(NamedTuple):
-    """What N images became: embeddings (N, D) float32, L2-normalised; maps (N, C, h, w) float16, None unless asked for.
+    """N encoded images: embeddings (N, D) float32, L2-normalised; maps (N, C, h, w) float16, None unless requested.
 
-    Of maps, what is beyond the range of float16, as a network may make it that hardly trained, becomes the nearest end of it.
+    Values of maps beyond the range of float16, which an untrained network may give, are clipped to it.
     """
 
     embeddings: NDArray[np.float32]
@@ -38,10 +38,10 @@ def encode_images(
     batch_size: int = 128,
     device: torch.device | None = None,
 ) -> Encoded:
-    """Encode `pixels[rows]` in evaluation mode; both modules get their mode back.
+    """Encode `pixels[rows]` in evaluation mode; the mode of both modules is restored.
 
-    pixels: (N, S, S, B) uint8. rows: (M,) int64, at least one. view: 0 for the images as they are; another number augments
-    them as the preparation does while training, the same way each time. device: of the modules, None for the CPU.
+    pixels: (N, S, S, B) uint8. rows: (M,) int64, at least one. view: 0 for no augmentation; another number augments the images
+    as in training, reproducibly. device: of the modules, None for the CPU.
     """
     modules: tuple[nn.Module, ...] = (encoder, preparation)
     modes = [module.training for module in modules]

@@ -1,4 +1,7 @@
-"""Augment and normalise a whole batch at once, as an `Augmentation` says."""
+"""Augment and normalise a whole batch at once by an `Augmentation`.
+
+torchvision's transforms apply one random augmentation to a whole batch; here every image gets its own.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ JPEG_QUALITY = (30.0, 90.0)
 
 
 class Preparation(nn.Module):
-    """uint8 images to what networks take: augmented while training, and normalised.
+    """Prepares uint8 images for a network: augmented in training mode, and normalised.
 
-    The bands' mean and standard deviation are buffers, so that they travel with the weights.
+    The bands' mean and standard deviation are buffers, so that they are saved with the weights.
     """
 
     mean: Tensor
@@ -53,11 +56,11 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, config: Augmentation, generator: torch.Generator | None = None) -> Tensor:
-    """Augment a batch, every image by its own draw.
+    """Augment a batch, each image independently.
 
-    images: (N, B, S, S) uint8. generator: of the CPU, wherever the images are; None for torch's global one. What is drawn
-    does not depend on the device. Returns (N, B, S, S) float32 in 0..1, under autocast too: its half precision is too coarse
-    for colours.
+    images: (N, B, S, S) uint8. generator: on the CPU, whatever the device of the images, so that the augmentation does not
+    depend on it; None for torch's global one. Returns (N, B, S, S) float32 in 0..1, under autocast too: half precision is too
+    coarse for colours.
     """
     with torch.autocast(images.device.type, enabled=False):
         return _augment(images, config, generator)

@@ -24,7 +24,7 @@ def make_process(device: str) -> Process:
 def test_each_process_sees_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch, visible: str, place: int, own: str) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     process = make_process("cuda:0,cuda:2")
-    process.take_card(place)
+    process.use_gpu(place)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == own
     assert process.settings.device == "cuda:0"
 
@@ -33,6 +33,6 @@ def test_each_process_sees_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch, vi
 def test_where_there_is_one_device_all_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     process = make_process(device)
-    process.take_card(1)
+    process.use_gpu(1)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert process.settings.device == device

@@ -14,7 +14,7 @@ SETTINGS = {
 }
 
 
-def test_it_tells_the_time_of_day_by_what_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_advances_with_the_monotonic_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(steady_now() - datetime.now(UTC)) < timedelta(minutes=1)
     monkeypatch.setattr("worker.steady_clock.time.monotonic", lambda: 100.0)
     before = steady_now()
@@ -22,7 +22,7 @@ def test_it_tells_the_time_of_day_by_what_has_passed(monkeypatch: pytest.MonkeyP
     assert steady_now() - before == timedelta(minutes=1)
 
 
-def test_beat_goes_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beat_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     from worker.celery_app import make_app

@@ -1,8 +1,8 @@
 """Celery settings shared by API processes, workers and beat: tasks, queues, priorities, and options of the broker.
 
-A message is invisible to other workers for `VISIBLE_SECONDS`. Its worker renews this while it lives (`worker.message_keeper`),
-so tasks may take any time, and another worker takes the tasks of a dead one within seconds. docs/cluster-internals.md explains
-each option.
+A message is invisible to other workers for `VISIBLE_SECONDS`. Its worker renews this while it lives
+(`worker.visibility_renewal`), so tasks may take any time, and another worker takes the tasks of a dead one within seconds.
+docs/cluster-internals.md explains each option.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does a match probability of 0.8 mean that 80 of 100 such pairs match? Measured, and put right on validation pairs."""
+"""Calibration of match probabilities: calibration error, and Platt and isotonic scaling fitted to validation pairs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Probabilities = NDArray[np.float64]
 
 
 class ScoredPairs(NamedTuple):
-    """logits: (N,), log-odds of a match (for a softmax of two outputs: match less mismatch). matches: (N,) bool.
+    """Pairs with scores. logits: (N,), log-odds of a match (of a softmax: match minus mismatch). matches: (N,) bool.
 
-    similarities: (N,), the embeddings' cosines, None where they have no say.
+    similarities: (N,), cosines of the embeddings, None if they are not used.
     """
 
     logits: NDArray[np.floating[Any]]
@@ -32,7 +32,7 @@ class ScoredPairs(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs of about the same probability: how many, their mean probability, and the share of them that matches."""
+    """Pairs of similar probability: their number, mean probability, and share of matches."""
 
     pairs: int
     probability: float
@@ -55,10 +55,10 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Platt:
-    """probability = sigmoid(scale * logit + slope * cosine + offset), scale above 0 (Platt 1999, with the cosine beside).
+    """probability = sigmoid(scale * logit + slope * cosine + offset), scale above 0 (Platt 1999, extended by the cosine).
 
-    How many of the first hundred places match depends on the archive, and a matcher's log-odds know nothing of it. Of pairs of
-    one cosine it is nearly the same everywhere: with the cosine, what was fitted on one archive holds for the next.
+    The share of matches among the first hundred places depends on the archive, and a matcher's log-odds do not reflect it.
+    Among pairs of equal cosine it is nearly the same in all archives: with the cosine, a fit on one archive holds for others.
     """
 
     scale: float = 1.0
@@ -89,7 +89,7 @@ class Isotonic:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was fitted on validation pairs, and reliabilities of test pairs: as they come, and by each."""
+    """Scalings fitted to validation pairs, and reliability of test pairs without scaling (raw) and with each."""
 
     platt: Platt
     isotonic: Isotonic
@@ -103,10 +103,10 @@ class Calibration:
 
 
 def calibrate(validation: ScoredPairs, test: ScoredPairs, *, bins: int = BINS) -> Calibration:
-    """Fit both on the validation pairs only, and measure on the test pairs.
+    """Fit both scalings to the validation pairs, and measure on the test pairs.
 
     Raises:
-        EvaluationError: shapes do not fit, a logit is not finite, or the validation pairs are of one kind only.
+        EvaluationError: shapes do not fit, a logit is not finite, or all or none of the validation pairs match.
     """
     platt, isotonic = fit_platt(validation), fit_isotonic(validation)
     given = (Platt()(test.logits), platt(test.logits, test.similarities), isotonic(test.logits))
@@ -120,10 +120,10 @@ def calibrate_shortlists(
     similarities: NDArray[np.floating[Any]],
     learned: Platt | None,
 ) -> Calibration | None:
-    """Fit on the shortlists of every other query and measure on the rest; None where either half is of one kind only.
+    """Fit to the shortlists of every other query and measure on the rest; None if all or none of the pairs of a part match.
 
-    log_odds, matches, similarities: (Q, K), of the first K places of Q queries. learned: a model's own scaling, which takes the
-    place of a fitted one.
+    log_odds, matches, similarities: (Q, K), of the first K places of Q queries. learned: a model's own scaling, which
+    replaces the fitted one.
     """
     fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel(), similarities[k::2].ravel()) for k in (0, 1))
     try:
@@ -136,7 +136,7 @@ def calibrate_shortlists(
 
 
 def fit_platt(pairs: ScoredPairs) -> Platt:
-    """The parameters of least cross-entropy; the slope stays 0 for pairs without similarities. Raises as `calibrate`."""
+    """Parameters of minimum cross-entropy; the slope is 0 for pairs without similarities. Raises as `calibrate`."""
     logits, matches = _checked(pairs)
     sign = np.where(matches, -1.0, 1.0)
     columns = [logits, np.ones_like(logits)]
@@ -155,9 +155,9 @@ def fit_platt(pairs: ScoredPairs) -> Platt:
 
 
 def fit_isotonic(pairs: ScoredPairs) -> Isotonic:
-    """The ascending function of least squared error (pool adjacent violators). Raises as `calibrate`.
+    """The ascending function of minimum squared error (pool adjacent violators). Raises as `calibrate`.
 
-    Never surer than N pairs can say: probabilities stay 1 / (N + 2) away from 0 and 1.
+    Probabilities stay 1 / (N + 2) away from 0 and 1, since N pairs do not support more extreme ones.
     """
     logits, matches = _checked(pairs)
     margin = 1 / (len(logits) + 2)
@@ -166,7 +166,7 @@ def fit_isotonic(pairs: ScoredPairs) -> Isotonic:
 
 
 def reliability(probabilities: ArrayLike, matches: ArrayLike, *, bins: int = BINS) -> Reliability:
-    """Compare (N,) probabilities in 0..1 with (N,) bool truths.
+    """Compare (N,) probabilities in 0..1 with (N,) bool matches.
 
     Raises:
         EvaluationError: shapes do not fit, there is no pair, or a probability is out of range.

@@ -1,4 +1,4 @@
-"""How well k-means finds the classes in the embeddings (HR-S2DML, equations 8 and 9)."""
+"""Agreement of k-means clusters of the embeddings with the classes (HR-S2DML, equations 8 and 9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics.ranking import Embeddings
 
 RESTARTS = 10
-"""Runs of k-means from different starts; the one with the least inertia counts."""
+"""Runs of k-means from different starts; the one with the least inertia is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def kmeans_clustering(embeddings: Embeddings, labels: ArrayLike, *, seed: int = 
 
 
 def clustering_accuracy(labels: ArrayLike, clusters: NDArray[np.integer[Any]]) -> float:
-    """ACC, eq. 9: items right under the best assignment of one class to each cluster (Hungarian method)."""
+    """ACC, eq. 9: share of correct items under the best assignment of classes to clusters (Hungarian method)."""
     _, classes = np.unique(np.asarray(labels), return_inverse=True)
     _, groups = np.unique(clusters, return_inverse=True)
     together = np.zeros((groups.max() + 1, classes.max() + 1), dtype=np.intp)

@@ -1,4 +1,4 @@
-"""What the nearest neighbours say of a query's class: predictions by vote, and which classes are taken for which."""
+"""k-NN classification, and confusion matrices of k-NN and of retrieval."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from models.evaluation.metrics.retrieval import majority
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often a query of one class met another.
+    """A confusion matrix.
 
-    names: the C classes, sorted. counts: (C, C) intp, a row for the class of the query, a column for what was found.
+    names: the C classes, sorted. counts: (C, C) intp, a row for the class of the query, a column for the class found.
     """
 
     names: tuple[str, ...]
@@ -45,19 +45,19 @@ class Confusion:
 
 
 def knn_predictions(neighbours: Neighbours, database_labels: ArrayLike) -> NDArray[Any]:
-    """(Q,) labels, each that of most of the query's neighbours; of equal ones that with the nearest."""
+    """(Q,) labels by majority vote of the query's neighbours; ties go to the class with the nearest neighbour."""
     names, numbers = np.unique(np.asarray(database_labels), return_inverse=True)
     return np.asarray(names[majority(numbers[neighbours.indices], len(names))])
 
 
 def knn_confusion(neighbours: Neighbours, query_labels: ArrayLike, database_labels: ArrayLike) -> Confusion:
-    """Classes as kNN assigns them: one count for each query."""
+    """Confusion of k-NN classification: one count for each query."""
     predictions = knn_predictions(neighbours, database_labels)
     return _count(np.asarray(query_labels), predictions[:, np.newaxis])
 
 
 def retrieval_confusion(neighbours: Neighbours, query_labels: ArrayLike, database_labels: ArrayLike) -> Confusion:
-    """Classes of what is retrieved, as figure 11 of the residual-dyad paper: K counts for each query, P@K on the diagonal."""
+    """Confusion of the retrieved classes, figure 11 of the residual-dyad paper: K counts per query, P@K on the diagonal."""
     return _count(np.asarray(query_labels), np.asarray(database_labels)[neighbours.indices])
 
 

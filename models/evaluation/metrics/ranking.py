@@ -1,7 +1,7 @@
-"""Exact rankings by cosine similarity, a chunk of queries at a time: memory grows as chunk x N, never as Q x N.
+"""Exact rankings by cosine similarity, a chunk of queries at a time: memory grows as chunk x N, not as Q x N.
 
-A float32 row of 100 000 similarities sorts in 1.1 ms and partitions in 0.2 ms, where a stable argsort takes 21 ms; so ranks
-come from sorted values, and ties are looked up: of 100 000 similarities most rows have one. Equal similarities rank by index.
+A float32 row of 100 000 similarities sorts in 1.1 ms and partitions in 0.2 ms, but a stable argsort takes 21 ms. Ranks are
+therefore computed from sorted values, and ties are resolved afterwards. Equal similarities rank by index.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHUNK = 128
 """Queries ranked at once: 100 MB for a database of 100 000."""
 
 _FEW_TIES = 100
-"""Tied values of one row that are looked up one by one: each costs a hundredth of a stable argsort."""
+"""Maximum number of tied values of a row that are resolved one by one: each costs a hundredth of a stable argsort."""
 
 Embeddings = NDArray[np.floating[Any]]
 Indices = NDArray[np.integer[Any]]
@@ -54,7 +54,7 @@ def nearest(queries: Embeddings, database: Embeddings, k: int, *, own: Indices |
     """Find the k items most similar to each query; fewer where the database has no more.
 
     queries: (Q, D), database: (N, D), both L2-normalised. own: (Q,), the row of the database that each query is, which is
-    left out of its ranking; None: no query is in the database.
+    left out of its ranking; None: the queries are not in the database.
 
     Raises:
         EvaluationError: shapes do not fit, or a value is not finite.
@@ -74,7 +74,7 @@ def nearest(queries: Embeddings, database: Embeddings, k: int, *, own: Indices |
 
 
 def distance_chunks(queries: Embeddings, database: Embeddings, own: Indices | None, chunk: int) -> Iterator[DistanceChunk]:
-    """Compare `chunk` queries at a time with the whole database. Arguments as in `nearest`."""
+    """Distances of `chunk` queries at a time to the whole database. Arguments as in `nearest`."""
     transposed = database.T
     for start in range(0, len(queries), chunk):
         distances = queries[start : start + chunk] @ transposed
@@ -85,13 +85,13 @@ def distance_chunks(queries: Embeddings, database: Embeddings, own: Indices | No
 
 
 def ranked_chunks(queries: Embeddings, database: Embeddings, own: Indices | None, chunk: int) -> Iterator[RankedChunk]:
-    """Sort the distances too, for the ranks of what is relevant. Arguments as in `nearest`."""
+    """Distances, also sorted, for the ranks of relevant items. Arguments as in `nearest`."""
     for start, distances in distance_chunks(queries, database, own, chunk):
         yield RankedChunk(start, distances, np.sort(distances, axis=1))
 
 
 def scored_chunks(scores: Embeddings, own: Indices | None, chunk: int) -> Iterator[RankedChunk]:
-    """The same for (Q, N) scores that are there already, the highest first. own: as in `nearest`."""
+    """The same for given (Q, N) scores, highest first. own: as in `nearest`."""
     for start in range(0, len(scores), chunk):
         distances = -scores[start : start + chunk]
         if own is not None:
@@ -100,7 +100,7 @@ def scored_chunks(scores: Embeddings, own: Indices | None, chunk: int) -> Iterat
 
 
 def ranks_of(distance: Embeddings, ordered: Embeddings, wanted: NDArray[np.intp]) -> Ranks:
-    """The 1-based places of some items in one ranking, ascending.
+    """The 1-based ranks of some items in one ranking, ascending.
 
     distance: (N,). ordered: (N,), the same sorted. wanted: (G,), different rows of the database.
     """
@@ -123,16 +123,16 @@ def first_places(distance: Embeddings, bound: float, k: int) -> NDArray[np.intp]
 
 
 def check_embeddings(queries: Embeddings, database: Embeddings, own: Indices | None) -> None:
-    """Refuse what cannot be ranked.
+    """Check that the embeddings can be ranked.
 
     Raises:
-        EvaluationError: shapes do not fit, nothing is there to rank, or a value is not finite.
+        EvaluationError: shapes do not fit, there is nothing to rank, or a value is not finite.
     """
     if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
         raise EvaluationError(f"queries {queries.shape} and database {database.shape} must be (Q, D) and (N, D)")
     if len(queries) == 0 or len(database) - (own is not None) < 1:
-        raise EvaluationError("there must be a query, and an item to rank for it")
+        raise EvaluationError("at least one query and one item to rank are needed")
     if own is not None and (own.shape != (len(queries),) or own.min() < 0 or own.max() >= len(database)):
-        raise EvaluationError(f"own must name for each of the {len(queries)} queries its row of the {len(database)} items")
+        raise EvaluationError(f"own must have a row of the {len(database)} items for each of the {len(queries)} queries")
     if not (np.isfinite(queries).all() and np.isfinite(database).all()):
         raise EvaluationError("embeddings must be finite")

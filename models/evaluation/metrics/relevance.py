@@ -1,4 +1,4 @@
-"""Which items are relevant to which query: those that share a label with it, itself excepted."""
+"""Relevance of items to queries: they share a label, and the item is not the query itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.evaluation.metrics.ranking import Indices, RankedChunk, Ranks, ranks
 
 @dataclass(frozen=True, slots=True)
 class LabelSets:
-    """Items of any number of labels each. names: of the C labels. flags: (N, C) bool."""
+    """Labels of N items, any number each. names: of the C labels. flags: (N, C) bool."""
 
     names: Sequence[str]
     flags: NDArray[np.bool_]
@@ -24,17 +24,17 @@ class LabelSets:
         return len(self.flags)
 
     def take(self, rows: NDArray[np.integer[Any]]) -> LabelSets:
-        """Of some of the items."""
+        """Labels of some of the items."""
         return LabelSets(self.names, self.flags[rows])
 
 
 Labels = ArrayLike | LabelSets
-"""One label for each item, or sets of them."""
+"""One label per item, or label sets."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """Labels as numbers: those of item i are `values[starts[i] : starts[i + 1]]`, ascending."""
+    """Labels as numbers: item i has `values[starts[i] : starts[i + 1]]`, ascending."""
 
     values: NDArray[np.intp]
     starts: NDArray[np.intp]
@@ -49,14 +49,14 @@ class _Numbers:
 
     @property
     def owners(self) -> NDArray[np.intp]:
-        """The item that each value is of."""
+        """The item of each value."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def of(self, item: int) -> NDArray[np.intp]:
         return self.values[self.starts[item] : self.starts[item + 1]]
 
     def flags(self, items: NDArray[np.intp], labels: int) -> NDArray[np.bool_]:
-        """(len(items), labels) bool, of (M,) items."""
+        """(M, labels) bool, of (M,) items."""
         flags = np.zeros((len(items), labels), dtype=np.bool_)
         counts = self.starts[items + 1] - self.starts[items]
         rows = np.repeat(np.arange(len(items)), counts)
@@ -78,31 +78,31 @@ class Relevance:
 
     @property
     def queries(self) -> int:
-        """How many there are."""
+        """Number of queries."""
         return len(self.wanted.starts) - 1
 
     def of(self, query: int) -> NDArray[np.intp]:
-        """(G,) rows of the database, ascending."""
+        """(G,) rows of the items relevant to a query, ascending."""
         parts = [self.members[label] for label in self.wanted.of(query)]
         found = parts[0] if len(parts) == 1 else np.unique(np.concatenate([*parts, np.zeros(0, np.intp)]))
         return found if self.own is None else np.asarray(found[found != self.own[query]])
 
     def is_relevant(self, query: int, items: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """(M,) bool, of some rows of the database."""
+        """(M,) bool: whether some items are relevant to a query."""
         wanted = self.wanted.of(query)
         if len(self.stored.values) == len(self.stored.starts) - 1 and len(wanted) == 1:  # one label each
             return np.asarray(self.stored.values[items] == wanted[0])
         return np.asarray(self.stored.flags(items, len(self.names))[:, wanted].any(axis=1))
 
     def ranks(self, chunk: RankedChunk) -> Iterator[tuple[int, Ranks]]:
-        """The queries of a chunk to which something is relevant, and the places of it in their rankings."""
+        """The queries of a chunk with relevant items, and the ranks of these items."""
         for query, (distance, order) in enumerate(zip(chunk.distances, chunk.ordered, strict=True), chunk.start):
             relevant = self.of(query)
             if len(relevant):
                 yield query, ranks_of(distance, order, relevant)
 
     def votes_right(self, start: int, places: NDArray[np.intp]) -> int:
-        """Queries from `start` on that have the label of most of their items; of equal ones that of the nearest.
+        """Number of queries from `start` on that have the majority label of their items; ties go to the nearest item's.
 
         places: (Q, K) rows of the database, nearest first.
         """
@@ -120,10 +120,10 @@ class Relevance:
 
 
 def relevance(query_labels: Labels, database_labels: Labels, queries: int, items: int, own: Indices | None) -> Relevance:
-    """Compare the labels of Q queries and N items.
+    """Relevance from the labels of Q queries and N items.
 
     Raises:
-        EvaluationError: there are not as many labels, or one side has sets of other labels.
+        EvaluationError: the numbers of labels differ from Q and N, or the label sets have other names.
     """
     names, wanted, stored = _numbers(query_labels, database_labels, queries, items)
     owners = stored.owners
@@ -154,7 +154,7 @@ def _numbers(
 
 
 def _grouped(values: NDArray[np.intp], owners: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Each value that occurs, ascending, with its owners, ascending."""
+    """Each distinct value, ascending, with its owners, ascending."""
     order = np.argsort(values, kind="stable")
     found, starts = np.unique(values[order], return_index=True)
     for label, rows in zip(found, np.split(owners[order], starts[1:]), strict=True):

@@ -1,4 +1,4 @@
-"""Two-stage rankings: the embedding's first places, put into a new order by a matcher that looks at each pair."""
+"""Two-stage rankings: the first places by embedding, re-ranked by a matcher that scores each pair."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from models.evaluation.metrics.relevance import Labels, relevance
 from models.evaluation.metrics.retrieval import average_precision, nmrr, precision_at
 
 WEIGHTS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.5, 1.0)
-"""Weights of the matcher that are tried: what one unit of log-odds is worth in cosine."""
+"""Weights of the matcher that are tried: cosine per unit of log-odds."""
+NO_LOSS = 0.0005
+"""Loss of mAP that is tolerated: 0.05 points, far less than the effect of another choice of queries."""
 FUSION = "cosine + weight * log_odds"
-"""The fused score, as a card says it."""
+"""The formula of the fused score, for cards."""
 PairScorer = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.floating[Any]]]
 """Takes (B,) rows of the queries and (B,) of the database, gives (B,) log-odds of a match."""
 
@@ -33,9 +35,9 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class RerankReport:
-    """What re-ranking changed, by the matcher's weight.
+    """Quality of re-ranking by the matcher's weight.
 
-    queries: those to which something is relevant. depth: places re-ordered. before: the embedding alone. after: by weight.
+    queries: with a relevant item. depth: places re-ranked. before: the embedding alone. after: by weight.
     """
 
     queries: int
@@ -44,16 +46,16 @@ class RerankReport:
     after: dict[float, Quality]
 
     def at(self, weight: float) -> Quality:
-        """With a weight that was measured; 0 is the embedding alone."""
+        """Quality with a measured weight; 0 is the embedding alone."""
         return self.before if weight == 0 else self.after[weight]
 
     def gain(self, weight: float) -> float:
-        """What the weight added to mAP, -1..1."""
+        """Gain of mAP with a weight, -1..1."""
         return self.at(weight).mean_average_precision - self.before.mean_average_precision
 
     @property
     def best_weight(self) -> float:
-        """The weight with the highest mAP, 0 if all lose. To be chosen on other images than it is judged on."""
+        """The weight with the highest mAP, 0 if all lose. Choose it on other images than those of the evaluation."""
         return safe_weight([self])
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def score_shortlist(shortlist: Neighbours, score: PairScorer, *, batch: int = 40
     """(Q, K) float32, the score of every query with each of its neighbours; `batch` pairs at a time, a query's own together.
 
     Raises:
-        EvaluationError: a score is not finite, or there are more or fewer than pairs.
+        EvaluationError: a score is not finite, or the number of scores differs from that of pairs.
     """
     queries = np.repeat(np.arange(len(shortlist.indices)), shortlist.indices.shape[1])
     items = shortlist.indices.ravel()
@@ -85,8 +87,8 @@ def fuse(
 ) -> NDArray[np.floating[Any]]:
     """cosine + weight log-odds; 0 is the embedding's order. Any one shape.
 
-    Log-odds and not probabilities: those of a clear match and of a very clear one are both nearly 1, and a ranking would lose
-    what tells them apart. Of this form is also the log-odds of a match given both (naive Bayes, or logistic regression).
+    Log-odds instead of probabilities, because those of all clear matches are nearly 1 and would not rank them. The log-odds of
+    a match given both scores have this form too (naive Bayes, or logistic regression).
     """
     return similarities + weight * log_odds
 
@@ -103,7 +105,7 @@ def two_stage(
     own: Indices | None = None,
     chunk: int = CHUNK,
 ) -> RerankReport:
-    """Measure full rankings whose first K places are put in the order of the fused score; the rest stays behind as it is.
+    """Measure full rankings whose first K places are re-ranked by the fused score; the rest keeps its order.
 
     queries, database, labels, own: as in `ranking.nearest` and `metrics.retrieval_metrics`. shortlist: of `nearest` for the
     same arrays. scores: (Q, K) log-odds of a match, as `score_shortlist` gives them. weights: at least 0.
@@ -134,11 +136,11 @@ def two_stage(
 
 
 def safe_weight(reports: Sequence[RerankReport], tolerance: float = 0.0) -> float:
-    """The weight with the highest mean gain of those that lose on none of the reports; 0, which changes nothing, if all lose.
+    """The weight with the highest mean gain among those that lose on none of the reports; 0 (no re-ranking) if all lose.
 
-    tolerance: how much mAP (0..1) counts as no loss.
+    tolerance: loss of mAP (0..1) that is accepted.
 
-    Give it held-out data of different kinds: a matcher that only knows its training classes then gets no say.
+    Pass reports on different kinds of held-out data, so that a matcher that is only good on its training classes gets weight 0.
 
     Raises:
         EvaluationError: the reports have no weight in common.
@@ -156,7 +158,7 @@ def _reordered(ranks: Ranks, is_relevant: NDArray[np.bool_]) -> Ranks:
     behind = ranks[ranks > len(is_relevant)]
     first = np.flatnonzero(is_relevant) + 1
     if len(first) + len(behind) != len(ranks):
-        raise EvaluationError("the shortlist is not of these queries and this database; make it with `nearest`")
+        raise EvaluationError("the shortlist is not of these queries and this database; compute it with `nearest`")
     return np.concatenate([first, behind])
 
 

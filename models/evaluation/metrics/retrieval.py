@@ -30,26 +30,26 @@ from models.evaluation.metrics.relevance import Labels, Relevance, relevance
 RECALL_LEVELS = 101
 """Points of the precision-recall curve: recall 0, 0.01, ... 1."""
 NEIGHBOURS = 10
-"""K of the kNN accuracy."""
+"""K of the k-NN accuracy."""
 DEPTH = 20
-"""R of MAP@R, as HR-S2DML measures it."""
+"""R of MAP@R in HR-S2DML."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalReport:
     """Means over queries, all in 0..1.
 
-    queries: all queries. without_match: those to which nothing is relevant; only `knn_accuracy` counts them (as wrong).
+    queries: all queries. without_match: those without a relevant item; only `knn_accuracy` counts them (as wrong).
     database: items ranked for each query.
     mean_average_precision: mAP, eq. 13; map_at_r: the same cut at each query's G, with precision counted only there.
-    map_at_20: the same cut at rank 20, over the relevant items that are found there. Eq. 10 of HR-S2DML divides by all relevant
-    items instead, but with 44 to 84 of them per class in its database its own 97.62 % could not be reached so.
-    map_at_20_strict: divided by as many items as could be there, min(G, 20): what is missing lowers it too.
+    map_at_20: the same cut at rank 20, over the relevant items found there. Eq. 10 of HR-S2DML divides by all relevant items
+    instead, but with 44 to 84 of them per class in its database its own 97.62 % would be impossible.
+    map_at_20_strict: divided by the number of possible items, min(G, 20): missing items lower it too.
     anmrr: eq. 18, 0 is perfect.
-    precision_at: P@k by k; a k beyond the database is left out.
+    precision_at: P@k by k; k above the size of the database are left out.
     precision_recall: interpolated precision at recall 0, 0.01, ... 1.
     class_average_precision: mAP over the queries of each label.
-    knn_accuracy: queries whose label is that of most of their 10 nearest items.
+    knn_accuracy: share of queries whose label is the majority of their 10 nearest items.
     """
 
     queries: int
@@ -78,26 +78,26 @@ def average_precision(ranks: Ranks) -> float:
 
 
 def average_precision_at_r(ranks: Ranks) -> float:
-    """AP over the first G places only (Musgrave et al. 2020): items behind them count as precision 0."""
+    """AP over the first G places only (Musgrave et al. 2020): items below count as precision 0."""
     total = len(ranks)
     within = ranks[ranks <= total]
     return float(np.sum(np.arange(1, len(within) + 1) / within) / total)
 
 
 def average_precision_found(ranks: Ranks, depth: int) -> float:
-    """AP of the first `depth` places, over the relevant items among them; 0 where there is none."""
+    """AP of the first `depth` places, over the relevant items among them; 0 if there are none."""
     within = ranks[ranks <= depth]
     return float(np.mean(np.arange(1, len(within) + 1) / within)) if len(within) else 0.0
 
 
 def average_precision_possible(ranks: Ranks, depth: int) -> float:
-    """AP of the first `depth` places, over the min(G, depth) relevant items that could be there."""
+    """AP of the first `depth` places, over the min(G, depth) possible relevant items."""
     within = ranks[ranks <= depth]
     return float(np.sum(np.arange(1, len(within) + 1) / within) / min(len(ranks), depth))
 
 
 def nmrr(ranks: Ranks) -> float:
-    """Normalised modified retrieval rank, eq. 15 to 17, 0 (perfect) to 1: ranks behind K = 2 G count as 1.25 K."""
+    """Normalised modified retrieval rank, eq. 15 to 17, 0 (perfect) to 1: ranks above K = 2 G count as 1.25 K."""
     total = len(ranks)
     limit = 2 * total
     penalised = np.where(ranks <= limit, ranks, 1.25 * limit)
@@ -106,12 +106,12 @@ def nmrr(ranks: Ranks) -> float:
 
 
 def precision_at(ranks: Ranks, k: int) -> float:
-    """P@k: the share of the first k places that relevant items hold."""
+    """P@k: the share of relevant items among the first k places."""
     return float(np.count_nonzero(ranks <= k) / k)
 
 
 def interpolated_precision(ranks: Ranks) -> NDArray[np.float64]:
-    """(101,): the best precision at any recall of at least 0, 0.01, ... 1."""
+    """(101,): the maximum precision at any recall of at least 0, 0.01, ... 1."""
     total = len(ranks)
     precision = np.arange(1, total + 1) / ranks
     best_from = np.maximum.accumulate(precision[::-1])[::-1]
@@ -121,7 +121,7 @@ def interpolated_precision(ranks: Ranks) -> NDArray[np.float64]:
 
 
 def majority(neighbours: NDArray[np.intp], classes: int) -> NDArray[np.intp]:
-    """The most frequent class of each row of (Q, K) class numbers, nearest first; of equal ones that with the nearest item."""
+    """The most frequent class of each row of (Q, K) class numbers, nearest first; ties go to the nearest item's class."""
     rows = np.arange(len(neighbours))[:, np.newaxis]
     votes = np.zeros((len(neighbours), classes), dtype=np.intp)
     np.add.at(votes, (rows, neighbours), 1)
@@ -142,14 +142,15 @@ def retrieval_metrics(
 ) -> RetrievalReport:
     """Rank the whole database for every query and measure the rankings. Equal similarities rank by index.
 
-    queries: (Q, D), database: (N, D), both L2-normalised. Labels: Q and N texts or integers; equal ones are relevant. Of
-    `LabelSets` those are that share one; a query of several then counts for each in `class_average_precision`.
+    queries: (Q, D), database: (N, D), both L2-normalised. Labels: Q and N texts or integers; items with an equal label
+    are relevant. With `LabelSets`, items that share a label are; a query counts for each of its labels in
+    `class_average_precision`.
     exclude_self: every query is in the database too, and not in its own ranking: as row `own[i]`, (Q,); without `own` the
     queries are the database, row by row.
     chunk: queries ranked at once; memory grows as chunk x N, never as Q x N.
 
     Raises:
-        EvaluationError: shapes do not fit, a value is not finite, or no query has anything relevant to it.
+        EvaluationError: shapes do not fit, a value is not finite, or no query has a relevant item.
     """
     own = _own_rows(len(queries), len(database), exclude_self, own)
     check_embeddings(queries, database, own)
@@ -166,13 +167,13 @@ def score_metrics(
     ks: Sequence[int] = (5, 10, 50, 100, 1000),
     chunk: int = CHUNK,
 ) -> RetrievalReport:
-    """The same of rankings by any score, a matcher's for instance, highest first. Equal scores rank by index.
+    """Measure rankings by any score, for instance a matcher's, highest first. Equal scores rank by index.
 
     scores: (Q, N), of every query with every item of the database. own: (Q,), the item that each query is, which is left out
     of its ranking; None: no query is in the database. The other arguments are those of `retrieval_metrics`.
 
     Raises:
-        EvaluationError: shapes do not fit, a score is not finite, or no query has anything relevant to it.
+        EvaluationError: shapes do not fit, a score is not finite, or no query has a relevant item.
     """
     if scores.ndim != 2 or not np.isfinite(scores).all():
         raise EvaluationError(f"scores of shape {scores.shape}: finite ones of shape (Q, N) are needed")
@@ -224,7 +225,7 @@ def _measure(ranks: Ranks, ks: Sequence[int]) -> list[float]:
 
 
 def _correct_votes(chunk: RankedChunk, related: Relevance, count: int) -> int:
-    """Queries of the chunk whose label is that of most of their `count` nearest items."""
+    """Number of queries of the chunk whose label is the majority of their `count` nearest items."""
     bounds = chunk.ordered[:, count - 1]
     places = np.stack([first_places(row, bound, count) for row, bound in zip(chunk.distances, bounds, strict=True)])
     return related.votes_right(chunk.start, places)
@@ -233,10 +234,10 @@ def _correct_votes(chunk: RankedChunk, related: Relevance, count: int) -> int:
 def _own_rows(queries: int, items: int, exclude_self: bool, own: Indices | None) -> Indices | None:
     if not exclude_self:
         if own is not None:
-            raise EvaluationError("own says which item each query is; it needs exclude_self")
+            raise EvaluationError("own is only valid with exclude_self")
         return None
     if own is None and queries != items:
         raise EvaluationError(
-            f"exclude_self: {queries} queries cannot be the {items} items of the database; say which with own"
+            f"exclude_self: the {queries} queries are not the {items} items of the database; pass their rows as own"
         )
     return np.arange(queries) if own is None else own

@@ -1,1 +1,1 @@
-"""Evaluation reports: plots, pictures and one HTML page."""
+"""Evaluation reports: plots, pictures and an HTML page."""

@@ -1,4 +1,4 @@
-"""Images side by side: what was retrieved, what was reconstructed, what the feature maps show."""
+"""Sheets of images: retrieval results, reconstructions, feature maps."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FRAME, _GAP, _LINE, _TEXT = 5, 10, 24, 17
 _INK, _PAPER = "#1a2126", "#ffffff"
 
 PixelsOf = Callable[[int], NDArray[np.uint8]]
-"""An image's (H, W, B) uint8 by its index, so that only what is shown is read."""
+"""Returns the (H, W, B) uint8 pixels of an image by its index, so that only images of the report are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An image of a sheet. pixels: (H, W, B) uint8. frame, ink: colours of frame and caption, or None for no frame."""
+    """An image of a sheet. pixels: (H, W, B) uint8. frame, ink: colours of frame (None: no frame) and caption."""
 
     pixels: NDArray[np.uint8]
     caption: str = ""
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A query and what was found for it: indices of images and their labels, nearest first."""
+    """A query and its results: indices of images and their labels, nearest first."""
 
     query: int
     label: str
@@ -45,7 +45,7 @@ class Retrieved:
 
 
 def retrieval_sheet(rows: Sequence[Retrieved], pixels_of: PixelsOf, *, side: int = SIDE) -> Image.Image:
-    """A row for each query: the query, then what was found for it; green frames for its class, red ones and names for others.
+    """A row for each query: the query, then its results, with green frames for its class and red ones, with names, for others.
 
     Raises:
         EvaluationError: there is no row.
@@ -68,7 +68,7 @@ def reconstruction_sheet(
     *,
     side: int = SIDE,
 ) -> Image.Image:
-    """A row for each image: itself, its features where given, and what each autoencoder makes of it (residual-dyad, figure 4).
+    """A row for each image: the image, its features if given, and its reconstructions (residual-dyad, figure 4).
 
     images, decoded: (N, H, W, B) uint8 each, the latter by name. features: (N, C, h, w).
 
@@ -90,7 +90,8 @@ def reconstruction_sheet(
 def feature_sheet(
     images: NDArray[np.uint8], features: NDArray[np.floating[Any]], *, count: int = 10, side: int = SIDE
 ) -> Image.Image:
-    """A row for each image: itself and its `count` most varied feature maps. images: (N, H, W, B). features: (N, C, h, w).
+    """A row for each image: the image and its `count` feature maps of largest variance. images: (N, H, W, B). features: (N, C,
+    h, w).
 
     Raises:
         EvaluationError: the numbers of images differ, or there is none.
@@ -105,7 +106,7 @@ def feature_sheet(
 
 
 def mosaic(maps: NDArray[np.floating[Any]], across: int = 4) -> NDArray[np.uint8]:
-    """The `across`² most varied of (C, h, w) maps as one (across h, across w, 3) uint8; black where there are fewer."""
+    """The `across`² maps of largest variance of (C, h, w) as one (across h, across w, 3) uint8; black if there are fewer."""
     _, height, width = maps.shape
     result = np.zeros((across * height, across * width, 3), np.uint8)
     for place, channel in enumerate(most_varied(maps, across * across)):
@@ -121,7 +122,7 @@ def most_varied(maps: NDArray[np.floating[Any]], count: int) -> NDArray[np.intp]
 
 
 def false_colour(plane: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """(h, w) real to (h, w, 3) uint8: least to most as dark blue to yellow."""
+    """(h, w) real to (h, w, 3) uint8: minimum to maximum as dark blue to yellow."""
     low, high = float(plane.min()), float(plane.max())
     scaled = (plane - low) / (high - low) if high > low else np.zeros(plane.shape)
     return np.asarray(colormaps["viridis"](scaled, bytes=True)[..., :3], dtype=np.uint8)
@@ -152,7 +153,7 @@ def sheet(rows: Sequence[Sequence[Cell]], *, side: int = SIDE, lead: int = _GAP)
 
 
 def thumbnail(pixels: NDArray[np.uint8], side: int) -> Image.Image:
-    """(H, W, B) uint8 to a square: the first three bands as red, green, blue; fewer as grey from the first.
+    """(H, W, B) uint8 to a square image: the first three bands as red, green, blue, or the first one as grey.
 
     Raises:
         EvaluationError: another shape or dtype.
@@ -166,14 +167,14 @@ def thumbnail(pixels: NDArray[np.uint8], side: int) -> Image.Image:
 
 
 def encode_jpeg(image: Image.Image) -> bytes:
-    """Small, and good enough for a report."""
+    """Encode an image as JPEG for a report."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88, subsampling=0, optimize=True)
     return buffer.getvalue()
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, or as much of its beginning as fits with an ellipsis."""
+    """The text, shortened with an ellipsis to fit the width."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

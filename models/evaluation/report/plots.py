@@ -1,4 +1,4 @@
-"""The papers' plots as SVG: no window, no global state, the same bytes for the same numbers."""
+"""The papers' plots as SVG: no window, no global state, equal bytes for equal numbers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _STYLE: Any = {  # whose keys matplotlib types as hundreds of literals
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
-# Measured by the widest of these and drawn by whichever the reader has, so that no text runs over.
+# Layout uses the widest of these fonts, so that text fits with any of them.
 _FONTS = b"'Inter', 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial"
 
 
@@ -98,7 +98,7 @@ def confusion_plot(confusion: Confusion) -> bytes:
 
 
 def sensitivity_plot(table: Sensitivity, *, rows: str = "τ", columns: str = "m") -> bytes:
-    """A measure in percent by two parameters, its best framed (HR-S2DML, tables 5 and 6)."""
+    """A measure in percent by two parameters, with its best value framed (HR-S2DML, tables 5 and 6)."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(1.2 + 0.75 * len(table.columns), 1.0 + 0.42 * len(table.rows))
         labels = [[f"{value:g}" for value in each] for each in (table.rows, table.columns)]
@@ -138,7 +138,7 @@ def folds_plot(measures: Mapping[str, Sequence[float]]) -> bytes:
 
 
 def map_plot(shown: EmbeddingMap, labels: ArrayLike) -> bytes:
-    """An embedding map with the name of each class at its middle. labels: (N,), of all embeddings behind it."""
+    """An embedding map with the name of each class at its centre. labels: (N,), of all embeddings."""
     classes = np.asarray(labels)[shown.rows]
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(9.2, 6.6)
@@ -159,7 +159,7 @@ def map_plot(shown: EmbeddingMap, labels: ArrayLike) -> bytes:
 
 
 def reliability_plot(calibration: Calibration) -> bytes:
-    """Share of matches by probability on the test pairs, before and after calibration, and how many pairs there are of each."""
+    """Share of matches by probability on the test pairs, before and after calibration, and the number of pairs."""
     found: dict[str, Reliability] = {
         "raw": calibration.raw,
         f"Platt, scale {calibration.platt.scale:.2f}": calibration.by_platt,
@@ -177,10 +177,10 @@ def reliability_plot(calibration: Calibration) -> bytes:
                 "o-",
                 markersize=4,
                 color=colour,
-                label=f"{name}: error {each.error:.3f}",
+                label=f"{name}: ECE {each.error:.3f}",
             )
             below.plot(places, [part.pairs for part in each.bins], color=colour)
-        axes.set(ylabel="pairs that match", xlim=(0, 1), ylim=(0, 1))
+        axes.set(ylabel="share of matches", xlim=(0, 1), ylim=(0, 1))
         below.set(xlabel="match probability", ylabel="pairs", yscale="log")
         axes.legend(loc="upper left")
         return _svg(figure)

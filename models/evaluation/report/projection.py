@@ -1,4 +1,4 @@
-"""Embeddings on a plane, for the eye: t-SNE as figure 4 of HR-S2DML, or UMAP where it is installed."""
+"""Projection of embeddings to a plane: t-SNE, as in figure 4 of HR-S2DML, or UMAP if it is installed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from models.evaluation.metrics.ranking import Embeddings
 
 Method = Literal["tsne", "umap"]
 LIMIT = 3000
-"""Points shown at most: more hide each other, and take minutes."""
+"""Maximum number of points: more overlap, and take minutes."""
 NAMES: dict[Method, str] = {"tsne": "t-SNE", "umap": "UMAP"}
 _FEWEST = 5
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingMap:
-    """rows: (M,) intp, ascending, the embeddings shown. points: (M, 2) float32, of no unit. method: how they were placed."""
+    """rows: (M,) intp, ascending, of the embeddings. points: (M, 2) float32, without unit. method: of the projection."""
 
     rows: NDArray[np.intp]
     points: NDArray[np.float32]
@@ -30,10 +30,10 @@ class EmbeddingMap:
 
 
 def embedding_map(embeddings: Embeddings, *, method: Method = "tsne", limit: int = LIMIT, seed: int = 0) -> EmbeddingMap:
-    """Place (N, D) L2-normalised embeddings on a plane, `limit` of them drawn at random.
+    """Project (N, D) L2-normalised embeddings to a plane; of more than `limit` a random sample.
 
     Raises:
-        EvaluationError: there are fewer than 5, or UMAP is asked for and not installed.
+        EvaluationError: there are fewer than 5, or UMAP is requested and not installed.
     """
     if embeddings.ndim != 2 or min(len(embeddings), limit) < _FEWEST:
         raise EvaluationError(
@@ -57,7 +57,7 @@ def _umap(embeddings: Embeddings, seed: int) -> NDArray[np.float32]:
     try:
         umap = importlib.import_module("umap")
     except ImportError:
-        raise EvaluationError("UMAP is not installed: `pip install umap-learn`, or draw the map by t-SNE") from None
+        raise EvaluationError("UMAP is not installed; run `pip install umap-learn`, or use t-SNE") from None
     neighbours = min(15, len(embeddings) - 1)
     reducer = umap.UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1)
     return np.asarray(reducer.fit_transform(embeddings), dtype=np.float32)

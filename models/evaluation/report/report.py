@@ -1,9 +1,8 @@
-"""A report of an evaluation: `report.json` with every number, and `report.html`, one page that needs nothing else."""
+"""The report of an evaluation: `report.json` with every number, and `report.html`, a self-contained page."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from models.evaluation.evaluate import Evaluation, examples
+from models.evaluation.json_values import finite
 from models.evaluation.report.html import Page, Section, render
 from models.evaluation.report.pictures import PixelsOf
 from models.evaluation.report.projection import EmbeddingMap
@@ -26,7 +26,7 @@ from models.evaluation.report.sections import (
 
 
 class ReportFiles(NamedTuple):
-    """Where a report was written."""
+    """Paths of a report."""
 
     json: Path
     html: Path
@@ -34,7 +34,7 @@ class ReportFiles(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """page: what people see. numbers: what programs read; NaN and infinity become null."""
+    """A report. page: for people. numbers: for programs; NaN and infinity become null."""
 
     page: Page
     numbers: Mapping[str, Any]
@@ -53,9 +53,9 @@ def evaluation_report(
 ) -> Report:
     """The report of one evaluation.
 
-    labels: (N,), as given to `evaluate`. details: whatever tells this run from others (model, data, seed), shown as it is.
+    labels: (N,), as given to `evaluate`. details: facts about the run (model, data, seed).
     embedding_map: of the queries' embeddings. pixels_of: shows retrieved images too. extra: more sections, for instance from
-    `sections`, before the confusions; extra_numbers: theirs for the JSON.
+    `sections`, before the confusion matrices; extra_numbers: more values for the JSON.
     """
     sections = [retrieval_section(evaluation)]
     if pixels_of is not None:
@@ -64,8 +64,11 @@ def evaluation_report(
     if embedding_map is not None:
         sections.append(map_section(evaluation, labels, embedding_map))
     sections.append(confusion_section(evaluation))
-    rows = [("protocol", evaluation.protocol.name), ("meaning", evaluation.protocol.description)]
-    rows += [("queries", f"{evaluation.retrieval.queries:,}"), ("ranked for each", f"{evaluation.retrieval.database:,}")]
+    rows = [("protocol", evaluation.protocol.name), ("description", evaluation.protocol.description)]
+    rows += [
+        ("queries", f"{evaluation.retrieval.queries:,}"),
+        ("images ranked per query", f"{evaluation.retrieval.database:,}"),
+    ]
     rows += list((details or {}).items())
     page = Page(title, evaluation.protocol.description, headline(evaluation), rows, sections)
     numbers = {"title": title, "details": dict(details or {}), **evaluation.to_dict(), **(extra_numbers or {})}
@@ -73,21 +76,13 @@ def evaluation_report(
 
 
 def write_report(report: Report, folder: Path) -> ReportFiles:
-    """Write both files into a folder, which is made if missing.
+    """Write both files into a folder, which is created if it is missing.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = ReportFiles(folder / "report.json", folder / "report.html")
-    files.json.write_text(json.dumps(_finite(report.numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    files.json.write_text(json.dumps(finite(report.numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     files.html.write_text(render(report.page), encoding="utf-8")
     return files
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

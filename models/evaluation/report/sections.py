@@ -1,4 +1,4 @@
-"""The parts of a report: each takes results and gives plots and tables."""
+"""Sections of a report, with plots and tables of results."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from models.evaluation.report.projection import NAMES, EmbeddingMap
 
 
 def headline(evaluation: Evaluation) -> list[Fact]:
-    """The figures that the papers' tables are made of."""
+    """The measures of the papers' tables."""
     retrieval, clustering = evaluation.retrieval, evaluation.clustering
     return [
         Fact("mAP", _percent(retrieval.mean_average_precision), "whole ranking"),
         Fact("ANMRR", f"{retrieval.anmrr:.3f}", "0 is perfect"),
         Fact("MAP@20", _percent(retrieval.map_at_20), "first 20 places"),
-        Fact("P@10", _percent(retrieval.precision_at.get(10, float("nan"))), "of the first 10, right"),
-        Fact("kNN", _percent(retrieval.knn_accuracy), "class by 10 neighbours"),
-        Fact("NMI", _percent(clustering.nmi), "k-means and classes"),
-        Fact("ACC", _percent(clustering.acc), "k-means, best match"),
+        Fact("P@10", _percent(retrieval.precision_at.get(10, float("nan"))), "precision of the first 10"),
+        Fact("k-NN accuracy", _percent(retrieval.knn_accuracy), "10 neighbours"),
+        Fact("NMI", _percent(clustering.nmi), "k-means against classes"),
+        Fact("ACC", _percent(clustering.acc), "k-means, best assignment"),
     ]
 
 
 def retrieval_section(evaluation: Evaluation) -> Section:
-    """Precision and recall, and every mean over queries."""
+    """Precision-recall curve, and all means over queries."""
     found = evaluation.retrieval
     rows = [
         ["mAP", f"{_percent(found.mean_average_precision)} %"],
         ["mAP@R", f"{_percent(found.map_at_r)} %"],
-        ["MAP@20, of those found", f"{_percent(found.map_at_20)} %"],
-        ["MAP@20, of those possible", f"{_percent(found.map_at_20_strict)} %"],
+        ["MAP@20, over found images", f"{_percent(found.map_at_20)} %"],
+        ["MAP@20, over possible images", f"{_percent(found.map_at_20_strict)} %"],
         *([f"P@{k}", f"{_percent(value)} %"] for k, value in found.precision_at.items()),
         ["ANMRR", f"{found.anmrr:.4f}"],
     ]
     curve = plots.precision_recall_plot({"this model": found.precision_recall})
-    lost = f" To {found.without_match} of them nothing is relevant." if found.without_match else ""
+    lost = f" {found.without_match} queries have no relevant image." if found.without_match else ""
     return Section(
         "Retrieval",
-        f"{found.queries:,} queries, {found.database:,} images ranked for each.{lost} Relevant is what has the query's class.",
+        f"{found.queries:,} queries, {found.database:,} images ranked each.{lost} Images of the query's class are relevant.",
         [
             Picture(curve, "svg+xml", "Precision by recall", "Interpolated precision by recall, mean over queries."),
             Table(["measure", "mean"], rows),
@@ -57,22 +57,22 @@ def retrieval_section(evaluation: Evaluation) -> Section:
 
 
 def example_section(rows: Sequence[Retrieved], pixels_of: PixelsOf) -> Section:
-    """Queries and their first ten, as the papers show them."""
+    """Queries and their first ten results, as in the papers."""
     return Section(
         "Examples",
-        "A typical query of several classes, from the worst retrieved class to the best, and its nearest images. Green frames: "
-        "the query's class. Red frames: another one, which is named.",
+        "Typical queries of several classes, from the worst retrieved class to the best, and the nearest images. Green frame: "
+        "the query's class. Red frame: another class, with its name.",
         [picture(retrieval_sheet(rows, pixels_of), "Queries and the images retrieved for them")],
     )
 
 
 def class_section(evaluation: Evaluation) -> Section:
-    """mAP by class, and the pairs of classes that are taken for each other."""
+    """mAP by class, and the most frequent confusions of classes."""
     chart = plots.class_plot({"this model": evaluation.retrieval.class_average_precision})
     rows = [[query, found, _percent(share)] for query, found, share in evaluation.retrieved.worst(12)]
     return Section(
         "Classes",
-        "How well each class is retrieved, and what is found in its place among the first ten.",
+        "mAP of each class, and other classes found among the first ten.",
         [
             Picture(chart, "svg+xml", "Mean average precision by class", "mAP of the queries of each class."),
             Table(["query", "found instead", "% of the first 10"], rows, "The most frequent confusions."),
@@ -84,7 +84,7 @@ def confusion_section(evaluation: Evaluation) -> Section:
     """Both confusion matrices."""
     return Section(
         "Confusion",
-        "Rows are the classes of queries and sum to 100 %.",
+        "Rows are classes of queries; each sums to 100 %.",
         [
             Picture(
                 plots.confusion_plot(evaluation.retrieved),
@@ -96,8 +96,8 @@ def confusion_section(evaluation: Evaluation) -> Section:
             Picture(
                 plots.confusion_plot(evaluation.knn),
                 "svg+xml",
-                "Confusion of the classes voted by ten neighbours",
-                "Class that most of the ten nearest images have.",
+                "Confusion of k-NN classification with ten neighbours",
+                "k-NN classification by ten neighbours.",
                 wide=True,
             ),
         ],
@@ -107,15 +107,13 @@ def confusion_section(evaluation: Evaluation) -> Section:
 def map_section(evaluation: Evaluation, labels: ArrayLike, shown: EmbeddingMap) -> Section:
     """An embedding map of the queries. labels: (N,), as given to `evaluate`."""
     names = np.asarray(labels)[evaluation.selection.queries]
-    note = (
-        f"{len(shown.rows):,} test images by {NAMES[shown.method]}: near means similar; distances between groups mean nothing."
-    )
+    note = f"{len(shown.rows):,} test images by {NAMES[shown.method]}. Distances between groups have no meaning."
     content = plots.map_plot(shown, names)
     return Section("Map", note, [Picture(content, "svg+xml", f"{NAMES[shown.method]} map of the embeddings", wide=True)])
 
 
 def rerank_section(reports: Mapping[str, RerankReport], weight: float) -> Section:
-    """Two-stage rankings of several data sets, with the weight that was chosen for all."""
+    """Two-stage rankings of several data sets, with the chosen weight."""
     rows = []
     for name, report in reports.items():
         rows.append([f"{name}: embedding", *_quality(report.before), ""])
@@ -123,7 +121,7 @@ def rerank_section(reports: Mapping[str, RerankReport], weight: float) -> Sectio
     depth = next(iter(reports.values())).depth
     return Section(
         "Re-ranking",
-        f"The first {depth} places in the order of {FUSION}; dashed: the embedding alone.",
+        f"The first {depth} places re-ranked by {FUSION}; dashed: the embedding alone.",
         [
             Picture(plots.rerank_plot(reports), "svg+xml", "Gain of mAP and ANMRR by the matcher's weight", wide=True),
             Table(["ranking", "mAP, %", "ANMRR", "P@10, %", "gain, points"], rows, wide=True),
@@ -132,32 +130,31 @@ def rerank_section(reports: Mapping[str, RerankReport], weight: float) -> Sectio
 
 
 def calibration_section(calibration: Calibration) -> Section:
-    """Whether match probabilities can be taken at their word."""
+    """Calibration of match probabilities."""
     found = {"raw": calibration.raw, "Platt": calibration.by_platt, "isotonic": calibration.by_isotonic}
     rows = [[name, f"{each.error:.4f}", f"{each.log_loss:.4f}"] for name, each in found.items()]
     return Section(
         "Calibration",
-        "Of test pairs given a match probability of p, a share of p should match. Fitted on validation pairs only.",
+        "Of test pairs with match probability p, a share of p should match. Fitted to validation pairs only.",
         [
             Picture(plots.reliability_plot(calibration), "svg+xml", "Share of matches by match probability"),
-            Table(["probabilities", "calibration error", "log loss"], rows),
+            Table(["probabilities", "calibration error (ECE)", "log loss"], rows),
         ],
     )
 
 
 def shortlist_calibration_section(calibration: Calibration) -> Section:
-    """The same of `calibrate_shortlists`."""
+    """The same for `calibrate_shortlists`."""
     note = (
-        "Of pairs given a match probability of p, a share of p should match. The pairs are the first places of every other "
-        "query; the isotonic curve is fitted to those of the rest, and so is the Platt scaling of a model that has none of its "
-        "own."
+        "Of pairs with match probability p, a share of p should match. The pairs are the first places of every second query. "
+        "The isotonic curve is fitted to the remaining queries, and so is the Platt scaling, unless the model has its own."
     )
     return replace(calibration_section(calibration), note=note)
 
 
 def split_section(curves: Mapping[str, Sequence[CurvePoint]], title: str) -> Section:
-    """Measures by the share of the images that was trained on; each curve's name says of what."""
-    content = plots.curve_plot(curves, x="trained share", y="measure")
+    """Measures by the share of training images, one curve for each name."""
+    content = plots.curve_plot(curves, x="share of training images", y="measure")
     rows = [
         [f"{name}, {point.x:g}", point.y.text(scale=1, digits=4), str(point.y.runs)]
         for name, each in curves.items()
@@ -166,7 +163,10 @@ def split_section(curves: Mapping[str, Sequence[CurvePoint]], title: str) -> Sec
     return Section(
         title,
         "Means over runs; bands are one standard deviation.",
-        [Picture(content, "svg+xml", "Measures by trained share"), Table(["trained share", "mean ± deviation", "runs"], rows)],
+        [
+            Picture(content, "svg+xml", "Measures by share of training images"),
+            Table(["share of training images", "mean ± deviation", "runs"], rows),
+        ],
     )
 
 
@@ -195,7 +195,7 @@ def picture_section(title: str, note: str, sheet: Image.Image) -> Section:
 
 
 def picture(sheet: Image.Image, alt: str) -> Picture:
-    """A sheet over the whole width."""
+    """A sheet of images over the whole width."""
     return Picture(encode_jpeg(sheet), "jpeg", alt, wide=True)
 
 

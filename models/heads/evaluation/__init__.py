@@ -1,1 +1,1 @@
-"""How good a new head and the matcher are on held-out tiles, and their calibration."""
+"""Quality of a new head and of the matcher on held-out tiles, and calibration."""

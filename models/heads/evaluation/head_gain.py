@@ -1,4 +1,4 @@
-"""What a new head is worth on tiles that are held out: the base's rankings and its own, and what the matcher adds."""
+"""Evaluation of a new head on held-out tiles: its rankings, those of the base model's head, and the gain by the matcher."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from models.evaluation.metrics.rerank import Quality
 from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
 from models.heads.evaluation.pair_scores import PairScorer
 from models.heads.evaluation.recalibrate import Recalibration
-from models.heads.inputs import Inputs
+from models.heads.head_bundle import learned_matcher
+from models.heads.input_files import Inputs
 from models.heads.linear_head import Head
 from models.heads.progress import ProgressCallback
-from models.heads.write_bundle import learned_matcher
 
-PROTOCOL = "labelled tiles that are held out query each other; relevant is what shares a label"
+PROTOCOL = "held-out labelled tiles query each other; tiles that share a label are relevant"
 MOST_TILES, MOST_QUERIES = 3000, 120
-"""Held-out tiles that are ranked, and of those the ones that the matcher looks at, at most."""
+"""Maximum numbers of held-out tiles that are ranked, and of queries that are re-ranked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """before, after: of the base's head and the new one. queries: held-out tiles to which another one is relevant.
+    """Measured quality. before, after: of the base model's head and the new one. queries: held-out tiles with a relevant tile.
 
-    rerank: of the new head alone and fused. ece: calibration errors of the base's probabilities and the new ones, over the same
-    pairs. None where there is nothing to measure on.
+    rerank: of the new head before and after re-ranking. ece: calibration errors of the base model's probabilities and the new
+    ones, over the same pairs. None if there are no tiles to measure on.
     """
 
     queries: int
@@ -41,11 +41,11 @@ class Measured:
     ece: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for the last line."""
+        """Plain values for the program's last output line."""
         return {"protocol": PROTOCOL, **asdict(self)}
 
     def measurements(self) -> dict[str, Measurement]:
-        """For the card."""
+        """Measurements for the card."""
         found = {"held-out tiles": _compared(PROTOCOL, self.before, self.after)}
         if self.rerank is not None:
             found["held-out tiles, re-ranked"] = _compared(f"{PROTOCOL}; before and after re-ranking", *self.rerank)
@@ -63,7 +63,7 @@ def measure_heads(
     learned: Recalibration,
     progress: ProgressCallback,
 ) -> Measured | None:
-    """Compare two heads, the base's first; None where no held-out tile shares a label with another.
+    """Compare two heads, the base model's first; None if no held-out tile shares a label with another.
 
     features: (N, F) of all tiles.
     """
@@ -74,7 +74,7 @@ def measure_heads(
     depth = min(10, len(rows) - 1)
     for head in heads:
         embeddings = head.project(features, rows)
-        try:  # refuses fewer than two tiles, too
+        try:  # raises for fewer than two tiles, too
             reports.append(retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True, ks=(depth,)))
         except EvaluationError:
             return None
@@ -123,7 +123,7 @@ def _with_matcher(
 
 
 def _quality(report: RetrievalReport, depth: int) -> Quality:
-    """depth: of the precision, 10 where there are as many others."""
+    """depth: k of the precision, 10 or the number of other tiles."""
     return Quality(report.mean_average_precision, report.anmrr, report.precision_at[depth])
 
 

@@ -1,4 +1,4 @@
-"""What a bundle's matcher says of labelled tiles and their neighbours."""
+"""Scores that a bundle's matcher gives to labelled tiles and their neighbours."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from models.evaluation.metrics.calibration import ScoredPairs
 from models.evaluation.metrics.ranking import Neighbours, nearest
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, two_stage
-from models.heads.inputs import PairInputs
+from models.heads.input_files import PairInputs
 from models.heads.progress import ProgressCallback
 
 
 class Ranked(NamedTuple):
-    """Q queries among E tiles, and what the matcher says of their first places.
+    """Q queries among E tiles, and the matcher's scores of their first places.
 
-    embeddings: (E, D). labels: of E. own: (Q,) which of the tiles the queries are. shortlist: (Q, K), its indices of the E.
-    log_odds: (Q, K).
+    embeddings: (E, D). labels: of the E tiles. own: (Q,) rows of the queries among the tiles. shortlist: (Q, K), with indices
+    of the tiles. log_odds: (Q, K).
     """
 
     embeddings: NDArray[np.float32]
@@ -36,19 +36,19 @@ class Ranked(NamedTuple):
 
     @property
     def matches(self) -> NDArray[np.bool_]:
-        """(Q, K): which places share a label with their query."""
+        """(Q, K) bool: whether the tile at a place shares a label with the query."""
         found, wanted = self.labels.flags[self.shortlist.indices], self.labels.flags[self.own]
         return np.asarray(np.any(found & wanted[:, np.newaxis], axis=2))
 
     def pairs(self, places: int | None = None) -> ScoredPairs:
-        """Every query with each of its first `places`, None for all."""
+        """Pairs of every query with each of its first `places`; None: all."""
         first = slice(None, places)
         return ScoredPairs(
             self.log_odds[:, first].ravel(), self.matches[:, first].ravel(), self.shortlist.similarities[:, first].ravel()
         )
 
     def reranked(self, weights: Sequence[float] = WEIGHTS) -> RerankReport | None:
-        """What each weight of the matcher does to the rankings; None where no query shares a label with another tile."""
+        """Quality of the rankings for each weight of the matcher; None if no query shares a label with another tile."""
         try:
             return two_stage(
                 self.embeddings[self.own],
@@ -65,7 +65,7 @@ class Ranked(NamedTuple):
 
 
 class PairScorer:
-    """A bundle's matcher over the tiles whose pixels are known. It is the same for a model and all its heads."""
+    """Scores pairs with a bundle's matcher, which is the same for a model and all heads trained on it."""
 
     def __init__(self, bundle: Path, card: ModelCard, inputs: PairInputs) -> None:
         self._matcher = OnnxMatcher(bundle, threads=1)
@@ -83,9 +83,9 @@ class PairScorer:
         seed: int,
         progress: ProgressCallback,
     ) -> Ranked:
-        """Rank tiles for some of themselves and score the first `depth` places.
+        """Rank all tiles for a sample of them as queries, and score the first `depth` places.
 
-        places: (E,) of the tiles in the inputs, at least two. embeddings: (E, D), labels: theirs. queries: how many ask.
+        places: (E,) of the tiles in the inputs, at least two. embeddings: (E, D). labels: of these tiles. queries: sample size.
         """
         own = np.sort(np.random.default_rng(seed).permutation(len(places))[:queries])
         shortlist = nearest(embeddings[own], embeddings, min(depth, len(places) - 1), own=own)
@@ -94,5 +94,5 @@ class PairScorer:
             tile = self._inputs.pixels[places[query]][np.newaxis]
             features = self._matcher.query_features(self._encoder(tile, ("map",))["map"])[0]
             log_odds[row] = self._matcher.log_odds(features, self._inputs.pairs[places[found]])
-            progress(100 * (row + 1) / len(own), "looking at pairs of labelled tiles")
+            progress(100 * (row + 1) / len(own), "scoring pairs of labelled tiles")
         return Ranked(embeddings, labels, own, shortlist, log_odds)

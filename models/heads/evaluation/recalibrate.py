@@ -1,4 +1,4 @@
-"""How a matcher and a new head rank together, and which pairs match: learned on labelled tiles unseen by the head."""
+"""Fit the fusion weight and the calibration of a matcher for a new head, on labelled tiles that the head was not trained on."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from models.bundle.card import MatcherCard
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion, learned_fusion
 from models.evaluation.metrics.calibration import ScoredPairs, fit_platt
 from models.evaluation.metrics.relevance import LabelSets
-from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, safe_weight
+from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS, RerankReport, safe_weight
 from models.heads.evaluation.pair_scores import PairScorer, Ranked
 from models.heads.progress import ProgressCallback, sub_progress
 
 QUERIES = 240
-"""Labelled tiles that ask, of all folds together."""
+"""Number of queries over all folds."""
 FEWEST_PAIRS, FEWEST_QUERIES = 25, 20
-"""Pairs of each kind, and queries, below which the base's own stay: three numbers are fitted to them."""
-NO_LOSS = 0.0005
-"""Of mAP: what counts as no loss."""
+"""Minimum numbers of matching pairs, of other pairs and of queries; with fewer, the base model's values are kept."""
 NEAREST = 0.1
-"""Share of a fold that makes the pairs of a query, at least."""
+"""Minimum share of a fold's tiles that form pairs with a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """fusion, calibration: for the card, None where the base's own stay; then note says why. pairs: how many taught them."""
+    """Fitted values. fusion, calibration: for the card; None to keep the base model's, for the reason in `note`. pairs: number
+    of pairs used."""
 
     fusion: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
@@ -51,11 +50,11 @@ def recalibrate(
 ) -> Recalibration:
     """Fit calibration and weight to the shortlists of each fold.
 
-    Pairs are as near to each other as those of the collection's own shortlists: the first hundred of a hundred thousand tiles
-    match at another rate than the first hundred of two hundred.
+    The pairs are as similar as those of the collection's shortlists: among the first 100 of 100 000 tiles another share matches
+    than among the first 100 of 200.
 
-    places: (E,) of labelled tiles in the scorer's inputs. embeddings: (E, D) of each by a head that had not seen it, the same
-    head for all of a fold. labels, folds: theirs. tiles: how many the collection has.
+    places: (E,) of labelled tiles in the scorer's inputs. embeddings: (E, D), of each tile by the head that was trained without
+    its fold. labels, folds: of these tiles. tiles: number in the collection.
     """
     base = learned_fusion(matcher)
     groups = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
@@ -73,7 +72,7 @@ def recalibrate(
 
 
 def _learn(ranked: Sequence[Ranked], base: tuple[float, int], nearest: float) -> Recalibration:
-    """base: the weight and the depth at hand. nearest: share of a fold's tiles that makes the pairs of a query."""
+    """base: current weight and depth. nearest: share of a fold's tiles that form pairs with a query."""
     weight, depth = base
     parts = [each.pairs(math.ceil(nearest * len(each.embeddings))) for each in ranked]
     matches = np.concatenate([np.zeros(0, np.bool_), *(each.matches for each in parts)])
@@ -92,7 +91,7 @@ def _learn(ranked: Sequence[Ranked], base: tuple[float, int], nearest: float) ->
 
 
 def choose_weight(reports: Sequence[RerankReport], base: float) -> float:
-    """The best weight that loses nowhere; the base's where that loses nowhere either, and no other is clearly better."""
+    """The weight with the highest gain among those that lose on no report; the base weight unless another is clearly better."""
     best = safe_weight(reports, NO_LOSS)
     gains = {weight: [report.gain(weight) for report in reports] for weight in (best, base)}
     is_safe = min(gains[base]) >= -NO_LOSS
@@ -100,8 +99,9 @@ def choose_weight(reports: Sequence[RerankReport], base: float) -> float:
 
 
 def _too_few(reports: Sequence[RerankReport], fewest: int) -> str:
-    asked = sum(report.queries for report in reports)
+    queries = sum(report.queries for report in reports)
     return (
-        f"too few labelled tiles to recalibrate the matcher: it takes {FEWEST_QUERIES} that share a label with another and "
-        f"{FEWEST_PAIRS} pairs of each kind, there are {asked} and {fewest}; its probabilities and its weight are the base's"
+        f"too few labelled tiles to recalibrate the matcher: {queries} tiles share a label with another ({FEWEST_QUERIES} "
+        f"needed), and there are {fewest} pairs of the rarer kind ({FEWEST_PAIRS} needed); the base model's probabilities and "
+        "weight are kept"
     )

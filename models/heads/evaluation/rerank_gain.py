@@ -1,4 +1,4 @@
-"""What a collection's own labels say of re-ranking: whether it helps there, and whether its probabilities hold."""
+"""Evaluation of re-ranking on a collection's own labels: its gain of mAP and the calibration of its probabilities."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ import numpy as np
 
 from models.evaluation.learned_matcher import learned_fusion, learned_platt
 from models.evaluation.metrics.calibration import Calibration, calibrate_shortlists
-from models.evaluation.metrics.rerank import WEIGHTS, RerankReport
+from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS, RerankReport
 from models.evaluation.report.html import Section
 from models.evaluation.report.sections import rerank_section, shortlist_calibration_section
-from models.heads.evaluation.asked_tiles import Asked
 from models.heads.evaluation.pair_scores import PairScorer
-from models.heads.inputs import Inputs
+from models.heads.evaluation.query_tiles import QueryTiles
+from models.heads.input_files import Inputs
 from models.heads.progress import ProgressCallback
 
 QUERIES = 300
-NO_LOSS = 0.0005
-"""Of mAP: what counts as no loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankValue:
-    """report: by weight. weight: the card's. calibration: None where the pairs are of one kind only."""
+    """Measured re-ranking. report: by weight. weight: the card's. calibration: None unless some pairs match and some do not."""
 
     report: RerankReport
     weight: float
@@ -32,11 +30,11 @@ class RerankValue:
 
     @property
     def helps(self) -> bool:
-        """Whether the card's weight costs nothing here."""
+        """Whether the card's weight loses at most `NO_LOSS` of mAP on this collection."""
         return self.report.gain(self.weight) >= -NO_LOSS
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for the last line."""
+        """Plain values for the program's last output line."""
         before, after = self.report.before, self.report.at(self.weight)
         return {
             "helps": self.helps,
@@ -50,29 +48,29 @@ class RerankValue:
         }
 
     def reliability(self) -> dict[str, Any] | None:
-        """How far the card's probabilities can be believed; its calibration error is `ece`."""
+        """Calibration error (`ece`) and log loss of the card's probabilities."""
         if self.calibration is None:
             return None
         found = self.calibration.by_platt
         return {"ece": found.error, "log_loss": found.log_loss, "pairs": sum(part.pairs for part in found.bins)}
 
     def sections(self, name: str) -> list[Section]:
-        """For the page."""
+        """Sections of the HTML report."""
         found = [rerank_section({name: self.report}, self.weight)]
         return found if self.calibration is None else [*found, shortlist_calibration_section(self.calibration)]
 
     def numbers(self) -> dict[str, Any]:
-        """For the JSON."""
+        """Values for the JSON report."""
         calibration = None if self.calibration is None else self.calibration.to_dict()
         return {"rerank": {"weight": self.weight, **self.report.to_dict()}, "calibration": calibration}
 
 
-def measure_reranking(inputs: Inputs, asked: Asked, progress: ProgressCallback) -> RerankValue | None:
-    """Re-rank the asked tiles whose pixels are known; None without a matcher, or where none of them shares a label."""
+def measure_reranking(inputs: Inputs, queried: QueryTiles, progress: ProgressCallback) -> RerankValue | None:
+    """Re-rank the query tiles whose pixels are available; None without a matcher, or if no two of them share a label."""
     matcher = inputs.card.matcher
     if inputs.matcher is None or matcher is None:
         return None
-    places = np.flatnonzero(np.isin(inputs.matcher.rows, asked.rows))
+    places = np.flatnonzero(np.isin(inputs.matcher.rows, queried.rows))
     if len(places) < 2:
         return None
     rows = inputs.matcher.rows[places]

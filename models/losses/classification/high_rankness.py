@@ -17,9 +17,9 @@ class HighRankness(nn.Module):
 
         L_HR = -||P||_*,    P = softmax(W^T F(X) / tau_r) over the classes,    ||P||_* = sum of P's singular values
 
-    It falls as predictions become confident (their rows longer) and diverse (their rows of more directions), so unlabelled
-    images leave the borders between classes without all falling into one. Equation 6 has no temperature (tau_r = 1); a
-    smaller one gives probabilities that can be confident at all where W and F(X) are unit vectors.
+    It decreases as predictions become confident (longer rows) and diverse (rows of more directions), so that unlabelled images
+    move away from class boundaries without collapsing into one class. Equation 6 has no temperature (tau_r = 1); since W and
+    F(X) are unit vectors, probabilities become confident only with a smaller one.
     """
 
     def __init__(self, *, tau: float = 1.0, scale: RankScale = "sum") -> None:

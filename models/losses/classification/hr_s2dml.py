@@ -9,7 +9,7 @@ from models.losses.classification.nsl_margin import NormalizedSoftmaxMargin
 
 
 class HrS2dml(nn.Module):
-    """Labelled and unlabelled images together, equation 7::
+    """The joint loss of labelled and unlabelled images, equation 7::
 
         L = L_s-m + lambda L_HR
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pytorch_metric_learning import losses
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from models.losses.checks import check_batch
+from models.losses.classification.library_loss import LibraryLoss
 
 
-class NormalizedSoftmax(nn.Module):
+class NormalizedSoftmax(LibraryLoss):
     """Equation 3 of HR-S2DML with m = 0, the baseline NSL of its comparison::
 
         L = -1/N sum_i log( exp(cos(theta_i^c) / tau) / sum_k exp(cos(theta_i^k) / tau) )
@@ -20,23 +20,10 @@ class NormalizedSoftmax(nn.Module):
 
     def __init__(self, num_classes: int, dim: int, *, tau: float = 0.05) -> None:
         """num_classes: C; dim: D; tau: temperature, above 0."""
-        super().__init__()
+        super().__init__(losses.NormalizedSoftmaxLoss(num_classes, dim, temperature=tau))
         self.tau = tau
-        self.inner = losses.NormalizedSoftmaxLoss(num_classes, dim, temperature=tau)
 
     @property
     def prototypes(self) -> Tensor:
         """The class directions (C, D), L2-normalised."""
-        return functional.normalize(self.inner.W.T, dim=1)
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss, a scalar at least 0.
-
-        embeddings: (N, D) float32, L2-normalised. labels: (N,) int64 in [0, C).
-
-        Raises:
-            ValueError: embeddings and labels are no batch.
-        """
-        check_batch(embeddings, labels)
-        loss: Tensor = self.inner(embeddings, labels)
-        return loss
+        return functional.normalize(self.inner.get_parameter("W").T, dim=1)

@@ -8,13 +8,13 @@ from torch.nn import functional
 
 
 class Prototypes(nn.Module):
-    """The class weights w_c of the normalised softmax losses, `weight` (C, D), of any length; only directions count."""
+    """The class weights w_c of the normalised softmax losses, `weight` (C, D); only their directions matter."""
 
     def __init__(self, num_classes: int, dim: int) -> None:
         """num_classes: C, at least 2; dim: D."""
         super().__init__()
         if num_classes < 2 or dim < 1:
-            raise ValueError(f"prototypes need 2 classes and 1 dimension at least, not {num_classes} and {dim}")
+            raise ValueError(f"prototypes need at least 2 classes and 1 dimension, not {num_classes} and {dim}")
         self.weight = nn.Parameter(torch.randn(num_classes, dim) / dim**0.5)
 
     def forward(self, embeddings: Tensor) -> Tensor:

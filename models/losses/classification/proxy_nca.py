@@ -12,13 +12,13 @@ from models.losses.pairs.distances import squared_distances
 
 
 class ProxyNca(nn.Module):
-    """An image is nearer to the proxy of its class than to all other proxies together::
+    """Compares the distance to the proxy of an image's class with those to all other proxies, equation 4::
 
         L = mean_i -log( exp(-s d(f_i, p_c)) / sum_{k != c} exp(-s d(f_i, p_k)) ),    d(f, p) = ||f - p / ||p|| ||^2
 
     The own proxy is not in the denominator, so the loss may be negative. s = 1 is the paper's; a larger one sharpens
-    distances that end at 4 (Teh et al., "ProxyNCA++", 2020). pytorch-metric-learning's `ProxyNCALoss` has the own proxy in
-    the denominator, which is another loss.
+    distances, which are at most 4 (Teh et al., "ProxyNCA++", 2020). pytorch-metric-learning's `ProxyNCALoss` has the own proxy
+    in the denominator, which is another loss.
     """
 
     def __init__(self, num_classes: int, dim: int, *, scale: float = 8.0) -> None:
@@ -33,7 +33,7 @@ class ProxyNca(nn.Module):
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64 in [0, C).
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         proxies = functional.normalize(self.proxies.weight, dim=1)

@@ -17,14 +17,13 @@ class RobustNormalizedSoftmax(nn.Module):
 
         L = mean_i (1 - max(p_i, k)^q) / q,    p_i = exp(cos(theta_i^c) / tau) / sum_k exp(cos(theta_i^k) / tau)
 
-    As q goes to 0 this is the normalised softmax, which learns wrong labels by heart; at q = 1 it is the absolute error,
-    whose gradient p_i (1 - p_i) forgets an image that the network contradicts. Truncation at k > 0 drops images whose label
-    has a probability of at most k from the gradient altogether: for a network that knows something already, as nearly every
-    image is below it at the start.
+    As q goes to 0 this is the normalised softmax, which overfits wrong labels; at q = 1 it is the absolute error, whose
+    gradient p_i (1 - p_i) vanishes for an image whose label the network contradicts. Truncation at k > 0 removes images whose
+    label has a probability of at most k from the gradient; it needs a pretrained network, because at the start of a training
+    from scratch nearly every image is below it.
 
-    A network that begins from nothing contradicts nearly every image, so that q leaves it next to no gradient to learn from
-    (the paper begins with ImageNet's weights). For its first batches of training it is given the limit of q at 0 then: right
-    labels are learned before wrong ones are.
+    A network from scratch contradicts nearly every label at first, which leaves almost no gradient (the paper starts from
+    ImageNet weights). With warm_up the first batches use the limit q = 0 instead: correct labels are learned before wrong ones.
     """
 
     batches: Tensor
@@ -38,15 +37,17 @@ class RobustNormalizedSoftmax(nn.Module):
         self.tau, self.q, self.warm_up = tau, q, warm_up
         self.floor = math.log(truncation) if truncation > 0 else -math.inf
         self.prototypes = Prototypes(num_classes, dim)
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))  # so that a resumed training knows
+        self.register_buffer(
+            "batches", torch.zeros((), dtype=torch.int64)
+        )  # in checkpoints, so that a resumed training continues the count
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss, a scalar in [0, 1 / q]; while it warms up, one of at least 0.
+        """The mean loss, a scalar in [0, 1 / q]; during warm-up, a scalar at least 0.
 
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64 in [0, C), some of them wrong.
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         logs = torch.log_softmax(self.prototypes(embeddings) / self.tau, dim=1)

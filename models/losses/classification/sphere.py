@@ -18,7 +18,7 @@ class Sphere(nn.Module):
         L = mean_i -log( exp(s psi(theta_i^c)) / (exp(s psi(theta_i^c)) + sum_{k != c} exp(s cos(theta_i^k))) )
         psi(theta) = (-1)^j cos(m theta) - 2 j    for theta in [j pi / m, (j + 1) pi / m]
 
-    psi continues cos(m theta) beyond pi / m so that it keeps falling. SphereFace multiplies by the norm of the feature;
+    psi continues cos(m theta) beyond pi / m so that it decreases. SphereFace multiplies by the norm of the feature;
     embeddings here are unit vectors, so s is the radius of the sphere. A margin of 1 is the normalised softmax with tau =
     1 / s. Stands for the losses on a hypersphere that the review names (Wang et al., "Sphere loss", 2021), whose centres
     and uniformity term are not in it. (pytorch-metric-learning's `SphereFaceLoss` calls NumPy in a way that is deprecated.)
@@ -28,7 +28,7 @@ class Sphere(nn.Module):
         """num_classes: C; dim: D; margin: m, at least 1; scale: s, above 0."""
         super().__init__()
         if margin < 1:
-            raise ValueError(f"the margin multiplies an angle, by 1 at least, not {margin}")
+            raise ValueError(f"the margin must be at least 1, not {margin}")
         self.margin, self.scale = margin, scale
         self.prototypes = Prototypes(num_classes, dim)
 
@@ -38,7 +38,7 @@ class Sphere(nn.Module):
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64 in [0, C).
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         cosines = self.prototypes(embeddings)

@@ -15,8 +15,8 @@ class DCnn(nn.Module):
         J_1 = mean_i -log softmax(W f_i + b)_c
         J_2 = mean_{i < j} [ slack - y_ij (tau - ||f_i - f_j||^2) ]_+,    y_ij = 1 for one class, -1 otherwise
 
-    So pairs of one class end nearer than tau - slack and others farther than tau + slack, in squared distance. The paper
-    sums J_2 over the pairs of a batch; the mean makes lambda_1 independent of the batch. Its last term, weight decay,
+    The hinge is 0 for pairs of one class nearer than tau - slack and for others farther than tau + slack, in squared distance.
+    The paper sums J_2 over the pairs of a batch; the mean makes lambda_1 independent of the batch. Its last term, weight decay,
     belongs to the optimiser.
     """
 
@@ -32,7 +32,7 @@ class DCnn(nn.Module):
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64 in [0, C).
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         softmax = functional.cross_entropy(self.classifier(embeddings), labels)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _LEAST = 1e-12
-"""Squared distances below it count as it: the root's slope at zero is infinite."""
+"""Squared distances are clamped to it, because the slope of the root is infinite at zero."""
 
 
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:

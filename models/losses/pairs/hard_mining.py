@@ -18,16 +18,16 @@ class OnlineHardMining(nn.Module):
 
         l_a = log(1 + exp(max_p ||f_a - f_p|| - min_n ||f_a - f_n||)),    L = mean of the hardest share of the l_a
 
-    First each anchor gets its farthest positive and its nearest negative (batch-hard); then only the hardest anchors
-    count, as easy ones, soon the most of a batch, only dilute the gradient. The soft margin never reaches 0, so a kept
-    anchor always moves. Anchors without a positive or a negative in the batch are left out.
+    Each anchor takes its farthest positive and its nearest negative (batch-hard); then only the hardest anchors are averaged,
+    because easy ones, soon the majority, dilute the gradient. The soft margin never reaches 0, so that every kept anchor has a
+    gradient. Anchors without a positive or a negative in the batch are left out.
     """
 
     def __init__(self, *, keep: float = 0.5) -> None:
         """keep: share of the anchors that count, hardest first, in (0, 1]."""
         super().__init__()
         if not 0 < keep <= 1:
-            raise ValueError(f"keep is a share of the anchors in (0, 1], not {keep}")
+            raise ValueError(f"keep must be in (0, 1], not {keep}")
         self.keep = keep
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class OnlineHardMining(nn.Module):
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64.
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         apart = distances(embeddings, embeddings)

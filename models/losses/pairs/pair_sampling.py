@@ -1,4 +1,4 @@
-"""Which pairs a matcher learns from: as many matches as not, confusable ones mixed with random ones."""
+"""Sampling of training pairs for a matcher: balanced between matches and others, hard pairs mixed with random ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _CHUNK = 1024
-"""Rows compared with the whole set at a time: 100 000 images never make a 100 000 x 100 000 table."""
+"""Rows compared with the whole set at a time, so that memory does not grow with the square of the set."""
 
 
 class Pairs(NamedTuple):
@@ -26,8 +26,8 @@ class PairSampler:
     """Draws balanced pairs, a share of them hard.
 
     Hard negatives of an image are among its `pool` most similar images of other classes, hard positives among its `pool`
-    least similar ones of its own. A matcher trained on hard pairs alone scores far-away images at random, because it never
-    sees one: so the rest of the pairs is random.
+    least similar ones of its own. The other pairs are random: a matcher trained on hard pairs only gives random scores to
+    dissimilar images, which it was not trained on.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class PairSampler:
             raise ValueError(f"positives {positives} and hard {hard} are shares in [0, 1], and pool {pool} is at least 1")
         counts = torch.unique(labels, return_counts=True)[1]
         if counts.numel() < 2 or int(counts.max()) < 2:
-            raise ValueError("pairs need two classes at least, and two images in one of them")
+            raise ValueError("pairs need at least two classes, and two images in one of them")
         self.labels, self.positives, self.hard, self.pool = labels.cpu(), positives, hard, pool
         self.generator = generator
         self._anchors = torch.nonzero(_own_counts(self.labels) > 1).squeeze(1)
@@ -51,7 +51,7 @@ class PairSampler:
         self._far: Tensor | None = None
 
     def mine(self, embeddings: Tensor) -> None:
-        """Find the hard partners of every image anew; until the first call all pairs are random.
+        """Mine the hard partners of every image again; before the first call all pairs are random.
 
         embeddings: (T, D) float32, L2-normalised, in the order of the labels.
 

@@ -11,23 +11,22 @@ from models.losses.pairs.distances import distances, pair_masks
 
 
 class SimilarityRetention(nn.Module):
-    """Positives keep within a ball instead of collapsing to a point, negatives stay outside a wider one::
+    """Positives are kept within a ball instead of collapsing to a point, negatives outside a larger one::
 
         L = mean_q 1/2 w_q mean_{p in P*} (d_qp - (tau - m))^2  +  1/2 sum_{n in N*} v_n (tau - d_qn)^2
 
-    Mined for each query q: P* its positives beyond tau - m, N* its negatives within tau; the easy ones are left as they
-    lie, which retains the structure of the class. w_q is the share of hard ones among q's positives. v_n is proportional to
-    how many of N* lie within tau - m of n (n itself among them) and sums to 1, so a dense group of negatives is pushed as
-    one and keeps its shape. Weights carry no gradient. The two balls are the paper's; of the weights it fixes what they
-    depend on (the ratio of easy to hard samples, the distribution of the samples around a negative), and this form of them
-    is chosen here.
+    Mined for each query q: P* its positives beyond tau - m, N* its negatives within tau; easy samples have no gradient, which
+    retains the structure of the class. w_q is the share of hard ones among q's positives. v_n is proportional to the number
+    of N* within tau - m of n (including n) and sums to 1, so that a dense group of negatives is pushed as a whole. The weights
+    have no gradient. The two balls are the paper's; for the weights it states what they depend on (the ratio of easy to hard
+    samples, the distribution of the samples around a negative), and their form is chosen here.
     """
 
     def __init__(self, *, tau: float = 1.05, margin: float = 0.4) -> None:
         """tau: the distance that negatives keep; margin: m, in (0, tau): positives keep within tau - m."""
         super().__init__()
         if not 0 < margin < tau:
-            raise ValueError(f"the margin must lie between 0 and tau {tau}, not be {margin}")
+            raise ValueError(f"the margin must be between 0 and tau, {tau}, not {margin}")
         self.tau, self.inner = tau, tau - margin
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -36,7 +35,7 @@ class SimilarityRetention(nn.Module):
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64.
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         apart = distances(embeddings, embeddings)

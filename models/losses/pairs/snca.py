@@ -11,37 +11,37 @@ from models.losses.checks import check_batch
 
 
 class Snca(nn.Module):
-    """Each image picks a neighbour from the whole training set, by similarity; the loss is that it picks its own class::
+    """The negative log probability that an image, picking a neighbour by similarity, picks one of its class::
 
         p_ij = exp(f_i . v_j / tau) / sum_{k != i} exp(f_i . v_k / tau)
         L = mean_i -log( P / (P + (1 - P) e^m) ),    P = sum_{j != i, y_j = y_i} p_ij
 
-    v_j are the embeddings of the training set, remembered from when image j was last in a batch, and moved after each:
-    v_i <- normalised(t v_i + (1 - t) f_i). The margin m weighs the other classes e^m-fold, as in the authors' code; 0 is
-    the published loss. A row that no batch has filled yet is left out of the sums (the authors start from random rows),
-    and an image without a remembered neighbour of its class adds nothing.
+    v_j are the embeddings of the training set in a memory bank, updated after each batch with image i by
+    v_i <- normalised(t v_i + (1 - t) f_i). The margin m weights the other classes e^m-fold, as in the authors' code; 0 is
+    the published loss. Rows that are not filled yet are left out of the sums (the authors start from random rows), and an
+    image without a stored neighbour of its class adds 0.
     """
 
     bank: Tensor
-    """(T, D) float32: the remembered embeddings, L2-normalised; rows never seen are 0."""
+    """(T, D) float32: the stored embeddings, L2-normalised; unfilled rows are 0."""
     bank_labels: Tensor
-    """(T,) int64: their labels; -1 where never seen."""
+    """(T,) int64: labels of the rows; -1 if unfilled."""
 
-    def __init__(self, size: int, dim: int, *, tau: float = 0.1, momentum: float = 0.5, margin: float = 0.0) -> None:
-        """size: T, images of the training set; dim: D; tau: temperature, above 0; momentum: t, in [0, 1); margin: m."""
+    def __init__(self, num_images: int, dim: int, *, tau: float = 0.1, momentum: float = 0.5, margin: float = 0.0) -> None:
+        """num_images: T, images of the training set; dim: D; tau: temperature, above 0; momentum: t, in [0, 1); margin: m."""
         super().__init__()
         self.tau, self.momentum, self.margin = tau, momentum, margin
-        self.register_buffer("bank", torch.zeros(size, dim))
-        self.register_buffer("bank_labels", torch.full((size,), -1))
+        self.register_buffer("bank", torch.zeros(num_images, dim))
+        self.register_buffer("bank_labels", torch.full((num_images,), -1))
 
     def forward(self, embeddings: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """The mean loss, a scalar at least 0; in training mode the bank remembers the batch afterwards.
+        """The mean loss, a scalar at least 0; in training mode the batch is stored in the bank afterwards.
 
-        embeddings: (N, D) float32, L2-normalised. labels: (N,) int64, at least 0. indices: (N,) int64 in [0, T): which
-        images of the training set these are, none of them twice.
+        embeddings: (N, D) float32, L2-normalised. labels: (N,) int64, at least 0. indices: (N,) int64 in [0, T):
+        different positions in the training set.
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         scores = embeddings @ self.bank.to(embeddings.dtype).T / self.tau  # (N, T)

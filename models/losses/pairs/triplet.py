@@ -14,11 +14,11 @@ Mining = Literal["all", "semihard", "hard", "batch-hard"]
 
 
 class TripletMargin(nn.Module):
-    """An anchor is nearer to an image of its class than to one of another class by a margin::
+    """Requires an anchor to be nearer to an image of its class than to one of another class by a margin::
 
         L = mean over T of [ ||f_a - f_p||^2 - ||f_a - f_n||^2 + margin ]_+
 
-    T are the triplets of the batch that break the margin: "all" of them, the "semihard" (the negative is farther than the
+    T are the triplets of the batch that violate the margin: "all" of them, the "semihard" (the negative is farther than the
     positive, though by less than the margin), the "hard" (the negative is nearer), or "batch-hard": for each anchor its
     farthest positive with its nearest negative (Hermans et al., 2017). Without such a triplet the loss is 0.
     pytorch-metric-learning's `TripletMarginLoss` on squared distances, with its miners.
@@ -35,12 +35,12 @@ class TripletMargin(nn.Module):
             self.miner = miners.TripletMarginMiner(margin=margin, type_of_triplets=mining, distance=distance)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The mean over the triplets that break the margin, a scalar at least 0.
+        """The mean over the triplets that violate the margin, a scalar at least 0.
 
         embeddings: (N, D) float32, L2-normalised. labels: (N,) int64.
 
         Raises:
-            ValueError: embeddings and labels are no batch.
+            ValueError: embeddings and labels are not a batch.
         """
         check_batch(embeddings, labels)
         loss: Tensor = self.inner(embeddings, labels, self.miner(embeddings, labels))

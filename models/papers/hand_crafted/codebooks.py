@@ -25,7 +25,8 @@ class Vlad:
     centres: NDArray[np.float32]
 
     def encode(self, descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, G, D) descriptors to (N, K D): for each word the sum of what its descriptors differ from it by, normalised."""
+        """(N, G, D) descriptors to (N, K D): for each word the sum of the differences of its descriptors from it,
+        normalised."""
         return np.stack([normalise(self._encode(each)) for each in descriptors])
 
     def _encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -39,7 +40,7 @@ class Vlad:
 
 @dataclass(frozen=True, slots=True)
 class Fisher:
-    """pca: to decorrelated dimensions, as a mixture with diagonal covariances takes them to be. mixture: of K Gaussians."""
+    """pca: decorrelates the dimensions, which diagonal covariances assume. mixture: of K Gaussians."""
 
     pca: Any
     mixture: Any
@@ -63,7 +64,7 @@ def fit_fisher(descriptors: NDArray[np.uint8], gaussians: int, dimensions: int, 
     """Learn a PCA and a mixture of K Gaussians from the (N, G, D) descriptors of training images."""
     sample = _sample(descriptors, seed).astype(np.float64)
     pca = PCA(dimensions, whiten=True, random_state=seed).fit(sample)
-    # flat patches are all alike: a Gaussian that holds nothing else would have no width
+    # flat patches are equal: a Gaussian of these only would have zero variance
     options = {"covariance_type": "diag", "random_state": seed, "reg_covar": 1e-2, "tol": 1e-2}
     mixture = learn_gmm(pca.transform(sample), n_modes=gaussians, gm_args=options)  # type: ignore[no-untyped-call]
     return Fisher(pca, mixture)

@@ -1,4 +1,4 @@
-"""Hand-crafted descriptions of images, through scikit-image: histograms of gradients, local binary patterns, dense SIFT.
+"""Hand-crafted descriptors of images, by scikit-image: histograms of gradients, local binary patterns, dense SIFT.
 
 Each takes one (S, S, 3) uint8 image, red, green, blue, and gives an array whose shape depends on S only.
 """
@@ -20,14 +20,14 @@ from skimage.feature import SIFT, local_binary_pattern
 from skimage.feature import hog as histograms
 
 VERSION = 1
-"""Raise it when a description changes, so that older files are not used."""
+"""Increase it when a descriptor changes, so that older cache files are not used."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 HOG_CELLS, HOG_ORIENTATIONS = 3, 9
 LBP_POINTS, LBP_RADIUS = 16, 2
 SIFT_STRIDE, SIFT_SIGMAS = 16, (1.6, 3.2, 6.4)
-"""Pixels between grid points, and the blur of each of the octaves that are looked at."""
+"""Pixels between grid points, and the blur of each octave."""
 FEW = 100
-"""Images for which no processes are started."""
+"""Number of images below which no processes are started."""
 
 Description = NDArray[np.float32] | NDArray[np.uint8]
 Describe = Callable[[NDArray[np.uint8]], Description]
@@ -47,7 +47,7 @@ def hog(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def lbp_rgb(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(54,): shares of the 18 uniform patterns of 16 points at radius 2, by band; only circles within the image count."""
+    """(54,): shares of the 18 uniform patterns of 16 points at radius 2, by band; without circles that leave the image."""
     inner = slice(LBP_RADIUS, -LBP_RADIUS)
     counted = []
     for band in range(image.shape[2]):
@@ -59,9 +59,9 @@ def lbp_rgb(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def dense_sift(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(G, 128): SIFT of the luma, upright, around every point of a grid, in three octaves; all 0 where nothing changes.
+    """(G, 128): SIFT of the luma, upright, at every point of a grid, in three octaves; all 0 for a constant patch.
 
-    scikit-image describes the key points that its `SIFT` object holds; here the grid is put there instead of detected ones.
+    scikit-image has no dense SIFT, but describes the key points that its `SIFT` object holds: here the points of a grid.
     """
     steps = np.arange(SIFT_STRIDE / 2, len(image), SIFT_STRIDE)
     grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -88,7 +88,7 @@ def describe_all(
 
     describe: one of this module. workers: processes, None for one a core. progress: called with (done, N).
     """
-    # the descriptions of other images are in another file
+    # the digest makes another file for other images
     digest = hashlib.sha256(f"{VERSION} {describe.__name__} {pixels.shape}".encode())
     for image in pixels:
         digest.update(image.tobytes())
@@ -105,7 +105,7 @@ def _described(describe: Describe, pixels: NDArray[np.uint8], workers: int) -> I
     if workers == 1:
         yield from map(describe, pixels)
         return
-    # started afresh: a process that torch's threads live in must not be forked
+    # spawn: a process with torch's threads must not be forked
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(describe, (np.asarray(image) for image in pixels), chunksize=16)
 

@@ -1,4 +1,4 @@
-"""How much protocol A spends: what two cores finish in an hour, and what the residual-dyad paper did."""
+"""Training budgets of protocol A: one for two CPU cores, and that of the residual-dyad paper."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from models.training.recipes.augmentation import GEOMETRIC
-from models.training.recipes.read import make_recipe
+from models.training.recipes.load import make_recipe
 from models.training.recipes.recipe import PairSampling, Recipe
 
 Autoencoder = Literal["res-ae", "resdyad-ae"]
 Matcher = Literal["res-dml", "resdyad-dml"]
 Stage = Literal["landuse", "aid", "finetuned"]
-"""What an autoencoder was trained on: UC Merced's training split; AID without its labels, where the paper has GTCrossView; AID
-first, then UC Merced's training split."""
+"""Training images of an autoencoder: UC Merced's training split; AID without its labels, instead of the paper's GTCrossView;
+AID first, then UC Merced's training split."""
 Supervised = Literal["vgg16", "googlenet", "resnet"]
 
 AUTOENCODERS: tuple[Autoencoder, ...] = ("res-ae", "resdyad-ae")
@@ -24,9 +24,9 @@ SUPERVISED: tuple[Supervised, ...] = ("googlenet", "vgg16", "resnet")
 
 DEPTH, WEIGHT = 100, 0.08
 """Two-stage: the first 100 places by the embedding, re-ranked by cosine + WEIGHT log-odds; fixed
-beforehand, for there are no images left to choose a weight on."""
+beforehand, because there are no images left to choose it on."""
 DESCRIPTOR_SIZE = 256
-"""Pixels per side that hand-crafted descriptions look at."""
+"""Image size of hand-crafted descriptors, in pixels per side."""
 WORDS, DIMENSIONS = 64, 64
 """Visual words (VLAD) and Gaussians (Fisher vectors); dimensions that a PCA leaves of SIFT's 128 for the latter."""
 
@@ -65,7 +65,7 @@ def _supervised(**fields: Any) -> Recipe:
 
 
 def _small(extends: str, **fields: Any) -> Recipe:
-    """A recipe of the paper, at 96 pixels and half its width, by an optimiser that gets there in few updates."""
+    """A recipe of the paper at 96 pixels and half its width, with an optimiser that needs fewer updates."""
     common = {"extends": extends, "image_size": 96, "width": 32, "optimiser": "adamw", "lr": 1e-3, "schedule": "cosine"}
     return make_recipe({**common, "warmup_epochs": 1, "augment": GEOMETRIC, "weight_decay": 1e-2, **fields})
 

@@ -1,8 +1,8 @@
 """Protocol A: the tables of the residual-dyad paper on UC Merced, as cells.
 
-80 % of each class are trained on, the other images query, and every image but the query is ranked. Three rankings of each row:
-by the cosine of its vectors (the paper's Euclidean column: of vectors of length 1, the order is the same), by a matcher that
-looks at every pair (the paper's DML column), and by the cosine with the first 100 re-ranked.
+80 % of each class are training images, the others query, and all images except the query are ranked. Each row has three
+rankings: by the cosine of its vectors (the paper's Euclidean column: for unit vectors the order is the same), by a matcher that
+scores every pair (the paper's DML column), and by the cosine with the first 100 re-ranked.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from models.papers.protocol_a.budget import (
     Stage,
     budget_of,
 )
-from models.papers.protocol_a.features import Bench, Look
-from models.papers.store import Cell, Context
-from models.runs.networks.matcher import shortlist_log_odds, train_matcher
+from models.papers.protocol_a.features import Bench, Features
+from models.papers.results import Cell, Context
+from models.runs.networks.train_matcher import shortlist_log_odds, train_matcher
 from models.training.recipes.recipe import Recipe
 
-Make = Callable[[Bench], Look]
+Make = Callable[[Bench], Features]
 HAND_CRAFTED: tuple[features.HandCrafted, ...] = ("hog", "lbp-rgb")
 AGGREGATED: tuple[features.Aggregated, ...] = ("sift-vlad", "sift-fv")
 
@@ -58,7 +58,7 @@ def cells(scale: str) -> list[Cell]:
 
 
 def table1_key(backbone: str, stage: str, matcher: str) -> str:
-    """Where an autoencoder and a matcher are filed."""
+    """The key of the cell of an autoencoder and a matcher."""
     return f"a-table1-{backbone}-{stage}-{matcher}"
 
 
@@ -72,7 +72,7 @@ def table1_cell(budget: Budget, backbone: Autoencoder, stage: Stage, matcher: Ma
 
 
 def table2_cells(budget: Budget) -> list[Cell]:
-    """Hand-crafted and supervised rows, each with ResDyadDML; Siamese, which brings its own."""
+    """Hand-crafted and supervised rows, each with ResDyadDML; Siamese, with its own matcher."""
     found, settings = [], {"pixels": DESCRIPTOR_SIZE, "map_size": budget.map_size}
     for name in HAND_CRAFTED:
         make = partial(features.handcrafted, name=name)
@@ -92,16 +92,16 @@ def table3_cells(budget: Budget) -> list[Cell]:
 
 
 def dyad_cell(budget: Budget, key: str, *, fraction: float = RESIDUAL_DYAD_FRACTIONS[0], fold: int | None = None) -> Cell:
-    """ResDyadDML on the ResDyadAE that saw AID only, whose weights no split of UC Merced can have touched."""
+    """ResDyadDML on the ResDyadAE trained on AID only, which does not depend on the split of UC Merced."""
     recipes = {"encoder": budget.autoencoder_recipe("resdyad-ae", "aid")}
     make = partial(features.unsupervised, backbone="resdyad-ae", stage="aid")
     return _cell(budget, key, make, "resdyad-dml", recipes, fraction=fraction, fold=fold)
 
 
-def measure(bench: Bench, look: Look, recipe: Recipe | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+def measure(bench: Bench, look: Features, recipe: Recipe | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """All rankings of one row.
 
-    recipe: of its matcher, None where it has one, or none looks at it. settings: all that the matcher depends on.
+    recipe: of its matcher, None if it has a trained one, or none. settings: all that the matcher depends on.
     """
     material, embeddings = look.material, look.whole.embeddings
     chosen = residual_dyad(bench.fraction).selection(material.train, material.test)
@@ -124,11 +124,11 @@ def measure(bench: Bench, look: Look, recipe: Recipe | None, settings: Mapping[s
     return values
 
 
-def _all_log_odds(matcher: SplitMatcher, look: Look, chosen: Selection) -> NDArray[np.float32]:
-    """(Q, N): what the matcher says of every query and every image of the database."""
+def _all_log_odds(matcher: SplitMatcher, look: Features, chosen: Selection) -> NDArray[np.float32]:
+    """(Q, N): the matcher's log-odds for every query and every image of the database."""
     maps = look.whole.maps
     if maps is None:
-        raise ValueError("a matcher looks at maps; this row has none")
+        raise ValueError("a matcher needs maps; this row has none")
     everything = np.broadcast_to(np.arange(len(chosen.database)), (len(chosen.queries), len(chosen.database)))
     whole = Neighbours(everything, np.zeros(everything.shape, np.float32))
     return shortlist_log_odds(matcher, None, maps[chosen.queries], maps[chosen.database], whole)

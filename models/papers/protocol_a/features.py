@@ -1,4 +1,4 @@
-"""What each row of protocol A sees of the images: vectors for the cosine, maps for the matchers."""
+"""Features of the images for each row of protocol A: vectors for the cosine, maps for the matchers."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from models.data.statistics import band_statistics
 from models.evaluation.protocols import RESIDUAL_DYAD_FOLDS
 from models.matcher.maps import vectors_to_maps
 from models.matcher.split import SplitMatcher
-from models.papers.experiments import CHECKPOINT_EVERY, Teller
+from models.papers.experiments import CHECKPOINT_EVERY, EpochMessages
 from models.papers.hand_crafted.codebooks import fit_fisher, fit_vlad
 from models.papers.hand_crafted.descriptors import dense_sift, describe_all, hog, lbp_rgb
 from models.papers.protocol_a import budget as budgets
-from models.papers.store import Context
+from models.papers.results import Context
 from models.runs.inputs.material import Material, load_material
-from models.runs.networks.autoencoder import TrainedAutoencoder, train_autoencoder
-from models.runs.networks.conduct import Conduct
-from models.runs.networks.embedder import TrainedEncoder, TrainingImages, train_embedder
-from models.runs.networks.matcher import encode_views
-from models.runs.networks.siamese import train_siamese
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.train_autoencoder import TrainedAutoencoder, train_autoencoder
+from models.runs.networks.train_embedder import TrainedEncoder, TrainingImages, train_embedder
+from models.runs.networks.train_matcher import encode_views
+from models.runs.networks.train_siamese import train_siamese
 from models.training.encoding import Encoded, encode_images
 from models.training.recipes.recipe import Recipe
 from models.training.transforms import Preparation
@@ -47,9 +47,9 @@ _SMALLEST_DEVIATION = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where a cell works, what it may spend, and which images are tested on.
+    """Folders, budget and split of a cell.
 
-    fraction: trained share of each class. fold: of five, instead of that share; None for none.
+    fraction: share of training images of each class. fold: one of five, instead of the share; None for the share.
     """
 
     context: Context
@@ -66,25 +66,25 @@ class Bench:
         split = k_folds(material.labels, material.images.groups, RESIDUAL_DYAD_FOLDS, self.budget.seed)[self.fold]
         return replace(material, train=split.train, test=split.test)
 
-    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> Conduct:
-        """Where a run keeps its checkpoints, and how it reports. more: settings that it depends on, besides the recipe."""
+    def run(self, name: str, recipe: Recipe, more: Mapping[str, Any] | None = None) -> RunOptions:
+        """Options of a run: checkpoints and messages. more: settings that it depends on, besides the recipe."""
         settings = {"recipe": recipe.model_dump(mode="json"), **(more or {})}
-        teller = Teller(self.context.say, f"  {name}", recipe.epochs)
-        return Conduct(self._folder(name, settings), [teller], CHECKPOINT_EVERY)
+        teller = EpochMessages(self.context.say, f"  {name}", recipe.epochs)
+        return RunOptions(self._folder(name, settings), [teller], CHECKPOINT_EVERY)
 
     def _folder(self, name: str, settings: Mapping[str, Any]) -> Path:
-        """Other settings, or another split, have another one."""
+        """Folder of checkpoints, different for other settings or another split."""
         settings = {**settings, "fraction": self.fraction, "fold": self.fold, "split": self.budget.seed}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return self.context.work / "protocol-a" / f"{name}-{digest[:10]}"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One row's view of the images.
+class Features:
+    """Features of one row.
 
-    whole: all N of `material`; its embeddings are (N, D), L2-normalised, its maps None where no matcher looks at them.
-    training: views of `material.train`. matcher: one that is trained already.
+    whole: of all N images of `material`; embeddings are (N, D), L2-normalised, maps None if no matcher uses them.
+    training: views of `material.train`. matcher: a trained one.
     """
 
     material: Material
@@ -93,17 +93,17 @@ class Look:
     matcher: SplitMatcher | None = None
 
 
-def handcrafted(bench: Bench, name: HandCrafted) -> Look:
+def handcrafted(bench: Bench, name: HandCrafted) -> Features:
     """HoG or LBP-RGB; their maps are the vectors, standardised by the training images and reshaped."""
     material = bench.material(budgets.DESCRIPTOR_SIZE)
     vectors = np.asarray(describe_all(_DESCRIBE[name], material.pixels, bench.context.cache), dtype=np.float32)
     known = vectors[material.train]
     standard = (vectors - known.mean(axis=0)) / np.maximum(known.std(axis=0), _SMALLEST_DEVIATION)
     whole = Encoded(_unit(vectors), vectors_to_maps(torch.from_numpy(standard), bench.budget.map_size).half().numpy())
-    return Look(material, whole, (_take(whole, material.train),))
+    return Features(material, whole, (_take(whole, material.train),))
 
 
-def aggregated(bench: Bench, name: Aggregated) -> Look:
+def aggregated(bench: Bench, name: Aggregated) -> Features:
     """Dense SIFT as VLAD or Fisher vectors, their codebooks from the training images."""
     material = bench.material(budgets.DESCRIPTOR_SIZE)
     descriptors = describe_all(dense_sift, material.pixels, bench.context.cache)
@@ -112,10 +112,10 @@ def aggregated(bench: Bench, name: Aggregated) -> Look:
         vectors = fit_vlad(known, budgets.WORDS, seed).encode(descriptors)
     else:
         vectors = fit_fisher(known, budgets.WORDS, budgets.DIMENSIONS, seed).encode(descriptors)
-    return Look(material, Encoded(vectors, None))
+    return Features(material, Encoded(vectors, None))
 
 
-def supervised(bench: Bench, name: budgets.Supervised) -> Look:
+def supervised(bench: Bench, name: budgets.Supervised) -> Features:
     """A network trained on the labels of the training images: its embedding, and its last map."""
     recipe = bench.budget.supervised[name]
     material = bench.material(recipe.image_size)
@@ -126,7 +126,7 @@ def supervised(bench: Bench, name: budgets.Supervised) -> Look:
     return _look(bench, material, trained)
 
 
-def unsupervised(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stage) -> Look:
+def unsupervised(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stage) -> Features:
     """An autoencoder's code: as a map, and flattened."""
     trained = autoencoder(bench, backbone, stage)
     material = bench.material(bench.budget.autoencoder[backbone].image_size)
@@ -135,8 +135,8 @@ def unsupervised(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Sta
     return replace(look, whole=_flattened(look.whole), training=tuple(map(_flattened, look.training)))
 
 
-def siamese(bench: Bench) -> Look:
-    """Encoder and matcher in one, begun from the ResDyadAE that saw only AID and trained on pairs of training images."""
+def siamese(bench: Bench) -> Features:
+    """Encoder and matcher end to end, starting from the ResDyadAE trained on AID, on pairs of training images."""
     recipe = bench.budget.siamese
     start = autoencoder(bench, "resdyad-ae", "aid")
     material = bench.material(recipe.image_size)
@@ -145,11 +145,11 @@ def siamese(bench: Bench) -> Look:
     trained = train_siamese(recipe, start.network, material.pixels, material.train, labels, run)
     seen = _as_encoder(trained.network, trained.network.trunk, trained.preparation)
     whole = encode_images(seen.encoder, seen.preparation, material.pixels, _all(material), with_maps=True)
-    return Look(material, _flattened(whole), matcher=SplitMatcher.from_matcher(trained.network.matcher))
+    return Features(material, _flattened(whole), matcher=SplitMatcher.from_matcher(trained.network.matcher))
 
 
 def autoencoder(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stage) -> TrainedAutoencoder:
-    """Trained once, and read again by every cell that needs it."""
+    """An autoencoder, trained once and loaded by every cell that needs it."""
     recipe = bench.budget.autoencoder_recipe(backbone, stage)
     settings: dict[str, Any] = {}
     start: Autoencoder | None = None
@@ -157,7 +157,7 @@ def autoencoder(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stag
         start = autoencoder(bench, backbone, "aid").network
         settings["after"] = bench.budget.epochs["aid"]
     if stage == "aid":
-        bench = Bench(bench.context, bench.budget)  # one for every split of UC Merced
+        bench = Bench(bench.context, bench.budget)  # the same for every split of UC Merced
         images = list_images(bench.context.data / "aid")
         pixels, rows = load_pixels(images, recipe.image_size, bench.context.cache), np.arange(len(images))
     else:
@@ -166,22 +166,22 @@ def autoencoder(bench: Bench, backbone: budgets.Autoencoder, stage: budgets.Stag
     return train_autoencoder(recipe, pixels, rows, bench.run(f"{backbone}-{stage}", recipe, settings), start=start)
 
 
-def _look(bench: Bench, material: Material, trained: TrainedEncoder) -> Look:
-    """All images as they are, and the training images augmented as well."""
+def _look(bench: Bench, material: Material, trained: TrainedEncoder) -> Features:
+    """All images without augmentation, and augmented views of the training images."""
     whole = encode_images(trained.encoder, trained.preparation, material.pixels, _all(material), with_maps=True)
     views = encode_views(trained, material.pixels, material.train, bench.budget.views)
-    return Look(material, whole, tuple(views))
+    return Features(material, whole, tuple(views))
 
 
 def _as_encoder(task: nn.Module, trunk: Trunk, preparation: Preparation) -> TrainedEncoder:
-    """A trunk without a head of its own; the embedding it gets means nothing, the map is what counts."""
+    """An encoder of a trunk without a trained head; only its map is used, its embedding has no meaning."""
     return TrainedEncoder(task, Encoder(trunk).eval(), preparation, "finished")
 
 
 def _flattened(encoded: Encoded) -> Encoded:
-    """With the maps, as vectors, for embeddings."""
+    """The same with the flattened maps as embeddings."""
     if encoded.maps is None:
-        raise ValueError("there are no maps to flatten; encode with them")
+        raise ValueError("there are no maps to flatten; encode with with_maps=True")
     return Encoded(_unit(encoded.maps.reshape(len(encoded.maps), -1).astype(np.float32)), encoded.maps)
 
 

@@ -1,4 +1,4 @@
-"""Tables I to III of the residual-dyad paper, and its figures 7 and 10, ours beside the published numbers."""
+"""Tables I to III of the residual-dyad paper, and its figures 7 and 10, measured and published."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from models.evaluation.aggregate import estimate
 from models.evaluation.protocols import RESIDUAL_DYAD_FOLDS, RESIDUAL_DYAD_FRACTIONS
+from models.papers.markdown import markdown_table, number
 from models.papers.protocol_a.budget import AUTOENCODERS, DESCRIPTOR_SIZE, DIMENSIONS, MATCHERS, STAGES, WEIGHT, WORDS
 from models.papers.protocol_a.cell_list import table1_key
-from models.papers.store import Results
-from models.papers.tables import markdown_table, number
+from models.papers.results import Results
 
 OURS = table1_key("resdyad-ae", "finetuned", "resdyad-dml")
 KS = (5, 10, 50, 100, 1000)
@@ -59,7 +59,7 @@ TABLE3: Sequence[tuple[str, str | None, str, Row]] = (
 
 
 def render_table1(results: Results) -> str:
-    """Six autoencoders with two matchers, each over the whole ranking."""
+    """Six autoencoders with two matchers, each for the whole ranking."""
     rows = []
     for backbone in AUTOENCODERS:
         for stage in STAGES:
@@ -95,7 +95,7 @@ def render_table2(results: Results) -> str:
 
 
 def render_table3(results: Results) -> str:
-    """ANMRR, mAP and precision at ranks, ours above the paper's."""
+    """ANMRR, mAP and precision at k, measured and, below, published."""
     rows = []
     for name, key, ranking, printed in TABLE3:
         if key is not None:
@@ -129,7 +129,7 @@ def render_figures(results: Results) -> str:
 
 
 def _what_was_run(results: Results, keys: Sequence[str]) -> str:
-    """In words, from the settings that were kept."""
+    """Text about the runs, from the stored settings."""
     parts = [f"{_recipe(recipe)} ({key.split('-', 2)[2]})" for key in keys for recipe in _recipes(results, key)]
     matchers = [settings["matcher"] for key in keys if (settings := results.settings(key)) and "matcher" in settings]
     if matchers:

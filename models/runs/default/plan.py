@@ -1,4 +1,4 @@
-"""How the default bundle is trained: every choice in one value."""
+"""All settings of the default bundle's training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.export.quantise import MAX_LOSS
-from models.runs.default.embedder import SAME_CLASS, STAGES, stage_recipes
-from models.training.recipes.named import RECIPES
+from models.runs.default.stages import SAME_CLASS, STAGES, stage_recipes
+from models.training.recipes.named_recipes import RECIPES
 from models.training.recipes.recipe import Recipe
 
 HELD_OUT = ("Airport", "Beach", "Farmland", "Park", "RailwayStation", "Viaduct", "mobilehomepark", "tenniscourt")
@@ -16,11 +16,11 @@ TWIN_STAGES = ((64, 9, 0.05), (96, 4, 0.04), (128, 2, 0.02))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """model_id: of the bundle. train_fraction, validation_fraction: of each data set; what remains is tested on.
+    """model_id: of the bundle. train_fraction, validation_fraction: of each data set; the rest are test images.
 
-    recipes: of the encoder's stages. twin_recipes: of a second, cheaper encoder that never sees the classes `held_out`, on
-    which the fusion weight is chosen. matcher: of both matchers. views: augmented views of each image that a matcher sees.
-    same_class: new names of classes; those that get one name become one. int8_loss: points of mAP that int8 may cost.
+    recipes: of the encoder's stages. twin_recipes: of a second, cheaper encoder that is trained without the classes `held_out`,
+    on which the fusion weight is chosen. matcher: of both matchers. views: augmented views of each training image of a matcher.
+    same_class: new names of classes; classes with the same name are merged. int8_loss: points of mAP that int8 may lose.
     """
 
     model_id: str = "dyad-rgb-128"
@@ -36,5 +36,5 @@ class Plan:
 
     @property
     def input_size(self) -> int:
-        """Pixels per side of the last stage, which is what the bundle takes."""
+        """Input size of the bundle in pixels per side: that of the last stage."""
         return self.recipes[-1].image_size

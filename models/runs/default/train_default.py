@@ -2,8 +2,8 @@
 
     python -m models.runs.default.train_default --data DATA --out app/inference/bundled
 
-DATA holds `ucmerced/CLASS/*.jpg` and `aid/CLASS/*.jpg`. Every step is kept under --work: the same command goes on where it was
-stopped, and skips what is done.
+DATA holds `ucmerced/CLASS/*.jpg` and `aid/CLASS/*.jpg`. Checkpoints of every step are kept under --work: the same command
+resumes a stopped run and skips finished steps.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rich.console import Console
 from models.bundle.trained_card import TrainedCard
 from models.export.quantise import CALIBRATION_TILES, Int8, retrieval_score
 from models.export.write_bundle import Matcher, write_bundle
-from models.runs.default.card import default_facts
-from models.runs.default.embedder import train_in_stages
+from models.runs.default.card_facts import default_facts
 from models.runs.default.plan import Plan
-from models.runs.default.rerank import train_reranker
+from models.runs.default.stages import train_in_stages
+from models.runs.default.train_reranker import train_reranker
 from models.runs.inputs.material import Material, load_material
 from models.training.allocator import keep_freed_memory
 from models.training.logs.jsonlines import JsonLines
@@ -41,13 +41,13 @@ def main() -> int:
     try:
         train_default(Plan(), options.data, options.out, options.work, console)
     except KeyboardInterrupt:
-        console.print("stopped; the same command goes on from the last checkpoint")
+        console.print("stopped; run the same command to resume from the last checkpoint")
         return 130
     return 0
 
 
 def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Console) -> TrainedCard:
-    """Follow the plan and write the bundle into the folder `out`, with checkpoints and decoded images under `work`."""
+    """Train by the plan and write the bundle into the folder `out`, with checkpoints and decoded images under `work`."""
 
     def callbacks(recipe: Recipe, name: str) -> list[Callback]:
         return [ProgressBar(console), JsonLines(work / f"{name}-{recipe.image_size}.jsonl")]
@@ -70,7 +70,7 @@ def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Consol
 
 
 def load_default(plan: Plan, data: Path, cache: Path) -> Material:
-    """Both data sets as the plan splits them."""
+    """Load both data sets with the plan's split."""
     folders = {name: data / name for name in ("ucmerced", "aid")}
     return load_material(
         folders,
@@ -83,7 +83,7 @@ def load_default(plan: Plan, data: Path, cache: Path) -> Material:
 
 
 def _int8(material: Material, max_loss: float) -> Int8:
-    """Ranges from training images, the loss from validation images; 7-bit weights, for processors without VNNI."""
+    """Quantisation ranges from training images, the loss from validation images; 7-bit weights, for CPUs without VNNI."""
     step = max(1, len(material.train) // CALIBRATION_TILES)
     tiles = material.pixels[material.train[::step]]
     score = retrieval_score(material.pixels[material.validation], material.labels[material.validation])
@@ -95,10 +95,18 @@ def _options() -> argparse.Namespace:
     root = Path(__file__).parents[2]
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("DYAD_DATA", root.parent / "shared" / "data")))
     parser.add_argument(
-        "--out", type=Path, default=root / "app" / "inference" / "bundled", help="folder of the bundle's folder"
+        "--out",
+        type=Path,
+        default=root / "app" / "inference" / "bundled",
+        help="folder into which the bundle's folder is written (default: %(default)s)",
     )
-    parser.add_argument("--work", type=Path, default=root / "build" / "default", help="of checkpoints and decoded images")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=root / "build" / "default",
+        help="folder of checkpoints and decoded images (default: %(default)s)",
+    )
+    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: all)")
     return parser.parse_args()
 
 

@@ -1,8 +1,7 @@
-"""Images through a bundle's graphs, as the service runs them. Free of torch."""
+"""Encode images and score pairs with a bundle's ONNX graphs, as the service does. Free of torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,19 +14,19 @@ from models.bundle.runtime import OnnxEncoder, OnnxMatcher
 from models.data.samplers import Indices
 from models.evaluation.metrics.ranking import Neighbours
 from models.evaluation.metrics.rerank import score_shortlist
+from models.runs.progress_output import Count
 
 PART = 128
-"""Images encoded between two signs of life."""
-Count = Callable[[int, int], None]
+"""Images encoded between two progress reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """embeddings: (N, D) float32, L2-normalised. With a matcher also halves: (Q, P) float32 of the queries, and pairs: (N, P)
-    uint8 of all."""
+    """embeddings: (N, D) float32, L2-normalised. With a matcher also query_features: (Q, P) float32 of the queries, and pairs:
+    (N, P) uint8, the stored candidate features of all images."""
 
     embeddings: NDArray[np.float32]
-    halves: NDArray[np.float32] | None = None
+    query_features: NDArray[np.float32] | None = None
     pairs: NDArray[np.uint8] | None = None
 
 
@@ -36,13 +35,13 @@ def encode_with_bundle(
 ) -> EncodedImages:
     """Encode all of `pixels`.
 
-    pixels: (N, S, S, B) uint8. queries: (Q,) rows, ascending. threads: 0 for all. count: hears how many are done.
+    pixels: (N, S, S, B) uint8. queries: (Q,) rows, ascending. threads: 0 for all cores. count: called with (done, total).
     """
     scale = card.scaling
     encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
     matcher = None if card.matcher is None else OnnxMatcher(folder, threads=threads)
     outputs = ("embedding",) if matcher is None else ("embedding", "pair", "map")
-    embeddings, halves, pairs = [], [], []
+    embeddings, query_features, pairs = [], [], []
     for start in range(0, len(pixels), PART):
         found = encoder(pixels[start : start + PART], outputs)
         embeddings.append(found["embedding"])
@@ -50,15 +49,15 @@ def encode_with_bundle(
             pairs.append(found["pair"])
             own = queries[(queries >= start) & (queries < start + PART)] - start
             if len(own):
-                halves.append(matcher.query_features(found["map"][own]))
+                query_features.append(matcher.query_features(found["map"][own]))
         count(min(start + PART, len(pixels)), len(pixels))
     if matcher is None:
         return EncodedImages(np.concatenate(embeddings))
-    return EncodedImages(np.concatenate(embeddings), np.concatenate(halves), np.concatenate(pairs))
+    return EncodedImages(np.concatenate(embeddings), np.concatenate(query_features), np.concatenate(pairs))
 
 
 def maps_with_bundle(folder: Path, card: ModelCard, pixels: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
-    """(N, C, h, w) feature maps, which the matcher of a bundle looks at, of (N, S, S, B) uint8 images."""
+    """(N, C, h, w) feature maps, the input of the bundle's matcher, of (N, S, S, B) uint8 images."""
     scale = card.scaling
     encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
     return np.asarray(encoder(pixels, ("map",))["map"], np.float32)
@@ -69,17 +68,19 @@ def shortlist_log_odds(
 ) -> NDArray[np.float32]:
     """(Q, K) log-odds of a match for every query and each of its neighbours, by the bundle's matcher.
 
-    database: (M,) rows of the images that the shortlist's indices count.
+    database: (M,) rows of the images that the shortlist's indices refer to.
     """
-    matcher, halves, pairs = OnnxMatcher(folder, threads=threads), encoded.halves, encoded.pairs
-    if halves is None or pairs is None:
+    matcher, query_features, pairs = OnnxMatcher(folder, threads=threads), encoded.query_features, encoded.pairs
+    if query_features is None or pairs is None:
         raise ValueError("the images were encoded without a matcher")
-    total = len(halves)
+    total = len(query_features)
 
     def score(queries: NDArray[np.intp], items: NDArray[np.intp]) -> NDArray[np.float32]:
         count(int(queries[-1]) + 1, total)
         parts = (database[items[queries == query]] for query in np.unique(queries))
-        found = [matcher.log_odds(halves[query], pairs[rows]) for query, rows in zip(np.unique(queries), parts, strict=True)]
+        found = [
+            matcher.log_odds(query_features[query], pairs[rows]) for query, rows in zip(np.unique(queries), parts, strict=True)
+        ]
         return np.concatenate(found)
 
     return score_shortlist(shortlist, score)

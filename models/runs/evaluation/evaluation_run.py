@@ -1,4 +1,4 @@
-"""One evaluation of a bundle on a folder of images, to a report. Free of torch."""
+"""Evaluate a bundle on a folder of images and write a report. Free of torch."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from models.evaluation.report.report import ReportFiles, evaluation_report, writ
 from models.evaluation.report.sections import picture_section, rerank_section, shortlist_calibration_section
 from models.runs.evaluation.bundle_encoding import EncodedImages, encode_with_bundle, maps_with_bundle, shortlist_log_odds
 from models.runs.evaluation.evaluation_split import Division, divide
-from models.runs.progress import Progress
+from models.runs.progress_output import Progress
 
 _FEWEST_SHOWN = 5
-"""Queries below which there is no map."""
+"""Minimum number of queries for an embedding map."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSettings:
-    """What somebody asked for.
+    """Settings of an evaluation.
 
     bundle: its folder. name, folder: of the data set. classes, without_classes: of the folder, () for all and for none. bands:
-    0-based, None for all. depth: places re-ranked, None for the card's. seed: of the split, None for the card's. has_map: with
-    a t-SNE map, which takes a while. threads: 0 for all.
+    0-based, None for all. depth: places re-ranked, None for the card's. seed: of the split, None for the card's. has_map:
+    whether to compute a t-SNE map, which takes a while. threads: 0 for all cores.
     """
 
     bundle: Path
@@ -60,7 +60,7 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """What the matcher did. weight: shown. calibration: None where the pairs are of one kind only."""
+    """Measured re-ranking. weight: of the headline. calibration: None unless some pairs match and some do not."""
 
     report: RerankReport
     weight: float
@@ -69,7 +69,7 @@ class Reranked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was measured and where it was written. warnings: why the figures may be too good."""
+    """Results and report files. warnings: reasons why the results may be too optimistic."""
 
     evaluation: Evaluation
     reranked: Reranked | None
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
-    """Encode, measure, write the report.
+    """Encode the images, measure, write the report.
 
     Raises:
         BundleError, DataError, EvaluationError: what is wrong, in one line.
@@ -95,7 +95,7 @@ def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
     with progress.counting("encoding") as count:
         encoded = encode_with_bundle(settings.bundle, card, pixels, selection.queries, threads=settings.threads, count=count)
     labels = np.array(images.classes)[images.labels]
-    progress.say(f"measuring {len(selection.queries)} queries against {len(selection.database)} images")
+    progress.say(f"ranking {len(selection.database)} images for {len(selection.queries)} queries")
     evaluation = evaluate(encoded.embeddings, labels, settings.protocol, division.train, division.test, seed=settings.seed or 0)
     reranked = None
     if card.matcher is not None:
@@ -109,7 +109,7 @@ def _load(settings: EvaluationSettings, card: ModelCard, images: ImageList, prog
         pixels = load_pixels(images, card.input_size, settings.cache, bands=settings.bands, progress=count)
     if pixels.shape[3] != len(card.bands):
         raise DataError(
-            f"{card.id} takes {len(card.bands)} bands ({', '.join(card.bands)}), the images have {pixels.shape[3]}; see --bands"
+            f"{card.id} takes {len(card.bands)} bands ({', '.join(card.bands)}), the images have {pixels.shape[3]}; use --bands"
         )
     return pixels
 
@@ -199,13 +199,13 @@ def _features(
     labels: NDArray[np.str_],
     pixels: NDArray[np.uint8],
 ) -> list[Section]:
-    """What the encoder sees in the examples' queries, where its maps are in the bundle."""
+    """Feature maps of the examples' queries, if the bundle has maps."""
     if card.matcher is None:
         return []
     shown = pixels[[each.query for each in examples(evaluation, labels)]]
     maps = maps_with_bundle(settings.bundle, card, shown, threads=settings.threads)
     height, width = maps.shape[2:]
-    note = f"Of the {maps.shape[1]} maps of {height} x {width} that the matcher looks at, those that vary most over each image."
+    note = f"The feature maps with the largest variance over each image, of {maps.shape[1]} maps of {height} x {width}."
     return [picture_section("Feature maps", note, feature_sheet(shown, maps))]
 
 

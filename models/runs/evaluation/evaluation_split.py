@@ -1,4 +1,4 @@
-"""Which images of a folder query and which are ranked, given what a model's card says of its training. Free of torch."""
+"""Split of a folder's images into training and test images, from the splits in a model's card. Free of torch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from models.runs.inputs.recorded_splits import TrainedOn, history, rows_with, tr
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """train, test: disjoint int64 indices, together all images. origin: where the split comes from, for people. warnings: why
-    the figures may be too good."""
+    """train, test: disjoint int64 indices, together all images. origin: source of the split, for people. warnings: reasons
+    why the results may be too optimistic."""
 
     train: Indices
     test: Indices
@@ -28,13 +28,13 @@ class Division:
 
 
 def divide(images: ImageList, folder: ImageList, name: str, protocol: Protocol, card: ModelCard, seed: int | None) -> Division:
-    """Split as the model's training did, where its card knows these images; anew otherwise.
+    """Repeat the split of the model's training if its card records these images; otherwise make a new split.
 
-    images: those to evaluate. folder: all of their folder, with the classes that are left out. name: of the data set. seed:
-    None for the card's, or 0.
+    images: to evaluate. folder: all images of their folder, including classes that are left out. name: of the data set. seed:
+    None for the card's, or 0 without one.
 
     Raises:
-        DataError: a class is too small to split, or the card's splits cannot be understood.
+        DataError: a class is too small to split, or the card's splits are invalid.
     """
     records = [found for splits in history(training_record(card).splits) if (found := trained_on(splits, folder)) is not None]
     train, origin = _train_part(images, protocol, records, seed)
@@ -44,20 +44,22 @@ def divide(images: ImageList, folder: ImageList, name: str, protocol: Protocol, 
 
 def _train_part(images: ImageList, protocol: Protocol, records: list[TrainedOn], seed: int | None) -> tuple[Indices, str]:
     if protocol.train_fraction == 0:
-        return np.zeros(0, np.int64), "none: all images are a test"
+        return np.zeros(0, np.int64), "none: all images are test images"
     if records:
         used = records[0].seed if seed is None else seed
         rows = rows_with(images, records[0].hashes(protocol.train_fraction, used))
-        return rows, f"that of the training, seed {used}" if used == records[0].seed else f"seed {used}, not the training's"
+        return rows, f"that of the training, seed {used}" if used == records[
+            0
+        ].seed else f"seed {used}, not that of the training"
     used = seed or 0
-    return split_fraction(images.labels, images.groups, protocol.train_fraction, used).train, f"a new one, seed {used}"
+    return split_fraction(images.labels, images.groups, protocol.train_fraction, used).train, f"a new split, seed {used}"
 
 
 def _warnings(images: ImageList, test: Indices, name: str, card: ModelCard, records: list[TrainedOn]) -> Iterator[str]:
     tested = images.take(test)
     learned = frozenset(digest for record in records for digest in record.hashes())
     if count := len(rows_with(tested, learned)):
-        yield f"{count} of the {len(test)} queries were trained on: the figures are too good"
+        yield f"the model was trained on {count} of the {len(test)} queries: the results are too optimistic"
     named = {each.name.casefold() for each in training_record(card).training_sets}
     if not records and name.casefold() in named:
-        yield f"the model was trained on {name!r}, its card does not say on which images: the figures may be too good"
+        yield f"the model was trained on {name!r}, but its card does not record the images: the results may be too optimistic"

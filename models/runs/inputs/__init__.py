@@ -1,1 +1,1 @@
-"""What a run trains and evaluates on: images, splits, the starting model."""
+"""Inputs of a run: images, splits, the starting model."""

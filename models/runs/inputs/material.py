@@ -1,4 +1,4 @@
-"""Images of one or several folders, decoded, and which of them are trained on, validated on and tested on."""
+"""Decoded images of one or more data sets, split into training, validation and test images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from models.data.splits import split_fraction
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """N images of one or several data sets, and some without labels.
+    """N images of one or more data sets, some of them without labels.
 
     images: their files and classes. pixels: (N, S, S, B) uint8, memory-mapped. sources: (N,) int64, the data set of each,
-    an index into `names`, -1 for those without labels. train, validation, test: disjoint, sorted int64 indices of labelled
+    an index into `names`, -1 for unlabelled ones. train, validation, test: disjoint, sorted int64 indices of labelled
     images.
     """
 
@@ -39,13 +39,13 @@ class Material:
         return np.asarray(self.images.labels, dtype=np.int64)
 
     def of(self, name: str, rows: Indices) -> Indices:
-        """Those of `rows` that belong to the data set `name`."""
+        """The `rows` that belong to the data set `name`."""
         chosen: Indices = rows[self.sources[rows] == self.names.index(name)]
         return chosen
 
     @property
     def unlabelled(self) -> Indices:
-        """(U,) int64, sorted: those that came without labels."""
+        """(U,) int64, sorted: the images without labels."""
         return np.flatnonzero(self.labels == UNLABELLED)
 
     def at_size(self, size: int, cache: Path) -> Material:
@@ -70,18 +70,18 @@ def load_material(
 ) -> Material:
     """List, split and decode data sets, each a folder of class folders.
 
-    folders: by name of the data set; each is split by itself. train_fraction: share of each class, 0..1, that is not tested
-    on; validation_fraction: share of all images that is taken out of it again. same_class: new names of classes; those that
-    get one name become one. without_classes: left out, by their new names; each must be in one of the data sets. unlabelled:
-    folders of more images, at any depth, which take no part in the splits. bands: 0-based, None for all. progress: called with
-    (done, N) while decoding.
+    folders: by name of the data set; each is split separately. train_fraction: share of each class, 0..1, that is not for
+    testing; validation_fraction: share of all images, taken from these. same_class: new names of classes; classes with the same
+    name are merged. without_classes: left out, by their new names; each must be in one of the data sets. unlabelled: folders of
+    more images, at any depth, which are not split. bands: 0-based, None for all. progress: called with (done, N) while
+    decoding.
 
     Raises:
         DataError: a folder without classes, a class that is unknown or too small to split, or an image that cannot be read.
     """
     lists = [rename_classes(list_class_folders(path), same_class or {}) for path in folders.values()]
     if unknown := set(without_classes) - {name for each in lists for name in each.classes}:
-        raise DataError(f"no data set has a class {', '.join(sorted(unknown))}")
+        raise DataError(f"no data set has the class {', '.join(sorted(unknown))}; check --without-classes")
     lists = [each.without_classes(set(without_classes) & set(each.classes)) for each in lists]
     sources = np.repeat(np.arange(len(lists)), [len(each) for each in lists]).astype(np.int64)
     parts = [_split(each, train_fraction, validation_fraction, seed) for each in lists]
@@ -97,7 +97,7 @@ def load_material(
 
 
 def rename_classes(images: ImageList, names: Mapping[str, str]) -> ImageList:
-    """Classes under new names, equal ones joined."""
+    """Rename classes; classes with the same name are merged."""
     given = [names.get(name, name) for name in images.classes]
     classes = tuple(sorted(set(given)))
     numbers = np.array([classes.index(name) for name in given], dtype=np.int64)

@@ -1,6 +1,7 @@
-"""Which images a model was trained on: put down in its card, and found again when it is evaluated. Free of torch.
+"""The training images of a model: recorded in its card, and found again for an evaluation. Free of torch.
 
-A split is a function of the images, the share and the seed, so a card holds those; the images as a digest of their hashes.
+A split is a function of the images, the share and the seed, so a card records these, and the images by a digest of their
+hashes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from models.runs.inputs.material import Material, rename_classes
 
 
 class TrainedOn(NamedTuple):
-    """A record of a card whose images were found.
+    """A card's record of a data set whose images were found.
 
     name: of the data set in the card. images: as they were split. seed, fraction: of the split.
     """
@@ -30,7 +31,7 @@ class TrainedOn(NamedTuple):
     fraction: float
 
     def hashes(self, fraction: float | None = None, seed: int | None = None) -> frozenset[str]:
-        """Of the images in the training part; of another split if another share or seed is given."""
+        """Hashes of the training images; those of another split if another share or seed is given."""
         share = self.fraction if fraction is None else fraction
         chosen = split_fraction(self.images.labels, self.images.groups, share, self.seed if seed is None else seed)
         return frozenset(self.images.hashes[row] for row in chosen.train)
@@ -45,7 +46,7 @@ def describe_splits(
     same_class: Mapping[str, str] | None = None,
     without_classes: Collection[str] = (),
 ) -> dict[str, Any]:
-    """What a card says of how `material` was split; the other arguments are those of `load_material`."""
+    """Record how `material` was split, for the card; the other arguments are those of `load_material`."""
     sets = {}
     for number, name in enumerate(material.names):
         rows = np.flatnonzero(material.sources == number)
@@ -64,7 +65,7 @@ def describe_splits(
 
 
 def trained_on(splits: Mapping[str, Any], images: ImageList) -> TrainedOn | None:
-    """The record of these very images in a card's `splits`, None where there is none.
+    """The record of exactly these images in a card's `splits`, None without one.
 
     images: of a whole folder, with the folder's own classes.
     """
@@ -79,19 +80,19 @@ def trained_on(splits: Mapping[str, Any], images: ImageList) -> TrainedOn | None
             if record["digest"] == digest:
                 return TrainedOn(name, kept, int(splits["seed"]), float(splits["train_fraction"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the card's splits cannot be understood ({error!r}); give --seed") from None
+        raise DataError(f"the card's splits are invalid ({error!r}); give --seed") from None
     return None
 
 
 def history(splits: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A card's splits, and those of the models that it began with."""
+    """A card's splits, and those of the models that it was trained from."""
     while splits:
         yield splits
         splits = splits.get("before", {})
 
 
 def rows_with(images: ImageList, hashes: Collection[str]) -> Indices:
-    """Indices of the images that have one of some hashes."""
+    """Indices of the images whose hashes are among these."""
     return np.flatnonzero([digest in hashes for digest in images.hashes]).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""What a run trains on: which images, which of them with labels, and by which protocol the rest is a test."""
+"""The data of a training run: images, the labelled ones among them, and the protocol of the test images."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from models.data.samplers import Indices
 from models.data.splits import split_fraction
 from models.evaluation.protocols import Protocol, hr_s2dml, residual_dyad
+from models.runs.command_line import UsageError
 from models.runs.inputs.material import Material, load_material
 from models.runs.inputs.recorded_splits import describe_splits
-from models.runs.program import UsageError
-from models.runs.progress import Count
+from models.runs.progress_output import Count
 
 TRAIN_FRACTION = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class DataChoice:
-    """Images and how they are divided.
+    """Images and their split.
 
-    folders: of class folders, by name. unlabelled: folders of more images. train_fraction: share of each class that is not
-    tested on. labelled: share of each class with labels. Of the two, `labelled` alone makes all other images the unlabelled
-    part and the test (protocol B); both leave the test out of the unlabelled part; neither is protocol A at 80 %.
-    validation: share of all images taken out of the labelled ones. bands: 0-based, None for all.
+    folders: of class folders, by name. unlabelled: folders of more images. train_fraction: share of each class that is not for
+    testing. labelled: share of each class with labels. With `labelled` alone all other images are both unlabelled and test
+    images (protocol B); with both, test images are not among the unlabelled ones; with neither it is protocol A at 80 %.
+    validation: share of all images, taken from the labelled ones. bands: 0-based, None for all.
     """
 
     folders: dict[str, Path]
@@ -40,7 +40,7 @@ class DataChoice:
 
     @property
     def protocol(self) -> Protocol:
-        """The experiment that this is."""
+        """The protocol of this split."""
         if self.labelled is not None and self.train_fraction is None:
             return hr_s2dml(self.labelled)
         return residual_dyad(TRAIN_FRACTION if self.train_fraction is None else self.train_fraction)
@@ -48,7 +48,7 @@ class DataChoice:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """material: all images. rows: (T,) int64, those trained on with labels. unlabelled: (U,) int64, those without."""
+    """material: all images. rows: (T,) int64, labelled training images. unlabelled: (U,) int64, unlabelled training images."""
 
     choice: DataChoice
     material: Material
@@ -57,11 +57,11 @@ class TrainingData:
 
     @property
     def labels(self) -> Indices:
-        """(T,) int64, from 0 without gaps."""
+        """(T,) int64 class numbers, from 0 without gaps."""
         return np.unique(self.material.labels[self.rows], return_inverse=True)[1].astype(np.int64)
 
     def describe(self) -> dict[str, Any]:
-        """The splits as a card holds them."""
+        """The splits for a card."""
         choice = self.choice
         splits = describe_splits(
             self.material,
@@ -74,14 +74,14 @@ class TrainingData:
 
 
 def load_training_data(choice: DataChoice, size: int, cache: Path, count: Count) -> TrainingData:
-    """List, split and decode. size: pixels per side. cache: of decoded images. count: hears how many are decoded.
+    """List, split and decode. size: pixels per side. cache: of decoded images. count: called with (decoded, total).
 
     Raises:
-        DataError: see `load_material`. UsageError: shares that leave nothing.
+        DataError: see `load_material`. UsageError: shares that leave no images.
     """
     fraction = choice.protocol.train_fraction
     if choice.validation >= fraction:
-        raise UsageError(f"--validation {choice.validation:g} leaves nothing of the {fraction:g} that are trained on")
+        raise UsageError(f"--validation {choice.validation:g} must be below the training share, {fraction:g}")
     material = load_material(
         choice.folders,
         size,
@@ -103,9 +103,9 @@ def load_training_data(choice: DataChoice, size: int, cache: Path, count: Count)
 
 
 def _with_labels(material: Material, share: float, seed: int) -> tuple[Indices, Indices]:
-    """The training images whose labels may be known, and the others."""
+    """Split the training images into labelled and unlabelled ones."""
     if share >= 1:
-        raise UsageError("--labelled must be below --train-fraction; leave it out to use all labels")
+        raise UsageError("--labelled must be below --train-fraction; omit it to use all labels")
     known, others = [], []
     for name in material.names:
         rows = material.of(name, material.train)

@@ -1,1 +1,1 @@
-"""One run per kind of network: encoder, matcher, autoencoder, Siamese pair."""
+"""Training runs by kind of network: encoder, matcher, autoencoder, Siamese network."""

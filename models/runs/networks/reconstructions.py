@@ -1,4 +1,4 @@
-"""What an autoencoder makes of images, beside them: residual-dyad's figure 4."""
+"""Images and their reconstructions by an autoencoder: figure 4 of residual-dyad."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from PIL import Image
 
 from models.data.samplers import Indices
 from models.evaluation.report.pictures import reconstruction_sheet
-from models.runs.networks.autoencoder import TrainedAutoencoder
+from models.runs.networks.train_autoencoder import TrainedAutoencoder
 
 SHOWN = 8
-"""Images of a sheet."""
+"""Number of images on a sheet."""
 
 
 @torch.no_grad()
 def draw_reconstructions(trained: TrainedAutoencoder, pixels: NDArray[np.uint8], rows: Indices, name: str) -> Image.Image:
-    """A few of the images `pixels[rows]`, evenly chosen: each with its code's most varied channels and its reconstruction.
+    """A few of the images `pixels[rows]`, each with the channels of its code that vary most and its reconstruction.
 
     pixels: (N, S, S, B) uint8. rows: (M,) int64, at least one. name: of the autoencoder, for people.
     """

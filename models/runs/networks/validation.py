@@ -1,4 +1,4 @@
-"""How good an encoder is while it is trained."""
+"""Validation of an encoder during its training."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.runs.inputs.material import Material
-from models.runs.networks.embedder import TrainedEncoder
+from models.runs.networks.train_embedder import TrainedEncoder
 
 
 def validation_map(material: Material, pixels: NDArray[np.uint8]) -> Callable[[TrainedEncoder], Mapping[str, float]] | None:
     """mAP of each data set's validation images among themselves (`NAME_map`), and their mean (`map`).
 
-    None without validation images of which two are of one class. pixels: of the material, at the size that is trained on.
+    None unless two validation images are of one class. pixels: of the images, at the training size.
     """
     rows_of = {name: material.of(name, material.validation) for name in material.names}
     rows_of = {name: rows for name, rows in rows_of.items() if len(np.unique(material.labels[rows])) < len(rows)}

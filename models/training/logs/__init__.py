@@ -1,1 +1,1 @@
-"""Where the numbers of a run go: progress bar, JSON lines, TensorBoard."""
+"""Logs of a run: progress bar, JSON lines, TensorBoard."""

@@ -33,7 +33,7 @@ class ProgressBar(Callback):
         self._progress.start()
 
     def on_step(self, report: StepReport) -> None:
-        """Move it."""
+        """Update the bar."""
         if self._bar is not None:
             epoch = min(self._epochs, 1 + (report.step - 1) // self._steps_per_epoch)
             note = f"loss {report.losses['loss']:.4f}  {report.speed:.0f} images/s"
@@ -47,9 +47,9 @@ class ProgressBar(Callback):
         self._progress.console.print(f"epoch {report.epoch}/{self._epochs}  {text}{mark}", highlight=False)
 
     def on_end(self, outcome: Outcome) -> None:
-        """Say how it ended."""
+        """Print how the run ended."""
         self._progress.console.print(f"{outcome.reason} after {outcome.step} updates, best {outcome.best:.4f}", highlight=False)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()

@@ -1,4 +1,4 @@
-"""A run's numbers as a log that TensorBoard reads."""
+"""Log of a run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TensorBoardLog(Callback):
     """Scalars `train/*` by step, and `epoch/*` and `validation/*` at the steps where epochs end."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: of the event files; a resumed run hides the steps that it does again."""
+        """folder: of the event files; a resumed run hides the steps that it repeats."""
         self._folder = folder
         self._writer: SummaryWriter | None = None
 
@@ -32,7 +32,7 @@ class TensorBoardLog(Callback):
         self._write({f"validation/{name}": value for name, value in report.metrics.items()}, report.step)
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Write buffered events."""
         if self._writer is not None:
             self._writer.close()
 

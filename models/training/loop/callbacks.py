@@ -1,4 +1,4 @@
-"""How a run tells what it does: reports, and the interface of those who listen."""
+"""Callbacks of the training loop, and the reports that they receive."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A run begins.
+    """Start of a run.
 
-    start: the update it starts at, above 0 when it was resumed. precision: what it computes in, fp32 or bf16.
+    start: the first update, above 0 if the run is resumed. precision: fp32 or bf16.
     """
 
     epochs: int
@@ -22,7 +22,8 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """step: updates done. losses: means since the last report. rate: learning rate. speed: images/s of this process."""
+    """Some updates. step: updates done. losses: means since the last report. rate: learning rate. speed: images/s of this
+    process."""
 
     step: int
     losses: Mapping[str, float]
@@ -32,9 +33,9 @@ class StepReport:
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """epoch: epochs done. step: updates done. losses: means over the epoch. metrics: of validation.
+    """An epoch. epoch: epochs done. step: updates done. losses: means over the epoch. metrics: of validation.
 
-    watched: the number that decides what is best. is_best: whether it is the best so far. seconds: without validation.
+    watched: the value that selects the best epoch. is_best: whether it is the best so far. seconds: without validation.
     """
 
     epoch: int
@@ -48,7 +49,7 @@ class EpochReport:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: after all epochs, by early stopping, or because it was told to. best: the best watched number."""
+    """How a run ended: after all epochs, by early stopping, or by request. best: the best watched value."""
 
     reason: Literal["finished", "stopped early", "interrupted"]
     step: int
@@ -56,19 +57,19 @@ class Outcome:
 
 
 class Callback:
-    """Listens to a run, in the main process only. Override what you need; an exception ends the run."""
+    """Base of callbacks, which are called in the main process only; an exception ends the run."""
 
     def on_start(self, report: RunReport) -> None:
-        """The run begins."""
+        """The run starts."""
 
     def on_step(self, report: StepReport) -> None:
         """Some updates are done."""
 
     def on_epoch(self, report: EpochReport) -> None:
-        """An epoch is done and validated, and its checkpoint written."""
+        """An epoch is done and validated, and its checkpoint is written."""
 
     def on_end(self, outcome: Outcome) -> None:
         """The run ends."""
 
     def close(self) -> None:
-        """Called in any case, after an error too."""
+        """Called last, also after an error."""

@@ -1,6 +1,7 @@
-"""A run's state in one file: a safetensors file whose header holds the rest as JSON. Nothing is pickled.
+"""Checkpoints: a safetensors file whose header holds the other values as JSON.
 
-A file is written beside its place, synced and renamed, so that a kill at any moment leaves the old or the new one.
+Not `torch.save`, because reading a pickle can run code. A temporary file is written, synced and renamed, so that a kill at any
+moment leaves the old or the new checkpoint.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NAME = re.compile(r"^step-(\d{9})\.safetensors$")
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read, or belongs to another run; the message says what to do."""
+    """A checkpoint that cannot be read, or belongs to another run; the message tells what to do."""
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -50,33 +51,35 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; tensors are on the CPU.
 
     Raises:
-        CheckpointError: the file is missing, damaged or no checkpoint.
+        CheckpointError: the file is missing, damaged or not a checkpoint.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
-                raise CheckpointError(f"{path} is no checkpoint of this version ({FORMAT}); start the run in a new folder")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+                raise CheckpointError(f"{path} is not a checkpoint of this version ({FORMAT}); start the run in a new folder")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             state: dict[str, Any] = _unpack(json.loads(header["state"]), tensors)
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is no readable checkpoint ({error}); delete it to go on from the one before") from None
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint ({error}); delete it to resume from the previous one"
+        ) from None
     return state
 
 
 def step_file(folder: Path, step: int) -> Path:
-    """Where the checkpoint after `step` updates goes."""
+    """Path of the checkpoint after `step` updates."""
     return folder / f"step-{step:09d}.safetensors"
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the highest step, None without any."""
+    """The checkpoint of the highest step, None if there are none."""
     found = [path for path in folder.glob("step-*.safetensors") if _NAME.match(path.name)]
     return max(found, default=None)
 
 
 def prune_checkpoints(folder: Path, keep: int) -> None:
-    """Delete all but the `keep` newest, and what killed processes left half written."""
+    """Delete all but the `keep` newest, and incomplete files of killed processes."""
     found = sorted(path for path in folder.glob("step-*.safetensors") if _NAME.match(path.name))
     for path in found[: max(0, len(found) - keep)]:
         path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from models.data.samplers import Shard
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """This process among its peers; rank 0 is the main one, which writes files and reports."""
+    """A process of a run; rank 0 is the main one, which writes files and reports."""
 
     device: torch.device
     rank: int = 0
@@ -29,17 +29,17 @@ class Process:
 
     @property
     def shard(self) -> Shard:
-        """Its share of every batch."""
+        """This process's share of every batch."""
         return Shard(self.rank, self.world)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module, with gradients averaged over all processes if there are several; it must be on the device already."""
+        """The module, with gradients averaged over all processes if there are several; it must be on the device."""
         if self.world == 1:
             return module
         return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
 
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Each value's mean over the processes, which must all ask with the same keys."""
+        """Mean of each value over the processes, which must all call it with the same keys."""
         return dict(zip(values, self._reduced(list(values.values())).tolist(), strict=True))
 
     def share(self, value: float) -> float:
@@ -59,7 +59,7 @@ class Process:
 
 @contextmanager
 def join_processes(device: str | None = None) -> Iterator[Process]:
-    """The process that this one is: of the group that torchrun describes in the environment, or alone.
+    """This process, in the group that torchrun describes in the environment, or alone.
 
     device: "cpu" or "cuda"; None takes a GPU if there is one. With several processes each takes the GPU of its local rank.
     """

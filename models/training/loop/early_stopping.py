@@ -1,4 +1,4 @@
-"""Stop when nothing has got better for a while."""
+"""Stop when a value has not improved for some epochs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 @dataclass
 class EarlyStopping:
-    """Watches one number.
+    """Early stopping on one value.
 
     patience: epochs without improvement after which to stop, None for never. mode: what is better. best, waited: the state.
     """
@@ -20,7 +20,7 @@ class EarlyStopping:
     waited: int = 0
 
     def improves(self, value: float) -> bool:
-        """Take an epoch's number; whether it is the best so far. NaN never is."""
+        """Record an epoch's value; returns whether it is the best so far, which NaN never is."""
         is_better = value < self.best if self.mode == "min" else value > self.best
         if is_better or (math.isnan(self.best) and not math.isnan(value)):
             self.best, self.waited = value, 0
@@ -30,11 +30,11 @@ class EarlyStopping:
 
     @property
     def should_stop(self) -> bool:
-        """Whether patience is at its end."""
+        """Whether the patience is exhausted."""
         return self.patience is not None and self.waited >= self.patience
 
     def state(self) -> dict[str, Any]:
-        """What `restore` takes."""
+        """The state for `restore`."""
         return {"best": self.best, "waited": self.waited}
 
     def restore(self, state: dict[str, Any]) -> None:

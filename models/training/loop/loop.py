@@ -1,4 +1,9 @@
-"""The training loop. It knows nothing of what is trained: a task makes losses, batches come by number, reports go out."""
+"""The training loop, independent of what is trained.
+
+It is not a library's (Lightning, Accelerate), because a resumed run must end with the same bits as an uninterrupted one:
+batches and random numbers are pure functions of the step, and a checkpoint in the middle of an epoch also holds the sums of its
+losses.
+"""
 
 from __future__ import annotations
 
@@ -27,31 +32,31 @@ from models.training.loop.checkpoints import (
 )
 from models.training.loop.distributed import Process
 from models.training.loop.early_stopping import EarlyStopping
+from models.training.loop.learning_rate import Schedule
+from models.training.loop.loss_means import LossMeans
 from models.training.loop.optimiser_state import restore_optimiser
 from models.training.loop.precision import Precision, usable_precision
-from models.training.loop.schedules import Schedule
 from models.training.loop.seeds import seed_everything
 from models.training.loop.task import BatchT, Task
-from models.training.loop.totals import Totals
 
 BEST_FILE = "best.safetensors"
 Validate = Callable[[], Mapping[str, float]]
 
 
 class DivergedError(RuntimeError):
-    """The loss is no longer a number."""
+    """The loss is NaN or infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopConfig:
-    """How to train.
+    """Settings of the loop.
 
-    epochs: at most. steps_per_epoch: updates, 0 for a pass over the batches. schedule: of the learning rate.
+    epochs: maximum number. steps_per_epoch: updates, 0 for a pass over the batches. schedule: of the learning rate.
     accumulate: batches per update. clip_norm: of the gradient, 0 for none.
-    watch: the validation metric that decides what is best, None for the mean training loss; mode: what is better.
-    patience: epochs without a better one before stopping, None for never. validate_every: epochs.
-    precision: bf16 means autocast, where the processor is not slower in it than in fp32.
-    checkpoint_every: updates between checkpoints inside an epoch (0: at the ends of epochs only). keep: checkpoints.
+    watch: the validation metric that selects the best epoch, None for the mean training loss; mode: whether low or high is
+    better. patience: epochs without improvement before stopping, None for never. validate_every: epochs.
+    precision: bf16 means autocast, unless the processor is slower in it than in fp32.
+    checkpoint_every: updates between checkpoints within an epoch (0: only after epochs). keep: number of checkpoints.
     report_every: updates.
     """
 
@@ -73,7 +78,8 @@ class LoopConfig:
 
 
 class Loop(Generic[BatchT]):
-    """One run of one task. Given a folder with checkpoints it goes on after the newest, exactly as if never interrupted."""
+    """A run of a task. With checkpoints in its folder it resumes from the newest, with the same result as without
+    interruption."""
 
     def __init__(
         self,
@@ -88,10 +94,10 @@ class Loop(Generic[BatchT]):
         validate: Validate | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
-        """Nothing runs yet. The task is on the process's device already, where the optimiser found its parameters.
+        """The task must be on the process's device, with its parameters in the optimiser.
 
-        folder: of the checkpoints, None for none; `best.safetensors` there holds the best task's weights. validate: called
-        in evaluation mode, in the main process. should_stop: asked after each update; the run is saved and ends.
+        folder: of the checkpoints, None for none; `best.safetensors` there has the weights of the best epoch. validate: called
+        in evaluation mode, in the main process. should_stop: called after each update; if true, the run is saved and ends.
         """
         self.task, self.config, self.process = task, config, process or Process(torch.device("cpu"))
         self.optimiser, self._batches, self._folder = optimiser, batches, folder
@@ -101,14 +107,14 @@ class Loop(Generic[BatchT]):
         self._top_rates = [float(group["lr"]) for group in optimiser.param_groups]
         self._steps_per_epoch = config.steps_per_epoch or max(1, batches.steps_per_epoch // config.accumulate)
         self._precision = usable_precision(config.precision, self.process.device)
-        self._totals = Totals()
+        self._means = LossMeans()
         self.step = 0
 
     def run(self) -> Outcome:
-        """Train to the end.
+        """Train until the last epoch, early stopping or an interruption.
 
         Raises:
-            CheckpointError: the folder holds checkpoints of another run, or damaged ones.
+            CheckpointError: the folder has checkpoints of another run, or damaged ones.
             DivergedError: a loss became NaN or infinite.
         """
         if self.config.channels_last:
@@ -121,9 +127,9 @@ class Loop(Generic[BatchT]):
             if self.process.device.type == "cuda":
                 batches = stack.enter_context(Prefetcher(batches))
             report = RunReport(self.config.epochs, self._steps_per_epoch, self.step, self._precision)
-            self._tell(lambda each: each.on_start(report))
+            self._notify(lambda each: each.on_start(report))
             outcome = self._run_epochs(self.process.wrap(self.task), batches)
-            self._tell(lambda each: each.on_end(outcome))
+            self._notify(lambda each: each.on_end(outcome))
         return outcome
 
     def _run_epochs(self, module: nn.Module, batches: Batches[BatchT]) -> Outcome:
@@ -151,13 +157,13 @@ class Loop(Generic[BatchT]):
         for part in range(config.accumulate):
             batch = batches.batch(self.step * config.accumulate + part)
             batch = batch.pinned().to(device) if device.type == "cuda" else batch
-            # gradients travel between processes with the last batch only
+            # processes exchange gradients with the last batch only
             is_last = part == config.accumulate - 1
             with nullcontext() if is_last or not isinstance(module, DistributedDataParallel) else module.no_sync():
                 with torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bf16"):
                     losses = module(batch)
                 (losses["loss"] / config.accumulate).backward()
-            self._totals.add(losses, len(batch))
+            self._means.add(losses, len(batch))
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.task.parameters(), config.clip_norm)
         self.optimiser.step()
@@ -167,11 +173,11 @@ class Loop(Generic[BatchT]):
             self._report()
 
     def _report(self) -> None:
-        losses, speed = self._totals.news()
+        losses, speed = self._means.since_last_call()
         if not math.isfinite(losses["loss"]):
-            raise DivergedError(f"the loss became {losses['loss']} by update {self.step}; lower the learning rate or clip_norm")
+            raise DivergedError(f"the loss is {losses['loss']} after update {self.step}; lower the learning rate or clip_norm")
         report = StepReport(self.step, losses, float(self.optimiser.param_groups[0]["lr"]), speed)
-        self._tell(lambda each: each.on_step(report))
+        self._notify(lambda each: each.on_step(report))
 
     def _end_epoch(self, seconds: float) -> None:
         epoch = self.step // self._steps_per_epoch
@@ -180,16 +186,16 @@ class Loop(Generic[BatchT]):
         if self._validate is not None and is_due and self.process.is_main:
             self.task.eval()
             metrics = self._validate()
-        losses = self.process.mean(self._totals.means())
+        losses = self.process.mean(self._means.means())
         watch = self.config.watch
         watched = self.process.share(losses["loss"] if watch is None else metrics.get(watch, math.nan))
         is_best = (watch is None or is_due) and self._stopping.improves(watched)
         if is_best and self._folder is not None and self.process.is_main:
             save_checkpoint(self._folder / BEST_FILE, {"step": self.step, "watched": watched, "task": self.task.state_dict()})
-        self._totals = Totals()
+        self._means = LossMeans()
         self._save()
         report = EpochReport(epoch, self.step, losses, metrics, watched, is_best, seconds)
-        self._tell(lambda each: each.on_epoch(report))
+        self._notify(lambda each: each.on_epoch(report))
 
     def _save(self) -> None:
         if self._folder is None or not self.process.is_main:
@@ -200,7 +206,7 @@ class Loop(Generic[BatchT]):
             "task": self.task.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "stopping": self._stopping.state(),
-            "totals": self._totals.state(),
+            "totals": self._means.state(),
         }
         save_checkpoint(step_file(self._folder, self.step), state)
         prune_checkpoints(self._folder, self.config.keep)
@@ -212,29 +218,29 @@ class Loop(Generic[BatchT]):
         state = load_checkpoint(newest)
         own = self._identity()
         if differing := sorted(name for name in own if state["run"].get(name) != own[name]):
-            raise CheckpointError(f"{newest} is of a run with another {', '.join(differing)}; train in a new folder")
+            raise CheckpointError(f"{newest} is of a run with other values of {', '.join(differing)}; use a new folder")
         self.task.load_state_dict(state["task"])
         restore_optimiser(self.optimiser, state["optimiser"])
         self._stopping.restore(state["stopping"])
-        self._totals.restore(state["totals"], self.process.device)
+        self._means.restore(state["totals"], self.process.device)
         self.step = int(state["step"])
 
     def _identity(self) -> dict[str, Any]:
-        """What two parts of one run have in common."""
+        """Values that must be equal to resume a run."""
         cosmetic = ("report_every", "checkpoint_every", "keep")
         config = {name: value for name, value in asdict(self.config).items() if name not in cosmetic}
         return {**config, "steps_per_epoch": self._steps_per_epoch, "processes": self.process.world}
 
-    def _tell(self, say: Callable[[Callback], None]) -> None:
+    def _notify(self, call: Callable[[Callback], None]) -> None:
         for callback in self._callbacks:
-            say(callback)
+            call(callback)
 
 
 def load_best(folder: Path, task: nn.Module) -> float:
-    """Give the task the weights of the run's best epoch; returns the number that was watched.
+    """Load the weights of the run's best epoch into the task; returns the watched value.
 
     Raises:
-        CheckpointError: there are none in the folder.
+        CheckpointError: the folder has none.
     """
     state = load_checkpoint(folder / BEST_FILE)
     task.load_state_dict(state["task"])

@@ -1,4 +1,4 @@
-"""Give an optimiser its state back."""
+"""Restore the state of an optimiser."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load a `state_dict`, and lay every buffer out in memory like its parameter.
+    """Load a `state_dict`, and give every buffer the memory layout of its parameter.
 
-    Fused optimisers walk over parameter and buffer together in the order of memory: beside a channels-last parameter a
-    contiguous momentum, as files hold it, would silently be applied to the wrong weights.
+    Fused optimisers iterate over parameter and buffer in memory order: with a channels-last parameter a contiguous momentum, as
+    loaded from a file, would silently be applied to the wrong weights.
     """
     optimiser.load_state_dict(state)
     for parameter, buffers in optimiser.state.items():

@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from torch import nn
 
+from models.training.loop.learning_rate import Schedule
 from models.training.loop.loop import LoopConfig
-from models.training.loop.schedules import Schedule
 from models.training.recipes.recipe import Recipe
 
 
 def build_optimiser(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """SGD or AdamW as the recipe says, over the parameters that learn; fused, which is one pass over them instead of five."""
+    """SGD or AdamW of a recipe over the trainable parameters; fused, which is one pass over them instead of five."""
     learning = [parameter for parameter in parameters if parameter.requires_grad]
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(learning, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)

@@ -1,7 +1,7 @@
-"""Randomness as a function of where a run is.
+"""Seeding of all random generators as a function of the step.
 
-Every step starts from generators seeded by (seed, step, rank). What came before cannot be felt, so that a run that is resumed
-at a step draws exactly what the uninterrupted one drew, and no generator's state has to be kept.
+Every step starts from generators seeded by (seed, step, rank). A resumed run therefore draws exactly the numbers of the
+uninterrupted one, without a generator's state in the checkpoint.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training loop trains: a module that turns a batch into losses."""
+"""Tasks: modules that compute losses of a batch, for the training loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Batch(Protocol):
-    """Anything that has a length in images and can move."""
+    """A batch with a number of images, which can be moved to a device."""
 
     def __len__(self) -> int:
         """Images (or pairs) in it."""
@@ -26,12 +26,12 @@ BatchT = TypeVar("BatchT", bound=Batch)
 
 
 class Task(nn.Module, ABC, Generic[BatchT]):
-    """A module that holds everything that learns, class prototypes included, and knows its losses."""
+    """A module with everything that is trained, including class prototypes, and its losses."""
 
     @abstractmethod
     def step(self, batch: BatchT) -> dict[str, Tensor]:
-        """Scalars by name; `loss` is minimised, the others are reported beside it. Called under autocast in a bf16 run."""
+        """Scalars by name; `loss` is minimised, the others are only reported. Called under autocast in a bf16 run."""
 
     def forward(self, batch: BatchT) -> dict[str, Tensor]:
-        """The same as `step`: what wrappers call."""
+        """The same as `step`, for wrappers such as DistributedDataParallel."""
         return self.step(batch)

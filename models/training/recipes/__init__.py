@@ -1,1 +1,1 @@
-"""Recipes: everything that a training run depends on except its data."""
+"""Recipes: all settings of a training run except its data."""

@@ -1,4 +1,4 @@
-"""What can happen to a training image, as numbers. Free of torch: the data side does it, recipes choose it."""
+"""Settings of the augmentation of training images. Free of torch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Augmentation(BaseModel):
     """Random changes of a training image; the default changes nothing.
 
     Geometry: horizontal_flip, vertical_flip: probabilities. quarter_turns: rotate by 0, 90, 180 or 270 degrees, each as
-    likely. rotation: by an angle within plus or minus these degrees. crop_scale: (least, most) share of the area that a
+    likely. rotation: by a random angle of at most this many degrees. crop_scale: (least, most) share of the area that a
     random resized crop keeps; (1, 1) keeps all of it. crop_ratio: the crop's width / height lies in [1 / r, r].
 
-    Radiometry: brightness, contrast, saturation: multiplied by a factor in [1 - v, 1 + v]. hue: shifted by at most this
-    share of the circle. greyscale: probability of replacing all bands by their mean. band_dropout: probability, per band, of
-    replacing it by the mean of the others. blur: probability of a Gaussian blur, of sigma up to blur_sigma pixels. noise:
-    standard deviation of Gaussian noise in units of the full range, drawn from [0, noise]. jpeg: probability of noise on
+    Radiometry: brightness, contrast, saturation: multiplied by a factor in [1 - v, 1 + v]. hue: rotated by at most this
+    share of the colour circle. greyscale: probability of replacing all bands by their mean. band_dropout: probability, per
+    band, of replacing it by the mean of the others. blur: probability of a Gaussian blur, of sigma up to blur_sigma pixels.
+    noise: standard deviation of Gaussian noise in units of the full range, drawn from [0, noise]. jpeg: probability of noise on
     the 8 x 8 blocks like that of a compressed image.
     """
 
@@ -47,18 +47,18 @@ class Augmentation(BaseModel):
     def _ordered(self) -> Self:
         least, most = self.crop_scale
         if least > most:
-            raise ValueError(f"crop_scale: the least share, {least}, is above the most, {most}")
+            raise ValueError(f"crop_scale: the minimum, {least}, is above the maximum, {most}")
         return self
 
 
 NONE = Augmentation()
-"""Nothing changes."""
+"""No augmentation."""
 
 PAPER = Augmentation(horizontal_flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4, greyscale=0.2)
-"""HR-S2DML, section 4.3: greyscale, colour jitter, horizontal flip; their strengths from the authors' code."""
+"""HR-S2DML, section 4.3: greyscale, colour jitter, horizontal flip; their strengths are those of the authors' code."""
 
 GEOMETRIC = Augmentation(horizontal_flip=0.5, vertical_flip=0.5, quarter_turns=True)
-"""The eight symmetries of a square: seen from above, no direction is special."""
+"""The eight symmetries of a square: imagery from above has no preferred direction."""
 
 ROBUST = Augmentation(
     horizontal_flip=0.5,
@@ -77,4 +77,4 @@ ROBUST = Augmentation(
     noise=0.02,
     jpeg=0.15,
 )
-"""For imagery never seen: other sensors, scales and rotations."""
+"""For imagery of other sensors, scales and rotations than the training images."""

@@ -1,12 +1,12 @@
-"""The named recipes for people. Free of torch."""
+"""List the named recipes for people. Free of torch."""
 
 from __future__ import annotations
 
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 
 
 def list_recipes() -> list[str]:
-    """A line for each: name, what it trains, of which network at which size, and by which loss."""
+    """One line for each recipe: name, task, network and image size, and loss."""
     lines = []
     for recipe in RECIPES.values():
         loss = (type(recipe.loss).__doc__ or "").split("\n\n")[0].split(". ")[0].split(";")[0].split(":\n")[0]

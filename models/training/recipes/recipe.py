@@ -1,4 +1,4 @@
-"""A recipe: everything that a training run depends on except its data, as one frozen value. Free of torch."""
+"""A recipe: all settings of a training run except its data, as one frozen value. Free of torch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ _INPUTS: dict[Task, frozenset[LossInputs]] = {
 
 
 class RecipeError(ValueError):
-    """A recipe that does not exist, cannot be read or contradicts itself; one line meant for a person."""
+    """An unknown, unreadable or contradictory recipe; the message is one line for people."""
 
 
 class PairSampling(BaseModel):
-    """Which pairs a matcher sees. positives: share of matching pairs. hard: share of the pairs that are not random but
-    confusable: the rest keeps the matcher sane about tiles far away. pool: the hard ones are drawn among this many
-    nearest wrong (or farthest right) neighbours in the embedding."""
+    """Training pairs of a matcher. positives: share of matching pairs. hard: share of pairs that are hard instead of random.
+    pool: hard pairs are drawn from this many nearest images of other classes, or farthest of the same class, by embedding."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,15 +38,15 @@ class PairSampling(BaseModel):
 class Recipe(BaseModel):
     """One training run.
 
-    width: channels of the first stage (64 is the published network; fewer scales every stage down). bands: of the input.
-    dim: of the embedding. block: dyad or plain residual, in a matcher. code: (height, width, channels) of an autoencoder's
+    width: channels of the first stage (64 is the published network; fewer scale every stage down). bands: of the input.
+    dim: of the embedding. block: of a matcher, dyad or plain residual. code: (height, width, channels) of an autoencoder's
     features for an input of 256 pixels per side.
     decay, decay_every: "step" multiplies lr by decay every so many epochs; "cosine" falls to zero over `epochs`.
-    warmup_epochs: lr rises linearly over them first. steps_per_epoch: updates that count as an epoch, which makes runs on
-    different amounts of images equally long (0: a pass over the images, over the unlabelled ones where there are any).
-    batch_size: labelled images (pairs, for a matcher) per step; unlabelled_batch_size: images without label per step beside
-    them (0: none). samples_per_class: 0 shuffles, otherwise a batch holds that many images of each of its classes, which
-    losses over pairs need. accumulate: steps per update.
+    warmup_epochs: first epochs, in which lr rises linearly. steps_per_epoch: updates per epoch (0: one pass over the images,
+    or over the unlabelled ones if there are any).
+    batch_size: labelled images (pairs, for a matcher) per step; unlabelled_batch_size: unlabelled images per step, in addition
+    (0: none). samples_per_class: 0 shuffles; otherwise a batch has so many images of each of its classes, which losses over
+    pairs need. accumulate: steps per update.
     image_size: pixels per side. clip_norm: of the gradient (0: not clipped). patience: epochs without improvement before
     stopping (None: never). freeze: the backbone is not trained.
     """
@@ -90,12 +89,12 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.loss.inputs not in _INPUTS[self.task]:
-            raise ValueError(f"the loss {self.loss.name!r} does not train a task of kind {self.task!r}")
+            raise ValueError(f"the loss {self.loss.name!r} does not fit the task {self.task!r}; choose another loss")
         if (self.loss.inputs == "joint") != (self.unlabelled_batch_size > 0):
-            need = "needs unlabelled_batch_size above 0" if self.loss.inputs == "joint" else "takes no unlabelled images"
+            need = "needs unlabelled_batch_size above 0" if self.loss.inputs == "joint" else "needs unlabelled_batch_size 0"
             raise ValueError(f"the loss {self.loss.name!r} {need}")
         if self.samples_per_class and self.batch_size % self.samples_per_class:
-            raise ValueError(f"batch_size {self.batch_size} is no multiple of samples_per_class {self.samples_per_class}")
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of samples_per_class {self.samples_per_class}")
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} leaves none of the {self.epochs} epochs")
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} must be below epochs {self.epochs}")
         return self

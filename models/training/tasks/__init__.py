@@ -1,1 +1,1 @@
-"""What is trained: encoders, matchers, autoencoders."""
+"""Training tasks: encoders, matchers, autoencoders."""

@@ -1,4 +1,4 @@
-"""Training an autoencoder to draw its input again (residual-dyad, equation 5); labels play no part."""
+"""Training of an autoencoder to reconstruct its input (residual-dyad, equation 5), without labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.training.transforms import Preparation
 
 
 class AutoencodingTask(Task[ImageBatch]):
-    """`loss(reconstruction, image)` in the normalised units of the images, augmented ones while training."""
+    """`loss(reconstruction, image)`, in normalised units, on images that are augmented in training mode."""
 
     def __init__(self, autoencoder: Autoencoder, loss: nn.Module, preparation: Preparation) -> None:
         super().__init__()
@@ -31,11 +31,13 @@ def autoencoding_task(recipe: Recipe, *, mean: Sequence[float], std: Sequence[fl
     """The task of a recipe, initialised from torch's global generator; mean, std: of the bands, 0..1 scale.
 
     Raises:
-        ValueError: the recipe trains no autoencoder.
+        ValueError: the recipe does not train an autoencoder.
     """
     kinds: dict[str, type[ResDyadAE] | type[ResAE]] = {"resdyad-ae": ResDyadAE, "res-ae": ResAE}
     if recipe.task != "autoencoder" or recipe.backbone not in kinds:
-        raise ValueError(f"the recipe {recipe.name!r} trains {recipe.backbone!r} as {recipe.task!r}, no autoencoder")
+        raise ValueError(
+            f"the recipe {recipe.name!r} with task {recipe.task!r} and backbone {recipe.backbone!r} is not for an autoencoder"
+        )
     autoencoder = kinds[recipe.backbone](recipe.code, width=recipe.width, bands=recipe.bands)
     loss = build_loss(recipe.loss, num_classes=0, dim=0, num_images=0)
     return AutoencodingTask(autoencoder, loss, Preparation(mean, std, recipe.augment))

@@ -1,4 +1,4 @@
-"""Training a matcher on the maps of a frozen encoder, with hard and random pairs (residual-dyad, equations 7 to 9)."""
+"""Training of a matcher on the maps of a frozen encoder, with hard and random pairs (residual-dyad, equations 7 to 9)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PairBatch:
 
 
 class PairBatches:
-    """Pairs of an encoder's maps, or of images, as a pure function of the step."""
+    """Batches of pairs of an encoder's maps, or of images; each batch is a pure function of the step."""
 
     def __init__(
         self,
@@ -53,16 +53,16 @@ class PairBatches:
         embeddings: NDArray[np.float32],
         shard: Shard | None = None,
     ) -> None:
-        """Draw pairs as `recipe.pairs` says, the hard ones by nearness of the embeddings.
+        """Draw pairs by `recipe.pairs`, the hard ones by similarity of the embeddings.
 
-        views: (T, ...) each: the same T images, for instance the maps of differently augmented ones; each side of a pair
-        comes from any of them. labels: (T,) int64. embeddings: (T, D) float32, L2-normalised.
+        views: (T, ...) each: the same T images, for instance maps with different augmentations; each side of a pair is from a
+        random view. labels: (T,) int64. embeddings: (T, D) float32, L2-normalised.
 
         Raises:
-            ValueError: no view, views of other lengths than the labels, or labels that allow no match or nothing else.
+            ValueError: no view, views of other lengths than the labels, or labels without both kinds of pairs.
         """
         if not views or any(len(view) != len(labels) for view in views):
-            raise ValueError(f"pairs need at least one view, and {len(labels)} entries in each, as many as labels")
+            raise ValueError(f"pairs need at least one view, each with {len(labels)} entries, the number of labels")
         pairs = recipe.pairs
         self._generator = torch.Generator()
         self._sampler = PairSampler(
@@ -74,7 +74,7 @@ class PairBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """An epoch has as many pairs as there are images."""
+        """Batches per epoch, which has as many pairs as images."""
         return max(1, len(self._views[0]) // self._size)
 
     def batch(self, step: int) -> PairBatch:
@@ -93,7 +93,7 @@ class PairBatches:
 
 
 class MatchingTask(Task[PairBatch]):
-    """`loss(logits, matches)` of a `PairMatcher` or `SplitMatcher`; the share of right answers is reported beside it."""
+    """`loss(logits, matches)` of a `PairMatcher` or `SplitMatcher`; also reports the accuracy."""
 
     def __init__(self, matcher: nn.Module, loss: nn.Module) -> None:
         super().__init__()
@@ -101,11 +101,11 @@ class MatchingTask(Task[PairBatch]):
 
     def step(self, batch: PairBatch) -> dict[str, Tensor]:
         """The loss of N pairs of maps."""
-        return _judge(self.matcher(batch.left.float(), batch.right.float()), batch.matches, self.loss)
+        return _losses(self.matcher(batch.left.float(), batch.right.float()), batch.matches, self.loss)
 
 
 class SiameseTask(Task[PairBatch]):
-    """The same end to end: pairs of images (N, S, S, B) uint8 instead of maps, gradients reach the encoder too."""
+    """The same end to end: pairs of images (N, S, S, B) uint8 instead of maps; the encoder is trained too."""
 
     def __init__(self, network: Siamese, loss: nn.Module, preparation: Preparation) -> None:
         super().__init__()
@@ -114,25 +114,25 @@ class SiameseTask(Task[PairBatch]):
     def step(self, batch: PairBatch) -> dict[str, Tensor]:
         """The loss of N pairs of images."""
         left, right = (self.preparation(side.permute(0, 3, 1, 2)) for side in (batch.left, batch.right))
-        return _judge(self.network(left, right), batch.matches, self.loss)
+        return _losses(self.network(left, right), batch.matches, self.loss)
 
 
 def matching_task(recipe: Recipe, map_shape: MapShape, *, split: bool = False) -> MatchingTask:
     """The task of a recipe for maps of (C, h, w), initialised from torch's global generator.
 
-    split: a `SplitMatcher`, the same network with its first layer in two halves.
+    split: whether to build a `SplitMatcher`, the same network with its first layer split by query and candidate.
 
     Raises:
-        ValueError: the recipe trains no matcher.
+        ValueError: the recipe does not train a matcher.
     """
     if recipe.task != "matcher":
-        raise ValueError(f"the recipe {recipe.name!r} trains a task of kind {recipe.task!r}, no matcher")
+        raise ValueError(f"the recipe {recipe.name!r} has task {recipe.task!r}, not 'matcher'")
     kind = SplitMatcher if split else PairMatcher
     loss = build_loss(recipe.loss, num_classes=0, dim=0, num_images=0)
     return MatchingTask(kind(map_shape, block=recipe.block), loss)
 
 
-def _judge(logits: Tensor, matches: Tensor, loss: nn.Module) -> dict[str, Tensor]:
+def _losses(logits: Tensor, matches: Tensor, loss: nn.Module) -> dict[str, Tensor]:
     logits = logits.float()
     is_right = (logits.argmax(1) == MATCH) == (matches == 1)
     return {"loss": loss(logits, matches), "accuracy": is_right.float().mean()}

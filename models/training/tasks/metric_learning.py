@@ -1,4 +1,4 @@
-"""Training an encoder by a loss over its embeddings: supervised, or with unlabelled images beside (HR-S2DML, algorithm 1)."""
+"""Training of an encoder by a loss over its embeddings: supervised, or also with unlabelled images (HR-S2DML, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from models.training.recipes.recipe import Recipe
 from models.training.transforms import Preparation
 
 UNLABELLED_SEED = 0x0_0F_F5E7
-"""Added to the seed, so that labelled and unlabelled images are not drawn alike."""
+"""Added to the seed, so that labelled and unlabelled images are drawn independently."""
 
 
 class EmbeddingTask(Task[ImageBatch]):
-    """Supervised: `loss(embeddings, labels)`, and with the images' indices for losses that remember them."""
+    """Supervised: `loss(embeddings, labels)`, with the images' indices for losses with a memory bank."""
 
     def __init__(self, encoder: Encoder, loss: nn.Module, preparation: Preparation, *, is_indexed: bool = False) -> None:
         """loss: called in float32. is_indexed: whether it takes indices as its third argument."""
@@ -69,14 +69,14 @@ def embedding_task(
 ) -> EmbeddingTask:
     """The supervised task of a recipe, initialised from torch's global generator.
 
-    classes, images: C and T of the labelled training set. mean, std: of its bands, 0..1 scale. encoder: to go on with, for
-    example after self-supervision; None makes a new one.
+    classes, images: C and T of the labelled training set. mean, std: of its bands, 0..1 scale. encoder: to continue with, for
+    example after self-supervision; None builds a new one.
 
     Raises:
-        ValueError: the recipe's loss is not one over embeddings and labels, or its parts do not fit.
+        ValueError: the recipe's loss does not take embeddings and labels, or its parts do not fit.
     """
     if recipe.loss.inputs not in ("labelled", "indexed"):
-        raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} takes more or less than embeddings and labels")
+        raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} does not take embeddings and labels")
     encoder = encoder or recipe_encoder(recipe)
     _freeze(encoder, recipe)
     loss = build_loss(recipe.loss, num_classes=classes, dim=encoder.dimension, num_images=images)
@@ -90,10 +90,10 @@ def joint_task(
     """The semi-supervised task of a recipe; arguments as of `embedding_task`.
 
     Raises:
-        ValueError: the recipe's loss takes no unlabelled images, or its parts do not fit.
+        ValueError: the recipe's loss does not take unlabelled images, or its parts do not fit.
     """
     if recipe.loss.inputs != "joint":
-        raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} takes no unlabelled images")
+        raise ValueError(f"the loss {recipe.loss.name!r} of {recipe.name!r} does not take unlabelled images")
     encoder = encoder or recipe_encoder(recipe)
     _freeze(encoder, recipe)
     loss = build_loss(recipe.loss, num_classes=classes, dim=encoder.dimension, num_images=0)
@@ -103,9 +103,9 @@ def joint_task(
 def labelled_batches(
     recipe: Recipe, pixels: NDArray[np.uint8], rows: Indices, labels: Indices, shard: Shard | None = None
 ) -> ImageBatches:
-    """Batches of the labelled images `pixels[rows]`, class-balanced where the recipe says so.
+    """Batches of the labelled images `pixels[rows]`, class-balanced if the recipe has samples_per_class.
 
-    pixels: (N, S, S, B) uint8. rows, labels: (T,) int64. With fewer classes than fit into a batch, all are in every batch.
+    pixels: (N, S, S, B) uint8. rows, labels: (T,) int64. With fewer classes than fit in a batch, every batch has all classes.
     """
     sampler: Sampler
     if recipe.samples_per_class:
@@ -124,9 +124,9 @@ def joint_batches(
     unlabelled_rows: Indices,
     shard: Shard | None = None,
 ) -> Batches[JointBatch]:
-    """Labelled batches, and unlabelled ones of `pixels[unlabelled_rows]` beside them.
+    """Labelled batches, each with an unlabelled batch of `pixels[unlabelled_rows]`.
 
-    An epoch is a pass over the unlabelled images: the labelled ones are few, and go round several times in it.
+    An epoch is a pass over the unlabelled images, in which the fewer labelled ones are repeated.
     """
     labelled = labelled_batches(recipe, pixels, rows, labels, shard)
     sampler = ShuffledSampler(len(unlabelled_rows), recipe.unlabelled_batch_size, recipe.seed + UNLABELLED_SEED)
@@ -136,10 +136,10 @@ def joint_batches(
 
 
 def recipe_encoder(recipe: Recipe, weights: Path | None = None) -> Encoder:
-    """The encoder of a recipe, initialised from torch's global generator. weights: file of its trunk's, None for none.
+    """The encoder of a recipe, initialised from torch's global generator. weights: file of the trunk's weights, None for none.
 
     Raises:
-        ValueError: the backbone has not the width or code that the recipe says. WeightsError: the weights do not fit.
+        ValueError: the backbone does not support the recipe's width or code. WeightsError: the weights do not fit.
     """
     return build_encoder(
         recipe.backbone, bands=recipe.bands, dimension=recipe.dim, width=recipe.width, latent=recipe.code, weights=weights

@@ -20,7 +20,7 @@ def test_options_that_a_network_does_not_have_are_refused() -> None:
         build_encoder("resnet19")
     with pytest.raises(ValueError, match="one width only"):
         build_encoder("googlenet", width=48)
-    with pytest.raises(ValueError, match="no latent"):
+    with pytest.raises(ValueError, match="fixed latent"):
         build_encoder("resnet18", latent="8x8x20")
     with pytest.raises(ValueError, match="at least one channel"):
         build_encoder("resnet18", width=0)

@@ -18,7 +18,7 @@ from models.bundle.card import ModelCard
 from models.bundle.errors import BundleError
 from models.bundle.trained_card import EncoderFacts, TrainingSet, training_record
 from models.bundle.verify import read_card, read_trained_card, verify_bundle
-from models.heads.write_bundle import HeadFacts, read_head, write_head_bundle
+from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
 from tests.support.bundle_zips import packed
 from tests.support.bundles import BANDS, SIZE, digests, tiny_graph, write_matching_bundle
 from tests.support.headed import DIMENSION, FEATURE, random_head, write_headed_bundle

@@ -71,7 +71,7 @@ def test_joins_classes_by_name(root: Path, tmp_path_factory: pytest.TempPathFact
 
 
 def test_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         list_class_folders(tmp_path / "nowhere")
     with pytest.raises(DataError, match="holds no CLASS/IMAGE"):
         list_class_folders(tmp_path)

@@ -61,7 +61,7 @@ def test_shards_are_the_whole() -> None:
     parts = [Shard(rank, 3).of(indices) for rank in range(3)]
     assert [part.tolist() for part in parts] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
     assert Shard().of(indices) is not None
-    with pytest.raises(DataError, match="does not divide by 5 processes"):
+    with pytest.raises(DataError, match="not divisible by 5 processes"):
         Shard(0, 5).of(indices)
 
 
@@ -70,5 +70,5 @@ def test_refuses_nothing_and_too_few_classes() -> None:
         ShuffledSampler(0, 4, 0)
     with pytest.raises(DataError, match="at least one image"):
         ShuffledSampler(4, 0, 0)
-    with pytest.raises(DataError, match="7 classes a batch"):
+    with pytest.raises(DataError, match="a batch needs 7 classes"):
         BalancedSampler(LABELS, 7, 2, 0)

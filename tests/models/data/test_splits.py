@@ -54,7 +54,7 @@ def test_refuses_what_cannot_be_split() -> None:
     for fraction in (0, 1, 1.5):
         with pytest.raises(DataError, match="between 0 and 1"):
             split_fraction(LABELS, GROUPS, fraction, 0)
-    with pytest.raises(DataError, match="class 0 has one image only"):
+    with pytest.raises(DataError, match="class 0 has only one image"):
         split_fraction(np.array([0, 0]), np.array([7, 7]), 0.5, 0)
     with pytest.raises(DataError, match="too few for 8 folds"):
         k_folds(LABELS, GROUPS, 8, 0)

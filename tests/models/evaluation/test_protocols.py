@@ -63,14 +63,14 @@ def test_every_protocol_is_found_by_its_name() -> None:
     for fraction in HR_S2DML_FRACTIONS:
         assert protocol_named(f"B-{round(100 * fraction)}") == hr_s2dml(fraction)
     assert protocol_named("unseen") == unseen()
-    with pytest.raises(EvaluationError, match=r"no protocol 'C'; there are A-80, .*B-5, .*unseen"):
+    with pytest.raises(EvaluationError, match=r"unknown protocol 'C'; choose one of A-80, .*B-5, .*unseen"):
         protocol_named("C")
 
 
 def test_what_would_not_be_a_fair_measure_is_refused() -> None:
     with pytest.raises(EvaluationError, match="both train and test"):
         residual_dyad().selection(TRAIN, np.array([1, 2]))
-    with pytest.raises(EvaluationError, match="needs more"):
+    with pytest.raises(EvaluationError, match="more are needed"):
         hr_s2dml().selection(np.array([], dtype=np.intp), TEST)
     with pytest.raises(EvaluationError, match="between 0 and 1"):
         residual_dyad(1)

@@ -19,7 +19,7 @@ from models.bundle.trained_card import Measurement
 from models.bundle.verify import read_card
 from models.export.quantise import Int8
 from models.export.write_bundle import read_bundle, write_bundle
-from models.training.recipes.read import named_recipe
+from models.training.recipes.load import named_recipe
 from tests.models.export.tiny import MEAN, SIZE, STD, copy_bundle, make_encoder, make_facts, make_matcher, random_tiles
 
 

@@ -17,7 +17,7 @@ from models.bundle.trained_card import EncoderFacts, Facts, Measurement, Trainin
 from models.export.write_bundle import Matcher
 from models.matcher.quantise import fit_quantisation
 from models.matcher.split import SplitMatcher
-from models.training.recipes.read import named_recipe
+from models.training.recipes.load import named_recipe
 
 SIZE = 64
 BANDS = ("red", "green", "blue", "nir")

@@ -130,7 +130,7 @@ def test_few_labels_keep_the_calibration_of_the_base(workshop: Workshop) -> None
     result = lines[-1]["result"]
     assert result["metrics"] is None
     assert any("too few labelled tiles to recalibrate" in note for note in result["notes"])
-    assert any("not measured" in note for note in result["notes"])
+    assert any("not evaluated" in note for note in result["notes"])
     base = check_bundle(workshop.bundle).matcher
     assert check_bundle(folder / "bundle" / "learned-1").matcher == base
 
@@ -183,16 +183,16 @@ def _wrong_rows(_: Workshop, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (_no_labels, "too few labels to train on: none. A head needs 2 labels with 2 tiles each"),
+        (_no_labels, "too few labels to train on: none. A head needs at least 2 labels with 2 tiles each"),
         (_one_class, "too few labels to train on: coarse: 24"),
-        (_without_features, "no features were stored with these tiles"),
-        (_narrow_features, "features.npy: float16 of 120 x 100, but float16 of 120 x 384 fits"),
+        (_without_features, "these tiles have no stored features"),
+        (_narrow_features, "features.npy: float16 of 120 x 100; the model and the tiles need float16 of 120 x 384"),
         (_broken_features, "a feature is not finite"),
-        (_cut_labels, "embeddings.npy: float32 of 120 x 128, but float32 of 119 x 128 fits"),
+        (_cut_labels, "embeddings.npy: float32 of 120 x 128; the model and the tiles need float32 of 119 x 128"),
         (_no_manifest, "manifest.json: cannot be read"),
         (_no_bundle, "there is no card.json in it"),
         (_no_arrays, "held_out.npy: cannot be read"),
-        (_wrong_rows, "rows.npy: must name different ones of the 120 tiles"),
+        (_wrong_rows, "rows.npy: rows must be different and within 0..119"),
     ],
 )
 def test_what_cannot_work_is_refused(workshop: Workshop, spoil: Callable[[Workshop, Path], None], reason: str) -> None:
@@ -213,7 +213,7 @@ def test_the_program_says_it_in_its_last_line(workshop: Workshop) -> None:
 def test_a_wrong_recipe_and_a_wrong_id_are_refused(workshop: Workshop) -> None:
     assert "recipe: speed" in refuse(workshop.folder("wrong-recipe", recipe={"speed": 9}))
     for wrong in ("", "../up", ".hidden", "x" * 65):
-        assert "cannot name a model" in refuse(workshop.folder("bad-id", id=wrong))
+        assert "is not a valid id" in refuse(workshop.folder("bad-id", id=wrong))
 
 
 def test_an_id_that_is_taken_is_refused(workshop: Workshop) -> None:

@@ -1,6 +1,10 @@
-"""Every configuration makes a module that is called as `inputs` says, and a step down its gradient helps."""
+"""Every configuration builds its loss, which is called as `inputs` tells; gradient descent on it separates classes."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from typing import get_args
 
 import pytest
 import torch
@@ -18,12 +22,30 @@ NAMES = (
     *("snca", "proxy-nca", "proxy-anchor", "hard-mining"),
 )
 
+CLASSES = get_args(get_args(LossConfig)[0])
+
 
 def call(loss: nn.Module, inputs: str, embeddings: Tensor, labels: Tensor) -> Tensor:
-    """The loss of a batch, with the unlabelled images or indices that it wants."""
+    """The loss of a batch, with the unlabelled images or indices that it takes."""
     extra = {"joint": (embeddings.flip(0),), "indexed": (torch.arange(len(labels)),)}.get(inputs, ())
     value: Tensor = loss(embeddings, labels, *extra)
     return value
+
+
+@pytest.mark.parametrize("config", CLASSES)
+def test_every_configuration_builds_the_class_that_it_names(config: type[LossConfig]) -> None:
+    loss = build_loss(config(), num_classes=4, dim=8, num_images=5)
+    assert f"{type(loss).__module__}:{type(loss).__name__}" == config.implementation
+
+
+def test_every_loss_of_embeddings_is_tested_here() -> None:
+    embeddings = {config().name for config in CLASSES if config.inputs not in ("pairs", "images")}
+    assert embeddings == set(NAMES)
+
+
+def test_configurations_do_not_import_torch() -> None:
+    check = "import models.losses.configs, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,7 +58,7 @@ def test_descent_separates_the_classes(name: str) -> None:
     optimiser = torch.optim.SGD([rows, *loss.parameters()], lr=0.05, momentum=0.9)
 
     def gap() -> float:
-        """How much nearer images of one class are to each other than to the rest, in cosine."""
+        """Mean cosine within classes minus mean cosine between classes."""
         unit = functional.normalize(rows.detach(), dim=1)
         same = labels[:, None] == labels[None, :]
         return float((unit @ unit.T)[same].mean() - (unit @ unit.T)[~same].mean())

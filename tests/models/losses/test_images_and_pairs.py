@@ -23,7 +23,7 @@ def test_reconstruction_is_the_mean_squared_error() -> None:
 
 
 def test_reconstruction_refuses_another_shape() -> None:
-    with pytest.raises(ValueError, match="shape of its image"):
+    with pytest.raises(ValueError, match="must have one shape"):
         Reconstruction()(torch.rand(2, 3, 4, 4), torch.rand(2, 1, 4, 4))
 
 

@@ -50,5 +50,5 @@ def test_one_range_for_all_channels_is_enough() -> None:
 @pytest.mark.parametrize("matcher", [SplitMatcher((6, 8, 8), hidden=4), SplitMatcher((6, 4, 4), hidden=4, block="residual")])
 def test_other_matchers_keep_the_plain_tail(matcher: SplitMatcher) -> None:
     assert not fits(matcher)
-    with pytest.raises(ValueError, match="dyads over 4 x 4"):
+    with pytest.raises(ValueError, match="dyad over maps of 4 x 4"):
         FastTail(matcher, Quantisation((0.0,), (1.0,)))

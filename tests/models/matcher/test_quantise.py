@@ -50,7 +50,7 @@ def test_a_card_can_hold_it() -> None:
 
 
 def test_samples_that_say_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match="no halves"):
+    with pytest.raises(ValueError, match="is empty"):
         fit_quantisation(torch.zeros(0, 3, 2, 2))
     with pytest.raises(ValueError, match="coverage"):
         fit_quantisation(torch.zeros(1, 3, 2, 2), coverage=0)

@@ -39,5 +39,5 @@ def test_it_is_the_matcher_over_both_maps() -> None:
 
 
 def test_sizes_that_the_encoder_cannot_halve_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiples of 32"):
+    with pytest.raises(ValueError, match="multiple of 32"):
         Siamese.from_autoencoder(ResDyadAE("8x8x20", width=4), 150)

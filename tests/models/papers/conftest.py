@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.papers.store import Context
+from models.papers.results import Context
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from models.evaluation.protocols import residual_dyad
-from models.papers import noise, protocol_b, sensitivity
+from models.papers import label_noise, protocol_b, sensitivity
 from models.papers.experiments import Experiment, experiment_cell, measure, run_folder, sized
-from models.papers.store import Cell, Context, Results
+from models.papers.results import Cell, Context, Results
 from tests.support.image_folders import write_class_folders
 
 CLASSES = {"Beach": 4, "Forest": 8, "Port": 16}
@@ -103,7 +103,7 @@ def test_the_paper_scale_is_as_published() -> None:
     assert (recipe.steps_per_epoch, experiment.imagenet) == (31, True)
 
 
-@pytest.mark.parametrize("module", [protocol_b, noise, sensitivity])
+@pytest.mark.parametrize("module", [protocol_b, label_noise, sensitivity])
 @pytest.mark.parametrize("scale", ["small", "paper"])
 def test_keys_are_unique_and_settings_plain(module: Any, scale: str) -> None:
     cells = module.cells(scale)
@@ -123,7 +123,7 @@ def test_tables_without_results_show_the_paper_only(results: Results) -> None:
     assert text.startswith("Not run yet.")
     assert "| HR-S2DML | – | – | – | – |" in text
     assert "| HR-S2DML, the paper | 88.43 | 95.05 | 96.99 | 97.62 |" in text
-    assert "| robust NSL, 20 % wrong | – |" in noise.render(results)
+    assert "| robust NSL, 20 % wrong | – |" in label_noise.render(results)
     assert "| τ = 0.05, the paper | 90.44 | 91.34 | 91.40 |" in sensitivity.render(results)
 
 
@@ -156,9 +156,9 @@ def test_trials_are_listed_with_what_they_gave(results: Results, place: Context)
 
 
 def test_noise_and_sensitivity_tables(results: Results, place: Context) -> None:
-    for module in (noise, sensitivity):
+    for module in (label_noise, sensitivity):
         fill(results, module.cells("small"), report(), place)
-    assert "| NSL, 20 % wrong | 30.00 | 0.2000 | 70.00 | 50.00 | 45.00 |" in noise.render(results)
+    assert "| NSL, 20 % wrong | 30.00 | 0.2000 | 70.00 | 50.00 | 45.00 |" in label_noise.render(results)
     text = sensitivity.render(results)
     assert "| τ = 0.1 | 50.00 | 50.00 | 50.00 |" in text
     assert "| ANMRR | 0.2000 |" in text

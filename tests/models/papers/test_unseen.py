@@ -10,11 +10,11 @@ import pytest
 
 from models.evaluation.metrics.rerank import WEIGHTS
 from models.papers import unseen
-from models.papers.store import Cell, Context, Results
+from models.papers.results import Cell, Context, Results
 from models.papers.unseen_run import DATA_SETS, TRAINED, VALIDATION, Networks, Question, measure, parts_of
-from models.runs.default.embedder import stage_recipes
+from models.runs.default.stages import stage_recipes
 from models.runs.inputs.material import Material, load_material
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 from tests.support.image_folders import write_class_folders
 
 CLASSES = {"aid": {"Beach": 4, "Forest": 8, "Pond": 12, "Port": 16}, "ucmerced": {"beach": 4, "harbor": 16}}

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from models.runs import describe
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 
 
 def said(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, object]:

@@ -63,17 +63,19 @@ def test_training_images_that_query_are_told(
     trained: Workshop, run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(main, arguments(trained, tmp_path / "unseen", "--protocol=unseen")) == 0
-    assert report(tmp_path / "unseen")["warnings"] == ["30 of the 36 queries were trained on: the figures are too good"]
+    assert report(tmp_path / "unseen")["warnings"] == [
+        "the model was trained on 30 of the 36 queries: the results are too optimistic"
+    ]
     assert "warning: 30 of the 36 queries" in capfd.readouterr().err
     assert run(main, arguments(trained, tmp_path / "seed", "--seed=5")) == 0
-    assert "were trained on" in report(tmp_path / "seed")["warnings"][0]
+    assert "was trained on" in report(tmp_path / "seed")["warnings"][0]
 
 
 def test_other_images_of_that_name_are_suspect_and_new_ones_are_not(trained: Workshop, run: Run, tmp_path: Path) -> None:
     other = write_class_folders(tmp_path / "shapes", {"a": 5, "b": 12}, count=6, seed=1)
     suspect, new = (arguments(trained, tmp_path / out, "--protocol=unseen") for out in ("suspect", "new"))
     assert run(main, [*suspect, f"--data={other}"]) == 0
-    assert "does not say on which images" in report(tmp_path / "suspect")["warnings"][0]
+    assert "does not record the images" in report(tmp_path / "suspect")["warnings"][0]
     assert run(main, [*new, f"--data=new={other}"]) == 0
     assert report(tmp_path / "new")["warnings"] == []
 
@@ -81,8 +83,8 @@ def test_other_images_of_that_name_are_suspect_and_new_ones_are_not(trained: Wor
 @pytest.mark.parametrize(
     ("more", "status", "reason"),
     [
-        (["--protocol=C-1"], 2, "there is no protocol 'C-1'"),
-        (["--classes=fine", "--without-classes=coarse"], 2, "contradict each other"),
+        (["--protocol=C-1"], 2, "unknown protocol 'C-1'"),
+        (["--classes=fine", "--without-classes=coarse"], 2, "exclude each other"),
         (["--classes=lakes"], 1, "no such classes: lakes"),
         (["--bands=1,2"], 1, "takes 3 bands"),
         (["--data=nowhere"], 2, "no such folder"),

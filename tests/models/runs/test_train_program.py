@@ -14,7 +14,7 @@ from PIL import Image
 
 from models.export.write_bundle import read_bundle
 from models.runs.train import main
-from models.training.recipes.named import RECIPES
+from models.training.recipes.named_recipes import RECIPES
 from tests.models.runs.conftest import FAST, RECIPE, Workshop, command, environment, finish
 
 Run = Callable[[Callable[[], int], Sequence[str]], int]
@@ -51,7 +51,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on_to_the_same_bits(trained: Wor
     events = [json.loads(line) for line in finish(program).splitlines()]
     (start,) = [event for event in events if event["event"] == "start"]
     assert start["start"] > 0
-    assert events[-1] == {"event": "message", "text": f"{trained.models / 'stopped'} is written"}
+    assert events[-1] == {"event": "message", "text": f"wrote {trained.models / 'stopped'}"}
     files = trained.card("stopped")["files"]
     assert files["weights.safetensors"] == trained.card("straight")["files"]["weights.safetensors"]
 
@@ -108,10 +108,10 @@ def _fitted(recipe: dict[str, object] | None) -> dict[str, object]:
         (["nothing-like-it"], 2, "no recipe is called"),
         (["nsl", "--set=epochs=many"], 2, "epochs: "),
         (["hr-s2dml", *FAST], 2, "needs unlabelled images; give --labelled"),
-        (["default-matcher"], 2, "begins with a trained encoder; give --from"),
-        (["resdyad-ae", "--size=40", "--set=width=8"], 2, "takes multiples of 32"),
+        (["default-matcher"], 2, "needs a trained encoder; give --from"),
+        (["resdyad-ae", "--size=40", "--set=width=8"], 2, "is not a multiple of 32"),
         (["nsl", *FAST, "--bands=4"], 1, "there is no band"),
-        (["nsl", *FAST, "--without-classes=lakes"], 1, "no data set has a class lakes"),
+        (["nsl", *FAST, "--without-classes=lakes"], 1, "no data set has the class lakes"),
         (["nsl", *FAST, "--weights=nowhere.pth"], 1, "nowhere.pth: No such file"),
         (["resdyad-ae", *FAST, "--set=lr=100", "--set=epochs=20"], 1, "lower the learning rate"),
     ],
@@ -133,7 +133,7 @@ def test_a_folder_of_another_run_is_left_alone(
     assert run(main, trained.arguments("one", *RECIPE, "--set=epochs=1", folder)) == 0
     assert (tmp_path / "run" / "log.jsonl").exists()
     assert run(main, trained.arguments("two", *RECIPE, "--set=epochs=1", "--set=loss.tau=0.1", folder)) == 1
-    assert "another recipe.loss.tau" in capfd.readouterr().err
+    assert "other values of recipe.loss.tau" in capfd.readouterr().err
     assert run(main, trained.arguments("two", *RECIPE, "--set=epochs=1", "--set=loss.tau=0.1", folder, "--no-resume")) == 0
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.training.encoding import LARGEST, encode_images
-from models.training.recipes.read import named_recipe
+from models.training.recipes.load import named_recipe
 from models.training.tasks.metric_learning import embedding_task
 
 

@@ -34,9 +34,9 @@ def test_tidy_removes_old_parts_of_puts_only(tmp_path: Path) -> None:
     part = tmp_path / "a" / "2.jpg#1"
     part.write_bytes(b"what a killed put leaves")
     now = datetime.now(UTC)
-    blobs.tidy(now - timedelta(hours=1))
+    blobs.delete_incomplete(now - timedelta(hours=1))
     assert part.exists()
-    blobs.tidy(now + timedelta(hours=1))
+    blobs.delete_incomplete(now + timedelta(hours=1))
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["1.jpg"]
 
 

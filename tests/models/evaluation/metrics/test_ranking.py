@@ -86,7 +86,7 @@ def test_memory_stays_far_below_the_whole_matrix() -> None:
 
 @pytest.mark.parametrize(
     ("own", "k", "reason"),
-    [(np.array([0, 9]), 1, "own must name"), (np.array([0]), 1, "own must name"), (None, 0, "k must be at least 1")],
+    [(np.array([0, 9]), 1, "own must have"), (np.array([0]), 1, "own must have"), (None, 0, "k must be at least 1")],
 )
 def test_wrong_input_is_refused(own: NDArray[np.intp] | None, k: int, reason: str) -> None:
     with pytest.raises(EvaluationError, match=reason):

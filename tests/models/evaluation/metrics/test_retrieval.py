@@ -194,9 +194,9 @@ def test_queries_to_which_nothing_is_relevant_are_counted_apart() -> None:
     [
         (np.zeros((2, 4)), ["a", "a"], False, "must be"),
         (np.zeros((2, 3)), ["a"], False, "labels of shape"),
-        (np.zeros((2, 3)), ["a", "a"], True, "2 queries cannot be the 3 items"),
+        (np.zeros((2, 3)), ["a", "a"], True, "the 2 queries are not the 3 items"),
         (np.full((2, 3), np.nan), ["a", "a"], False, "finite"),
-        (np.zeros((0, 3)), [], False, "there must be a query"),
+        (np.zeros((0, 3)), [], False, "at least one query and one item"),
     ],
 )
 def test_wrong_input_is_refused(queries: NDArray[np.float64], labels: list[str], exclude_self: bool, reason: str) -> None:

@@ -98,7 +98,7 @@ def test_the_page_holds_all_it_shows_and_asks_nobody(tmp_path: Path) -> None:
 def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     text = write_report(report(), tmp_path).html.read_text(encoding="utf-8")
     assert "<script>" not in text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quotes&quot;" in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &#34;quotes&#34;" in text
 
 
 def test_the_numbers_are_plain_json(tmp_path: Path) -> None:

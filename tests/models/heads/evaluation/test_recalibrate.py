@@ -13,7 +13,7 @@ from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.metrics.rerank import Quality, RerankReport
 from models.heads.evaluation.pair_scores import PairScorer
 from models.heads.evaluation.recalibrate import choose_weight, recalibrate
-from models.heads.inputs import PairInputs
+from models.heads.input_files import PairInputs
 from tests.support.head_inputs import Workshop
 from tests.support.tiles import CLASSES
 
@@ -85,4 +85,4 @@ def test_few_pairs_teach_nothing(workshop: Workshop) -> None:
         scorer, card.matcher, few, workshop.encoded.embeddings[inputs.rows[few]], labels, few % 2, 120, 0, lambda *_: None
     )
     assert (found.fusion, found.calibration, found.pairs) == (None, None, 0)
-    assert "it takes 20 that share a label with another and 25 pairs of each kind, there are 4 and 4" in found.note
+    assert "4 tiles share a label with another (20 needed), and there are 4 pairs of the rarer kind (25 needed)" in found.note

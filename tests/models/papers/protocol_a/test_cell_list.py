@@ -11,7 +11,7 @@ import pytest
 from models.papers.protocol_a import cell_list
 from models.papers.protocol_a.budget import AUTOENCODERS, MATCHERS, PAPER, SMALL, STAGES, WEIGHT, Budget
 from models.papers.protocol_a.tables import OURS, render_figures, render_table1, render_table2, render_table3
-from models.papers.store import Cell, Context, Results
+from models.papers.results import Cell, Context, Results
 from models.training.recipes.recipe import Recipe
 
 SMALLEST: dict[str, Any] = {

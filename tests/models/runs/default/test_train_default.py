@@ -8,11 +8,10 @@ import pytest
 from rich.console import Console
 
 from models.bundle.trained_card import TrainedCard
-from models.evaluation.metrics.rerank import WEIGHTS
+from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS
 from models.export.write_bundle import read_bundle
-from models.runs.default.embedder import stage_recipes, train_in_stages
 from models.runs.default.plan import Plan
-from models.runs.default.rerank import NO_LOSS
+from models.runs.default.stages import stage_recipes, train_in_stages
 from models.runs.default.train_default import load_default, train_default
 from models.training.logs.jsonlines import JsonLines
 from tests.support.image_folders import write_class_folders

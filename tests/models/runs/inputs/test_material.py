@@ -47,5 +47,5 @@ def test_another_size_keeps_order_and_split(folders: dict[str, Path], tmp_path: 
 
 def test_a_class_of_one_image_is_refused(tmp_path: Path) -> None:
     folder = write_class_folders(tmp_path / "one", {"beach": 4}, count=1)
-    with pytest.raises(DataError, match="one image only"):
+    with pytest.raises(DataError, match="only one image"):
         load_material({"one": folder}, 16, tmp_path / "cache", train_fraction=0.5)

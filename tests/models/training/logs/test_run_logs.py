@@ -15,10 +15,10 @@ from models.training.logs.jsonlines import JsonLines
 from models.training.logs.progress_bar import ProgressBar
 from models.training.logs.tensorboard import TensorBoardLog
 from models.training.loop.callbacks import EpochReport, Outcome, RunReport, StepReport
+from models.training.loop.learning_rate import Schedule
 from models.training.loop.loop import Loop, LoopConfig
 from models.training.loop.optimisers import build_optimiser, loop_config
-from models.training.loop.schedules import Schedule
-from models.training.recipes.read import named_recipe
+from models.training.recipes.load import named_recipe
 
 STEP = StepReport(step=4, losses={"loss": 0.5}, rate=0.1, speed=123.4)
 EPOCH = EpochReport(1, 5, {"loss": 0.4}, {"map": 0.75}, watched=0.75, is_best=True, seconds=1.0)

@@ -20,8 +20,8 @@ from models.data.samplers import ShuffledSampler
 from models.training.loop.callbacks import Callback, StepReport
 from models.training.loop.checkpoints import save_checkpoint
 from models.training.loop.distributed import join_processes
+from models.training.loop.learning_rate import Schedule
 from models.training.loop.loop import Loop, LoopConfig
-from models.training.loop.schedules import Schedule
 from models.training.loop.seeds import seed_everything
 from models.training.loop.task import Task
 from models.training.recipes.augmentation import Augmentation

@@ -62,7 +62,7 @@ def test_says_which_file_is_broken(tmp_path: Path, content: bytes | None) -> Non
     path = tmp_path / "broken.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"broken.safetensors is no readable checkpoint"):
+    with pytest.raises(CheckpointError, match=r"broken.safetensors cannot be read as a checkpoint"):
         load_checkpoint(path)
 
 
@@ -70,10 +70,10 @@ def test_a_cut_or_foreign_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_checkpoint(path, {"weights": torch.rand(100)})
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(CheckpointError, match="no readable checkpoint"):
+    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
         load_checkpoint(path)
     save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match="no checkpoint of this version"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of this version"):
         load_checkpoint(path)
 
 

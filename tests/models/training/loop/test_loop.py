@@ -14,8 +14,8 @@ from torch import Tensor
 from models.training.loop.callbacks import Callback, EpochReport, Outcome, RunReport, StepReport
 from models.training.loop.checkpoints import CheckpointError, latest_checkpoint
 from models.training.loop.distributed import join_processes
+from models.training.loop.learning_rate import Schedule
 from models.training.loop.loop import DivergedError, Loop, LoopConfig, load_best
-from models.training.loop.schedules import Schedule
 from models.training.loop.seeds import seed_everything
 
 CONFIG = LoopConfig(epochs=4, schedule=Schedule("constant", 4), report_every=2)
@@ -200,7 +200,7 @@ def test_a_diverged_run_leaves_its_last_good_checkpoint(make_task: Any, make_bat
     task, recorder = Breaking(), Recorder()
     config = replace(CONFIG, report_every=1, checkpoint_every=1)
     loop = Loop(task, make_batches(), sgd(task), config, folder=tmp_path, callbacks=[recorder])
-    with pytest.raises(DivergedError, match="the loss became inf by update 8"):
+    with pytest.raises(DivergedError, match="the loss is inf after update 8"):
         loop.run()
     assert recorder.events[-1] == "closed"
     newest = latest_checkpoint(tmp_path)

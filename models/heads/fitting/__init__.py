@@ -1,0 +1,1 @@
+"""Fitting of a head: joint loss, optimiser, cross-fitting. NumPy only."""

@@ -1,0 +1,100 @@
+"""Fit a head to labelled and unlabelled features, starting from the base model's head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.heads.fitting.adam import Adam
+from models.heads.fitting.joint_loss import JointLoss, Parameters, to_unit
+from models.heads.head_recipe import HeadRecipe
+from models.heads.linear_head import Head
+
+_SMALLEST_DEVIATION = 1e-3
+"""Minimum standard deviation of a channel, as a share of the largest: nearly constant channels are not amplified."""
+
+
+class Examples(NamedTuple):
+    """Training features. labelled: (L, F) float32. targets: (L, C) bool, at least one a row. unlabelled: (U, F) float32, U may
+    be 0."""
+
+    labelled: NDArray[np.float32]
+    targets: NDArray[np.bool_]
+    unlabelled: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Examples:
+        """Some of the labelled rows, and all unlabelled ones."""
+        return Examples(self.labelled[rows], self.targets[rows], self.unlabelled)
+
+
+def fit_head(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> Iterator[Head]:
+    """Yield the head after every round; equal seeds give equal heads.
+
+    Classes without a labelled row are left out of the loss. The head is fitted to standardised features, whose channels have
+    equal scale, and converted back.
+    """
+    random = np.random.default_rng(seed)
+    examples = examples._replace(targets=examples.targets[:, examples.targets.any(axis=0)])
+    scale = _Scale.of(examples)
+    labelled, unlabelled = scale.apply(examples.labelled), scale.apply(examples.unlabelled)
+    initial = scale.into(base)
+    before = initial.project(unlabelled)
+    parameters = Parameters(initial.weight.copy(), initial.bias.copy(), _prototypes(initial, labelled, examples.targets))
+    loss = JointLoss(recipe.tau, recipe.margin, recipe.rankness, recipe.rank_tau, recipe.keep)
+    adam = Adam(parameters)
+    units = tuple(float(np.abs(each).mean()) for each in (initial.weight, initial.weight, parameters.prototypes))
+    drawn = _endless(len(labelled), recipe.labelled_batch, random)
+    others = _endless(len(unlabelled), recipe.unlabelled_batch, random)
+    for round_ in range(recipe.rounds):
+        for step in range(recipe.steps):
+            done = (round_ * recipe.steps + step) / (recipe.rounds * recipe.steps)
+            rate = 0.5 * recipe.rate * (1 + np.cos(np.pi * done))
+            ratio = recipe.prototype_rate / recipe.rate
+            rows, more = next(drawn), next(others)
+            _, gradients = loss(parameters, labelled[rows], examples.targets[rows], unlabelled[more], before[more])
+            adam.step(gradients, (rate * units[0], rate * units[1], rate * ratio * units[2]))
+        yield scale.back(Head(parameters.weight, parameters.bias))
+
+
+class _Scale(NamedTuple):
+    """Standardisation. mean, deviation: (F,) float32, of the features."""
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, examples: Examples) -> _Scale:
+        """Of labelled and unlabelled features together."""
+        features = np.concatenate([examples.labelled, examples.unlabelled])
+        deviation = features.std(axis=0)
+        floor = max(_SMALLEST_DEVIATION * float(deviation.max()), float(np.finfo(np.float32).tiny))
+        return cls(features.mean(axis=0), np.maximum(deviation, np.float32(floor)))
+
+    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (features - self.mean) / self.deviation
+
+    def into(self, head: Head) -> Head:
+        """The head that gives for standardised features what `head` gives for the features."""
+        return Head(head.weight * self.deviation, head.bias + head.weight @ self.mean)
+
+    def back(self, head: Head) -> Head:
+        """The inverse of `into`."""
+        weight = head.weight / self.deviation
+        return Head(weight, (head.bias - weight @ self.mean).astype(np.float32))
+
+
+def _prototypes(head: Head, features: NDArray[np.float32], targets: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(C, D) unit rows: the mean direction of each class under the initial head."""
+    embeddings = head.project(features)
+    return to_unit(np.stack([embeddings[targets[:, each]].mean(axis=0) for each in range(targets.shape[1])])).rows
+
+
+def _endless(count: int, batch: int, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+    """Endless batches of row numbers, reshuffled after each pass; empty batches if there are no rows."""
+    while True:
+        order = random.permutation(count)
+        for start in range(0, max(count - batch, 0) + 1, batch):
+            yield order[start : start + batch]

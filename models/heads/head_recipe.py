@@ -1,0 +1,61 @@
+"""The recipe of a head's training: all its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.heads.errors import HeadError
+
+_Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class HeadRecipe(BaseModel):
+    """Settings of fitting a linear head with the joint loss of HR-S2DML, starting from the base model's head.
+
+    tau, margin, rankness, rank_tau: of `JointLoss`. keep: weight of the term that keeps embeddings of unlabelled tiles where
+    the base model places them, so that classes without labels stay separated; 0 disables it. rounds, steps: number of rounds,
+    and updates per round; the head of any round may be chosen. labelled_batch, unlabelled_batch: rows per update. rate: Adam's
+    learning rate at the start, in units of the mean absolute weight; it falls to 0 along a cosine. prototype_rate: the same for
+    the class prototypes. folds: of the cross-fitting that chooses the round and calibrates. unlabelled: maximum number of
+    unlabelled tiles.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tau: _Above0 = 0.05
+    margin: Annotated[float, Field(ge=0, lt=1.57)] = 0.7
+    rankness: _Share = 1.0
+    rank_tau: _Above0 = 0.1
+    keep: _Share = 20.0
+    rounds: _Count = 15
+    steps: _Count = 20
+    labelled_batch: _Count = 256
+    unlabelled_batch: _Count = 256
+    rate: _Above0 = 0.03
+    prototype_rate: _Above0 = 0.01
+    folds: Annotated[int, Field(ge=2)] = 3
+    unlabelled: Annotated[int, Field(ge=0)] = 20_000
+
+    @classmethod
+    def with_changes(cls, changes: Mapping[str, Any]) -> HeadRecipe:
+        """The default recipe with some fields changed.
+
+        Raises:
+            HeadError: an unknown field, or a value out of range.
+        """
+        try:
+            return cls(**changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            known = (
+                f"; the fields of the recipe 'head' are {', '.join(cls.model_fields)}"
+                if first["type"] == "extra_forbidden"
+                else ""
+            )
+            raise HeadError(f"recipe: {where}: {first['msg']}{known}") from None

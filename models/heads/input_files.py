@@ -1,0 +1,125 @@
+"""The input files of a child program, a manifest and arrays, validated when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from models.bundle.card import ModelCard
+from models.bundle.manifest import MANIFEST, Manifest
+from models.bundle.verify import read_card
+from models.evaluation.metrics.relevance import LabelSets
+from models.heads.errors import HeadError
+
+
+@dataclass(frozen=True, slots=True)
+class PairInputs:
+    """Input of a matcher for E labelled tiles. rows: (E,) int64, their rows among the N tiles, ascending. pairs: (E, P)
+    uint8. pixels: (E, S, S, B) uint8. Both are memory-mapped."""
+
+    rows: NDArray[np.int64]
+    pairs: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
+
+    def take(self, places: NDArray[np.intp]) -> PairInputs:
+        """Inputs of some of the tiles."""
+        return PairInputs(self.rows[places], self.pairs[places], self.pixels[places])
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """N tiles of a collection. card: of the bundle. labels: (N, C) bool. held_out: (N,) bool, never
+    trained on. embeddings: (N, D) float32, L2-normalised. features: (N, F) float16, memory-mapped, None if not stored. matcher:
+    None if the model has no matcher or no pixels are available."""
+
+    folder: Path
+    manifest: Manifest
+    card: ModelCard
+    labels: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    embeddings: NDArray[np.float32]
+    features: NDArray[np.float16] | None
+    matcher: PairInputs | None
+
+    @property
+    def is_labelled(self) -> NDArray[np.bool_]:
+        """(N,) bool: whether a tile has a label."""
+        return np.asarray(self.labels.any(axis=1))
+
+    def label_sets(self, rows: NDArray[np.integer[Any]]) -> LabelSets:
+        """The labels of some tiles."""
+        return LabelSets(self.manifest.classes, self.labels[rows])
+
+    def name_counts(self, rows: NDArray[np.integer[Any]]) -> dict[str, int]:
+        """Number of these tiles by label, without labels that none of them has."""
+        counts = self.labels[rows].sum(axis=0)
+        return {name: int(count) for name, count in zip(self.manifest.classes, counts, strict=True) if count}
+
+
+def read_inputs(folder: Path) -> Inputs:
+    """Read `manifest.json`, `labels.npy`, `held_out.npy`, `embeddings.npy`, and `features.npy` and the matcher's where present.
+
+    Raises:
+        HeadError: a file is missing, unreadable, or does not fit the others. BundleError: the bundle is invalid.
+    """
+    manifest = _read_manifest(folder / MANIFEST)
+    card = read_card(manifest.bundle)
+    labels = _load(folder / "labels.npy", np.bool_, (None, len(manifest.classes)))
+    count = len(labels)
+    embeddings = _load(folder / "embeddings.npy", np.float32, (count, card.dimension))
+    features = None
+    if (folder / "features.npy").exists():
+        features = _load(folder / "features.npy", np.float16, (count, card.feature_dimension), on_disk=True)
+    return Inputs(
+        folder=folder,
+        manifest=manifest,
+        card=card,
+        labels=labels,
+        held_out=_load(folder / "held_out.npy", np.bool_, (count,)),
+        embeddings=embeddings,
+        features=features,
+        matcher=_read_matcher(folder, card, count),
+    )
+
+
+def _read_matcher(folder: Path, card: ModelCard, count: int) -> PairInputs | None:
+    if card.matcher is None or not (folder / "rows.npy").exists():
+        return None
+    rows = _load(folder / "rows.npy", np.int64, (None,))
+    if len(rows) == 0:
+        return None
+    if rows.min() < 0 or rows.max() >= count or len(np.unique(rows)) != len(rows):
+        raise HeadError(f"rows.npy: rows must be different and within 0..{count - 1}")
+    tile = (card.input_size, card.input_size, len(card.bands))
+    pairs = _load(folder / "pairs.npy", np.uint8, (len(rows), card.pair_dimension), on_disk=True)
+    pixels = _load(folder / "pixels.npy", np.uint8, (len(rows), *tile), on_disk=True)
+    return PairInputs(rows, pairs, pixels)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise HeadError(f"{path.name}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise HeadError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _load(path: Path, dtype: type[Any], shape: tuple[int | None, ...], *, on_disk: bool = False) -> NDArray[Any]:
+    """Load an array and check its dtype and shape; None: any length. on_disk: memory-mapped."""
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r" if on_disk else None, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise HeadError(f"{path.name}: cannot be read ({error})") from None
+    fits = array.ndim == len(shape) and all(wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True))
+    if array.dtype != dtype or not fits:
+        wanted = " x ".join("any" if each is None else str(each) for each in shape)
+        found = " x ".join(map(str, array.shape))
+        raise HeadError(f"{path.name}: {array.dtype} of {found}; the model and the tiles need {np.dtype(dtype)} of {wanted}")
+    return array

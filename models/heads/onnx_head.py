@@ -1,0 +1,103 @@
+"""Read and replace the head in an encoder's ONNX graph: the matrix and the normalisation behind `feature`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.heads.errors import HeadError
+from models.heads.linear_head import Head
+
+EMBEDDING, FEATURE = "embedding", "feature"
+_OLD = "embedding_of_the_base"
+
+
+def head_of(model: onnx.ModelProto) -> Head:
+    """The head of an encoder's graph: the matrix that projects `feature` to `embedding`.
+
+    Raises:
+        HeadError: `embedding` is not `feature` through a `Gemm` with constant weights, as in every bundle of `dyad train`.
+    """
+    constants = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    sources = {FEATURE, *(node.output[0] for node in model.graph.node if node.op_type == "Cast" and FEATURE in node.input)}
+    needed = _values_behind(model.graph, [EMBEDDING])
+    for node in model.graph.node:
+        takes = list(node.input)
+        is_head = node.op_type == "Gemm" and node.output[0] in needed and len(takes) == 3 and takes[0] in sources
+        if is_head and takes[1] in constants and takes[2] in constants:
+            return _read_gemm(node, constants[takes[1]], constants[takes[2]])
+    raise HeadError("the model's embedding is not a linear projection of its feature; use a model made by `dyad train`")
+
+
+def with_head(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
+    """A copy whose `embedding` is `feature` through `head`, L2-normalised, both in float32; unused nodes are removed.
+
+    Raises:
+        HeadError: the graph has no `feature`, or its width differs from the head's.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    graph = changed.graph
+    outputs = {each.name: each for each in graph.output}
+    if FEATURE not in outputs or EMBEDDING not in outputs:
+        raise HeadError(
+            f"the outputs of the model's graph are {', '.join(sorted(outputs))}; {FEATURE!r} and {EMBEDDING!r} are needed"
+        )
+    width = outputs[FEATURE].type.tensor_type.shape.dim[-1].dim_value
+    if width != head.feature_dimension:
+        raise HeadError(f"the head takes features of dimension {head.feature_dimension}; the model's have {width}")
+    _rename(graph, EMBEDDING, _OLD)
+    _drop_unused(graph)  # before the new head is added: the old one may use the same names
+    is_half = outputs[FEATURE].type.tensor_type.elem_type == TensorProto.FLOAT16
+    source = "feature_float32" if is_half else FEATURE
+    if is_half:
+        graph.node.append(helper.make_node("Cast", [FEATURE], [source], to=TensorProto.FLOAT))
+    graph.initializer.append(numpy_helper.from_array(head.weight, "head.weight"))
+    graph.initializer.append(numpy_helper.from_array(head.bias, "head.bias"))
+    graph.node.append(helper.make_node("Gemm", [source, "head.weight", "head.bias"], ["head.projected"], name="head", transB=1))
+    graph.node.append(helper.make_node("LpNormalization", ["head.projected"], [EMBEDDING], name="head_norm", axis=1, p=2))
+    outputs[EMBEDDING].type.tensor_type.shape.dim[1].dim_value = head.dimension
+    onnx.checker.check_model(changed, full_check=True)
+    return changed
+
+
+def _read_gemm(node: onnx.NodeProto, matrix: NDArray[Any], offset: NDArray[Any]) -> Head:
+    """Y = alpha X B (or its transpose) + beta C, with C one row for all."""
+    given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    weight = given.get("alpha", 1.0) * (matrix if given.get("transB", 0) else matrix.T).astype(np.float32)
+    bias = given.get("beta", 1.0) * offset.astype(np.float32).ravel()
+    return Head(np.ascontiguousarray(weight, dtype=np.float32), np.broadcast_to(bias, len(weight)).astype(np.float32))
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Rename a value in the inputs and outputs of all nodes."""
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name == old:
+                    names[place] = new
+
+
+def _values_behind(graph: onnx.GraphProto, wanted: Iterable[str]) -> set[str]:
+    """Names of all values that some outputs depend on, including these; nodes are in topological order."""
+    needed = set(wanted)
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+    return needed
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove nodes and constants that no output depends on."""
+    needed = _values_behind(graph, [each.name for each in graph.output])
+    nodes = [node for node in graph.node if needed.intersection(node.output)]
+    constants = [each for each in graph.initializer if each.name in needed]
+    known = [each for each in graph.value_info if each.name in needed and each.name != EMBEDDING]
+    for field, kept in (("node", nodes), ("initializer", constants), ("value_info", known)):
+        graph.ClearField(field)
+        getattr(graph, field).extend(kept)

@@ -1,0 +1,79 @@
+"""Folds, and the round that is chosen on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.heads.fitting.cross_fit import assign_folds, choose_round, cross_fit
+from models.heads.fitting.fit_head import Examples, fit_head
+from models.heads.head_recipe import HeadRecipe
+from models.heads.linear_head import Head
+
+RECIPE = HeadRecipe(rounds=3, steps=4)
+
+
+def test_every_class_is_spread_over_the_folds() -> None:
+    targets = np.eye(3, dtype=bool)[np.repeat([0, 1, 2], [9, 6, 31])]
+    folds = assign_folds(targets, 3, seed=0)
+    for label in range(3):
+        counts = np.bincount(folds[targets[:, label]], minlength=3)
+        assert counts.max() - counts.min() <= 1
+    assert np.array_equal(folds, assign_folds(targets, 3, seed=0))
+    assert not np.array_equal(folds, assign_folds(targets, 3, seed=1))
+
+
+def test_tiles_of_several_labels_get_one_fold_and_rare_labels_come_first() -> None:
+    random = np.random.default_rng(0)
+    targets = random.random((60, 5)) < (0.5, 0.4, 0.3, 0.2, 0.08)
+    targets[~targets.any(axis=1), 0] = True
+    folds = assign_folds(targets, 3, seed=0)
+    assert set(folds.tolist()) == {0, 1, 2}
+    rare = np.bincount(folds[targets[:, 4]], minlength=3)
+    assert rare.max() - rare.min() <= 1
+
+
+@pytest.mark.parametrize(("sizes", "wanted"), [((2, 2), 2), ((2, 50), 2), ((1, 8, 5), 3), ((4, 3), 3)])
+def test_no_more_folds_than_a_class_has_tiles(sizes: tuple[int, ...], wanted: int) -> None:
+    targets = np.eye(len(sizes), dtype=bool)[np.repeat(np.arange(len(sizes)), sizes)]
+    assert assign_folds(targets, 3, seed=0).max() + 1 == wanted
+
+
+def test_the_last_round_is_taken_unless_queries_agree_that_it_is_worse() -> None:
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.2, (20, 4))
+    assert choose_round(0.5 + noise) == 3
+    clear = np.tile([0.4, 0.9, 0.5, 0.3], (200, 1)) + random.normal(0, 0.05, (200, 4))
+    assert choose_round(clear) == 1
+    assert choose_round(np.tile([0.9, 0.5, 0.5, 0.5], (200, 1))) == 0
+    assert choose_round(np.array([[0.9, 0.5]])) == 0
+    assert choose_round(np.zeros((0, 4))) == 3
+
+
+def test_each_tile_is_embedded_by_a_head_that_had_not_seen_it() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(24) % 3
+    features = (random.normal(size=(24, 10)) + 2 * np.eye(3, 10)[labels]).astype(np.float32)
+    others = random.normal(size=(30, 10)).astype(np.float32)
+    examples = Examples(features, np.eye(3, dtype=bool)[labels], others)
+    base = Head(random.normal(size=(4, 10)).astype(np.float32), np.zeros(4, np.float32))
+    told: list[float] = []
+    found = cross_fit(base, examples, RECIPE, 5, lambda percent, _: told.append(percent))
+    assert told[-1] == 100
+    assert told == sorted(told)
+    assert len(found.scores) == RECIPE.rounds + 1
+    for fold in range(3):
+        rows = np.flatnonzero(found.folds == fold)
+        heads = [base, *fit_head(base, examples.take(np.flatnonzero(found.folds != fold)), RECIPE, 5)]
+        assert np.allclose(found.embeddings[rows], heads[found.rounds].project(features[rows]), atol=1e-6)
+
+
+def test_labels_of_one_tile_each_can_be_fitted_but_not_judged() -> None:
+    random = np.random.default_rng(0)
+    examples = Examples(
+        random.normal(size=(3, 6)).astype(np.float32), np.eye(3, dtype=bool), np.zeros((0, 6), dtype=np.float32)
+    )
+    base = Head(random.normal(size=(4, 6)).astype(np.float32), np.zeros(4, np.float32))
+    found = cross_fit(base, examples, RECIPE, 0, lambda *_: None)
+    assert found.rounds == RECIPE.rounds
+    assert set(found.scores) == {0.0}
