@@ -43,9 +43,9 @@ def test_it_can_be_extended_and_searched(tmp_path: Path) -> None:
 
 
 def _comparable(document: Any) -> Any:
-    """The document without links and timings."""
+    """The document without addresses and timings."""
     if isinstance(document, dict):
-        return {key: _comparable(value) for key, value in document.items() if key not in ("links", "timings_ms")}
+        return {key: _comparable(value) for key, value in document.items() if key not in ("links", "thumbnail", "timings_ms")}
     return [_comparable(value) for value in document] if isinstance(document, list) else document
 
 

@@ -37,7 +37,7 @@ def test_the_life_of_a_model(dyad: Dyad, target: tuple[str, str], tmp_path: Path
     assert dyad("models", "show", "mine", "--json", *target).json == activated
     refused = dyad("models", "delete", "mine", "--yes", *target)
     assert (refused.code, refused.out, len(refused.err_lines)) == (1, "", 1)
-    assert "active one" in refused.err
+    assert "active model" in refused.err
     exported = tmp_path / "exported.zip"
     assert dyad("models", "export", "mine", exported, "--json", *target).json["size_bytes"] == exported.stat().st_size
     assert dyad("models", "export", "mine", exported, *target).code == 1

@@ -46,7 +46,7 @@ def test_creating_twice_is_a_conflict(service: Service, fresh: Callable[..., str
         ({"id": "a", "model": "nope"}, 404, "no model"),
         ({"id": "a", "scaling": {"method": "range"}}, 422, "low and high"),
         ({"id": "a", "scaling": {"method": "range", "low": 5, "high": 5}}, 422, "below"),
-        ({"id": "a", "scaling": {"method": "percentile", "low": -1}}, 422, "percentiles"),
+        ({"id": "a", "scaling": {"method": "percentile", "low": -1}}, 422, "percentile"),
     ],
 )
 def test_what_cannot_be_created_says_why(service: Service, body: dict[str, Any], status: int, word: str) -> None:

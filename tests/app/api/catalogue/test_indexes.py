@@ -51,7 +51,7 @@ def test_going_back_where_there_is_nothing_older(service: Service, fresh: Callab
     name = fresh(model="hog")
     answer = service.client.post(f"/collections/{name}/rollback", json={})
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
-    assert "no index older than hog.1" in document(answer)["detail"]
+    assert "no index version older than hog.1" in document(answer)["detail"]
     answer = service.client.post(f"/collections/{name}/rollback", json={"version": "hog.9"})
     assert (answer.status_code, "available: hog.1" in document(answer)["detail"]) == (404, True)
     assert service.client.post(f"/collections/{name}/rollback", json={"to": "hog.1"}).status_code == 422

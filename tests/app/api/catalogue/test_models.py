@@ -159,7 +159,7 @@ def test_the_active_model_is_what_new_collections_get(service: Service, added: s
         assert (answer.status_code, f"c-{added}" in document(answer)["detail"]) == (409, True)
         assert service.client.delete(f"/collections/c-{added}").status_code == 204
         answer = service.client.delete(f"/models/{added}")
-        assert (answer.status_code, "active one" in document(answer)["detail"]) == (409, True)
+        assert (answer.status_code, "active model" in document(answer)["detail"]) == (409, True)
     finally:
         assert service.client.post(f"/models/{DEFAULT}/activate").status_code == 200
     assert service.client.delete(f"/models/{added}").status_code == 204

@@ -106,7 +106,7 @@ def test_one_bad_file_never_fails_the_rest(service: Service, fresh: Callable[...
         "bomb.png": "DYAD_MAX_PIXELS",
         "nan.tif": "valid",
         "nocrs.tif": "CRS",
-        "../up.png": "leads out",
+        "../up.png": "contains `..`",
     }
     for file_name, word in words.items():
         assert word in why[file_name], (file_name, why[file_name])

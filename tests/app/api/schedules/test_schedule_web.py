@@ -153,7 +153,7 @@ def test_pages_of_an_item_collection_are_followed(scheduled: Scheduled, web: Web
     web.answers["/data/c/items"] = page("a", href="items", method="POST")
     result = scheduled.run()
     assert counts(result, "unchanged", "removed") == (1, 0)
-    assert "asked by POST" in result["rejected"][0]["reason"]
+    assert "requires the method POST" in result["rejected"][0]["reason"]
 
 
 def test_a_catalogue_leads_nowhere_else(scheduled: Scheduled, web: WebServer, inside: WebServer, tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_a_catalogue_here_may_name_what_lies_there(scheduled: Scheduled, web: We
         ("URL/data/a.png#b", 400, "plain http"),
         ("http://me@127.0.0.1/data/a.png", 400, "plain http"),
         ("http://2130706433/data/a.png", 403, "DYAD_READ_ROOTS"),
-        ("URL/data/*.png", 422, "lists no files"),
-        ({"glob": "URL/data/a.png"}, 422, "lists no files"),
-        ("URL/data/a.png?x=1", 422, "lists no files"),
+        ("URL/data/*.png", 422, "patterns are not supported"),
+        ({"glob": "URL/data/a.png"}, 422, "patterns are not supported"),
+        ("URL/data/a.png?x=1", 422, "patterns are not supported"),
         ("ftp://127.0.0.1/a.png", 422, "not an absolute path"),
     ],
 )
@@ -224,7 +224,7 @@ def test_a_run_says_what_it_could_not_have(scheduled: Scheduled, web: WebServer)
     scheduled.set(f"{web.url}/data/a.png", {"stac": f"{web.url}/data/none.json"})
     assert "none.json: its server answered 404" in scheduled.refused()
     scheduled.set({"stac": f"{web.url}/data/a.png"})
-    assert "not a valid STAC catalogue" in scheduled.refused()
+    assert "not a STAC catalogue" in scheduled.refused()
     web.answers["/data/large.png"] = Answer(bytes(2 << 20))
     scheduled.set(f"{web.url}/data/large.png")
     assert "DYAD_MAX_UPLOAD_MB" in scheduled.refused()

@@ -82,12 +82,12 @@ def test_another_loss_brings_its_own_defaults() -> None:
         (["epochs"], "not of the form key=value"),
         (["loss.=1"], "not of the form key=value"),
         (["loss.name=softmax"], "loss: Input tag 'softmax'"),
-        (["loss.name=mse"], "'mse' does not train"),
+        (["loss.name=mse"], "'mse' does not fit the task"),
         (["loss.name=hr-s2dml"], "needs unlabelled_batch_size"),
         (["unlabelled_batch_size=8"], "needs unlabelled_batch_size 0"),
         (["batch_size=10", "samples_per_class=4"], "not a multiple"),
         (["warmup_epochs=100"], "must be below epochs"),
-        (["augment.crop_scale=[0.9, 0.5]"], "above the most"),
+        (["augment.crop_scale=[0.9, 0.5]"], "above the maximum"),
     ],
 )
 def test_wrong_overrides_are_refused_by_name(pairs: list[str], message: str) -> None:
