@@ -92,12 +92,12 @@ def run_scenarios(seed: int, wanted: str = "") -> list[Verdict]:
         for name, scenario in bench.scenarios().items():
             if wanted not in name:
                 continue
-            sys.stderr.write(f"scenario: {name}\n")
             verdict = Verdict(name)
             try:
                 scenario(verdict.faults)
             except (NotStarted, httpx.HTTPError, subprocess.TimeoutExpired) as error:
                 verdict.faults.append(f"{type(error).__name__}: {_last_line(str(error))}")
+            sys.stderr.write(f"{name}: {'; '.join(verdict.faults) or 'ok'}\n")
             verdicts.append(verdict)
     return verdicts
 
@@ -195,8 +195,9 @@ class _Bench:
             subprocess.run(["rm", "-rf", str(path)], check=True)
         else:
             path.write_bytes(damage(path.read_bytes(), random.Random(self.seed)))
-        is_reported = self._serve_damaged(faults, home, path)
-        if is_reported and not self._is_named_by_doctor(home, path):
+        if not self._has_effect(faults, home, path):
+            return
+        if not self._is_named_by_doctor(home, path):
             faults.append("`dyad doctor` does not report it")
         subprocess.run(["rm", "-rf", str(path)], check=True)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +207,7 @@ class _Bench:
             _compare(faults, service.client, self.expected)
         faults[before:] = [f"after {name} was put back: {fault}" for fault in faults[before:]]
 
-    def _serve_damaged(self, faults: list[str], home: Path, path: Path) -> bool:
+    def _has_effect(self, faults: list[str], home: Path, path: Path) -> bool:
         """Whether the damage has an effect that must be reported: a refused start, or `first` not served in full."""
         try:
             service = Served(home, self.log, **READABLE)

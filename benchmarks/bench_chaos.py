@@ -87,11 +87,12 @@ def _seconds(values: list[float]) -> tuple[str, str]:
 
 
 def print_verdicts(verdicts: list[Verdict]) -> bool:
-    """A row for each scenario; whether all passed."""
-    rows = [[verdict.scenario, "ok" if not verdict.faults else "; ".join(verdict.faults)] for verdict in verdicts]
-    print_table("scenarios", ["scenario", "verdict"], rows)
-    failed = sum(bool(verdict.faults) for verdict in verdicts)
-    print(f"{len(verdicts)} scenarios, {failed} failed")
+    """A row for each scenario, then the faults; whether all passed."""
+    failed = [verdict for verdict in verdicts if verdict.faults]
+    print_table("scenarios", ["scenario", "verdict"], [[each.scenario, "failed" if each.faults else "ok"] for each in verdicts])
+    for verdict in failed:
+        print(f"{verdict.scenario}: {'; '.join(verdict.faults)}")
+    print(f"{len(verdicts)} scenarios, {len(failed)} failed")
     return not failed
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._table import machine_line, print_table
 from tests.fuzz.decoding import Outcome, decode_all
-from tests.fuzz.malformed import malformed_files
+from tests.fuzz.malformed import large_files, malformed_files
 
 
 def main() -> None:
@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the files that were neither read nor refused")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        files = {file.name: file for file in malformed_files(Path(folder), options.files, options.seed)}
+        malformed = malformed_files(Path(folder), options.files, options.seed)
+        files = {file.name: file for file in (*malformed, *large_files(Path(folder)))}
     outcomes = []
     for outcome in decode_all(files.values(), options.seconds, options.megabytes):
         outcomes.append(outcome)
@@ -41,6 +42,8 @@ def main() -> None:
     wrong = [outcome for outcome in outcomes if not outcome.is_right]
     print(machine_line())
     print_outcomes(outcomes)
+    slowest, largest = max(outcomes, key=lambda each: each.seconds), max(outcomes, key=lambda each: each.megabytes)
+    print(f"longest: {slowest.name}, {slowest.seconds:.2f} s; most memory: {largest.name}, {largest.megabytes:.0f} MB")
     for outcome in wrong:
         print(f"\n{outcome.name} (seed {options.seed}): {outcome.outcome}\n{outcome.detail}")
         if options.keep is not None:

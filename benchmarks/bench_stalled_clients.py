@@ -2,11 +2,11 @@
 
 python benchmarks/bench_stalled_clients.py [--clients 1000] [--addresses 20] [--hold 60] [--descriptors 1024]
 
-A real service with the usual limit of 1 024 open files; two clients search one after another before, while and after the stalled
-ones are connected. The stalled ones have loopback addresses of their own (127.0.1.x), because limits of connections count by
-address. Reported for each phase: searches, failures, times, open descriptors of the service, staging folders, log lines, and
-answers of status 5xx in the metrics. Exit status 1 if a search failed, a staging folder or descriptors are left after the stalled
-clients have disconnected, or the log has more lines than there were clients.
+A real service with the usual limit of 1 024 open files; two clients search one after another before, while and after the
+stalled ones are connected. The stalled ones have loopback addresses of their own (127.0.1.x), because limits of connections
+count by address. Reported for each phase: searches, failures, times, open descriptors of the service, staging folders, log
+lines, and answers of status 5xx in the metrics. Exit status 1 if a search failed, a staging folder or descriptors are left
+after the stalled clients have disconnected, or the log has more lines than there were clients.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ SEARCHERS = 2
 SEARCH_SECONDS = 10.0
 """A search that takes longer is a failure."""
 CONNECT_SECONDS = 2.0
-PIPELINED = 40
-"""Requests of a client that never reads; their answers exceed the buffers of its connection."""
+LARGE, LARGE_SIDE = "large.jpg", 1500
+"""Name and side in pixels of the image that is requested but never read; it exceeds the buffers of a connection."""
 MAX_LOG_BYTES = 200_000_000
 SPARE_DESCRIPTORS = 20
 """Descriptors that a service may have more than before, for its own connections and files."""
@@ -95,6 +95,7 @@ def _start(folder: Path, descriptors: int) -> Served:
     client = service.client
     client.post("/collections", json={"id": COLLECTION, "model": "hog", "tile_size": 64}).raise_for_status()
     files = [("files", (f"{number}.jpg", jpeg_bytes(number))) for number in range(20)]
+    files.append(("files", (LARGE, jpeg_bytes(side=LARGE_SIDE))))
     job = client.post(f"/collections/{COLLECTION}/items", files=files).raise_for_status().json()["id"]
     deadline = time.monotonic() + 60
     while client.get(f"/jobs/{job}").json()["status"] in ("accepted", "running") and time.monotonic() < deadline:
@@ -110,7 +111,8 @@ class Stalled:
         self._target = (host, int(port))
         self._addresses = addresses
         self._count = count
-        self._item = service.client.get(f"/collections/{COLLECTION}/items?limit=1").json()["features"][0]["id"]
+        items = service.client.get(f"/collections/{COLLECTION}/items?limit=100").raise_for_status().json()["features"]
+        self._item = next(item["id"] for item in items if item["properties"]["file_name"] == LARGE)
         self._sockets: list[socket.socket] = []
         self.connected = self.refused = 0
 
@@ -161,7 +163,7 @@ class Stalled:
 
     def _unread(self) -> bytes:
         path = f"/collections/{COLLECTION}/items/{self._item}/image"
-        return f"GET {path} HTTP/1.1\r\nHost: {self._target[0]}\r\n\r\n".encode() * PIPELINED
+        return f"GET {path} HTTP/1.1\r\nHost: {self._target[0]}\r\n\r\n".encode()
 
 
 def _is_closed(connection: socket.socket) -> bool:

@@ -9,8 +9,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import rasterio
 from PIL import Image
 
 from tests.support import images
@@ -78,6 +80,22 @@ def malformed_files(folder: Path, count: int, seed: int) -> Iterator[Malformed]:
         yield Malformed(f"{number:04}-{damage}-{name}", kind, DAMAGES[damage](data, other, choices))
 
 
+def large_files(folder: Path) -> Iterator[Malformed]:
+    """Small files of valid images that are large when decoded, below and above the default of DYAD_MAX_PIXELS."""
+    sides = (9_950, 60_000)
+    for side in sides:
+        yield Malformed(f"{side}-grey.png", "image", images.png_bomb(folder / "large.png", side).read_bytes())
+    for form, side in (("JPEG", 9_950), ("PNG", 9_950), ("WEBP", 8_000), ("TIFF", 9_950)):
+        path = folder / f"large.{form.lower()}"
+        options: dict[str, Any] = {"compression": "tiff_adobe_deflate"} if form == "TIFF" else {}
+        Image.new("RGB", (side, side), (30, 90, 60)).save(path, form, **options)
+        yield Malformed(f"{side}-colours.{form.lower()}", "image", path.read_bytes())
+    sparse = {"sparse_ok": True, "tiled": True, "height": 500_000, "width": 500_000, "count": 1, "dtype": "uint8"}
+    with rasterio.open(folder / "sparse.tif", "w", crs="EPSG:32614", transform=images.NORTH_UP, bigtiff="yes", **sparse):
+        pass
+    yield Malformed("500000-sparse.tif", "image", (folder / "sparse.tif").read_bytes())
+
+
 def _pictures() -> dict[str, Callable[[Path], Path]]:
     deep = Image.fromarray(images.textured(1, 64, 64, "uint16")[0])
     exif = Image.Exif()
@@ -98,7 +116,7 @@ def _pictures() -> dict[str, Callable[[Path], Path]]:
 
 
 def _tiffs() -> dict[str, Callable[[Path], Path]]:
-    def tiled(path: Path, **options: object) -> Path:
+    def tiled(path: Path, **options: Any) -> Path:
         return images.rgb_tif(path, 150, 200, **options)
 
     return {
