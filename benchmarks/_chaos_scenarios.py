@@ -12,21 +12,25 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from benchmarks._chaos_damage import DAMAGES, ESSENTIAL, FIRST, SEGMENTS, STATE_FILES, Damage
 from benchmarks._serving import NotStarted, Served, launch
 from tests.support.cluster import items_of
 from tests.support.pictures import striped
 from tests.support.process import ROOT
 from tests.support.qdrant import QdrantProcess
 
-FIRST, SECOND = "first", "second"
+SECOND = "second"
 TILES = 6
 DOCTOR_SECONDS = 120
 READABLE = {"DYAD_READ_ROOTS": str(ROOT / "docs")}
 """A folder that the schedule of `first` names; the schedule is paused."""
+Scenario = Callable[[list[str]], None]
+"""Appends faults to a list."""
 Tiles = dict[str, tuple[str, ...]]
 """Labels of the tiles of a collection, by identifier."""
 
@@ -37,51 +41,6 @@ class Verdict:
 
     scenario: str
     faults: list[str] = field(default_factory=list)
-
-
-STATE_FILES = {
-    "collection document": f"blobs/catalogue/{FIRST}.json",
-    "index record": f"blobs/indexes/{FIRST}/*.json",
-    "aliases": "vectors/aliases.json",
-    "index document": f"vectors/{FIRST}.*/index.json",
-    "shard settings": f"vectors/{FIRST}.*/shard/edge_config.json",
-    "segment document": f"vectors/{FIRST}.*/shard/segments/*/segment.json",
-    "segment identifiers": f"vectors/{FIRST}.*/shard/segments/*/*id_tracker.mappings",
-    "segment payloads": f"vectors/{FIRST}.*/shard/segments/*/payload_storage/page_0.dat",
-    "segment vectors": f"vectors/{FIRST}.*/shard/segments/*/vector_storage/vectors/chunk_0.mmap",
-    "write-ahead log": f"vectors/{FIRST}.*/shard/wal/open-1",
-    "jobs": "jobs.sqlite",
-    "version": "version",
-    "schedule": f"blobs/schedules/{FIRST}.json",
-}
-"""Patterns of the state files, each of which is damaged in turn."""
-SEGMENTS = f"vectors/{FIRST}.*/shard/segments"
-
-
-def empty(data: bytes, _: random.Random) -> bytes:
-    """No bytes."""
-    return data[:0]
-
-
-def cut(data: bytes, _: random.Random) -> bytes:
-    """The first half."""
-    return data[: len(data) // 2]
-
-
-def flipped(data: bytes, choices: random.Random) -> bytes:
-    """One bit inverted, in the part that is not all zeros."""
-    used = max(1, len(data.rstrip(b"\0")))
-    changed, at = bytearray(data), choices.randrange(used)
-    changed[at] ^= 1 << choices.randrange(8)
-    return bytes(changed)
-
-
-def garbage(data: bytes, choices: random.Random) -> bytes:
-    """Random bytes, as many as there were; at most 64 KiB of them."""
-    return choices.randbytes(min(len(data), 1 << 16)) + data[1 << 16 :]
-
-
-DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (empty, cut, flipped, garbage)
 
 
 def run_scenarios(seed: int, wanted: str = "") -> list[Verdict]:
@@ -111,24 +70,20 @@ class _Bench:
         with Served(self.template, self.log, **READABLE) as service:
             self.expected = _fill(service.client)
 
-    def scenarios(self) -> dict[str, Callable[[list[str]], None]]:
-        """Names and functions that append faults to a list."""
-        found: dict[str, Callable[[list[str]], None]] = {
+    def scenarios(self) -> dict[str, Scenario]:
+        """All scenarios by name."""
+        found: dict[str, Scenario] = {
             "two homes on one Qdrant prefix": self._two_homes_on_one_prefix,
             "two homes on one blob store": self._two_homes_on_one_blob_store,
-            "unmounted blob store: empty folder": lambda faults: self._unmounted(faults, is_empty=True),
-            "unmounted blob store: no folder": lambda faults: self._unmounted(faults, is_empty=False),
-            "segments: missing": lambda faults: self._damaged(faults, SEGMENTS, None, "segments"),
+            "unmounted blob store: empty folder": partial(self._unmounted, is_empty=True),
+            "unmounted blob store: no folder": partial(self._unmounted, is_empty=False),
+            "segments: missing": partial(self._damaged, pattern=SEGMENTS, damage=None),
         }
         for what, pattern in STATE_FILES.items():
             for damage in DAMAGES:
-                found[f"{what}: {damage.__name__}"] = lambda faults, pattern=pattern, damage=damage: self._damaged(
-                    faults, pattern, damage, Path(pattern).name
-                )
-            if what not in ("version", "write-ahead log", "jobs", "schedule"):
-                found[f"{what}: missing"] = lambda faults, pattern=pattern: self._damaged(
-                    faults, pattern, None, Path(pattern).name
-                )
+                found[f"{what}: {damage.__name__}"] = partial(self._damaged, pattern=pattern, damage=damage)
+            if what in ESSENTIAL:
+                found[f"{what}: missing"] = partial(self._damaged, pattern=pattern, damage=None)
         return found
 
     def _two_homes_on_one_prefix(self, faults: list[str]) -> None:
@@ -177,9 +132,7 @@ class _Bench:
         except NotStarted as error:
             _check_message(faults, str(error))
 
-    def _damaged(
-        self, faults: list[str], pattern: str, damage: Callable[[bytes, random.Random], bytes] | None, name: str
-    ) -> None:
+    def _damaged(self, faults: list[str], *, pattern: str, damage: Damage | None) -> None:
         """One file (or folder) is damaged, or missing if `damage` is None; afterwards the original is put back.
 
         `second` is served in full. `first` is served in full, or the fault is reported by `/readyz` and `dyad doctor`. The
@@ -205,7 +158,7 @@ class _Bench:
         before = len(faults)
         with Served(home, self.log, **READABLE) as service:
             _compare(faults, service.client, self.expected)
-        faults[before:] = [f"after {name} was put back: {fault}" for fault in faults[before:]]
+        faults[before:] = [f"after it was put back: {fault}" for fault in faults[before:]]
 
     def _has_effect(self, faults: list[str], home: Path, path: Path) -> bool:
         """Whether the damage has an effect that must be reported: a refused start, or `first` not served in full."""

@@ -237,7 +237,7 @@ class _Bench:
                     client.post(f"/collections/{COLLECTION}/search", files=files).raise_for_status()
                     phase.seconds.append(time.monotonic() - started)
                 except httpx.HTTPError as error:
-                    phase.failures.append(f"{phase.name}: {type(error).__name__}: {str(error)[:160]}")
+                    phase.failures.append(f"{phase.name}: {type(error).__name__}: {str(error).partition(chr(10))[0][:160]}")
                     time.sleep(0.2)
                 if self._service.log.stat().st_size > MAX_LOG_BYTES:
                     phase.failures.append(f"{phase.name}: the log exceeds {MAX_LOG_BYTES >> 20} MiB")
@@ -249,7 +249,7 @@ class _Bench:
             text = httpx.get(f"{self._service.url}/metrics", timeout=SEARCH_SECONDS).raise_for_status().text
         except httpx.HTTPError:
             return "unknown"
-        found = re.findall(r'^dyad_requests_total\{[^}]*status="5\d\d"[^}]*\} (\S+)', text, re.MULTILINE)
+        found = re.findall(r'^dyad_requests_total\{.*status="5\d\d".*\} (\S+)$', text, re.MULTILINE)
         return str(int(sum(map(float, found))))
 
 
