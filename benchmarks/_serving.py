@@ -48,7 +48,8 @@ class Served:
         self.process = launch(home, log, "serve", "--port", "0", **env)
         self.url = self._wait_for_address(started + START_SECONDS)
         self.ready_seconds = time.perf_counter() - started
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        unshared = httpx.Limits(max_keepalive_connections=0)  # after an answer of 500 the service closes the connection
+        self.client = httpx.Client(base_url=self.url, timeout=60, limits=unshared)
 
     @property
     def output(self) -> str:

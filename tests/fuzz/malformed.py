@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import struct
 import zlib
@@ -206,6 +207,28 @@ def _with_tiff_value(data: bytes, choices: random.Random) -> bytes:
     return bytes(changed)
 
 
+def _tag(data: bytes, other: bytes, choices: random.Random) -> bytes:
+    """Random bytes, or numbers and texts that are valid but absurd, as the content of a TIFF's tag: keys, names, nodata."""
+    if not data.startswith(b"II*\x00"):
+        return _flip_head(data, other, choices)
+    start = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, start)[0]
+    entries = [struct.unpack_from("<HHII", data, start + 2 + 12 * number) for number in range(count)]
+    described = [entry for entry in entries if entry[0] > 30_000]
+    _, kind, length, offset = choices.choice(described or entries)
+    size = length * {1: 1, 2: 1, 3: 2, 4: 4, 12: 8}.get(kind, 1)
+    at = offset if size > 4 else start + 2 + 12 * entries.index((_, kind, length, offset)) + 8
+    if kind == 12:
+        value = struct.pack("<d", choices.choice((0.0, -1.0, 1e308, math.inf, math.nan))) * (size // 8)
+    elif kind == 2:
+        value = choices.choice((b"inf", b"nan", b"-1e400", b"\xff\xfe\x80", b"%s%n", b"<" * size))[:size].ljust(size, b"\0")
+    else:
+        value = choices.randbytes(size)
+    changed, first = bytearray(data), choices.randrange(0, size, 8) if kind != 2 else 0
+    changed[at + first : at + min(size, first + 8)] = value[first : first + 8]
+    return bytes(changed)
+
+
 def _with_absurd_text(data: bytes, choices: random.Random) -> bytes:
     """Deep nesting, huge numbers and long values in the place of a random piece of the text."""
     deep = (b"[" * 20_000, b'{"a":' * 20_000)
@@ -221,4 +244,5 @@ DAMAGES: dict[str, Callable[[bytes, bytes, random.Random], bytes]] = {
     "graft": _graft,
     "splice": _splice,
     "size": _size,
+    "tag": _tag,
 }
