@@ -26,8 +26,8 @@ STATE_FILES = {
     "schedule": f"blobs/schedules/{FIRST}.json",
 }
 """Patterns of the state files, each of which is damaged in turn."""
-ESSENTIAL = ("collection document", "index record", "aliases", "index document", "shard settings", "segment document")
-"""State files of which also the loss is tried; the others may be absent."""
+OPTIONAL = ("write-ahead log", "jobs", "version", "schedule")
+"""State files that may be absent; the loss of each other one is a scenario, too."""
 SEGMENTS = f"vectors/{FIRST}.*/shard/segments"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks._chaos_damage import DAMAGES, ESSENTIAL, FIRST, SEGMENTS, STATE_FILES, Damage
+from benchmarks._chaos_damage import DAMAGES, FIRST, OPTIONAL, SEGMENTS, STATE_FILES, Damage
 from benchmarks._serving import NotStarted, Served, launch
 from tests.support.cluster import items_of
 from tests.support.pictures import striped
@@ -82,7 +82,7 @@ class _Bench:
         for what, pattern in STATE_FILES.items():
             for damage in DAMAGES:
                 found[f"{what}: {damage.__name__}"] = partial(self._damaged, pattern=pattern, damage=damage)
-            if what in ESSENTIAL:
+            if what not in OPTIONAL:
                 found[f"{what}: missing"] = partial(self._damaged, pattern=pattern, damage=None)
         return found
 
