@@ -23,7 +23,7 @@ NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importli
 NEEDS_TORCH := ^(benchmarks/|(tests/)?models/(?!(bundle|evaluation|heads)/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/.*_torch\.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz lint format lock bench train-default results clean packages bench-gpu
+.PHONY: help serve test fuzz chaos lint format lock bench train-default results clean packages bench-gpu
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test: packages lint ## run all checks: lint, then the tests; installs what they 
 
 fuzz: $(VENV)/.dev ## send generated requests, valid and invalid, to the API; CASES=5000
 	DYAD_TEST_FUZZ_CASES=$(or $(CASES),5000) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
+chaos: $(VENV)/.dev ## kill the service 100 times and damage its state folder; ARGS="--kills 10 --only kills", ARGS=--help
+	$(BIN)/python benchmarks/bench_chaos.py $(ARGS)
 
 lint: $(VENV)/.dev $(if $(TRAIN),$(VENV)/.train) ## check style, types and import rules
 	$(BIN)/ruff check .
