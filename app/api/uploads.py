@@ -53,10 +53,10 @@ class Form:
         """The content of a text part; a client may also send it as a file (`curl -F name=@file`).
 
         Raises:
-            TooLarge: the file is larger than a text part may be. InvalidInput: there is more than one part with this name.
+            TooLarge: the file is larger than a text part may be. InvalidInput: there are several files with this name.
         """
         files = self.named(name)
-        if len(files) + (name in self.fields) > 1:
+        if len(files) > 1:
             raise _repeated(name)
         for file in files:
             if isinstance(file.content, bytes):

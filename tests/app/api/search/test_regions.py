@@ -50,7 +50,7 @@ def _max_items(schema: dict[str, Any]) -> int | None:
 def test_a_part_of_a_form_is_sent_once(service: Service, fresh: Callable[..., str]) -> None:
     for name, part in ((fresh(), "items"), (fresh(), "search")):
         field = "metadata" if part == "items" else "query"
-        for twice in ([(field, (None, "{}"))] * 2, [(field, (None, "{}")), (field, ("a.json", "{}"))]):
+        for twice in ([(field, (None, "{}"))] * 2, [(field, ("b.json", "{}")), (field, ("a.json", "{}"))]):
             answer = service.client.post(f"/collections/{name}/{part}", files=twice)
             assert (answer.status_code, document(answer)["detail"]) == (
                 400,
