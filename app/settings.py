@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     allow_anonymous: bool = False
     allowed_hosts: Texts = ()
     cors_origins: Texts = ()
-    max_connections: int = Field(default=256, ge=0, le=1_000_000)
+    max_connections_per_client: int = Field(default=256, ge=0, le=1_000_000)
     api_key: str = Field(default="", repr=False)
     rate_limit: str = ""
     max_upload_mb: int = Field(default=4096, ge=1)

@@ -115,7 +115,7 @@ def _server(settings: Settings, container: Container) -> uvicorn.Server:
     return Server(
         uvicorn.Config(
             create_app(container),
-            http=limited_protocol(settings.max_connections),
+            http=limited_protocol(settings.max_connections_per_client),
             log_config=None,
             access_log=settings.log_format == "json" or settings.log_level == "DEBUG",
             timeout_graceful_shutdown=GRACE_SECONDS,
