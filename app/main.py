@@ -14,14 +14,17 @@ from app import __version__
 from app.api import problems
 from app.api.access import AccessTable
 from app.api.middleware.access import AccessMiddleware
+from app.api.middleware.body_rate import BodyRateMiddleware
 from app.api.middleware.fail_fast import FailFastMiddleware
 from app.api.middleware.hosts import HostMiddleware
 from app.api.middleware.limits import BodyLimitMiddleware, RateLimitMiddleware
 from app.api.middleware.metrics import Metrics, MetricsMiddleware
+from app.api.middleware.origins import OriginCheck
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
 from app.api.routes import MODULES, landing
+from app.api.routing import require_checked
 from app.container import Container
 
 DESCRIPTION = "Finds satellite tiles that look like a given one. Errors are `application/problem+json` (RFC 9457)."
@@ -75,6 +78,7 @@ def create_api(container: Container, *, runs_schedules: bool = True) -> Describe
     problems.install(app)
     for module in MODULES:
         app.include_router(module.router)
+    require_checked(_routes())
     app.describe(_routes())
     return app
 
@@ -90,9 +94,11 @@ def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table:
     app.add_middleware(BodyLimitMiddleware)
     if settings.rate_limit:
         app.add_middleware(RateLimitMiddleware, rates=settings.rate_limit, broker_url=settings.broker_url)
-    app.add_middleware(AccessMiddleware, keys=container.keys, table=table)
+    origins = OriginCheck(settings.cors_origins, settings.allowed_hosts)
+    app.add_middleware(AccessMiddleware, keys=container.keys, table=table, origins=origins)
     if settings.checks_hosts:
         app.add_middleware(HostMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(BodyRateMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(RequestContextMiddleware)

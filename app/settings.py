@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = None
     allow_anonymous: bool = False
     allowed_hosts: Texts = ()
+    cors_origins: Texts = ()
+    max_connections_per_client: int = Field(default=256, ge=0, le=1_000_000)
     api_key: str = Field(default="", repr=False)
     rate_limit: str = ""
     max_upload_mb: int = Field(default=4096, ge=1)
@@ -103,6 +105,12 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*", part):
                 raise ValueError(f"{part!r} is not a host name; write it without scheme and port, as tiles.example.com")
         return tuple(part.lower().removesuffix(".") for part in parts)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return tuple(_origin(part) for part in parts)
 
     @field_validator("rate_limit")
     @classmethod
@@ -188,6 +196,15 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: lower case, without the default port."""
+    found = re.fullmatch(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", text.lower().removesuffix("/"))
+    if found is None or int(found[3] or 0) > 65_535:
+        raise ValueError(f"{text!r} is not an origin; write scheme and host, as https://maps.example.com, without a path or *")
+    is_default = found[3] in (None, {"http": "80", "https": "443"}[found[1]])
+    return f"{found[1]}://{found[2]}" + ("" if is_default else f":{int(found[3])}")
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -50,6 +50,12 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _declare(PUBLIC)(endpoint)
 
 
+def rule_of(endpoint: object) -> AccessRule | None:
+    """The rule that a route function declares; None if it declares none."""
+    rule = getattr(endpoint, _ATTRIBUTE, None)
+    return rule if isinstance(rule, AccessRule) else None
+
+
 def _declare(rule: AccessRule) -> Callable[[Endpoint], Endpoint]:
     def mark(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, _ATTRIBUTE, rule)
@@ -76,8 +82,8 @@ class AccessTable:
         for route in routes:
             if not isinstance(route, Route):
                 raise TypeError(f"{route!r} is not a route with a function, so it cannot declare a role")
-            rule = getattr(route.endpoint, _ATTRIBUTE, None)
-            if not isinstance(rule, AccessRule):
+            rule = rule_of(route.endpoint)
+            if rule is None:
                 raise TypeError(
                     f"{sorted(route.methods or ())} {route.path} declares no role; "
                     "add @requires(Role...) or @public of app.api.access below the decorator of the route"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 
+from app.api.documents.search import INTERSECTS, MAX_IDS, MAX_LISTED
 from app.api.params import parse_filter
 from app.container import Container
 from app.domain.search import TileFilter
@@ -68,9 +69,11 @@ BboxQuery = Annotated[
     Query(description="Bounding box west,south,east,north in degrees (WGS 84); west > east crosses the antimeridian"),
 ]
 DatetimeQuery = Annotated[str | None, Query(description="RFC 3339 instant, or interval `start/end` with `..` for an open end")]
-LabelsQuery = Annotated[str | None, Query(description="Comma-separated labels; a tile needs one of them")]
-IdsQuery = Annotated[str | None, Query(description="Comma-separated item identifiers")]
-IntersectsQuery = Annotated[str | None, Query(description="GeoJSON geometry as JSON text; excludes bbox")]
+LabelsQuery = Annotated[
+    str | None, Query(description=f"Comma-separated labels, at most {MAX_LISTED}; a tile needs one of them")
+]
+IdsQuery = Annotated[str | None, Query(description=f"Comma-separated item identifiers, at most {MAX_IDS}")]
+IntersectsQuery = Annotated[str | None, Query(description=f"As JSON text: {INTERSECTS}")]
 LimitQuery = Annotated[int, Query(ge=1, description="Number of results per page; values above 1000 mean 1000")]
 TokenQuery = Annotated[str | None, Query(description="Page token, from the `next` link of the previous page")]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.documents.search import RerankBudget, RerankDepth, SearchRequest
+from app.api.documents.search import MAX_IDS, MAX_LISTED, RerankBudget, RerankDepth, SearchRequest
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
@@ -40,8 +40,8 @@ def parse_filter(
     return TileFilter(
         region=_region(bbox, intersects),
         interval=None if datetime is None else parse_interval(datetime),
-        labels=tuple(dict.fromkeys(_listed(labels))),
-        ids=None if ids is None else tuple(dict.fromkeys(check_item_id(item) for item in _listed(ids))),
+        labels=tuple(dict.fromkeys(_listed(labels, "labels", MAX_LISTED))),
+        ids=None if ids is None else tuple(dict.fromkeys(check_item_id(item) for item in _listed(ids, "ids", MAX_IDS))),
     )
 
 
@@ -96,13 +96,16 @@ def _region(bbox: str | Sequence[float] | None, intersects: str | GeoJSON | None
     if isinstance(intersects, str):
         try:
             intersects = json.loads(intersects)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidInput("intersects is not valid JSON: send a GeoJSON geometry as JSON text") from None
     if intersects is None:
         return None
     if not isinstance(intersects, dict):
         raise InvalidInput("intersects is not a JSON object: send a GeoJSON geometry")
-    return parse_region(intersects)
+    try:
+        return parse_region(intersects)
+    except RecursionError:
+        raise InvalidInput("intersects is nested too deeply: send a GeoJSON geometry") from None
 
 
 def _numbers(text: str) -> list[float]:
@@ -112,8 +115,10 @@ def _numbers(text: str) -> list[float]:
         raise InvalidInput(f"bbox {text!r} is not valid: send four numbers west,south,east,north in degrees") from None
 
 
-def _listed(value: str | Sequence[str] | None) -> list[str]:
+def _listed(value: str | Sequence[str] | None, name: str, limit: int) -> list[str]:
     parts = value.split(",") if isinstance(value, str) else list(value or ())
+    if len(parts) > limit:
+        raise InvalidInput(f"{name} lists {len(parts)} values; the limit is {limit}")
     return [part.strip() for part in parts if part.strip()]
 
 

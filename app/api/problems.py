@@ -10,12 +10,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from app import errors
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+CLIENT_DISCONNECTED = 499
+"""Status of a request whose client disconnected, as in nginx."""
+MAX_FIELDS = 100
+"""Invalid fields that an answer lists."""
 STATUS: dict[type[errors.DyadError], int] = {
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
@@ -50,6 +56,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.DyadError, _domain)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -59,7 +66,7 @@ async def _domain(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     fields = None
     if isinstance(error, errors.Unprocessable):
-        fields = [{"loc": item.loc, "message": item.message} for item in error.errors]
+        fields = [{"loc": item.loc, "message": item.message} for item in error.errors[:MAX_FIELDS]]
     return problem(status, str(error), fields, {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None)
 
 
@@ -68,7 +75,7 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
         raise error
     fields = [
         {"loc": ".".join(str(part) for part in item["loc"]), "message": item["msg"].removeprefix("Value error, ")}
-        for item in error.errors()
+        for item in error.errors()[:MAX_FIELDS]
     ]
     return problem(422, "; ".join(f"{field['loc']}: {field['message']}" for field in fields[:3]), fields)
 
@@ -82,6 +89,12 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 405 and detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
         detail = f"{request.method} is not allowed at {request.url.path}; /docs lists the methods"
     return problem(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _disconnected(request: Request, error: Exception) -> Response:
+    """The client closed the connection before its request was complete; only logs and metrics see this status."""
+    log.debug("the client disconnected: %s %s", request.method, request.url.path)
+    return Response(status_code=CLIENT_DISCONNECTED)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -40,7 +40,7 @@ class UploadedFile:
 
 @dataclass(slots=True)
 class Form:
-    """A form. files: the file parts in their order. fields: the text parts by name, the last one of each name."""
+    """A form. files: the file parts in their order. fields: the text parts by name."""
 
     files: list[UploadedFile] = field(default_factory=list)
     fields: dict[str, bytes] = field(default_factory=dict)
@@ -53,9 +53,12 @@ class Form:
         """The content of a text part; a client may also send it as a file (`curl -F name=@file`).
 
         Raises:
-            TooLarge: the file is larger than a text part may be.
+            TooLarge: the file is larger than a text part may be. InvalidInput: there are several files with this name.
         """
-        for file in reversed(self.named(name)):
+        files = self.named(name)
+        if len(files) > 1:
+            raise _repeated(name)
+        for file in files:
             if isinstance(file.content, bytes):
                 return file.content
             if file.content.stat().st_size > MAX_FIELD:
@@ -215,6 +218,8 @@ class _FormReader:
                     [FieldError(part.name, "duplicate file name")],
                 )
             self._names.add(key)
+        elif part.name in self.form.fields:
+            raise _repeated(part.name)
         self._part, self._target = part, BytesIO()
 
     def _write(self, data: bytes) -> None:
@@ -248,6 +253,10 @@ class _FormReader:
 
     def _path(self) -> Path:
         return self._folder() / f"{len(self.form.files):06d}"
+
+
+def _repeated(name: str) -> InvalidInput:
+    return InvalidInput(f"the form has more than one part {name!r}; send one")
 
 
 def _large_field(name: str) -> TooLarge:

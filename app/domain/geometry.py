@@ -10,7 +10,7 @@ edge of more than 180 degrees for a crossing, so that a wider box becomes its co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from app.errors import InvalidInput
 
 GeoJSON = dict[str, Any]
 MAX_VERTICES = 10_000
+_COLLECTIONS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,40 @@ def parse_bbox(values: Sequence[float]) -> Region:
 
 
 def parse_region(geometry: Mapping[str, Any]) -> Region:
-    """The region of a GeoJSON geometry of any type; holes are excluded.
+    """The region of a GeoJSON geometry of any type, or the union of the geometries of a collection or of features.
+
+    Holes are excluded; features without a geometry are ignored.
 
     Raises:
-        InvalidInput: not a valid GeoJSON geometry, out of range, or more than `MAX_VERTICES` vertices.
+        InvalidInput: not valid GeoJSON, out of range, or more than `MAX_VERTICES` vertices.
     """
-    geom = _unwrap(parse_geometry(geometry, "intersects"))
+    name = "intersects"
+    geom = _unwrap(_union([parse_geometry(each, where) for where, each in _members(geometry, name)], name))
     return Region(geom, Bounds(*geom.bounds))
+
+
+def _members(value: object, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The geometries of a GeoJSON object, each with its location for error messages."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{name}: not a GeoJSON object")
+    kind = str(value.get("type"))
+    if kind == "Feature" and value.get("geometry") is not None:
+        yield from _members(value["geometry"], f"{name}.geometry")
+    elif kind in _COLLECTIONS:
+        members = value.get(_COLLECTIONS[kind])
+        if not isinstance(members, list):
+            raise InvalidInput(f"{name}: a {kind} needs the list {_COLLECTIONS[kind]!r}")
+        for number, member in enumerate(members):
+            yield from _members(member, f"{name}.{_COLLECTIONS[kind]}.{number}")
+    elif kind != "Feature":
+        yield name, value
+
+
+def _union(geometries: Sequence[BaseGeometry], name: str) -> BaseGeometry:
+    if not geometries:
+        raise InvalidInput(f"{name}: no feature has a geometry; send a GeoJSON geometry, or features with one")
+    _check_vertices(int(shapely.get_num_coordinates(geometries).sum()), name)
+    return geometries[0] if len(geometries) == 1 else shapely.union_all(geometries)
 
 
 def parse_footprint(geometry: Mapping[str, Any]) -> GeoJSON:
@@ -115,18 +143,22 @@ def parse_geometry(geometry: Mapping[str, Any], name: str) -> BaseGeometry:
     """
     try:
         geom = shapely.force_2d(shape(dict(geometry)))
-    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise InvalidInput(f"{name}: not a GeoJSON geometry ({error})") from None
     if geom.is_empty:
         raise InvalidInput(f"{name}: the geometry is empty")
-    if shapely.get_num_coordinates(geom) > MAX_VERTICES:
-        raise InvalidInput(f"{name}: more than {MAX_VERTICES} vertices; simplify it")
+    _check_vertices(int(shapely.get_num_coordinates(geom)), name)
     west, south, east, north = geom.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise InvalidInput(f"{name}: coordinates are longitude, latitude in degrees (WGS 84); got {geom.bounds}")
     if not geom.is_valid:
         raise InvalidInput(f"{name}: {shapely.is_valid_reason(geom)}")
     return geom
+
+
+def _check_vertices(number: int, name: str) -> None:
+    if number > MAX_VERTICES:
+        raise InvalidInput(f"{name}: {number} vertices; the limit is {MAX_VERTICES}, so simplify the geometry")
 
 
 def footprint_bounds(footprint: GeoJSON) -> Bounds:

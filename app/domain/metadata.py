@@ -16,6 +16,7 @@ Label = Annotated[
 ]
 Labels = Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)]
 MAX_PROPERTIES_BYTES = 65_536
+MAX_ENTRIES = 200_000
 
 
 class FileMetadata(BaseModel):
@@ -56,10 +57,12 @@ def parse_metadata(text: str | bytes) -> dict[str, FileMetadata]:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unprocessable(f"metadata is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise Unprocessable("metadata: must be a JSON object keyed by file name")
+    if len(document) > MAX_ENTRIES:
+        raise Unprocessable(f"metadata names {len(document)} files; the limit is {MAX_ENTRIES}: send them in several uploads")
     entries: dict[str, FileMetadata] = {}
     errors: list[FieldError] = []
     for name, value in document.items():

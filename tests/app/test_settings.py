@@ -46,6 +46,20 @@ def test_lists_are_separated_by_commas_or_colons() -> None:
     assert settings.read_networks == ("10.1.0.0/16", "10.2.0.0/16")
 
 
+def test_origins_are_written_as_browsers_do() -> None:
+    environ = {"DYAD_CORS_ORIGINS": "https://Maps.example.com/, http://127.0.0.1:3000,https://a.example:443,http://[::1]:81"}
+    origins = ("https://maps.example.com", "http://127.0.0.1:3000", "https://a.example", "http://[::1]:81")
+    assert load_settings(environ).cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "null", "maps.example.com", "https://a.example/path", "ftp://a", "https://a:99999", "https://a@b"]
+)
+def test_what_is_not_an_origin_is_named(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"DYAD_CORS_ORIGINS: .*is not an origin"):
+        load_settings({"DYAD_CORS_ORIGINS": text})
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load_settings({}).port = 1  # type: ignore[misc]

@@ -13,6 +13,27 @@ from tests.support.pictures import striped
 
 POINT = {"type": "Point", "coordinates": [0.05, 10.05]}
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 10], [3, 10], [3, 11], [0, 11], [0, 10]]]}
+FEATURE = {"type": "Feature", "properties": {}, "geometry": SQUARE}
+REGIONS: list[Any] = [
+    SQUARE,
+    POINT,
+    FEATURE,
+    {"type": "GeometryCollection"},
+    {"type": "GeometryCollection", "geometries": [SQUARE, POINT, {"type": "GeometryCollection", "geometries": []}]},
+    {"type": "FeatureCollection", "features": [FEATURE, {"type": "Feature", "geometry": None}]},
+    {"type": "FeatureCollection", "features": [1, None, []]},
+    {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [1, 0], [10**400, 0]]]},
+    {"type": ["Feature"], "geometry": {}},
+]
+ORIGINS: list[dict[str, str]] = [
+    {"Origin": "https://evil.example.com"},
+    {"Origin": "null"},
+    {"Origin": "\xe9://["},
+    {"Referer": "http://[::1"},
+    {"Referer": "https://evil.example.com/x"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+"""Headers of requests of other sites."""
 PICTURE = striped(30, size=64)
 WORDS: dict[str, list[Any]] = {
     "bbox": [
@@ -32,7 +53,8 @@ WORDS: dict[str, list[Any]] = {
         "9999-12-31T23:59:59Z",
         "/",
     ],
-    "intersects": ['{"type":"Point","coordinates":[0.05,10.05]}', "{}", "[1]", SQUARE, POINT, {"type": "GeometryCollection"}],
+    "intersects": ['{"type":"Point","coordinates":[0.05,10.05]}', "{}", "[1]", *REGIONS],
+    "geometry": [POINT, SQUARE, {"type": "Feature", "geometry": SQUARE}],
     "labels": ["label-0", "label-0,label-1", ",", ["label-1"], [""]],
     "limit": [1, 3, 1000, 10**30],
     "rerank": ["true", "false", "3", True, False, {"depth": 3}, {"budget_ms": 1e-9}],
@@ -73,7 +95,19 @@ class Seasoning:
             self._into(case.query)
         if isinstance(case.body, dict):
             self._into(case.body)
+        self._edge(case)
         return case
+
+    def _edge(self, case: Any) -> None:
+        """Give some cases an unknown or a repeated parameter, or headers of another site."""
+        number = drawn("edge", [case.method, case.path, case.path_parameters, case.query])
+        query = dict(case.query) if isinstance(case.query, dict) else {}
+        if number % 16 == 0:
+            case.query = {**query, "lable": "river"}
+        elif number % 16 == 1:
+            case.query = {name: [value, value] for name, value in query.items()} | {"offset": ["1", "2"]}
+        elif number % 16 == 2:
+            case.headers = {**(case.headers or {}), **ORIGINS[number // 16 % len(ORIGINS)]}
 
     def _into(self, values: dict[str, Any]) -> None:
         for name, value in values.items():

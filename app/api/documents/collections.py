@@ -13,6 +13,8 @@ from app.domain.ids import COLLECTION_ID
 from app.domain.temporal import Interval, format_instant
 from app.services.catalogue.collections import CollectionInfo
 
+MAX_KEYWORDS = 100
+
 
 class CollectionCreate(In):
     """Body of `POST /collections`. Defaults: `stride` is `tile_size`, `model` is the default model of the service."""
@@ -25,7 +27,7 @@ class CollectionCreate(In):
     bands: BandList | None = Field(default=None, description="1-based raster band numbers, or band names")
     scaling: Scaling = Scaling()
     model: str | None = None
-    keywords: tuple[Keyword, ...] = ()
+    keywords: tuple[Keyword, ...] = Field(default=(), max_length=MAX_KEYWORDS)
 
 
 class CollectionPatch(In):
@@ -40,7 +42,7 @@ class CollectionPatch(In):
     model: str = ""
     follows_active: bool = Field(default=False, description="Re-indexing without a model uses the default model of that time")
     rerank: bool | None = Field(default=None, description="Whether searches re-rank by default; null: as the model card says")
-    keywords: tuple[Keyword, ...] = ()
+    keywords: tuple[Keyword, ...] = Field(default=(), max_length=MAX_KEYWORDS)
 
 
 class SpatialExtent(BaseModel):

@@ -10,9 +10,16 @@ from pydantic import Field
 from app.api.documents.base import Document, In
 from app.api.documents.items import feature, feature_collection
 from app.api.links import Place
-from app.domain.geometry import GeoJSON
+from app.domain.geometry import MAX_VERTICES, GeoJSON
 from app.domain.search import DEFAULT_LIMIT, Match, SearchResult
 from models.bundle.card import MAX_DEPTH
+
+MAX_LISTED = 1000
+MAX_IDS = 10_000
+INTERSECTS = (
+    f"GeoJSON geometry of at most {MAX_VERTICES} vertices, or a Feature, FeatureCollection or GeometryCollection, which stands "
+    "for the union of its geometries; excludes bbox"
+)
 
 
 class RerankDepth(In):
@@ -30,13 +37,13 @@ class RerankBudget(In):
 class SearchRequest(In):
     """Body of `POST /collections/{id}/search`; the filters are combined with AND."""
 
-    positives: tuple[str, ...] = Field(default=(), max_length=1000, description="Items that results resemble")
-    negatives: tuple[str, ...] = Field(default=(), max_length=1000, description="Items that results do not resemble")
-    bbox: list[float] | None = Field(default=None, description="[west, south, east, north] in degrees (WGS 84)")
-    intersects: GeoJSON | None = Field(default=None, description="GeoJSON geometry; excludes bbox")
+    positives: tuple[str, ...] = Field(default=(), max_length=MAX_LISTED, description="Items that results resemble")
+    negatives: tuple[str, ...] = Field(default=(), max_length=MAX_LISTED, description="Items that results do not resemble")
+    bbox: list[float] | None = Field(default=None, max_length=6, description="[west, south, east, north] in degrees (WGS 84)")
+    intersects: GeoJSON | None = Field(default=None, description=INTERSECTS)
     datetime: str | None = Field(default=None, description="RFC 3339 instant or interval, `..` for an open end")
-    labels: list[str] | None = Field(default=None, description="A result has one of these labels")
-    ids: list[str] | None = Field(default=None, description="Items that are candidates; all if not given")
+    labels: list[str] | None = Field(default=None, max_length=MAX_LISTED, description="A result has one of these labels")
+    ids: list[str] | None = Field(default=None, max_length=MAX_IDS, description="Items that are candidates; all if not given")
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, description="Number of results per page; values above 1000 mean 1000")
     token: str | None = Field(default=None, description="Page token, from the `next` link of the previous page")
     rerank: bool | RerankDepth | RerankBudget | None = Field(

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.access import SAFE, Access, AccessTable
 from app.api.links import is_signed
+from app.api.middleware.origins import OriginCheck
 from app.api.problems import problem
 from app.domain.keys import ApiKey, Role
 from app.stores.key_file import KeyFile
@@ -42,12 +43,14 @@ def presented_key(headers: Headers) -> str | None:
 class AccessMiddleware:
     """Passes a request on if its key has the role that its route needs.
 
-    Without a key file every request passes, except one that a page of another site sends to change something. Runs before the
-    body is read. Sets `request.state.key` (None without a known key) and `request.state.access`, the `AccessRule` of the route.
+    Without a key file every request passes, except one that a page of another site sends to change something
+    (`OriginCheck`). Runs before the body is read. Sets `request.state.key` (None without a known key) and
+    `request.state.access`, the `AccessRule` of the route.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyFile | None, table: AccessTable) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyFile | None, table: AccessTable, origins: OriginCheck) -> None:
         self._app = app
+        self._origins = origins
         self._keys = keys
         self._table = table
 
@@ -61,8 +64,8 @@ class AccessMiddleware:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
-        if method not in SAFE and headers.get("sec-fetch-site", "same-origin") == "cross-site":
-            return problem(403, "a page of another site sent this request; only pages of this service may change data")
+        if method not in SAFE and (reason := self._origins.refusal(headers)) is not None:
+            return problem(403, reason)
         if _CONTROL.search(path):
             return problem(404, "the path contains control characters; no resource has such a path")
         text = None if self._keys is None else presented_key(headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.access import requires
 from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep
@@ -17,11 +17,12 @@ from app.api.documents.collections import (
     collection_document,
 )
 from app.api.documents.labels import LabelCount, LabelList
+from app.api.routing import checked_router
 from app.domain.keys import Role
 
 CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",)
 
-router = APIRouter(prefix="/collections", tags=["collections"])
+router = checked_router(prefix="/collections", tags=["collections"])
 
 
 @router.post("", status_code=201, summary="Create a collection")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.access import requires
 from app.api.deps import CollectionsDep, IngestDep
 from app.api.documents.base import base_url
 from app.api.documents.jobs import JobPublic, job_document
+from app.api.routing import checked_router
 from app.domain.keys import Role
 
 COLLECTION = "sample"
@@ -17,7 +18,7 @@ TILE_SIZE = 128
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/sample", tags=["service"])
+router = checked_router(prefix="/sample", tags=["service"])
 
 
 @router.post("", status_code=201, summary="Index the sample scene")

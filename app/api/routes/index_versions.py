@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from app.api.access import requires
 from app.api.deps import CollectionId, CollectionsDep, RollbackDep
 from app.api.documents.base import base_url
 from app.api.documents.collections import CollectionPublic, collection_document
 from app.api.documents.index_versions import IndexList, Rollback, index_list
+from app.api.routing import checked_router
 from app.domain.keys import Role
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/collections/{collection_id}", tags=["indexes"])
+router = checked_router(prefix="/collections/{collection_id}", tags=["indexes"])
 
 
 @router.get("/indexes", summary="Index versions")

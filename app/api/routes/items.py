@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from anyio import CancelScope, to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from app.api.documents.jobs import JobPublic, job_document
 from app.api.links import place_of
 from app.api.openapi import SchemaReference
 from app.api.params import decode_after, encode_after
+from app.api.routing import checked_router
 from app.api.uploads import Form, is_multipart, receive_form
 from app.container import Container
 from app.domain.ids import check_item_id
@@ -55,7 +56,7 @@ CONFORMANCE: tuple[str, ...] = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
 )
 
-router = APIRouter(prefix="/collections/{collection_id}/items", tags=["items"])
+router = checked_router(prefix="/collections/{collection_id}/items", tags=["items"])
 
 
 @router.post("", status_code=201, summary="Index files", openapi_extra=INGEST_BODY)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -17,6 +17,7 @@ from app.api.deps import EvaluationDep, JobId, JobsDep, TokenQuery
 from app.api.documents.base import Link, base_url, next_link, page_links
 from app.api.documents.jobs import JobList, JobPublic, job_document
 from app.api.middleware.security_headers import REPORT_POLICY
+from app.api.routing import checked_router
 from app.domain.jobs import JobStatus
 from app.domain.keys import Role
 
@@ -28,7 +29,7 @@ CONFORMANCE: tuple[str, ...] = (
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
 )
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = checked_router(prefix="/jobs", tags=["jobs"])
 
 
 @router.get("", summary="All jobs")

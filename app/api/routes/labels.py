@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.access import requires
 from app.api.deps import CollectionId, ContainerDep, FilterDep, LabelsDep
 from app.api.documents.base import GEOJSON
 from app.api.documents.labels import LabelsImported, labels_document
+from app.api.routing import checked_router
 from app.api.uploads import receive_file, temporary_folder
 from app.domain.keys import Role
 from app.services.labels.labels import Mode
@@ -33,7 +34,7 @@ EXPORT: dict[int | str, dict[str, Any]] = {200: {"content": {CSV: {}}}}
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/collections/{collection_id}", tags=["labels"])
+router = checked_router(prefix="/collections/{collection_id}", tags=["labels"])
 
 
 @router.post("/labels", summary="Import labels", openapi_extra=LABELS_BODY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -14,6 +14,7 @@ from app.api.access import public, requires
 from app.api.deps import ContainerDep
 from app.api.documents.base import base_url, link
 from app.api.documents.service import Health
+from app.api.routing import checked_router
 from app.domain.keys import Role
 from app.errors import Unavailable
 from app.telemetry.metrics import REGISTRY
@@ -21,7 +22,7 @@ from app.telemetry.metrics import REGISTRY
 WEB = Path(__file__).parents[2] / "web"
 CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",)
 
-router = APIRouter(tags=["service"])
+router = checked_router(tags=["service"])
 
 
 @router.get("/", summary="Landing page")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.access import requires
 from app.api.deps import ContainerDep, ModelId, ModelsDep
 from app.api.documents.base import Link, base_url, page_links
 from app.api.documents.models import ZIP, ModelImported, ModelList, ModelPublic, imported_document, model_document
+from app.api.routing import checked_router
 from app.api.uploads import receive_file, temporary_folder
 from app.domain.keys import Role
 
@@ -30,7 +31,7 @@ BUNDLE: dict[int | str, dict[str, Any]] = {200: {"content": {ZIP: {}}}}
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = checked_router(prefix="/models", tags=["models"])
 
 
 @router.get("", summary="All models")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.access import requires
 from app.api.deps import ProcessesDep, ProcessId
 from app.api.documents.base import Link, base_url, page_links
 from app.api.documents.jobs import JobPublic, job_document
 from app.api.documents.processes import Execution, ProcessList, ProcessPublic, process_document, process_summary
+from app.api.routing import checked_router
 from app.domain.keys import Role
 
 CONFORMANCE: tuple[str, ...] = (
@@ -17,7 +18,7 @@ CONFORMANCE: tuple[str, ...] = (
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
 )
 
-router = APIRouter(prefix="/processes", tags=["processes"])
+router = checked_router(prefix="/processes", tags=["processes"])
 
 
 @router.get("", summary="All processes")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.access import requires
 from app.api.deps import CollectionId, SchedulesDep
 from app.api.documents.base import base_url
 from app.api.documents.jobs import JobPublic, job_document
 from app.api.documents.schedules import SchedulePublic, SchedulePut, ScheduleRun, schedule_document
+from app.api.routing import checked_router
 from app.domain.keys import Role
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/collections/{collection_id}/schedule", tags=["schedules"])
+router = checked_router(prefix="/collections/{collection_id}/schedule", tags=["schedules"])
 
 
 @router.put("", summary="Set the schedule")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import ValidationError
 
 from app.api.access import requires
@@ -18,6 +18,7 @@ from app.api.links import place_of
 from app.api.middleware.limits import MAX_JSON
 from app.api.openapi import SchemaReference
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
+from app.api.routing import check_json_size, checked_router, parse_json
 from app.api.uploads import MEGABYTE, MEMORY, Form, is_multipart, receive_form, temporary_folder
 from app.domain.ids import check_item_id
 from app.domain.keys import Role
@@ -47,7 +48,7 @@ ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPubli
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/collections/{collection_id}/search", tags=["search"])
+router = checked_router(prefix="/collections/{collection_id}/search", tags=["search"])
 
 
 @router.get("", response_class=GeoJSONResponse, responses=ANSWER, summary="Search with an indexed tile")
@@ -92,7 +93,7 @@ def search_item(
 async def search(collection_id: CollectionId, request: Request, container: ContainerDep, service: SearchDep) -> Response:
     """The tiles most similar to an uploaded image, to indexed tiles, or to both; `negatives` push similar tiles down."""
     if not is_multipart(request):
-        body = _parse(await _limited_body(request))
+        body = await parse_json(await _limited_body(request), _parse)
         return await to_thread.run_sync(_search, collection_id, request, service, body, None)
     with temporary_folder(container.folders.new) as folder:
         form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS, MEMORY)
@@ -103,7 +104,9 @@ def _search_form(collection_id: str, request: Request, service: SearchDep, form:
     images = form.named("image")
     if len(images) > 1:
         raise InvalidInput(f"the form has {len(images)} images; send one, and name further examples in `positives`")
-    body = _parse(form.text("query") or b"{}")
+    text = form.text("query") or b"{}"
+    check_json_size(text)
+    body = _parse(text)
     return _search(collection_id, request, service, body, images[0].content if images else None)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.access import public
 from app.api.deps import ContainerDep
 from app.api.documents.base import In
 from app.api.middleware.access import COOKIE
+from app.api.routing import checked_router
 from app.domain.keys import ApiKey, Role
 from app.errors import Unauthenticated
 
 CONFORMANCE: tuple[str, ...] = ()
 
-router = APIRouter(prefix="/session", tags=["service"])
+router = checked_router(prefix="/session", tags=["service"])
 
 
 class SessionCreate(In):

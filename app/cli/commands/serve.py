@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 BACKLOG = 2048
+MAX_DESCRIPTORS = 65_536
 GRACE_SECONDS = 10
 """Seconds that running requests may take to end after Ctrl-C."""
 
@@ -42,6 +45,7 @@ def serve(
     settings = load_settings(home=home, host=host, port=port)
     configure_service_logs(settings)
     configure_tracing()
+    _raise_descriptor_limit()
     listener = _listen(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     # uvicorn raises the signal that stopped it again: both signals then arrive here, and a stop is not a failure.
@@ -52,6 +56,15 @@ def serve(
         notice("stopped")
     finally:
         listener.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many open files as the system permits, up to `MAX_DESCRIPTORS`: connections and uploads need them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # a system may permit less than it reports
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -88,7 +101,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
 def _server(settings: Settings, container: Container) -> uvicorn.Server:
     import uvicorn
 
-    from app.api.middleware.request_heads import PatientProtocol
+    from app.api.middleware.request_heads import limited_protocol
     from app.main import create_app
 
     class Server(uvicorn.Server):
@@ -102,7 +115,7 @@ def _server(settings: Settings, container: Container) -> uvicorn.Server:
     return Server(
         uvicorn.Config(
             create_app(container),
-            http=PatientProtocol,
+            http=limited_protocol(settings.max_connections_per_client),
             log_config=None,
             access_log=settings.log_format == "json" or settings.log_level == "DEBUG",
             timeout_graceful_shutdown=GRACE_SECONDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -156,7 +157,7 @@ def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[
         elif web and is_url(text_of(asset.href, what)):
             urls.append((key, asset.href))
         else:
-            files.append((key, local_path(asset.href, base, what).resolve()))
+            files.append((key, Path(os.path.normpath(local_path(asset.href, base, what)))))
     if not files and not urls:
         raise InvalidInput(
             "the STAC Item references no image: none of its assets has the role data or visual, or an image media type"

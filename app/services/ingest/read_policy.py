@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,18 +38,43 @@ class ReadPolicy:
         self.web().fetch(url, target, max_bytes, allow_query=allow_query, check=self.check)
 
     def resolve(self, path: Path) -> Path:
-        """Resolve a path, links followed.
+        """Resolve a path, links followed. Errors name the path as given: never where a link leads, or what exists outside.
 
         Raises:
             Forbidden: the path is outside the allowed folders. InvalidInput: it does not exist, or a link is broken.
         """
+        real = _resolved(path.expanduser, path) if self.anywhere else self._allowed(path)
         try:
-            real = path.expanduser().resolve()
             is_there = real.exists()
-        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user after ~, a null byte
-            raise InvalidInput(f"{path}: {error}") from None
-        if not self.anywhere and not any(real.is_relative_to(root.resolve()) for root in self.folders):
-            raise Forbidden(f"{path}: the server may not read this path; to allow it, add its folder to DYAD_READ_ROOTS")
+        except OSError as error:
+            raise InvalidInput(f"{path}: {error.strerror}") from None
         if not is_there:
             raise InvalidInput(f"{path}: no such file or folder")
         return real
+
+    def _allowed(self, path: Path) -> Path:
+        roots = [root.resolve() for root in self.folders]
+        try:
+            real = _resolved(lambda: path, path)
+        except InvalidInput:
+            if _is_under(os.path.normpath(path), [*roots, *self.folders]):
+                raise
+            raise _outside(path) from None
+        if not _is_under(real, roots):
+            raise _outside(path)
+        return real
+
+
+def _resolved(given: Callable[[], Path], path: Path) -> Path:
+    try:
+        return given().resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, an unknown user after ~, a null byte
+        raise InvalidInput(f"{path}: not a valid path, or a link that leads to itself") from None
+
+
+def _is_under(path: str | Path, folders: Iterable[Path]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
+def _outside(path: Path) -> Forbidden:
+    return Forbidden(f"{path}: the server may not read this path; to allow it, add its folder to DYAD_READ_ROOTS")

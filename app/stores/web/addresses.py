@@ -6,6 +6,7 @@ here, and the addresses that were checked are the ones that are connected to, so
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -16,6 +17,8 @@ from typing_extensions import override
 
 from app.errors import Forbidden
 from app.stores.web.minimum_rate import SteadyStream
+
+log = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
 Lookup = Callable[[str, int], Sequence[str]]
@@ -80,11 +83,14 @@ class CheckedBackend(httpcore.NetworkBackend):
         try:
             found = self._lookup(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} cannot be resolved: {error}") from None
+            log.warning("%s cannot be resolved: %s", host, error)
+            raise httpcore.ConnectError(f"{host} cannot be resolved") from None
         for text in found:
             if not self._permits(host, text):
+                log.warning("%s is refused: it resolves to %s, which is not public and not in DYAD_READ_NETWORKS", host, text)
                 raise Forbidden(
-                    f"{host} resolves to {text}, not a public address; to permit it, add its network to DYAD_READ_NETWORKS"
+                    f"{host} resolves to an address that is not public; to permit it, add its network to DYAD_READ_NETWORKS "
+                    "(the log of the service has the address)"
                 )
         return list(found)
 

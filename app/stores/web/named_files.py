@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from obstore.store import ObjectStore
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
 
@@ -69,8 +72,11 @@ def _translated(url: Url) -> Iterator[None]:
     except FileNotFoundError:
         raise NotThere(f"{url}: no such object or bucket") from None
     except (BaseError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise Unfetchable(f"{url}: the object store refused or failed ({reason}); check the AWS_ variables") from None
+        log.warning("%s: %s", url, next(iter(str(error).splitlines()), ""))  # names the server behind the bucket
+        raise Unfetchable(
+            f"{url}: the object store refused or failed ({type(error).__name__}; the log of the service has the reason); "
+            "check the AWS_ variables"
+        ) from None
 
 
 class NamedFiles(RemoteFiles):

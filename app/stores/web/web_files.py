@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from typing_extensions import Buffer
 
 from app.atomic_files import telling_full_disk
 from app.domain.urls import Url
-from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
+from app.errors import Forbidden, InvalidInput, NotThere, TooLarge, Unfetchable
 from app.ports import RemoteFiles, go_on
 from app.stores.web.addresses import CheckedBackend, Lookup, look_up
+
+log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
 TIMEOUTS = {"connect": 10.0, "read": 30.0, "write": 10.0, "pool": 60.0}
@@ -48,13 +51,18 @@ class HttpFiles(RemoteFiles):
                 following = self._get(pool, here, target, max_bytes, check)
                 if following is None:
                     return
-                here = self._allowed(Url.parse(here.join(following), allow_query=True), begun)
+                here = self._allowed(_target(begun, here, following), begun)
         raise Unfetchable(f"{begun.public()}: more than {MAX_REDIRECTS} redirects")
 
     def _allowed(self, url: Url, begun: Url | None = None) -> Url:
         if not any(url.is_under(prefix) for prefix in self._prefixes):
-            where = f"{begun.public()} redirects to {url.public()}, which" if begun is not None else url.public()
-            raise Forbidden(f"{where} is not under DYAD_READ_ROOTS; add its prefix there to permit it")
+            if begun is None:
+                raise Forbidden(f"{url.public()} is not under DYAD_READ_ROOTS; add its prefix there to permit it")
+            log.warning("%s redirects to %s, which is not under DYAD_READ_ROOTS", begun.public(), url.public())
+            raise Forbidden(
+                f"{begun.public()} redirects to a URL that is not under DYAD_READ_ROOTS (the log of the service has it); "
+                "add its prefix there to permit it"
+            )
         return url
 
     def _get(
@@ -76,6 +84,14 @@ class HttpFiles(RemoteFiles):
                 f"{url.public()}: the answer is missing or incomplete ({str(error) or type(error).__name__}); try again"
             ) from None
         return None
+
+
+def _target(begun: Url, here: Url, location: str) -> Url:
+    try:
+        return Url.parse(here.join(location), allow_query=True)
+    except (InvalidInput, ValueError):
+        log.warning("%s redirects to %r, which is not a valid URL", begun.public(), location[:1000])
+        raise Unfetchable(f"{begun.public()} redirects to something that is not a plain http(s) URL") from None
 
 
 def _check_answer(url: Url, status: int, headers: httpx.Headers, max_bytes: int) -> None:

@@ -192,7 +192,9 @@ def test_href_reads_only_under_the_roots(service: Service, fresh: Callable[..., 
         answer = service.client.post(address, json={"href": href})
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert service.client.post(address, json={"path": "x"}).status_code == 422
-    assert service.client.post(address, content=b"nonsense").status_code == 422
+    as_json = {"Content-Type": "application/json"}
+    assert service.client.post(address, content=b"nonsense", headers=as_json).status_code == 422
+    assert service.client.post(address, content=b"nonsense").status_code == 415
 
 
 def test_a_stac_item_gives_place_time_and_properties(

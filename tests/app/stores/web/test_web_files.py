@@ -161,8 +161,9 @@ def test_the_address_that_was_checked_is_the_one_that_is_reached(tmp_path: Path)
         files.fetch(url, tmp_path / "x", MEGABYTE)
         assert (tmp_path / "x").read_bytes() == b"permitted"
         assert asked == ["rebinding.example"]
-        with pytest.raises(Forbidden, match=r"127\.0\.0\.3"):
+        with pytest.raises(Forbidden, match="not public") as refused:
             files.fetch(url, tmp_path / "y", MEGABYTE)
+        assert "127.0.0.3" not in str(refused.value)
         assert behind.asked == []
 
 
