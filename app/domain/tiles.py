@@ -77,6 +77,18 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelEdit:
+    """A change of the labels of a tile that leaves other labels as they are. remove: labels that the tile need not have."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    def applied(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels after the change; added ones come last."""
+        return tuple(dict.fromkeys((*(label for label in labels if label.strip() not in self.remove), *self.add)))
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings:
     """The vectors of N tiles, in their order.
 
