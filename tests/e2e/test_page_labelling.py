@@ -130,6 +130,49 @@ def test_a_label_that_cannot_be_saved_is_reverted_with_an_error(visitor: Visitor
     expect(page.get_by_text("could not be labelled")).to_have_count(0)
 
 
+def test_two_pages_that_label_one_tile_keep_both_labels(visitor: Visitor, archive: Archive) -> None:
+    pages = [visitor(archive.url).open("#collection=shapes&labels=middle") for _ in range(2)]
+    for number, page in enumerate(pages):
+        start(page, f"page {number}")
+    cards = [page.locator(".card").nth(3) for page in pages]
+    name = cards[0].locator(".name").inner_text()
+    for card in cards:
+        expect(card.locator(".name")).to_have_text(name)
+        card.locator(".tile").click()
+    expect(chips(cards[0])).to_have_text(["middle", "page 0"])
+    expect(chips(cards[1])).to_have_text(["middle", "page 0", "page 1"])  # shown with the answer of the service
+    pages[0].keyboard.press("u")
+    expect(chips(cards[0])).to_have_text(["middle", "page 1"])
+    assert labels_at_service(archive, name) == {"middle", "page 1"}
+    cards[0].locator("a.tile").focus()
+    pages[0].keyboard.press("Enter")
+    cards[1].locator("a.tile").focus()
+    for _ in range(2):  # quickly: added, removed and added again, with one request at a time
+        pages[1].keyboard.press("Enter")
+    expect(chips(cards[1])).to_contain_text(["middle", "page 0", "page 1"])
+    expect(chips(cards[0])).to_have_text(["middle", "page 1", "page 0"])
+    assert labels_at_service(archive, name) == {"middle", "page 0", "page 1"}
+
+
+def test_the_details_add_and_remove_labels(visitor: Visitor, archive: Archive) -> None:
+    page = visitor(archive.url).open("#collection=shapes&labels=wide")
+    card = page.locator(".card").nth(5)
+    name = card.locator(".name").inner_text()
+    (item,) = (
+        feature["id"]
+        for feature in httpx.get(f"{archive.url}/collections/shapes/items?limit=100").json()["features"]
+        if feature["properties"]["file_name"] == name
+    )
+    httpx.patch(f"{archive.url}/collections/shapes/items/{item}", json={"labels": {"add": ["other user"]}}).raise_for_status()
+    card.get_by_role("button", name="Details").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".label-editor .chip")).to_have_text(["wide", "other user"])
+    httpx.patch(f"{archive.url}/collections/shapes/items/{item}", json={"labels": {"add": ["later"]}}).raise_for_status()
+    dialog.get_by_label("Remove label other user").click()
+    expect(dialog.locator(".label-editor .chip")).to_have_text(["wide", "later"])
+    assert labels_at_service(archive, name) == {"wide", "later"}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_bar_has_enough_contrast_and_fits_a_phone(visitor: Visitor, archive: Archive, scheme: str) -> None:
     page = visitor(archive.url, color_scheme=scheme, viewport={"width": 400, "height": 800}).open("#collection=shapes")
