@@ -26,6 +26,8 @@ from app.services.ingest.sources import Rejection, SourceFile
 from app.services.ingest.tile_records import GEOMETRY, SentMetadata, Version
 
 REPORT_EVERY = 64
+PICTURE_DIGITS = 32
+"""Length of `picture_hash`; short, because every record has one."""
 LOOKED_UP = 64
 LOOKED_UP_BYTES = 64 << 20
 LOOKED_UP_SECONDS = 0.5
@@ -58,7 +60,8 @@ class FileReader:
         with source.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
         parts = [settings, source.metadata.model_dump(mode="json")], [settings]
-        return Version(*(hashlib.sha256(json.dumps(part, sort_keys=True).encode() + content).hexdigest() for part in parts))
+        whole, picture = (hashlib.sha256(json.dumps(part, sort_keys=True).encode() + content).hexdigest() for part in parts)
+        return Version(whole, picture[:PICTURE_DIGITS])
 
     def cut(self, source: SourceFile, skip: Callable[[Window | None], bool], *, is_whole: bool) -> Iterator[CutTile | None]:
         """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata.
