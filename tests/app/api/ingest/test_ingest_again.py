@@ -64,7 +64,12 @@ def embedded(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     model = service.container.models.load("hog")
     embed = type(model).embed
-    monkeypatch.setattr(type(model), "embed", lambda self, pixels: sizes.append(len(pixels)) or embed(self, pixels))
+
+    def counted(self: Any, pixels: Any) -> Any:
+        sizes.append(len(pixels))
+        return embed(self, pixels)
+
+    monkeypatch.setattr(type(model), "embed", counted)
     return sizes
 
 
