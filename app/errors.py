@@ -12,6 +12,7 @@
     ├── Forbidden                 a path outside DYAD_READ_ROOTS, or an action that is not allowed
     ├── NotFound                  a collection, item, job or model that does not exist
     ├── Conflict                  the resource already exists, or is in use
+    ├── Outdated                  the resource was changed since the client read it (`If-Match`)
     ├── TooLarge                  more bytes or pixels than the limit
     ├── UnreadableImage           not an image in a supported format
     ├── InvalidBundle             a model bundle whose card, hashes or graph are not valid
@@ -81,6 +82,10 @@ class NotFound(DyadError):
 
 class Conflict(DyadError):
     """The resource already exists, or is in use."""
+
+
+class Outdated(DyadError):
+    """The resource was changed since the client read it."""
 
 
 class TooLarge(DyadError):

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.documents.search import MAX_IDS, MAX_LISTED, RerankBudget, RerankDepth, SearchRequest
+from app.api.documents.search import MAX_IDS, MAX_LISTED, Diversify, RerankBudget, RerankDepth, SearchRequest
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
@@ -61,7 +61,8 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         after=decode_bookmark(body.token),
         rerank=_wish(body.rerank),
         min_probability=body.min_probability,
-        diversify=body.diversify,
+        diversify=body.diversify is not False,
+        other_dates=body.diversify.other_dates if isinstance(body.diversify, Diversify) else True,
         index_version=body.index_version,
     )
 

@@ -28,6 +28,7 @@ STATUS: dict[type[errors.DyadError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Outdated: 412,
     errors.TooLarge: 413,
     errors.UnreadableImage: 415,
     errors.Unprocessable: 422,

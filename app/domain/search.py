@@ -132,8 +132,8 @@ class Bookmark:
 class SearchQuery:
     """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks with the matcher (docs/search.md).
 
-    min_probability: 0..1, results below it are removed. diversify: show one result per place. index_version: None for the live
-    index.
+    min_probability: 0..1, results below it are removed. diversify: show one result per place. other_dates: with `diversify`,
+    also for tiles of different dates. index_version: None for the live index.
     """
 
     positives: tuple[str, ...] = ()
@@ -144,6 +144,7 @@ class SearchQuery:
     rerank: RerankWish = field(default_factory=RerankWish)
     min_probability: float | None = None
     diversify: bool = False
+    other_dates: bool = True
     index_version: str | None = None
 
 

@@ -45,13 +45,17 @@ class Tile:
     id: UUIDv5 of (collection, source, window).
     source: source name of the file (`folder/name.jpg`, `archive.zip/name.jpg`, an absolute path or URL for `href`).
     file_name: the last part of `source`.
-    content_hash: hex digest over the file's bytes and everything else that determines the tile; equal means unchanged.
+    content_hash: hex digest over the file's bytes, its metadata and the collection's settings; equal means unchanged.
+    picture_hash: the same without the metadata; tiles with equal hashes and windows show the same picture. None in records
+        older than this field.
     image: blob key of the stored image. preview: blob key of a browser-ready image, None if the stored image is browser-ready.
     geometry: GeoJSON footprint in WGS 84, or None for a tile without a place.
     datetime: acquisition time, aware UTC, or None.
     gsd: ground sample distance in metres, or None.
     stretch: for each band of the model, the raw values that were scaled to 0 and 255; None if 8-bit values were not scaled, and
         in records older than this field. The model's pixels can be computed again from it and the stored image.
+    sent: digests of the metadata values that were sent last with the file, by field; see `app.services.ingest.tile_records`.
+        None in records older than this field.
     """
 
     id: str
@@ -68,6 +72,20 @@ class Tile:
     labels: tuple[str, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
     stretch: tuple[BandRange, ...] | None = None
+    picture_hash: str | None = None
+    sent: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEdit:
+    """A change of the labels of a tile that leaves other labels as they are. remove: labels that the tile need not have."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    def applied(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels after the change; added ones come last."""
+        return tuple(dict.fromkeys((*(label for label in labels if label.strip() not in self.remove), *self.add)))
 
 
 @dataclass(frozen=True, slots=True)

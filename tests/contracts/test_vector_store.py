@@ -102,6 +102,8 @@ def random_tiles() -> list[Tile]:
                 gsd=0.3 if number % 3 else None,
                 preview="preview.png" if number % 4 else None,
                 stretch=((0.1 + number, 1234.5), (1 / 3, 2.0)) if number % 3 else None,
+                picture_hash="ab" if number % 2 else None,
+                sent={"labels": "cd"} if number % 3 else None,
             )
         )
     return tiles

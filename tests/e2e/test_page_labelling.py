@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,14 @@ def labels_at_service(archive: Archive, name: str) -> set[str]:
     answer = httpx.get(f"{archive.url}/collections/shapes/items", params={"limit": TILES}).json()
     (labels,) = (f["properties"]["labels"] for f in answer["features"] if f["properties"]["file_name"] == name)
     return set(labels)
+
+
+def wait_for_labels(archive: Archive, name: str, expected: set[str]) -> None:
+    """Wait until the service has stored these labels of a tile."""
+    deadline = time.monotonic() + 60
+    while (found := labels_at_service(archive, name)) != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found == expected
 
 
 def start(page: Page, label: str) -> None:
@@ -128,6 +137,51 @@ def test_a_label_that_cannot_be_saved_is_reverted_with_an_error(visitor: Visitor
     page.get_by_role("button", name="Try again").click()
     expect(chips(page.locator(".card").first)).to_have_text([*own, "lost"])
     expect(page.get_by_text("could not be labelled")).to_have_count(0)
+
+
+def test_two_pages_that_label_one_tile_keep_both_labels(visitor: Visitor, archive: Archive) -> None:
+    pages = [visitor(archive.url).open("#collection=shapes&labels=middle") for _ in range(2)]
+    for number, page in enumerate(pages):
+        start(page, f"page {number}")
+    cards = [page.locator(".card").nth(3) for page in pages]
+    name = cards[0].locator(".name").inner_text()
+    own = chips(cards[0]).all_inner_texts()
+    expect(cards[1].locator(".name")).to_have_text(name)
+    cards[0].locator(".tile").click()
+    wait_for_labels(archive, name, {*own, "page 0"})
+    cards[1].locator(".tile").click()
+    wait_for_labels(archive, name, {*own, "page 0", "page 1"})
+    expect(chips(cards[0])).to_have_text([*own, "page 0"])
+    expect(chips(cards[1])).to_have_text([*own, "page 0", "page 1"])  # shown with the answer of the service
+    pages[0].keyboard.press("u")
+    expect(chips(cards[0])).to_have_text([*own, "page 1"])
+    wait_for_labels(archive, name, {*own, "page 1"})
+    pages[0].keyboard.press("Enter")
+    wait_for_labels(archive, name, {*own, "page 1", "page 0"})
+    cards[1].locator("a.tile").focus()
+    for _ in range(2):  # quickly: removed and added again, with one request at a time
+        pages[1].keyboard.press("Enter")
+    expect(chips(cards[1])).to_have_text([*own, "page 0", "page 1"])
+    wait_for_labels(archive, name, {*own, "page 0", "page 1"})
+
+
+def test_the_details_add_and_remove_labels(visitor: Visitor, archive: Archive) -> None:
+    page = visitor(archive.url).open("#collection=shapes&labels=wide")
+    card = page.locator(".card").nth(5)
+    name = card.locator(".name").inner_text()
+    (item,) = (
+        feature["id"]
+        for feature in httpx.get(f"{archive.url}/collections/shapes/items?limit=100").json()["features"]
+        if feature["properties"]["file_name"] == name
+    )
+    httpx.patch(f"{archive.url}/collections/shapes/items/{item}", json={"labels": {"add": ["other user"]}}).raise_for_status()
+    card.get_by_role("button", name="Details").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".label-editor .chip")).to_have_text(["wide", "other user"])
+    httpx.patch(f"{archive.url}/collections/shapes/items/{item}", json={"labels": {"add": ["later"]}}).raise_for_status()
+    dialog.get_by_label("Remove label other user").click()
+    expect(dialog.locator(".label-editor .chip")).to_have_text(["wide", "later"])
+    wait_for_labels(archive, name, {"wide", "later"})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

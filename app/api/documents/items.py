@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import json
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag, model_validator
 
-from app.api.documents.base import GEOJSON, In, Link, link
+from app.api.documents.base import GEOJSON, Document, In, Link, link
 from app.api.links import Place
 from app.domain.geometry import GeoJSON
 from app.domain.metadata import Labels
 from app.domain.temporal import format_instant
-from app.domain.tiles import Tile
+from app.domain.tiles import MAX_LABELS, Tile
 
 
 class HrefIngest(In):
@@ -20,10 +22,34 @@ class HrefIngest(In):
     href: str = Field(min_length=1, max_length=4096, examples=["/data/scenes/T33UVP.tif"])
 
 
+class LabelChanges(In):
+    """Labels to add to a tile and to remove from it; its other labels stay."""
+
+    add: Labels = ()
+    remove: Annotated[tuple[Annotated[str, StringConstraints(strip_whitespace=True)], ...], Field(max_length=MAX_LABELS)] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        both = sorted({*self.add} & {*self.remove})
+        if both:
+            raise ValueError(f"label {both[0]!r} is in add and in remove; name it in one of them")
+        return self
+
+
+def _kind(value: object) -> str:
+    return "changes" if isinstance(value, dict | LabelChanges) else "list"
+
+
 class ItemPatch(In):
     """Body of `PATCH /collections/{id}/items/{item_id}`."""
 
-    labels: Labels | None = Field(default=None, description="Replaces the labels of the tile")
+    labels: Annotated[Annotated[Labels, Tag("list")] | Annotated[LabelChanges, Tag("changes")], Discriminator(_kind)] | None = (
+        Field(
+            default=None,
+            description="A list replaces the labels of the tile; an object adds and removes labels and leaves others",
+            examples=[{"add": ["harbor"], "remove": ["beach"]}],
+        )
+    )
     properties: dict[str, Any] | None = Field(
         default=None, description="Merged into the properties of the tile; null removes a property"
     )
@@ -87,6 +113,23 @@ def feature(tile: Tile, here: Place, **more: Any) -> dict[str, Any]:
     ]
     properties = {"thumbnail": thumbnail, **tile.properties, **more, **record}
     return {"type": "Feature", "id": tile.id, "geometry": tile.geometry, "properties": properties, "links": links}
+
+
+def item_version(tile: Tile) -> str:
+    """A digest of the fields of a tile that clients see."""
+    fields = tile.labels, tile.properties, tile.geometry, tile.datetime, tile.indexed_at, tile.gsd, tile.source, tile.window
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def item_tag(tile: Tile, document: Document) -> str:
+    """The entity tag of the `feature` of a tile: its version, then a digest of the links, which differ between clients."""
+    links = json.dumps(document["links"]).encode()
+    return f'"{item_version(tile)}-{hashlib.sha256(links).hexdigest()[:8]}"'
+
+
+def is_version(tag: str, tile: Tile) -> bool:
+    """Whether an entity tag is of the current version of a tile, for any client."""
+    return tag.strip('"').partition("-")[0] == item_version(tile)
 
 
 def feature_collection(

@@ -34,6 +34,12 @@ class RerankBudget(In):
     budget_ms: float = Field(gt=0, le=60_000, allow_inf_nan=False)
 
 
+class Diversify(In):
+    """Which near-duplicates are merged."""
+
+    other_dates: bool = Field(default=True, description="Also merge tiles of the same place that were acquired on other dates")
+
+
 class SearchRequest(In):
     """Body of `POST /collections/{id}/search`; the filters are combined with AND."""
 
@@ -52,7 +58,9 @@ class SearchRequest(In):
     min_probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="Least match probability of a result"
     )
-    diversify: bool = Field(default=False, description="One result per place: near-duplicates are merged into the best one")
+    diversify: bool | Diversify = Field(
+        default=False, description="One result per place: near-duplicates are merged into the best one"
+    )
     index_version: str | None = Field(
         default=None, max_length=100, description="A previous index version, from /collections/{id}/indexes"
     )

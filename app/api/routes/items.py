@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,19 @@ from pydantic import ValidationError
 from app.api.access import requires
 from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
 from app.api.documents.base import GEOJSON, GeoJSONResponse, base_url, link, next_link, page_links
-from app.api.documents.items import FeatureCollectionPublic, FeaturePublic, HrefIngest, ItemPatch, feature, feature_collection
+from app.api.documents.items import (
+    FeatureCollectionPublic,
+    FeaturePublic,
+    HrefIngest,
+    ItemPatch,
+    LabelChanges,
+    feature,
+    feature_collection,
+    is_version,
+    item_tag,
+)
 from app.api.documents.jobs import JobPublic, job_document
+from app.api.etags import if_match, is_not_modified
 from app.api.links import place_of
 from app.api.openapi import SchemaReference
 from app.api.params import decode_after, encode_after
@@ -25,6 +37,7 @@ from app.domain.ids import check_item_id
 from app.domain.jobs import Job
 from app.domain.keys import Role
 from app.domain.search import MAX_LIMIT
+from app.domain.tiles import LabelEdit, Tile
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
 from app.services.catalogue.items import ADDRESS_SECONDS
 
@@ -48,7 +61,24 @@ INGEST_BODY: dict[str, Any] = {
 }
 PARTS = frozenset({"files", "metadata"})
 THUMBNAIL = 256
+TAG_HEADER = {"ETag": {"description": "Version of the tile, for If-Match and If-None-Match", "schema": {"type": "string"}}}
+ITEM: dict[int | str, dict[str, Any]] = {
+    200: {"model": FeaturePublic, "headers": TAG_HEADER},
+    304: {"description": "The client has this version (`If-None-Match`)", "headers": TAG_HEADER},
+}
+CHANGED: dict[int | str, dict[str, Any]] = {
+    412: {"description": "The tile was changed since it was read (`If-Match`): GET it again and repeat the request"}
+}
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
+
+
+def _header(name: str) -> dict[str, Any]:
+    """A conditional request header for the OpenAPI document; the routes read it themselves, as it may be sent repeatedly."""
+    text = "Entity tags of the item, separated by commas, or *"
+    return {
+        "parameters": [{"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}]
+    }
+
 
 CONFORMANCE: tuple[str, ...] = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
@@ -117,32 +147,40 @@ def list_items(
     return GeoJSONResponse(feature_collection([feature(tile, here) for tile in page.tiles], matched, links))
 
 
-@router.get("/{item_id}", response_class=GeoJSONResponse, responses={200: {"model": FeaturePublic}}, summary="One tile")
+@router.get(
+    "/{item_id}", response_class=GeoJSONResponse, responses=ITEM, summary="One tile", openapi_extra=_header("If-None-Match")
+)
 @requires(Role.READ)
 def read(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> Response:
-    """A tile as a GeoJSON feature."""
-    tile = items.get(collection_id, _known_id(item_id))
-    return GeoJSONResponse(feature(tile, place_of(request, collection_id)))
+    """A tile as a GeoJSON feature. The header `ETag` identifies this version of the tile."""
+    return _item(request, collection_id, items.get(collection_id, _known_id(item_id)))
 
 
 @router.patch(
     "/{item_id}",
     response_class=GeoJSONResponse,
-    responses={200: {"model": FeaturePublic}},
+    responses={**CHANGED, 200: ITEM[200]},
     summary="Change labels and properties of a tile",
+    openapi_extra=_header("If-Match"),
 )
 @requires(Role.WRITE)
 def patch(collection_id: CollectionId, item_id: ItemId, body: ItemPatch, request: Request, items: ItemsDep) -> Response:
-    """Replace the labels of a tile; merge properties into its properties (null removes a property)."""
-    tile = items.patch(collection_id, _known_id(item_id), body.labels, body.properties)
-    return GeoJSONResponse(feature(tile, place_of(request, collection_id)))
+    """Replace the labels of a tile, or add and remove labels; merge properties into its properties (null removes a property).
+
+    With `If-Match` the tile is changed only if it is still the version with this ETag; else the answer is 412.
+    """
+    changes = body.labels
+    labels = LabelEdit(changes.add, changes.remove) if isinstance(changes, LabelChanges) else changes
+    return _item(
+        request, collection_id, items.patch(collection_id, _known_id(item_id), labels, body.properties, _condition(request))
+    )
 
 
-@router.delete("/{item_id}", status_code=204, summary="Delete a tile")
+@router.delete("/{item_id}", status_code=204, summary="Delete a tile", responses=CHANGED, openapi_extra=_header("If-Match"))
 @requires(Role.WRITE)
-def delete(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> None:
-    """Delete a tile and its image."""
-    items.delete(collection_id, _known_id(item_id))
+def delete(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> None:
+    """Delete a tile and its image. `If-Match`: as in PATCH."""
+    items.delete(collection_id, _known_id(item_id), _condition(request))
 
 
 @router.get(
@@ -165,7 +203,7 @@ def thumbnail(
         return _redirect(address)
     data, media_type, tag = items.thumbnail(tile, size or THUMBNAIL)
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=300"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if is_not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=media_type, headers=headers)
 
@@ -185,6 +223,23 @@ def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Resp
     data, media_type, name = items.image(tile)
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
     return Response(data, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{safe}"'})
+
+
+def _item(request: Request, collection_id: str, tile: Tile) -> Response:
+    """A tile with its entity tag; 304 for a GET of the version that the client has."""
+    document = feature(tile, place_of(request, collection_id))
+    headers = {"ETag": item_tag(tile, document)}
+    if request.method == "GET" and is_not_modified(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return GeoJSONResponse(document, headers=headers)
+
+
+def _condition(request: Request) -> Callable[[Tile], bool] | None:
+    """The condition `If-Match` on the stored tile; None without the header. Weak tags never match."""
+    tags = if_match(request)
+    if tags is None:
+        return None
+    return lambda tile: tags.is_any or any(is_version(tag, tile) for tag in tags.strong)
 
 
 def _redirect(address: str) -> Response:

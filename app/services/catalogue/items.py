@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from app.domain.search import TileFilter
-from app.domain.tiles import Tile
-from app.errors import NotFound
+from app.domain.tiles import MAX_LABELS, LabelEdit, Tile
+from app.errors import FieldError, NotFound, Outdated, Unprocessable
 from app.imagery.raster.previews import thumbnail
 from app.ports import Blobs, Page, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -57,36 +57,48 @@ class ItemService:
         self,
         collection_id: str,
         item_id: str,
-        labels: tuple[str, ...] | None = None,
+        labels: tuple[str, ...] | LabelEdit | None = None,
         properties: Mapping[str, Any] | None = None,
+        is_current: Callable[[Tile], bool] | None = None,
     ) -> Tile:
-        """Replace a tile's labels, and merge properties into its own (None removes one).
+        """Replace or edit a tile's labels, and merge properties into its own (None removes one).
+
+        The tile is read and written under the write lock, so concurrent edits are all applied. is_current: whether the stored
+        tile is the version that the client wants to change; None: any version.
 
         Raises:
-            NotFound: the collection or the tile.
+            NotFound: the collection or the tile. Outdated: the tile is not current. Unprocessable: too many labels.
         """
         with self._collections.writing(collection_id) as live:
-            tile = self.get(collection_id, item_id)
-            if labels is not None:
-                tile = replace(tile, labels=tuple(dict.fromkeys(labels)))
+            before = self._current(collection_id, item_id, is_current)
+            tile = replace(before, labels=_edited(before.labels, labels))
             if properties is not None:
                 merged = {**tile.properties, **properties}
                 tile = replace(tile, properties={key: value for key, value in merged.items() if value is not None})
-            self._vectors.set_records(live.index, [tile])
-            self._vectors.flush(live.index)
+            if tile != before:
+                self._vectors.set_records(live.index, [tile])
+                self._vectors.flush(live.index)
         return tile
 
-    def delete(self, collection_id: str, item_id: str) -> None:
-        """Delete a tile and its image.
+    def delete(self, collection_id: str, item_id: str, is_current: Callable[[Tile], bool] | None = None) -> None:
+        """Delete a tile and its image. is_current: as in `patch`.
 
         Raises:
-            NotFound: the collection or the tile.
+            NotFound: the collection or the tile. Outdated: the tile is not current.
         """
         with self._collections.writing(collection_id) as live:
-            tile = self.get(collection_id, item_id)
+            tile = self._current(collection_id, item_id, is_current)
             self._vectors.delete(live.index, [item_id])
             self._vectors.flush(live.index)
         self._blobs.delete(image_keys(tile))
+
+    def _current(self, collection_id: str, item_id: str, is_current: Callable[[Tile], bool] | None) -> Tile:
+        tile = self.get(collection_id, item_id)
+        if is_current is not None and not is_current(tile):
+            raise Outdated(
+                f"item {item_id!r} was changed since it was read; GET it again, then repeat the request with its new ETag"
+            )
+        return tile
 
     def labels(self, collection_id: str, filter: TileFilter, limit: int) -> list[tuple[str, int]]:
         """The labels of the qualifying tiles and their counts, most frequent first.
@@ -131,3 +143,14 @@ class ItemService:
     def image_address(self, tile: Tile) -> str | None:
         """A signed URL of the object store for a tile's stored image; None if not supported."""
         return self._blobs.sign(tile.image, ADDRESS_SECONDS)
+
+
+def _edited(before: tuple[str, ...], labels: tuple[str, ...] | LabelEdit | None) -> tuple[str, ...]:
+    """The labels of a tile after an edit. Raises `Unprocessable` if it adds labels beyond `MAX_LABELS`."""
+    if labels is None:
+        return before
+    after = labels.applied(before) if isinstance(labels, LabelEdit) else tuple(dict.fromkeys(labels))
+    if len(after) > max(MAX_LABELS, len(before)):
+        message = f"the tile would have {len(after)} labels, more than {MAX_LABELS}; remove some labels of it first"
+        raise Unprocessable(f"labels: {message}", [FieldError("labels", message)])
+    return after

@@ -1,4 +1,4 @@
-"""Reads one file: hash it, skip tiles that are indexed already, cut the others, store their images, emit pipeline events."""
+"""Reads one file: hash it, skip tiles of pictures that are indexed already, cut the others, store their images, emit events."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
 
 from app.domain.collections import Collection
 from app.domain.ids import tile_id
 from app.domain.search import TileFilter
 from app.domain.tiles import VANISHED_AT, Tile, Window
-from app.errors import UnreadableImage
-from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut
+from app.errors import DyadError, NotFound, Unavailable, UnreadableImage
+from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut, read_tile
 from app.ports import Blobs, VectorStore
 from app.services.catalogue.images import image_keys, images_prefix
-from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, Unchanged
+from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
 from app.services.ingest.sources import Rejection, SourceFile
+from app.services.ingest.tile_records import GEOMETRY, SentMetadata, Version
 
 REPORT_EVERY = 64
+PICTURE_DIGITS = 32
+"""Length of `picture_hash`; short, because every record has one."""
 LOOKED_UP = 64
 LOOKED_UP_BYTES = 64 << 20
 LOOKED_UP_SECONDS = 0.5
@@ -47,18 +54,21 @@ class FileReader:
         except OSError as error:
             raise UnreadableImage(f"cannot be read: {error.strerror or error}") from None
 
-    def fingerprint(self, source: SourceFile) -> str:
-        """Hex digest of everything that determines the file's tiles: its bytes, its metadata and the collection's settings."""
+    def version(self, source: SourceFile) -> Version:
+        """Digests of what determines the file's tiles: its bytes, the collection's settings, and for `content` its metadata."""
         settings = self._collection.model_dump(mode="json", include={"tile_size", "stride", "bands", "scaling"})
-        digest = hashlib.sha256(json.dumps([settings, source.metadata.model_dump(mode="json")], sort_keys=True).encode())
         with source.path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+            content = hashlib.file_digest(file, "sha256").digest()
+        parts = [settings, source.metadata.model_dump(mode="json")], [settings]
+        whole, picture = (hashlib.sha256(json.dumps(part, sort_keys=True).encode() + content).hexdigest() for part in parts)
+        return Version(whole, picture[:PICTURE_DIGITS])
 
-    def cut(self, source: SourceFile, skip: Callable[[Window | None], bool]) -> Iterator[CutTile | None]:
-        """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata."""
-        place = None if source.place_if_missing else source.metadata.footprint()
-        return cut(source.path, source.file_name, self._spec, has_place=place is not None, skip=skip)
+    def cut(self, source: SourceFile, skip: Callable[[Window | None], bool], *, is_whole: bool) -> Iterator[CutTile | None]:
+        """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata.
+
+        is_whole: do not cut the file into windows.
+        """
+        return cut(source.path, source.file_name, self._spec, has_place=is_whole, skip=skip)
 
     def windows(self, source: SourceFile) -> int:
         """Approximate number of tiles of the file."""
@@ -81,6 +91,25 @@ class FileReader:
     def id(self, source: SourceFile, window: Window | None) -> str:
         """Id of a tile of the file. window: None for a whole image."""
         return tile_id(self._collection.id, source.name, "" if window is None else str(window))
+
+    def is_stored(self, tile: Tile, image: bytes | Path) -> bool:
+        """Whether the stored image of a tile has exactly these bytes."""
+        try:
+            if self._blobs.size(tile.image) != (len(image) if isinstance(image, bytes) else image.stat().st_size):
+                return False
+            return self._blobs.get(tile.image) == (image if isinstance(image, bytes) else image.read_bytes())
+        except NotFound:
+            return False
+
+    def shows_same(self, tile: Tile, piece: CutTile) -> bool:
+        """Whether the stored image of a tile, scaled like a newly cut one, has the same pixels."""
+        try:
+            pixels = read_tile(self._blobs.get(tile.image), self._spec, piece.stretch, window=piece.window)
+        except Unavailable:
+            raise
+        except DyadError:  # the image is missing, or cannot be read with these settings
+            return False
+        return np.array_equal(pixels, piece.pixels)
 
     def store(self, item_id: str, content_hash: str, piece: CutTile) -> tuple[str, str | None]:
         """Store a tile's image and preview; return their keys, which contain the hash, so that the live version stays."""
@@ -115,8 +144,11 @@ class _FileRun:
         self._reader = reader
         self._source = source
         self._emit = emit
-        self._hash = reader.fingerprint(source)
+        self._version = reader.version(source)
+        self._sent = SentMetadata.of(source, self._version)
         self._known = source.is_known
+        self._whole = reader.find(reader.id(source, None)) if self._known else None
+        self._is_whole = False
         self._windows = reader.windows(source)
         self._seen = 0
         self._reported = 0.0
@@ -125,7 +157,7 @@ class _FileRun:
 
     def run(self) -> None:
         skipped = 0
-        for piece in self._reader.cut(self._source, self._skip):
+        for piece in self._reader.cut(self._source, self._skip, is_whole=self._has_place()):
             if piece is None:
                 skipped += 1
                 self._count()
@@ -133,14 +165,37 @@ class _FileRun:
                 self._emit(self._to_event(piece))
         self._report(1.0)
         left = self._source.weight - self._reported
-        self._emit(FileDone(self._source, left, skipped, self._hash if self._known else None))
+        contains = partial(self._version.contains, is_whole=self._is_whole)
+        self._emit(FileDone(self._source, left, skipped, contains if self._known else None))
+
+    def _has_place(self) -> bool:
+        """Whether metadata gives the place of the whole file, now or when the same file was indexed before."""
+        if not self._source.place_if_missing and GEOMETRY in self._sent.values:
+            return True
+        return self._whole is not None and self._is_of_same_file(self._whole)
+
+    def _is_of_same_file(self, tile: Tile) -> bool:
+        """Whether an indexed tile was cut from the same bytes. The stored image of a whole file is the file itself."""
+        if self._version.picture == tile.picture_hash or self._version.content == tile.content_hash:
+            return True
+        is_old = tile.picture_hash is None and tile.window is None
+        return is_old and self._reader.is_stored(tile, self._source.path)
 
     def _skip(self, window: Window | None) -> bool:
-        """Whether the tile is indexed unchanged; else its earlier version is kept in `_before`."""
+        """Whether the tile is indexed from the same bytes, so that at most its record changes; else its earlier version is kept
+        in `_before`.
+        """
         self._count()
-        self._before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
-        if self._before is None or self._before.content_hash != self._hash:
+        self._is_whole = window is None
+        if window is None:
+            self._before = self._whole
+        else:
+            self._before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
+        if self._before is None or not self._is_of_same_file(self._before):
             return False
+        if self._version.content != self._before.content_hash and self._sent.changes(self._before):
+            self._emit(RecordUpdate(self._before.id, self._before.image, self._sent.applied))
+            return True
         self._unchanged.ids.append(self._before.id)
         if VANISHED_AT in self._before.properties:
             self._unchanged.returned.append(self._before.id)
@@ -160,26 +215,42 @@ class _FileRun:
             self._reported += part
             self._emit(Progress(part))
 
-    def _to_event(self, piece: CutTile) -> ReadTile:
-        source, metadata = self._source, self._source.metadata
-        item_id = self._reader.id(source, piece.window)
-        image, preview = self._reader.store(item_id, self._hash, piece)
-        fallback = metadata.footprint() if piece.geometry is None or not source.place_if_missing else None
-        tile = Tile(
-            id=item_id,
+    def _to_event(self, piece: CutTile) -> ReadTile | RecordUpdate:
+        before, tile = self._before, self._record(piece)
+        if before is None:
+            return ReadTile(self._stored(tile, piece), piece.pixels)
+        is_stored = self._reader.is_stored(before, piece.image)
+        if is_stored and before.stretch == piece.stretch:
+            tile = replace(tile, image=before.image, preview=before.preview, indexed_at=before.indexed_at)
+            return RecordUpdate(before.id, before.image, partial(self._sent.applied_to_cut, tile))
+        stored = self._stored(tile, piece)
+        update = None
+        if is_stored or self._reader.shows_same(before, piece):
+            tile = replace(tile, image=stored.image, preview=stored.preview)
+            update = RecordUpdate(before.id, before.image, partial(self._sent.applied_to_cut, tile))
+        replaces = tuple(set(image_keys(before)) - set(image_keys(stored)))
+        return ReadTile(stored, piece.pixels, replaces, is_change=True, update=update)
+
+    def _record(self, piece: CutTile) -> Tile:
+        """The record of a tile without its image and metadata."""
+        source = self._source
+        return Tile(
+            id=self._reader.id(source, piece.window),
             source=source.name,
             file_name=source.file_name,
-            content_hash=self._hash,
-            image=image,
-            preview=preview,
+            content_hash=self._version.content,
+            image="",
             indexed_at=datetime.now(UTC),
             window=piece.window,
-            geometry=fallback or piece.geometry,
-            datetime=metadata.datetime or piece.datetime,
+            geometry=piece.geometry,
+            datetime=piece.datetime,
             gsd=piece.gsd,
-            labels=metadata.labels,
-            properties={**piece.properties, **metadata.properties},
+            properties=piece.properties,
             stretch=piece.stretch,
+            sent={},
         )
-        replaces = () if self._before is None else tuple(set(image_keys(self._before)) - set(image_keys(tile)))
-        return ReadTile(tile, piece.pixels, replaces, self._before is not None)
+
+    def _stored(self, tile: Tile, piece: CutTile) -> Tile:
+        """Store the image of a tile; return its complete record."""
+        image, preview = self._reader.store(tile.id, self._version.content, piece)
+        return replace(self._sent.applied(tile), image=image, preview=preview)

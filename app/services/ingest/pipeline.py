@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,9 +24,29 @@ from app.services.catalogue.images import image_keys
 from app.services.ingest.sources import Rejection, SourceFile
 
 BATCH = 32
+UPDATES = 100
+"""Records that are changed at once, under the write lock."""
 FLUSH_EVERY = 1024
 QUEUED_TILES = 4 * BATCH
 WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUpdate:
+    """New metadata of an indexed tile whose picture is unchanged, so that its vectors stay.
+
+    id: of the tile. image: blob key of the version that was compared. apply: the new record for the current one, which is read
+    under the write lock, so that edits made during the ingest stay.
+    """
+
+    id: str
+    image: str
+    apply: Callable[[Tile], Tile]
+
+    def record(self, current: Mapping[str, Tile]) -> Tile | None:
+        """The new record; None if the tile was deleted or its picture replaced. current: records by id."""
+        tile = current.get(self.id)
+        return None if tile is None or tile.image != self.image else self.apply(tile)
 
 
 @dataclass(slots=True)
@@ -34,13 +54,15 @@ class ReadTile:
     """A cut tile with its record; its image is stored already.
 
     pixels: (S, S, B) uint8, for the model. replaces: blob keys to delete when the point is durable. is_change: whether an
-    earlier version of the tile is indexed.
+    earlier version of the tile is indexed. update: if that version has the same picture, makes the record that is written
+    instead of `tile`.
     """
 
     tile: Tile
     pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     replaces: tuple[str, ...] = ()
     is_change: bool = False
+    update: RecordUpdate | None = None
 
 
 @dataclass(slots=True)
@@ -62,17 +84,17 @@ class Progress:
 class FileDone:
     """A file has been read to its end.
 
-    share: rest of the file's weight. replaces: content hash of the file's tiles if an earlier version was indexed, else None;
-    its tiles with another hash are stale.
+    share: rest of the file's weight. contains: whether a tile belongs to this version of the file, if an earlier version was
+    indexed, else None; other tiles of the file are stale.
     """
 
     source: SourceFile | Rejection
     share: float
     skipped_nodata: int = 0
-    replaces: str | None = None
+    contains: Callable[[Tile], bool] | None = None
 
 
-Event = ReadTile | Unchanged | Progress | FileDone
+Event = ReadTile | RecordUpdate | Unchanged | Progress | FileDone
 ReadFile = Callable[[SourceFile, Callable[[Event], None]], None]
 """Reads one file and emits its tiles, then one `FileDone`; raises a `DyadError` if the file cannot be read."""
 
@@ -173,6 +195,7 @@ class Writer:
         self._blobs = blobs
         self._model = model
         self._batch: list[ReadTile] = []
+        self._updates: list[RecordUpdate] = []
         self._written: list[str] = []
         self._replaced: list[str] = []
 
@@ -182,10 +205,16 @@ class Writer:
         if len(self._batch) >= BATCH:
             self._write()
 
+    def update(self, update: RecordUpdate) -> None:
+        """Add one change of a record; store when a batch is full."""
+        self._updates.append(update)
+        if len(self._updates) >= UPDATES:
+            self._write_updates()
+
     @property
     def waiting(self) -> int:
         """Number of added tiles that are not reported as durable yet."""
-        return len(self._batch) + len(self._written)
+        return len(self._batch) + len(self._updates) + len(self._written)
 
     @property
     def is_due(self) -> bool:
@@ -195,6 +224,7 @@ class Writer:
     def flush(self) -> list[str]:
         """Embed waiting tiles, flush, and delete replaced images; return the ids that became durable since the last call."""
         self._write()
+        self._write_updates()
         if self._written:
             with self._writing() as index:
                 self._vectors.flush(index)
@@ -203,13 +233,13 @@ class Writer:
         self._replaced = []
         return done
 
-    def remove_stale(self, source: str, content_hash: str) -> None:
+    def remove_stale(self, source: str, contains: Callable[[Tile], bool]) -> None:
         """Delete the tiles of a source that its current version does not contain."""
         after: str | None = None
         while True:
             with self._writing() as index:
                 page = self._vectors.scroll(index, limit=1000, filter=TileFilter(sources=(source,)), after=after)
-                stale = [tile for tile in page.tiles if tile.content_hash != content_hash]
+                stale = [tile for tile in page.tiles if not contains(tile)]
                 self._vectors.delete(index, [tile.id for tile in stale])
             self._blobs.delete([key for tile in stale for key in image_keys(tile)])
             after = page.after
@@ -229,9 +259,25 @@ class Writer:
         batch, self._batch = self._batch, []
         embeddings = self._model.embed(np.stack([item.pixels for item in batch]))
         with self._writing() as index:
-            self._vectors.upsert(index, [item.tile for item in batch], embeddings)
+            current = self._current(index, [item.update for item in batch if item.update is not None])
+            records = [item.update.record(current) if item.update is not None else None for item in batch]
+            tiles = [record or item.tile for record, item in zip(records, batch, strict=True)]
+            self._vectors.upsert(index, tiles, embeddings)
         self._written += [item.tile.id for item in batch]
         self._replaced += [key for item in batch for key in item.replaces]
+
+    def _write_updates(self) -> None:
+        if not self._updates:
+            return
+        updates, self._updates = self._updates, []
+        with self._writing() as index:
+            current = self._current(index, updates)
+            records = [record for update in updates if (record := update.record(current)) is not None]
+            self._vectors.set_records(index, records)
+        self._written += [tile.id for tile in records]
+
+    def _current(self, index: str, updates: Sequence[RecordUpdate]) -> dict[str, Tile]:
+        return self._vectors.retrieve(index, [update.id for update in updates]) if updates else {}
 
     @contextmanager
     def _writing(self) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
+from app.domain.tiles import Tile
 from app.ports import JobContext
-from app.services.ingest.pipeline import Event, FileDone, Progress, Readers, ReadTile, Unchanged, Writer
+from app.services.ingest.pipeline import Event, FileDone, Progress, Readers, ReadTile, RecordUpdate, Unchanged, Writer
 from app.services.ingest.sources import Rejection, SourceFile
 from app.telemetry.metrics import FILES_REJECTED, TILES_INDEXED
 
@@ -33,15 +34,15 @@ class IngestRun:
         names = ("indexed", "changed", "unchanged", "returned", "rejected", "skipped_nodata", "files")
         self._counts = dict.fromkeys(names, 0)
         self._rejected: list[dict[str, str]] = []
-        self._stale: list[tuple[str, str]] = []
+        self._stale: list[tuple[str, Callable[[Tile], bool]]] = []
         self._returned: list[str] = []
 
     def run(self, sources: Iterator[SourceFile | Rejection]) -> dict[str, Any]:
         """Index everything; return the result without the item ids, which the job store keeps.
 
-        It counts tiles: `indexed`, of these `changed` (an earlier version was indexed), `unchanged`, of these `returned` (they
-        were marked as vanished); and files: `files`, `rejected_count`. `rejected` lists the first `MAX_LISTED_REJECTIONS`
-        rejected files with the reasons.
+        It counts tiles: `indexed`, of these `changed` (an earlier version was indexed; includes tiles of which only the record
+        changed), `unchanged`, of these `returned` (they were marked as vanished); and files: `files`, `rejected_count`.
+        `rejected` lists the first `MAX_LISTED_REJECTIONS` rejected files with the reasons.
 
         Raises:
             Cancelled, Interrupted: the job has to stop. Tiles read until then are stored and reported first.
@@ -63,6 +64,9 @@ class IngestRun:
             case ReadTile():
                 self._counts["changed"] += event.is_change
                 self._writer.add(event)
+            case RecordUpdate():
+                self._counts["changed"] += 1
+                self._writer.update(event)
             case Unchanged(ids, returned):
                 self._counts["unchanged"] += len(ids)
                 self._returned += returned
@@ -84,8 +88,8 @@ class IngestRun:
                 self._rejected.append({"file_name": file.source.file_name, "reason": file.source.reason})
         else:
             self._counts["files"] += 1
-            if file.replaces is not None:
-                self._stale.append((file.source.name, file.replaces))
+            if file.contains is not None:
+                self._stale.append((file.source.name, file.contains))
 
     def _settle(self) -> None:
         """Make read tiles durable, report them, and only then delete what they replace."""
@@ -94,8 +98,8 @@ class IngestRun:
             self._counts["indexed"] += len(ids)
             self._context.add_items(ids)
             TILES_INDEXED.inc(len(ids))
-        for name, content_hash in self._stale:
-            self._writer.remove_stale(name, content_hash)
+        for name, contains in self._stale:
+            self._writer.remove_stale(name, contains)
         self._stale = []
         if self._returned:
             self._writer.unmark(self._returned)

@@ -17,7 +17,7 @@ from app.domain.geometry import Region, footprint_centre, parse_bbox
 from app.domain.search import TileFilter
 from app.domain.tiles import Tile
 from app.ports import VectorStore
-from app.services.labels.rows import LabelRow, RowNote
+from app.services.labels.rows import LabelRow, RowNote, shown
 
 BATCH = 500
 """Names per query."""
@@ -47,22 +47,33 @@ class Targets:
         self._index = index
 
     def by_name(self, rows: Sequence[LabelRow]) -> Iterator[Match | RowNote]:
-        """The tiles of the source with the row's name, else of the source whose last part is that name.
+        """The tiles of the source with the row's name, else of the only source whose last part is the last part of that name.
 
-        If several sources have that last part, the row is returned as a note.
+        If several sources have that last part, or rows name several files with it, the row is returned as a note.
         """
         names = {row.name for row in rows if row.name is not None}
         found = self._of_sources(sorted(names))
-        ends = self._of_last_parts(names - found.keys())
+        paths: defaultdict[str, set[str]] = defaultdict(set)
+        for name in names - found.keys():
+            paths[_last_part(name)].add(name)
+        ends = self._of_last_parts(paths.keys())
         for row in rows:
             name = row.name or ""
-            sources = ends.get(name, {})
+            if name in found:
+                yield Match(row, found[name])
+                continue
+            last = _last_part(name)
+            sources = ends.get(last, {})
             if len(sources) > 1:
                 first, second, *_ = sorted(sources)
                 reason = f"{len(sources)} files have this name, such as {first} and {second}: use `source` instead"
                 yield RowNote(row.line, row.target, reason)
+            elif sources and len(paths[last] - {last}) > 1:
+                first, second, *_ = sorted(paths[last] - {last})
+                reason = f"{shown(first)} and {shown(second)} both match {next(iter(sources))}: use `source` or `id` instead"
+                yield RowNote(row.line, row.target, reason)
             else:
-                yield Match(row, found.get(name) or next(iter(sources.values()), ()))
+                yield Match(row, next(iter(sources.values()), ()))
 
     def by_place(self, rows: Sequence[LabelRow]) -> Iterator[Match]:
         """The tiles whose footprint contains a point of the row's place, or whose centre lies in its area."""
@@ -105,6 +116,11 @@ class Targets:
             if page.tiles:
                 yield page.tiles
             after, is_last = page.after, page.after is None
+
+
+def _last_part(name: str) -> str:
+    """The file name of a path with slashes or backslashes."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 class _Matcher:

@@ -245,4 +245,4 @@ def _looks_like(tile: Tile, other: Tile) -> bool:
 
 
 def _shape(tile: Tile) -> tuple[object, ...]:
-    return tile.content_hash, tile.image, tile.stretch, tile.window
+    return tile.image, tile.stretch, tile.window

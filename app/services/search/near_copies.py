@@ -1,4 +1,4 @@
-"""Near-copies among search results: the same file twice, overlapping windows, the same place at another time."""
+"""Near-copies among search results: the same picture twice, overlapping windows, the same place at another time."""
 
 from __future__ import annotations
 
@@ -19,26 +19,43 @@ OVERLAP = 0.25
 Rows = NDArray[np.int64]
 
 
-def fold(tiles: Sequence[Tile]) -> list[list[int]]:
+def fold(tiles: Sequence[Tile], *, other_dates: bool = True) -> list[list[int]]:
     """Group the rows of `tiles`: the first row of a group is shown, the others are its near-copies that no earlier group has.
 
-    Two tiles are near-copies if they have the same content hash, or their footprints overlap by more than `OVERLAP` of the
-    smaller one. tiles: in rank order. Groups are ordered by their first row, and rows within a group ascend.
+    Two tiles are near-copies if they show the same picture (the same window of the same file content, whatever its name), or if
+    their footprints overlap by more than `OVERLAP` of the smaller one.
+
+    tiles: in rank order. other_dates: whether overlapping tiles of different dates (UTC) are near-copies, too; a tile without a
+    date matches any. Groups are ordered by their first row, and rows within a group ascend.
     """
     places = _Places(tiles)
-    same_content: dict[str, list[int]] = {}
+    dates = None if other_dates else _dates(tiles)
+    same_picture: dict[tuple[str, str], list[int]] = {}
     for row, tile in enumerate(tiles):
-        same_content.setdefault(tile.content_hash, []).append(row)
+        same_picture.setdefault(_picture(tile), []).append(row)
     is_taken = np.zeros(len(tiles), np.bool_)
     groups = []
     for leader, tile in enumerate(tiles):
         if is_taken[leader]:
             continue
-        copies = np.union1d(same_content[tile.content_hash], places.overlapping(leader, ~is_taken)).astype(np.int64)
+        wanted = ~is_taken
+        if dates is not None and dates[leader]:
+            wanted &= (dates == dates[leader]) | (dates == 0)
+        copies = np.union1d(same_picture[_picture(tile)], places.overlapping(leader, wanted)).astype(np.int64)
         copies = copies[~is_taken[copies] & (copies > leader)]
         is_taken[copies] = True
         groups.append([leader, *copies.tolist()])
     return groups
+
+
+def _picture(tile: Tile) -> tuple[str, str]:
+    """Equal for tiles that were cut from equal files at the same window. Older records have only a hash with the metadata."""
+    return tile.picture_hash or tile.content_hash, str(tile.window)
+
+
+def _dates(tiles: Sequence[Tile]) -> Rows:
+    """The dates of tiles as proleptic ordinals, 0 for a tile without a time."""
+    return np.array([0 if tile.datetime is None else tile.datetime.toordinal() for tile in tiles], np.int64)
 
 
 class _Places:

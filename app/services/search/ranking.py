@@ -33,7 +33,10 @@ Judge = Callable[[Shortlist], Judgement | None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ranking. vector: (D,) float32, L2-normalised. depth: number of candidates that `judge` re-ranks, 0 for none."""
+    """A ranking. vector: (D,) float32, L2-normalised. depth: number of candidates that `judge` re-ranks, 0 for none.
+
+    diversify: fold near-copies. other_dates: as in `fold`.
+    """
 
     index: str
     vector: NDArray[np.float32]
@@ -41,6 +44,7 @@ class Asked:
     depth: int = 0
     judge: Judge | None = None
     diversify: bool = False
+    other_dates: bool = True
     min_probability: float | None = None
 
 
@@ -154,7 +158,7 @@ def _arranged(asked: Asked, mark: Bookmark, found: Shortlist, is_last: bool, jud
         places = [each for each in places if each.probability is not None and each.probability >= asked.min_probability]
         is_last, kept = True, len(places)
     if asked.diversify:
-        places = _folded(found, places)
+        places = _folded(found, places, other_dates=asked.other_dates)
     if judged is not None:
         likely = judged.likely
         mark = replace(mark, matches_end_at=None if likely is None else sum(each.rows[0] in likely for each in places))
@@ -191,8 +195,8 @@ def _by_similarity(found: Shortlist, start: int, shift: float) -> list[_Place]:
     return [_Place(score, found.ids[row], None, [row]) for row, score in enumerate(scores, start)]
 
 
-def _folded(found: Shortlist, places: list[_Place]) -> list[_Place]:
-    groups = fold([found.read(place.rows[0]) for place in places])
+def _folded(found: Shortlist, places: list[_Place], *, other_dates: bool) -> list[_Place]:
+    groups = fold([found.read(place.rows[0]) for place in places], other_dates=other_dates)
     return [replace(places[group[0]], rows=[places[row].rows[0] for row in group]) for group in groups]
 
 

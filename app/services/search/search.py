@@ -87,6 +87,7 @@ class SearchService:
             vector=examples.direction(),
             filter=replace(query.filter, exclude_ids=(*query.filter.exclude_ids, *named)),
             diversify=query.diversify,
+            other_dates=query.other_dates,
             min_probability=query.min_probability,
         )
 

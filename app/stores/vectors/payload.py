@@ -138,6 +138,8 @@ def _record(tile: Tile) -> Payload:
         "gsd": tile.gsd,
         "properties": tile.properties,
         "stretch": tile.stretch,
+        "picture_hash": tile.picture_hash,
+        "sent": tile.sent,
     }
 
 

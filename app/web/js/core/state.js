@@ -32,7 +32,7 @@ export const state = {
   /** Number of label changes that can be undone. */
   undoable: 0,
   /** Labels that could not be saved, and the reason. */
-  labelError: /** @type {{message: string, changes: {id: string, labels: string[]}[]}|null} */ (null),
+  labelError: /** @type {{message: string, changes: {id: string, add: string[], remove: string[]}[]}|null} */ (null),
   /** Elements of the notification above the results. */
   notification: /** @type {HTMLElement[]} */ ([]),
   /** Tile under the pointer or the focus, in the grid or on the map. */

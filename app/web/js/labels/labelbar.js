@@ -28,9 +28,8 @@ export function toggleLabel(id, label = state.labelling.current) {
     byId("label-input")?.focus();
     return;
   }
-  const labels = labelsOf(id);
-  const has = labels.includes(label);
-  void relabel([{ id, labels: has ? labels.filter((l) => l !== label) : [...labels, label] }]);
+  const has = labelsOf(id).includes(label);
+  void relabel([{ id, add: has ? [] : [label], remove: has ? [label] : [] }]);
   announce(has ? `${label} removed` : `${label} added`);
 }
 
@@ -39,7 +38,7 @@ function removeLabel(id) {
   const labels = labelsOf(id);
   const removed = labels.includes(state.labelling.current) ? state.labelling.current : labels.at(-1);
   if (removed === undefined) return;
-  void relabel([{ id, labels: labels.filter((l) => l !== removed) }]);
+  void relabel([{ id, add: [], remove: [removed] }]);
   announce(`${removed} removed`);
 }
 
@@ -61,7 +60,7 @@ function labelMany(ids) {
     return;
   }
   const without = ids.filter((id) => !labelsOf(id).includes(label));
-  void relabel(without.map((id) => ({ id, labels: [...labelsOf(id), label] })));
+  void relabel(without.map((id) => ({ id, add: [label], remove: [] })));
   announce(`${label} added to ${count(without.length, "tile")}`);
 }
 

@@ -1,4 +1,7 @@
-/** Changes of labels: shown immediately and saved in the background, with one request at a time for each tile. A change that cannot be saved is reverted, with an error message. */
+/**
+ * Changes of labels: shown immediately and saved in the background, with one request at a time for each tile. A request adds and removes
+ * labels, so labels that other users give at the same time stay. A change that cannot be saved is reverted, with an error message.
+ */
 
 import * as api from "../core/api.js";
 import { announce, count, debounce } from "../core/dom.js";
@@ -6,9 +9,13 @@ import { refreshLabels } from "../core/loading.js";
 import { set, state } from "../core/state.js";
 
 /** @typedef {import("../core/types.js").LabelCount} LabelCount */
-/** @typedef {{id: string, labels: string[]}} Change the new labels of a tile */
-/** @typedef {{id: string, collection: string, saved: string[], wanted: string[],
- *   done: ((error: Error|null) => void)[]}} Pending */
+/** @typedef {{add: string[], remove: string[]}} Edit labels to add and labels to remove; none is in both */
+/** @typedef {Edit & {id: string, known?: string[]}} Change an edit of a tile; known: its labels, if it is not among the results */
+/** @typedef {{id: string, labels: string[]}} Labelled */
+/**
+ * @typedef {{id: string, collection: string, saved: string[], wanted: Edit, unsent: Edit, done: ((error: Error|null) => void)[]}} Pending
+ * saved: labels at the service. wanted: the edit that is not confirmed yet. unsent: the part of it that is not in the current request
+ */
 
 const MAX_REQUESTS = 4; // at the same time; images and events need connections too
 const MAX_STEPS = 100; // that can be undone
@@ -17,17 +24,31 @@ const MAX_STEPS = 100; // that can be undone
 const pending = new Map();
 /** @type {Pending[]} */
 const queue = [];
-/** @type {{collection: string, before: Change[]}[]} */
+/** @type {{collection: string, changes: Change[]}[]} */
 let steps = [];
 let active = 0;
 
-/** The labels of a tile, with unsaved changes. @param {string} id @returns {string[]} */
-export function labelsOf(id) {
-  return pending.get(id)?.wanted ?? state.results.features.find((f) => f.id === id)?.properties.labels ?? [];
-}
-
+/** @returns {Edit} */
+const nothing = () => ({ add: [], remove: [] });
+/** @param {Edit} edit */
+const isEmpty = (edit) => !edit.add.length && !edit.remove.length;
+/** @param {string[]} labels @param {string[]} excluded */
+const without = (labels, excluded) => labels.filter((label) => !excluded.includes(label));
+/** @param {string[]} labels @param {Edit} edit */
+const applied = (labels, { add, remove }) => [...without(labels, remove), ...without(add, labels)];
+/** One edit with the effect of two. @param {Edit} first @param {Edit} then @returns {Edit} */
+const joined = (first, then) => ({
+  add: [...new Set([...without(first.add, then.remove), ...then.add])],
+  remove: [...new Set([...without(first.remove, then.add), ...then.remove])],
+});
 /** @param {string[]} a @param {string[]} b */
 const same = (a, b) => a.length === b.length && a.every((label) => b.includes(label));
+
+/** The labels of a tile, with unsaved changes. @param {string} id @param {string[]} [known] its labels, if it is not among the results @returns {string[]} */
+export function labelsOf(id, known = []) {
+  const entry = pending.get(id);
+  return entry ? applied(entry.saved, entry.wanted) : state.results.features.find((f) => f.id === id)?.properties.labels ?? known;
+}
 
 /** @param {LabelCount[]} counts @param {string[]} before @param {string[]} after */
 function recount(counts, before, after) {
@@ -37,7 +58,7 @@ function recount(counts, before, after) {
   return [...by].filter(([, n]) => n > 0).map(([value, n]) => ({ value, count: n }));
 }
 
-/** @param {Change[]} changes @param {(id: string) => string[]} before */
+/** @param {Labelled[]} changes @param {(id: string) => string[]} before */
 function show(changes, before) {
   let counts = state.labels;
   for (const { id, labels } of changes) {
@@ -48,6 +69,12 @@ function show(changes, before) {
   set({ labels: counts, relabelled: changes.map((c) => c.id) });
 }
 
+/** Show labels that the service has just returned for a tile. @param {string} id @param {string[]} labels */
+export function showLabels(id, labels) {
+  const shown = labelsOf(id, labels);
+  if (!pending.has(id) && !same(shown, labels)) show([{ id, labels }], () => shown);
+}
+
 /**
  * Change the labels of tiles.
  * @param {Change[]} wanted
@@ -56,30 +83,33 @@ function show(changes, before) {
  */
 export async function relabel(wanted, { undoable = true } = {}) {
   const collection = state.view.collection;
-  const changes = wanted.filter(({ id, labels }) => !same(labelsOf(id), labels));
+  const old = new Map(wanted.map(({ id, known }) => [id, labelsOf(id, known)]));
+  const labels = (/** @type {string} */ id) => old.get(id) ?? [];
+  const changes = wanted
+    .map(({ id, add, remove }) => ({ id, add: without(add, labels(id)), remove: remove.filter((l) => labels(id).includes(l)), known: labels(id) }))
+    .filter((change) => !isEmpty(change));
   if (!changes.length) return null;
-  const before = changes.map(({ id }) => ({ id, labels: labelsOf(id) }));
-  if (undoable) steps = [...steps.filter((s) => s.collection === collection), { collection, before }].slice(-MAX_STEPS);
-  const old = new Map(before.map((c) => [c.id, c.labels]));
-  const saved = changes.map(({ id, labels }) => enqueue(id, collection, old.get(id) ?? [], labels));
+  if (undoable) steps = [...steps.filter((s) => s.collection === collection), { collection, changes }].slice(-MAX_STEPS);
+  const saved = changes.map((change) => enqueue(change, collection, labels(change.id)));
   set({ labelError: null, undoable: steps.length });
-  show(changes, (id) => old.get(id) ?? []);
+  show(changes.map((change) => ({ id: change.id, labels: applied(labels(change.id), change) })), labels);
   sendQueued();
   return (await Promise.all(saved)).find(Boolean) ?? null;
 }
 
 /**
- * @param {string} id @param {string} collection @param {string[]} saved @param {string[]} wanted
+ * @param {Change} change @param {string} collection @param {string[]} saved
  * @returns {Promise<Error|null>}
  */
-function enqueue(id, collection, saved, wanted) {
-  let entry = pending.get(id);
-  if (entry) entry.wanted = wanted;
-  else {
-    entry = { id, collection, saved, wanted, done: [] };
-    pending.set(id, entry);
+function enqueue(change, collection, saved) {
+  let entry = pending.get(change.id);
+  if (!entry) {
+    entry = { id: change.id, collection, saved, wanted: nothing(), unsent: nothing(), done: [] };
+    pending.set(change.id, entry);
     queue.push(entry);
   }
+  entry.wanted = joined(entry.wanted, change);
+  entry.unsent = joined(entry.unsent, change);
   return new Promise((resolve) => entry.done.push(resolve));
 }
 
@@ -94,8 +124,8 @@ export function undo() {
   const step = steps.pop();
   set({ undoable: steps.length });
   if (!step || step.collection !== state.view.collection) return;
-  void relabel(step.before, { undoable: false });
-  announce(`Undone: labels of ${count(step.before.length, "tile")}`);
+  void relabel(step.changes.map(({ id, add, remove, known }) => ({ id, add: remove, remove: add, known: applied(known ?? [], { add, remove }) })), { undoable: false });
+  announce(`Undone: labels of ${count(step.changes.length, "tile")}`);
 }
 
 /** Delete the undo steps of other collections. @param {string} collection */
@@ -120,12 +150,18 @@ const reloadCounts = debounce(() => { if (!pending.size) refreshLabels().catch((
 
 /** @param {Pending} entry */
 async function save(entry) {
-  const sent = entry.wanted;
+  const shown = () => applied(entry.saved, entry.wanted);
+  const sent = entry.unsent;
+  entry.unsent = nothing();
   try {
     const answer = await api.patchItem(entry.collection, entry.id, { labels: sent });
-    entry.saved = answer?.properties?.labels ?? sent;
-    if (same(entry.wanted, sent)) finish(entry, null);
+    const before = shown();
+    entry.saved = answer?.properties?.labels ?? applied(entry.saved, sent);
+    entry.wanted = entry.unsent;
+    if (isEmpty(entry.wanted)) finish(entry, null);
     else queue.push(entry);
+    const after = shown(); // with the labels that other users have given
+    if (entry.collection === state.view.collection && !same(before, after)) show([{ id: entry.id, labels: after }], () => before);
   } catch (error) {
     revert(entry, /** @type {Error} */ (error));
   }
@@ -137,8 +173,8 @@ function revert(entry, error) {
   finish(entry, error);
   if (collection !== state.view.collection) return;
   const before = state.labelError?.changes ?? [];
-  show([{ id, labels: saved }], () => wanted);
-  set({ labelError: { message: error.message, changes: [...before, { id, labels: wanted }] } });
+  show([{ id, labels: saved }], () => applied(saved, wanted));
+  set({ labelError: { message: error.message, changes: [...before, { id, ...wanted }] } });
 }
 
 export function setupLabelStore() {

@@ -6,7 +6,7 @@ import { announce, copy, errorBox, h, icon, lonLat, when } from "../core/dom.js"
 import { refreshCollections } from "../core/loading.js";
 import { go, searchHash } from "../core/route.js";
 import { state } from "../core/state.js";
-import { relabel } from "../labels/store.js";
+import { labelsOf, relabel, showLabels } from "../labels/store.js";
 import { polygons } from "../map/footprints.js";
 import { run } from "../search/run.js";
 import { matchText } from "./scores.js";
@@ -53,28 +53,29 @@ function record(f) {
  */
 function labelEditor(f) {
   const box = h("div", { class: "label-editor" });
-  const save = async (/** @type {string[]} */ labels) => {
-    const before = f.properties.labels;
-    f.properties.labels = labels;
+  const save = async (/** @type {{add?: string[], remove?: string[]}} */ { add = [], remove = [] }) => {
+    const before = f.properties.labels ?? [];
+    f.properties.labels = [...before.filter((/** @type {string} */ x) => !remove.includes(x)), ...add];
     draw();
     box.querySelector("input")?.focus();
-    const error = await relabel([{ id: f.id, labels }]);
-    if (error) {
-      f.properties.labels = before;
-      draw();
-      box.append(errorBox(error));
-    } else announce("Labels saved");
+    const error = await relabel([{ id: f.id, add, remove, known: before }]);
+    const now = error ? before : labelsOf(f.id, f.properties.labels);
+    const isOther = now.join() !== f.properties.labels.join();
+    f.properties.labels = now;
+    if (isOther) draw(); // else a text that is being typed would be lost
+    if (error) box.append(errorBox(error));
+    else announce("Labels saved");
   };
   const draw = () => {
     const labels = /** @type {string[]} */ (f.properties.labels ?? []);
     const input = h("input", { type: "text", placeholder: "Add a label", "aria-label": "Add a label", list: "known-labels", maxlength: 128 });
     box.replaceChildren(
       h("ul", { class: "chips" }, labels.map((label) => h("li", { class: "chip" }, label,
-        h("button", { type: "button", "aria-label": `Remove label ${label}`, onclick: () => save(labels.filter((x) => x !== label)) }, icon("close"))))),
+        h("button", { type: "button", "aria-label": `Remove label ${label}`, onclick: () => save({ remove: [label] }) }, icon("close"))))),
       h("form", { onsubmit: (/** @type {Event} */ e) => {
         e.preventDefault();
         const value = input.value.trim();
-        if (value && !labels.includes(value)) void save([...labels, value]);
+        if (value && !labels.includes(value)) void save({ add: [value] });
         else input.value = "";
       } }, input, h("button", {}, "Add"),
       h("datalist", { id: "known-labels" }, state.labels.map((l) => h("option", { value: l.value })))));
@@ -105,6 +106,7 @@ export async function openDetails(id) {
   /** @type {Feature} */ let f;
   try {
     const fresh = /** @type {Feature} */ (await api.item(c, id));
+    showLabels(id, fresh.properties.labels ?? []);
     f = { ...fresh, properties: { ...fresh.properties, ...Object.fromEntries(Object.entries(known?.properties ?? {}).filter(([k]) => RANKING.includes(k))) } };
   } catch (error) {
     openDialog("Details", [errorBox(error)], { class: "small" });

@@ -125,6 +125,25 @@ def test_what_is_not_taken_is_listed_and_fails_nothing_else(service: Service, ti
     assert labels(service, name) == {ids["three.png"]: ["ok"]}
 
 
+def test_the_last_part_of_a_path_matches_where_it_is_the_only_one(service: Service, tiles: tuple[str, dict[str, str]]) -> None:
+    name, ids = tiles
+    rows = (r"C:\photos\three.png,x", "/data/archive/one.png,y", r"D:\b\two.png,z", r"\\host\share\none.png,x", "b/two.png,w")
+    done = send(service, name, "file_name,label\n" + "\n".join(rows) + "\n")
+    assert labels(service, name) == {ids["three.png"]: ["x"], ids["a/one.png"]: ["y"], ids["b/two.png"]: ["w"]}
+    assert [each["line"] for each in done["unmatched"]] == [5]
+    assert [each["line"] for each in done["rejected"]] == [4]
+    assert "2 files have this name" in done["rejected"][0]["reason"]
+
+
+def test_paths_of_several_files_do_not_label_one_tile(service: Service, tiles: tuple[str, dict[str, str]]) -> None:
+    name, ids = tiles
+    text = "file_name,label\n/old/three.png,x\n/new/three.png,y\n/new/three.png,z\nthree.png,own\n"
+    done = send(service, name, text)
+    assert labels(service, name) == {ids["three.png"]: ["own"]}
+    assert [each["line"] for each in done["rejected"]] == [2, 3, 4]
+    assert "/new/three.png and /old/three.png both match three.png" in done["rejected"][0]["reason"]
+
+
 def test_only_the_first_thousand_are_listed(service: Service, tiles: tuple[str, dict[str, str]]) -> None:
     name, _ = tiles
     done = send(service, name, "file_name,label\n" + "none.png,x\n" * 1500 + ",x\n" * 1200)

@@ -254,6 +254,16 @@ def test_what_people_do_meanwhile_is_in_the_new_index(
     assert result["tiles"] == len(expected)
 
 
+def test_new_metadata_of_a_picture_does_not_make_its_vectors_again(parts: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = list(tiles_of(parts).values())
+    index = parts.collections.live(ARCHIVE).index
+    described = [replace(tile, content_hash="other", labels=("new",)) for tile in tiles[:3]]
+    _at(parts, monkeypatch, "while judging")(lambda: parts.vectors.set_records(index, described))
+    result = reindexed(parts, "better", margin=1.0)
+    assert result["projected"] == len(tiles)
+    assert [tiles_of(parts)[tile.id] for tile in described] == described
+
+
 def _at(
     parts: Container, monkeypatch: pytest.MonkeyPatch, moment: str, *, projects: bool = True
 ) -> Callable[[Callable[[], None]], None]:

@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry import shape
 
 from app.domain.geometry import bbox_footprint
-from app.domain.tiles import Tile
+from app.domain.tiles import Tile, Window
 from app.services.search.near_copies import OVERLAP, fold
 
 
@@ -91,3 +91,26 @@ def test_a_thousand_views_of_one_place_are_one_group() -> None:
     grid = [tile(number, [x, y, x + 1, y + 1]) for number, (x, y) in enumerate(itertools.product(range(30), range(30)))]
     assert len(fold(grid)) == 900
     assert shapely.area(shape(grid[0].geometry)) == 1  # type: ignore[arg-type]
+
+
+def test_tiles_of_one_file_are_no_copies_of_each_other() -> None:
+    windows = [Window(64 * column, 0, 64, 64) for column in range(3)]
+    cut = [replace(tile(number, content="same"), window=window) for number, window in enumerate(windows)]
+    placed = [replace(each, geometry=bbox_footprint([n, 0, n + 1, 1])) for n, each in enumerate(cut)]
+    assert fold(cut) == fold(placed) == [[0], [1], [2]]
+
+
+def test_equal_pictures_under_two_names_are_copies_whatever_their_metadata() -> None:
+    tiles = [replace(tile(number), picture_hash=picture) for number, picture in enumerate("aba")]
+    assert fold(tiles) == [[0, 2], [1]]
+    windows = [replace(tiles[0], window=Window(0, 0, 64, 64)), tiles[2]]
+    assert fold(windows) == [[0], [1]]
+
+
+def test_other_dates_of_one_place_are_copies_by_choice() -> None:
+    days = [datetime(2020, 1, 1, 10, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, 11, tzinfo=UTC), None]
+    tiles = [replace(tile(number, [0, 0, 1, 1]), datetime=day) for number, day in enumerate(days)]
+    assert fold(tiles) == [[0, 1, 2, 3]]
+    assert fold(tiles, other_dates=False) == [[0, 2, 3], [1]]
+    twice = [replace(each, picture_hash="same") for each in tiles]
+    assert fold(twice, other_dates=False) == [[0, 1, 2, 3]]
