@@ -11,7 +11,7 @@ from typing import Any
 
 from app.atomic_files import is_full_disk
 from app.domain.jobs import Job, JobStatus, result_counts
-from app.errors import DyadError, NotFound
+from app.errors import DyadError, NotFound, NothingIndexed
 from app.ports import Cancelled, Interrupted, JobHandler, JobStore
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
         raise
     except DyadError as error:
         log.warning("job %s failed: %s", job.id, error)
-        return failed(str(error))
+        result = error.result if isinstance(error, NothingIndexed) else None
+        return failed(str(error)) | ({} if result is None else {"result": result, "counts": result_counts(result)})
     except Exception as error:  # a bug fails its job, not the thread or worker that runs all jobs
         log.exception("job %s failed", job.id)
         return failed(_reason(error))

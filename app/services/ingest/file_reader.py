@@ -14,11 +14,12 @@ from app.domain.ids import tile_id
 from app.domain.search import TileFilter
 from app.domain.tiles import VANISHED_AT, Tile, Window
 from app.errors import UnreadableImage
+from app.imagery.sources.sidecars import place_files
 from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut
 from app.ports import Blobs, VectorStore
 from app.services.catalogue.images import image_keys, images_prefix
 from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, Unchanged
-from app.services.ingest.sources import Rejection, SourceFile
+from app.services.ingest.sources import Found, SourceFile
 
 REPORT_EVERY = 64
 LOOKED_UP = 64
@@ -53,6 +54,8 @@ class FileReader:
         digest = hashlib.sha256(json.dumps([settings, source.metadata.model_dump(mode="json")], sort_keys=True).encode())
         with source.path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
+        for beside in place_files(source.path):
+            digest.update(beside.read_bytes())
         return digest.hexdigest()
 
     def cut(self, source: SourceFile, skip: Callable[[Window | None], bool]) -> Iterator[CutTile | None]:
@@ -64,7 +67,7 @@ class FileReader:
         """Approximate number of tiles of the file."""
         return count_windows(source.path, self._spec)
 
-    def look_up(self, sources: Iterable[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+    def look_up(self, sources: Iterable[Found]) -> Iterator[Found]:
         """The same files with `is_known` set; looked up in groups, because each query of a remote server takes time."""
         for group in _groups(sources):
             names = tuple({source.name for source in group if isinstance(source, SourceFile)})
@@ -93,9 +96,9 @@ class FileReader:
         return image, preview
 
 
-def _groups(sources: Iterable[SourceFile | Rejection]) -> Iterator[list[SourceFile | Rejection]]:
+def _groups(sources: Iterable[Found]) -> Iterator[list[Found]]:
     """Group files for a look-up; limited in number, in bytes of temporary copies and in waiting time."""
-    group: list[SourceFile | Rejection] = []
+    group: list[Found] = []
     size, begun = 0, time.monotonic()
     for source in sources:
         group.append(source)
@@ -176,7 +179,7 @@ class _FileRun:
             window=piece.window,
             geometry=fallback or piece.geometry,
             datetime=metadata.datetime or piece.datetime,
-            gsd=piece.gsd,
+            gsd=piece.gsd or metadata.gsd,
             labels=metadata.labels,
             properties={**piece.properties, **metadata.properties},
             stretch=piece.stretch,
