@@ -64,6 +64,11 @@ def list_rejected(result: Mapping[str, Any]) -> None:
         notice(f"... and {result['rejected_count'] - len(shown)} more (--json lists {len(result['rejected'])} of them)")
 
 
+def is_all_rejected(result: Mapping[str, Any]) -> bool:
+    """Whether an ingest rejected every file."""
+    return bool(result["rejected"]) and not any(result.get(name) for name in ("indexed", "unchanged", "files"))
+
+
 def list_notes(result: Mapping[str, Any]) -> None:
     """Print the remarks of a job about files (what it left out, and why) on stderr."""
     notes = result.get("notes", [])

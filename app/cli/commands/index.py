@@ -15,7 +15,7 @@ from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.values import Document, Stopped
 from app.cli.options import Target
-from app.cli.output import list_notes, list_rejected, notice, print_json, progress_bar, say
+from app.cli.output import is_all_rejected, list_notes, list_rejected, notice, print_json, progress_bar, say
 from app.errors import Conflict, DyadError, NotFound
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def index(
     list_notes(result)
     if not json:
         _summarise(collection, result, time.monotonic() - started, target)
-    if result["rejected"] and not result["item_ids"] and not result.get("files"):
+    if is_all_rejected(result):
         raise DyadError("nothing was indexed: every file was rejected")
     if result["rejected"]:
         notice(f"{result['rejected_count']} of {result['rejected_count'] + result.get('files', 0)} files were rejected")

@@ -103,5 +103,8 @@ def _refusal(bands: Sequence[StacImage], choice: BandChoice) -> str:
         lacking = [str(band) for band in choice.bands if _find(bands, band) is None]
         wrong = f"the collection's bands {', '.join(lacking)} are not among them"
     else:
-        wrong = f"the model takes {choice.count}; set the collection's `bands` to {choice.count} of these names (a band may be repeated)"
+        wrong = (
+            f"the model takes {choice.count}; set the collection's `bands` to {choice.count} of these names"
+            " (a band may be repeated)"
+        )
     return f"the STAC Item has one file for each band ({has}): {wrong}"

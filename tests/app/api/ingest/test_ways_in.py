@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
+from app.imagery.sources.archives import extract
+from app.imagery.sources.band_stack import write_stack
+from app.services.ingest.sources import read_manifest, write_manifest
 from tests.support import images
 from tests.support.pictures import striped
 from tests.support.scheduled import Scheduled, write
@@ -49,7 +53,7 @@ def band_files(folder: Path, **sizes: int) -> None:
     largest = max(sizes.values())
     for seed, (name, size) in enumerate(sizes.items()):
         pixel = largest / size
-        transform = images.NORTH_UP @ images.rasterio.Affine.scale(pixel)
+        transform = images.NORTH_UP @ rasterio.Affine.scale(pixel)
         values = images.textured(1, size, size, "uint16", seed)
         images.geotiff(folder / f"{name}.tif", values, transform=transform)
 
@@ -187,9 +191,6 @@ def test_sidecars_are_neither_imagery_nor_rejected(service: Service, fresh: Fres
 
 
 def test_world_files_are_staged_beside_their_images(tmp_path: Path) -> None:
-    from app.imagery.sources.archives import extract
-    from app.services.ingest.sources import read_manifest, write_manifest
-
     plain = images.plain_tif(tmp_path / "000000").read_bytes()
     for number, data in enumerate((b"world", b"crs"), 1):
         (tmp_path / f"00000{number}").write_bytes(data)
@@ -279,10 +280,10 @@ def test_bands_that_do_not_fit_are_refused_with_the_way_out(service: Service, fr
 def test_bands_of_different_places_or_systems_are_refused(service: Service, fresh: Fresh, folder: Path) -> None:
     band_files(folder, B04=64, B03=64, B02=64)
     item = band_item(folder, red=("B04", "red"), green=("B03", "green"), blue=("B02", "blue"))
-    far = images.rasterio.Affine.translation(10_000, 0) @ images.NORTH_UP
+    far = rasterio.Affine.translation(10_000, 0) @ images.NORTH_UP
     good = striped(0)
     for change, word in (({"crs": "EPSG:32615"}, "gdalwarp"), ({"transform": far}, "another place")):
-        images.geotiff(folder / "B03.tif", images.textured(1, 64, 64, "uint16"), **change)  # type: ignore[arg-type]
+        images.geotiff(folder / "B03.tif", images.textured(1, 64, 64, "uint16"), **change)
         files = {path.name: path.read_bytes() for path in folder.glob("*.tif")}
         result = service.upload(fresh(model="hog", tile_size=64), {"item.json": item, "good.png": good, **files})
         assert (result["indexed"], word in result["rejected"][0]["reason"]) == (1, True)
@@ -360,10 +361,6 @@ def test_a_schedule_stacks_the_items_of_a_catalogue_and_of_a_folder(scheduled: S
 
 
 def test_the_pixels_of_a_stack_are_those_of_its_bands(tmp_path: Path) -> None:
-    import rasterio
-
-    from app.imagery.sources.band_stack import write_stack
-
     band_files(tmp_path, a=128, b=64)
     write_stack([("x", tmp_path / "a.tif"), ("y", tmp_path / "b.tif")], tmp_path / "out", 1 << 30, lambda: None)
     with (
