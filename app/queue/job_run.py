@@ -86,8 +86,7 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
         raise
     except DyadError as error:
         log.warning("job %s failed: %s", job.id, error)
-        result = error.result if isinstance(error, NothingIndexed) else None
-        return failed(str(error)) | ({} if result is None else {"result": result, "counts": result_counts(result)})
+        return _failed_by(error)
     except Exception as error:  # a bug fails its job, not the thread or worker that runs all jobs
         log.exception("job %s failed", job.id)
         return failed(_reason(error))
@@ -112,6 +111,12 @@ def put_back(job: Job, message: str) -> dict[str, Any]:
 def failed(reason: str) -> dict[str, Any]:
     """The fields that change when a job fails."""
     return {"status": JobStatus.FAILED, "error": reason, "message": reason, "finished": datetime.now(UTC)}
+
+
+def _failed_by(error: DyadError) -> dict[str, Any]:
+    if not isinstance(error, NothingIndexed):
+        return failed(str(error))
+    return {**failed(str(error)), "result": error.result, "counts": result_counts(error.result)}
 
 
 def _reason(error: Exception) -> str:

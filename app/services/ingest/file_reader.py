@@ -19,7 +19,7 @@ from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut
 from app.ports import Blobs, VectorStore
 from app.services.catalogue.images import image_keys, images_prefix
 from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, Unchanged
-from app.services.ingest.sources import Found, SourceFile
+from app.services.ingest.sources import Found, Note, SourceFile
 
 REPORT_EVERY = 64
 LOOKED_UP = 64
@@ -58,10 +58,15 @@ class FileReader:
             digest.update(beside.read_bytes())
         return digest.hexdigest()
 
-    def cut(self, source: SourceFile, skip: Callable[[Window | None], bool]) -> Iterator[CutTile | None]:
-        """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata."""
+    def cut(
+        self, source: SourceFile, skip: Callable[[Window | None], bool], note: Callable[[str], None]
+    ) -> Iterator[CutTile | None]:
+        """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata.
+
+        note: called with each remark about the file.
+        """
         place = None if source.place_if_missing else source.metadata.footprint()
-        return cut(source.path, source.file_name, self._spec, has_place=place is not None, skip=skip)
+        return cut(source.path, source.file_name, self._spec, has_place=place is not None, skip=skip, note=note)
 
     def windows(self, source: SourceFile) -> int:
         """Approximate number of tiles of the file."""
@@ -128,7 +133,7 @@ class _FileRun:
 
     def run(self) -> None:
         skipped = 0
-        for piece in self._reader.cut(self._source, self._skip):
+        for piece in self._reader.cut(self._source, self._skip, lambda text: self._emit(Note(self._source.name, text))):
             if piece is None:
                 skipped += 1
                 self._count()
