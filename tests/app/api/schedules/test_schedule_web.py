@@ -153,7 +153,7 @@ def test_pages_of_an_item_collection_are_followed(scheduled: Scheduled, web: Web
     web.answers["/data/c/items"] = page("a", href="items", method="POST")
     result = scheduled.run()
     assert counts(result, "unchanged", "removed") == (1, 0)
-    assert "asked by POST" in result["rejected"][0]["reason"]
+    assert "requires the method POST" in result["rejected"][0]["reason"]
 
 
 def test_a_catalogue_leads_nowhere_else(scheduled: Scheduled, web: WebServer, inside: WebServer, tmp_path: Path) -> None:
