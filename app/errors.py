@@ -15,6 +15,7 @@
     ├── Outdated                  the resource was changed since the client read it (`If-Match`)
     ├── TooLarge                  more bytes or pixels than the limit
     ├── UnreadableImage           not an image in a supported format
+    ├── NothingIndexed            an ingest that rejected every file; has its result
     ├── InvalidBundle             a model bundle whose card, hashes or graph are not valid
     ├── Unavailable               a component is unavailable; retry later
     │   ├── Busy                  another process holds the lock; retry soon
@@ -30,7 +31,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class FieldError(NamedTuple):
@@ -94,6 +95,14 @@ class TooLarge(DyadError):
 
 class UnreadableImage(DyadError):
     """Not an image in a supported format."""
+
+
+class NothingIndexed(DyadError):
+    """An ingest rejected every file. result: of the job, with the reasons."""
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class InvalidBundle(DyadError):

@@ -64,6 +64,21 @@ def list_rejected(result: Mapping[str, Any]) -> None:
         notice(f"... and {result['rejected_count'] - len(shown)} more (--json lists {len(result['rejected'])} of them)")
 
 
+def is_all_rejected(result: Mapping[str, Any]) -> bool:
+    """Whether an ingest rejected every file."""
+    return bool(result["rejected"]) and not any(result.get(name) for name in ("indexed", "unchanged", "files"))
+
+
+def list_notes(result: Mapping[str, Any]) -> None:
+    """Print the remarks of a job about files (what it left out, and why) on stderr."""
+    notes = result.get("notes", [])
+    for each in notes[:SHOWN_REJECTIONS]:
+        notice(f"note on {each['file_name']}: {each['note']}")
+    more = result.get("notes_count", 0) - len(notes[:SHOWN_REJECTIONS])
+    if more > 0:
+        notice(f"... and {more} more notes (--json lists {len(notes)} of them)")
+
+
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
     """Yield a function that shows progress (percent, message) as a bar on stderr, or nothing if that is not a terminal."""

@@ -17,6 +17,7 @@ Label = Annotated[
 Labels = Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)]
 MAX_PROPERTIES_BYTES = 65_536
 MAX_ENTRIES = 200_000
+MAX_GSD = 1e6
 
 
 class FileMetadata(BaseModel):
@@ -41,6 +42,14 @@ class FileMetadata(BaseModel):
         except InvalidInput as error:
             raise ValueError(str(error)) from None
         return self
+
+    @property
+    def gsd(self) -> float | None:
+        """The ground sample distance in metres that the property `gsd` states, as STAC does; None without one."""
+        value = self.properties.get("gsd")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if 0 < value < MAX_GSD else None
 
     def footprint(self) -> GeoJSON | None:
         """The place as a normalised GeoJSON geometry, None without one."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.atomic_files import is_full_disk
 from app.domain.jobs import Job, JobStatus, result_counts
-from app.errors import DyadError, NotFound
+from app.errors import DyadError, NotFound, NothingIndexed
 from app.ports import Cancelled, Interrupted, JobHandler, JobStore
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
         raise
     except DyadError as error:
         log.warning("job %s failed: %s", job.id, error)
-        return failed(str(error))
+        return _failed_by(error)
     except Exception as error:  # a bug fails its job, not the thread or worker that runs all jobs
         log.exception("job %s failed", job.id)
         return failed(_reason(error))
@@ -111,6 +111,12 @@ def put_back(job: Job, message: str) -> dict[str, Any]:
 def failed(reason: str) -> dict[str, Any]:
     """The fields that change when a job fails."""
     return {"status": JobStatus.FAILED, "error": reason, "message": reason, "finished": datetime.now(UTC)}
+
+
+def _failed_by(error: DyadError) -> dict[str, Any]:
+    if not isinstance(error, NothingIndexed):
+        return failed(str(error))
+    return {**failed(str(error)), "result": error.result, "counts": result_counts(error.result)}
 
 
 def _reason(error: Exception) -> str:

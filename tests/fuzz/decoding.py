@@ -193,7 +193,7 @@ def _decode_zip(path: Path) -> int:
 def _decode_stac(path: Path) -> int:
     document = read_stac_catalogue(path)
     if document is None:
-        return read_stac_item(path).count
+        return len(read_stac_item(path).images)
     return sum(1 for _ in list_stac_items(path, document, lambda place: (place, Path(str(place)))))
 
 

@@ -95,7 +95,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "absolute": (extra({"/tmp/evil": b"evil"}), "leads out of the archive"),
     "backslash": (extra({"a\\..\\..\\evil": b"evil"}), "leads out of the archive"),
     "drive": (extra({"C:\\evil": b"evil"}), "leads out of the archive"),
-    "control character": (extra({"a\nb": b"evil"}), "leads out of the archive"),
+    "control character": (extra({"a\nb": b"evil"}), "the control character"),
     "folder within": (extra({"sub/evil": b"evil"}), "cannot be a bundle's file"),
     "undeclared": (extra({"evil.py": b"evil"}), r"evil.py is not declared"),
     "twice": (extra({"card.json": b"{}"}), "has this name twice"),

@@ -38,8 +38,10 @@ class Scheduled:
         return answer
 
     def run(self, **body: Any) -> dict[str, Any]:
-        """A run to its end; its result."""
-        return self.service.results(self.start(**body))
+        """A run to its end; its result, also if it failed because every file was rejected."""
+        job = self.service.wait(self.start(**body).headers["location"])
+        assert any(link["rel"].endswith("/results") for link in job["links"]), job
+        return document(self.service.client.get(f"/jobs/{job['id']}/results"))
 
     def refused(self, **body: Any) -> str:
         """Why a run failed."""

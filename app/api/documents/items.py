@@ -20,6 +20,7 @@ class HrefIngest(In):
     """JSON body of `POST /collections/{id}/items`: a path on the server, a STAC item or a URL."""
 
     href: str = Field(min_length=1, max_length=4096, examples=["/data/scenes/T33UVP.tif"])
+    labels_from_folders: bool = Field(default=False, description="Label each file with the name of its folder")
 
 
 class LabelChanges(In):

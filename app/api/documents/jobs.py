@@ -42,7 +42,7 @@ def job_document(job: Job, base: str) -> JobPublic:
     """The status document of a job; `base` is the URL of the service."""
     here = f"{base}/jobs/{job.id}"
     links = [Link(href=here, rel="self", type=JSON), Link(href=f"{here}/events", rel="monitor", type="text/event-stream")]
-    if job.status is JobStatus.SUCCESSFUL:
+    if job.status is JobStatus.SUCCESSFUL or job.result is not None:
         links.append(Link(href=f"{here}/results", rel="http://www.opengis.net/def/rel/ogc/1.0/results", type=JSON))
         if job.kind == EVALUATE:
             links.append(Link(href=f"{here}/report", rel="report", type="text/html"))

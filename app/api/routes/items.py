@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from anyio import CancelScope, to_thread
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.api.access import requires
 from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
@@ -52,6 +52,10 @@ INGEST_BODY: dict[str, Any] = {
                     "properties": {
                         "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
                         "metadata": {"type": "string", "description": "JSON object with metadata by file name"},
+                        "labels_from_folders": {
+                            "type": "boolean",
+                            "description": "Label each file with the name of its folder: `harbor/a.jpg` gets `harbor`",
+                        },
                     },
                 }
             },
@@ -59,7 +63,7 @@ INGEST_BODY: dict[str, Any] = {
         },
     }
 }
-PARTS = frozenset({"files", "metadata"})
+PARTS = frozenset({"files", "metadata", "labels_from_folders"})
 THUMBNAIL = 256
 TAG_HEADER = {"ETag": {"description": "Version of the tile, for If-Match and If-None-Match", "schema": {"type": "string"}}}
 ITEM: dict[int | str, dict[str, Any]] = {
@@ -92,37 +96,54 @@ router = checked_router(prefix="/collections/{collection_id}/items", tags=["item
 @router.post("", status_code=201, summary="Index files", openapi_extra=INGEST_BODY)
 @requires(Role.WRITE, streams_body=True)
 async def ingest(
-    collection_id: CollectionId, request: Request, response: Response, container: ContainerDep, service: IngestDep
+    collection_id: CollectionId,
+    request: Request,
+    response: Response,
+    container: ContainerDep,
+    service: IngestDep,
+    labels_from_folders: Annotated[bool, Query(description="As the field of the body: label each file by its folder")] = False,
 ) -> JobPublic:
     """Index uploaded files, or the files that `href` names, in a job; `Location` is the URL of the job."""
     await to_thread.run_sync(container.collections.get, collection_id)
     if is_multipart(request):
-        job = await _upload(collection_id, request, container)
+        job = await _upload(collection_id, request, container, labels_from_folders)
     else:
-        job = await to_thread.run_sync(service.submit_href, collection_id, await _href(request))
+        body = await _href(request)
+        labels = labels_from_folders or body.labels_from_folders
+        job = await to_thread.run_sync(service.submit_href, collection_id, body.href, labels)
     response.headers["Location"] = f"/jobs/{job.id}"
     return job_document(job, base_url(request))
 
 
-async def _upload(collection_id: str, request: Request, container: Container) -> Job:
+async def _upload(collection_id: str, request: Request, container: Container, labels_from_folders: bool) -> Job:
     folder = await to_thread.run_sync(container.folders.new)
     try:
         form = await receive_form(request, lambda: folder, container.settings.max_upload_bytes, PARTS)
-        return await to_thread.run_sync(_submit, collection_id, folder, form, container)
+        return await to_thread.run_sync(_submit, collection_id, folder, form, container, labels_from_folders)
     except BaseException:  # also when the client disconnects: delete what it has sent
         with CancelScope(shield=True):
             await to_thread.run_sync(container.folders.delete, folder.name)
         raise
 
 
-def _submit(collection_id: str, folder: Path, form: Form, container: Container) -> Job:
+def _submit(collection_id: str, folder: Path, form: Form, container: Container, labels_from_folders: bool) -> Job:
     files = [(file.file_name, file.content) for file in form.named("files") if isinstance(file.content, Path)]
-    return container.ingest.submit_upload(collection_id, folder, files, form.text("metadata"))
+    labels = labels_from_folders or _is_true(form.text("labels_from_folders"))
+    return container.ingest.submit_upload(collection_id, folder, files, form.text("metadata"), labels)
 
 
-async def _href(request: Request) -> str:
+def _is_true(text: bytes | None) -> bool:
+    """The value of a yes or no part of a form; false without one."""
     try:
-        return HrefIngest.model_validate_json(await request.body()).href
+        return text is not None and TypeAdapter(bool).validate_python(text.decode("utf-8", "replace").strip())
+    except ValidationError:
+        wrong = "must be true or false"
+        raise Unprocessable(f"labels_from_folders: {wrong}", [FieldError("labels_from_folders", wrong)]) from None
+
+
+async def _href(request: Request) -> HrefIngest:
+    try:
+        return HrefIngest.model_validate_json(await request.body())
     except ValidationError as error:
         fields = [FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in error.errors()]
         raise Unprocessable("body not valid: send multipart/form-data with `files`, or JSON with `href`", fields) from None

@@ -199,7 +199,7 @@ class Client:
         """Wait until a job has ended. Returns its results.
 
         Raises:
-            DyadError: it failed or was dismissed. Stopped: after Ctrl-C; the job is dismissed.
+            DyadError: it failed without results or was dismissed. Stopped: after Ctrl-C; the job is dismissed.
         """
         self._start_jobs(job_id)
         try:
@@ -209,12 +209,21 @@ class Client:
         except KeyboardInterrupt:
             self.cancel(job_id)
             raise Stopped(0 if self._application is None else self._application.wait(job_id)) from None
-        if job["status"] != "successful":
-            raise DyadError(f"job {job_id} {job['status']}: {job['message']}")
-        return self.request("GET", f"/jobs/{job_id}/results")
+        return self.results(job)
+
+    def results(self, job: Document) -> Document:
+        """The results of a job that has ended: also of an ingest that failed because it rejected every file.
+
+        Raises:
+            DyadError: it failed without results or was dismissed.
+        """
+        has_results = any(link["rel"].endswith("/results") for link in job["links"])
+        if job["status"] != "successful" and not has_results:
+            raise DyadError(f"job {job['id']} {job['status']}: {job['message']}")
+        return self.request("GET", f"/jobs/{job['id']}/results")
 
     def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: ProgressCallback) -> Document:
-        """Index paths and wait: `{"indexed", "unchanged", "rejected": [...], "item_ids": [...]}`.
+        """Index paths and wait: `{"indexed", "unchanged", "rejected": [...], "notes": [...], "item_ids": [...]}`.
 
         The application in this process reads the paths itself, as one job; a service receives the files in batches.
 

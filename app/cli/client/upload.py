@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from app.cli.client.values import ENDED, POLL_SECONDS, Document, ProgressCallback, Stopped
@@ -19,15 +21,20 @@ from app.domain.metadata import FileMetadata
 from app.domain.temporal import format_instant
 from app.errors import DyadError
 from app.imagery.sources.file_kinds import FileKind, sniff
-from app.imagery.sources.stac_items import read_stac_item
+from app.imagery.sources.sidecars import place_files
+from app.imagery.sources.stac_scenes import BandChoice
+from app.services.ingest.folder_labels import FolderLabels
 from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import Rejection, SourceFile, label_from_folder, list_files, with_labels
+from app.services.ingest.sources import Found, Note, Rejection, SourceFile, list_files
+from app.services.ingest.unpacking import Unpacker
 
 if TYPE_CHECKING:
     from app.cli.client.client import Client
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
+MAX_STACK_BYTES = 4 << 30
+COUNTS = ("indexed", "unchanged", "skipped_nodata", "files", "rejected_count", "notes_count")
 ANYWHERE = ReadPolicy(anywhere=True)
 
 
@@ -48,7 +55,8 @@ class _Stoppable(io.FileIO):
 class Upload:
     """One `dyad index` by a service.
 
-    done, total: files. outstanding: jobs that may still run, with their number of files. sending: the current request.
+    done, total: files. outstanding: jobs that may still run, with their number of files. sending: the current request. staging:
+    folder for stacked bands.
     """
 
     client: Client
@@ -61,9 +69,8 @@ class Upload:
     all_jobs: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     sending: Future[None] | None = None
-    result: Document = field(
-        default_factory=lambda: {"indexed": 0, "unchanged": 0, "rejected_count": 0, "rejected": [], "item_ids": []}
-    )
+    staging: Path = field(default_factory=Path)
+    result: Document = field(default_factory=lambda: {**dict.fromkeys(COUNTS, 0), "rejected": [], "notes": [], "item_ids": []})
 
     def run(self, paths: Sequence[Path]) -> Document:
         """Upload all files and wait for all jobs. Returns their results in one document.
@@ -72,7 +79,8 @@ class Upload:
             DyadError: a request or a job failed; tiles of other jobs stay.
             Stopped: after Ctrl-C; jobs that had not ended are dismissed.
         """
-        with ThreadPoolExecutor(1, "dyad-upload") as sender:
+        with TemporaryDirectory(prefix="dyad-") as staging, ThreadPoolExecutor(1, "dyad-upload") as sender:
+            self.staging = Path(staging)
             try:
                 self._run(paths, sender)
             except KeyboardInterrupt:
@@ -104,48 +112,62 @@ class Upload:
         return sum(job["counts"].get("indexed", 0) + job["counts"].get("unchanged", 0) for job in jobs)
 
     def _files(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
+        labels = FolderLabels() if self.labels_from_folders else None
         for path in paths:
             real = ANYWHERE.resolve(path)
-            for found in list_files(real, real.name, ANYWHERE):
-                if isinstance(found, Rejection):
-                    self._reject(found.file_name, found.reason)
-                else:
-                    labelled = label_from_folder(found) if self.labels_from_folders else found
-                    yield from self._expand(labelled)
+            folder = Path(os.path.normpath(path.expanduser().absolute())).parent.name
+            for listed in list_files(real, real.name, ANYWHERE):
+                for found in self._expand(listed):
+                    if isinstance(found, Rejection):
+                        self._reject(found.file_name, found.reason)
+                    elif isinstance(found, Note):
+                        self._note(found)
+                    elif labels is None or _is_zip(found):
+                        yield found  # the service labels the members of a zip
+                    else:
+                        yield labels.apply(found, replace(found, name=listed_name(listed), folder=folder))
+        for note in labels.notes() if labels is not None else ():
+            self._note(note)
 
-    def _expand(self, source: SourceFile) -> Iterator[SourceFile]:
-        """The file itself; for a STAC item its assets, because the service cannot read files beside the item."""
+    def _expand(self, listed: Found) -> Iterator[Found]:
+        """The file itself; for a STAC document its scenes, because the service cannot read files beside it."""
         try:
-            if sniff(source.path) is not FileKind.STAC:
-                yield source
+            if not isinstance(listed, SourceFile) or sniff(listed.path) is not FileKind.STAC:
+                yield listed
                 return
-            item = with_labels(read_stac_item(source.path), source.metadata.labels)
-            for key, path in item.assets:
-                has_own_place = sniff(ANYWHERE.resolve(path)) is FileKind.RASTER
-                metadata = FileMetadata(
-                    geometry=None if has_own_place else item.geometry,
-                    datetime=item.datetime,
-                    labels=item.labels,
-                    properties=item.properties,
-                )
-                yield SourceFile(f"{source.name}#{key}", path, metadata)
-        except (DyadError, OSError) as error:
-            self._reject(source.name, str(error))
+            for found in Unpacker(self.staging, MAX_STACK_BYTES, ANYWHERE, self._choice()).unpack(listed):
+                yield _sendable(found) if isinstance(found, SourceFile) else found
+        except OSError as error:
+            yield Rejection(listed_name(listed), f"cannot be read: {error.strerror}")
+
+    def _choice(self) -> BandChoice:
+        """The bands that the collection takes."""
+        collection = self.client.collection(self.collection)
+        model = self.client.model(collection["index"]["model"])
+        bands = collection.get("bands")
+        return BandChoice(None if bands is None else tuple(bands), len(model["bands"]))
 
     def _send(self, batch: Sequence[SourceFile]) -> None:
         described = {source.name: _described(source.metadata) for source in batch}
         metadata = json.dumps({name: entry for name, entry in described.items() if entry}).encode()
         with ExitStack() as stack:
             parts: list[tuple[str, tuple[str | None, io.FileIO | bytes]]] = [("metadata", (None, metadata))]
+            if self.labels_from_folders and any(map(_is_zip, batch)):
+                parts.append(("labels_from_folders", (None, b"true")))
+            fields = len(parts)
             for source in batch:
                 try:
-                    parts.append(("files", (source.name, stack.enter_context(_Stoppable(source.path, self.stopping)))))
+                    for name, path in ((source.name, source.path), *_beside(source)):
+                        parts.append(("files", (name, stack.enter_context(_Stoppable(path, self.stopping)))))
                 except OSError as error:
                     self._reject(source.name, f"cannot be read: {error.strerror}")
-            if len(parts) == 1:
+            if len(parts) == fields:
                 self.done += len(batch)
                 return
             job = self.client.request("POST", f"/collections/{self.collection}/items", files=parts)
+        for source in batch:
+            if source.temporary:
+                source.path.unlink(missing_ok=True)
         self.outstanding.append((job["id"], len(batch)))
         self.all_jobs.append(job["id"])
 
@@ -158,11 +180,13 @@ class Upload:
         self.outstanding.popleft()
         self.done += files
         self.report(100 * self.done / self.total, f"{self.done} of {self.total} files")
-        if job["status"] != "successful":
-            raise DyadError(f"job {job_id} {job['status']}: {job['message']}")
-        result = self.client.request("GET", f"/jobs/{job_id}/results")
+        result = self.client.results(job)
         for name in self.result:
             self.result[name] += result[name]
+
+    def _note(self, note: Note) -> None:
+        self.result["notes"].append({"file_name": note.file_name, "note": note.note})
+        self.result["notes_count"] += 1
 
     def _reject(self, name: str, reason: str) -> None:
         self.result["rejected"].append({"file_name": name, "reason": reason})
@@ -182,6 +206,31 @@ def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
         size += bytes_
     if batch:
         yield batch
+
+
+def listed_name(found: Found) -> str:
+    """The source name of a listed file."""
+    return found.name if isinstance(found, SourceFile) else found.file_name
+
+
+def _is_zip(source: SourceFile) -> bool:
+    try:
+        return sniff(source.path) is FileKind.ZIP
+    except OSError:
+        return False
+
+
+def _beside(source: SourceFile) -> list[tuple[str, Path]]:
+    """The world file and CRS file of an image on the disk, under its name with their endings."""
+    stem = source.name.removesuffix(source.path.suffix)
+    return [(stem + path.suffix, path) for path in place_files(source.path)]
+
+
+def _sendable(source: SourceFile) -> SourceFile:
+    """The scene of a STAC item; without the item's place if it has one of its own, because metadata takes precedence."""
+    if not source.place_if_missing or sniff(source.path) is not FileKind.RASTER:
+        return source
+    return replace(source, metadata=source.metadata.model_copy(update={"geometry": None}))
 
 
 def _described(metadata: FileMetadata) -> Document:

@@ -15,7 +15,7 @@ from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.values import Document, Stopped
 from app.cli.options import Target
-from app.cli.output import list_rejected, notice, print_json, progress_bar, say
+from app.cli.output import is_all_rejected, list_notes, list_rejected, notice, print_json, progress_bar, say
 from app.errors import Conflict, DyadError, NotFound
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def index(
         typer.Argument(metavar="PATH", exists=True, help="Images, folders, zips, GeoTIFFs, STAC items.", show_default=False),
     ],
     labels_from_folders: Annotated[
-        bool, typer.Option("--labels-from-folders", help="Label each file with the name of its folder.")
+        bool, typer.Option("--labels-from-folders", help="Label each file with the name of its folder, also in zips.")
     ] = False,
     tile_size: options.TileSize = None,
     stride: options.Stride = None,
@@ -71,10 +71,13 @@ def index(
     if json:
         print_json(result)
     list_rejected(result)
+    list_notes(result)
     if not json:
         _summarise(collection, result, time.monotonic() - started, target)
-    if result["rejected"] and not result["item_ids"]:
+    if is_all_rejected(result):
         raise DyadError("nothing was indexed: every file was rejected")
+    if result["rejected"]:
+        notice(f"{result['rejected_count']} of {result['rejected_count'] + result.get('files', 0)} files were rejected")
 
 
 def _check_names(paths: list[Path]) -> None:

@@ -12,9 +12,10 @@ from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
 from app.cli.client.values import Document
 from app.cli.options import Target
-from app.cli.output import list_rejected, print_fields, print_json, say
+from app.cli.output import is_all_rejected, list_notes, list_rejected, print_fields, print_json, say
 from app.domain.globs import has_magic
 from app.domain.urls import is_url
+from app.errors import DyadError
 
 if TYPE_CHECKING:
     from app.cli.client.client import Client
@@ -89,6 +90,8 @@ def schedule(
         _print_result(collection, document)
     else:
         _print_schedule(document)
+    if run and is_all_rejected(document):
+        raise DyadError("nothing was indexed: every file was rejected")
 
 
 def _check(sets: bool, *, show: bool, delete: bool, run: bool, accept_vanished: bool) -> None:
@@ -127,6 +130,7 @@ def _run(dyad: Client, collection: str, accept_vanished: bool) -> Document:
 
 def _print_result(collection: str, result: Document) -> None:
     list_rejected(result)
+    list_notes(result)
     names = ("indexed", "changed", "unchanged", "vanished", "returned", "removed")
     counts = ", ".join(f"{result[name]} {name}" for name in names if result.get(name) or name in ("indexed", "unchanged"))
     say(f"{collection}: {counts}, {result['rejected_count']} rejected")

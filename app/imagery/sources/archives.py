@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from app.atomic_files import is_full_disk
+from app.domain.file_names import what_is_wrong_with_path
 from app.errors import DyadError, InvalidInput, OutOfSpace, TooLarge, UnreadableImage
-from app.imagery.sources.file_kinds import FileKind, sniff
+from app.imagery.sources.file_kinds import MAX_STAC_BYTES, FileKind, sniff
+from app.imagery.sources.sidecars import MAX_PLACE_BYTES, image_key, is_junk, is_sidecar, place_key
 
 CHUNK = 1024 * 1024
 MAX_MEMBERS = 1_000_000
@@ -27,7 +29,6 @@ MAX_RATIO = 200
 """Highest compression ratio; images and models stay below it. Checked after `RATIO_FREE_BYTES` are unpacked."""
 RATIO_FREE_BYTES = 64 * 1024 * 1024
 _MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
-_SKIPPED_FOLDERS = {"__MACOSX"}
 
 
 def extract(
@@ -41,8 +42,9 @@ def extract(
     """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and the staged file or an error.
 
     name: of the archive. into: an existing folder for the staged files, whose names are random; the caller deletes each.
-    max_bytes: limit for all members together. max_members: limit of their number; folders, hidden files and macOS metadata are
-    counted but skipped. members: only those from the first number to before the second, see `count_members`.
+    max_bytes: limit for all members together. max_members: limit of their number; folders, hidden files, sidecars and macOS
+    metadata are counted but skipped. members: only those from the first number to before the second, see `count_members`.
+    The world file and the CRS file of an image are staged beside it as `.wld` and `.prj`, see `staged_place_files`.
 
     Raises:
         UnreadableImage: not a zip, or damaged. TooLarge: more than `max_bytes` unpacked, too high a compression ratio (a zip
@@ -53,6 +55,7 @@ def extract(
         wanted = _wanted(archive)
         budget = _Budget(max_bytes, path.stat().st_size)
         budget.check(sum(member.file_size for member in wanted))
+        places = _places(archive)
         seen: set[str] = set()
         for number, member in enumerate(wanted[:end]):
             source = f"{name}/{member.filename}"
@@ -62,6 +65,7 @@ def extract(
                 if number < first:
                     continue
                 staged = _unpack(archive, member, into, budget)
+                _stage_places(archive, places.get(image_key(member.filename), {}), staged, budget)
             except (InvalidInput, UnreadableImage) as error:
                 if number >= first:
                     yield source, error
@@ -79,6 +83,21 @@ def count_members(path: Path, max_members: int = MAX_MEMBERS) -> int:
         return len(_wanted(archive))
 
 
+def has_stac_members(path: Path, max_members: int = MAX_MEMBERS) -> bool:
+    """Whether a zip contains a STAC document."""
+    with _opened(path, max_members) as archive:
+        for member in _wanted(archive):
+            if not member.filename.lower().endswith((".json", ".geojson", ".ndjson")):
+                continue
+            try:
+                with archive.open(member) as file:
+                    if sniff(file.read(MAX_STAC_BYTES)) is FileKind.STAC:
+                        return True
+            except (*_MEMBER_ERRORS, OSError):  # reported when it is unpacked
+                continue
+    return False
+
+
 def _opened(path: Path, max_members: int) -> zipfile.ZipFile:
     _check_directory(path, max_members)
     try:
@@ -92,7 +111,32 @@ def _opened(path: Path, max_members: int) -> zipfile.ZipFile:
 
 
 def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    return [member for member in archive.infolist() if not _is_skipped(member)]
+    return [member for member in archive.infolist() if not _is_skipped(member) and not is_sidecar(member.filename)]
+
+
+def _places(archive: zipfile.ZipFile) -> dict[str, dict[str, zipfile.ZipInfo]]:
+    """The world files and CRS files of an archive by the key of their image and the suffix under which they are staged."""
+    found: dict[str, dict[str, zipfile.ZipInfo]] = {}
+    for member in archive.infolist():
+        key = None if _is_skipped(member) else place_key(member.filename)
+        if key is not None and member.file_size <= MAX_PLACE_BYTES:
+            found.setdefault(key[0], {}).setdefault(key[1], member)
+    return found
+
+
+def _stage_places(archive: zipfile.ZipFile, places: dict[str, zipfile.ZipInfo], image: Path, budget: _Budget) -> None:
+    """Unpack the world file and the CRS file of an image beside it. One that is damaged is ignored."""
+    for suffix, member in places.items():
+        try:
+            _check_member(member, set())
+            _unpack(archive, member, image.parent, budget).rename(image.with_suffix(suffix))
+        except (InvalidInput, UnreadableImage):
+            continue
+
+
+def staged_place_files(image: Path) -> list[Path]:
+    """The world file and the CRS file that are staged beside a staged image, which has no suffix."""
+    return [path for path in (image.with_suffix(".prj"), image.with_suffix(".wld")) if path != image and path.is_file()]
 
 
 class _Budget:
@@ -118,15 +162,14 @@ class _Budget:
 
 def _is_skipped(member: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(member.filename).parts
-    is_hidden = any(part.startswith(".") and part != ".." for part in parts) or bool(_SKIPPED_FOLDERS.intersection(parts))
-    return member.is_dir() or is_hidden or parts[-1:] == ("Thumbs.db",)
+    return member.is_dir() or any(part != ".." and is_junk(part) for part in parts)
 
 
 def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
     name = member.filename
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or not name.isprintable():
-        raise InvalidInput("the path of this member leads out of the archive; pack it with plain relative paths")
+    wrong = what_is_wrong_with_path(name, "archive")
+    if wrong is not None:
+        raise InvalidInput(wrong)
     if name in seen:
         raise InvalidInput("the archive has this name twice; only the first is used")
     if member.flag_bits & 0x1:

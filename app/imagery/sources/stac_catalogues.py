@@ -18,6 +18,7 @@ from app.imagery.sources.stac_items import (
     StacItem,
     local_path,
     parse_stac_item,
+    quote_spaces,
     read_stac_document,
     text_of,
     unreadable,
@@ -130,9 +131,9 @@ class _Walk:
         if method != "GET":
             raise InvalidInput(f"{what} requires the method {method}, which is not supported; only GET is")
         if isinstance(place, Url):
-            url = Url.parse(place.join(text_of(href, what)), allow_query=True)
+            url = Url.parse(place.join(quote_spaces(text_of(href, what))), allow_query=True)
         elif self._web and is_url(text_of(href, what)):
-            url = Url.parse(href, allow_query=True)
+            url = Url.parse(quote_spaces(href), allow_query=True)
         else:
             return href, local_path(href, place.parent, what)
         return url.public(), url

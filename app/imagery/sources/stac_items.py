@@ -21,11 +21,10 @@ from app.domain.metadata import Label
 from app.domain.urls import Url, is_url
 from app.errors import InvalidInput
 from app.imagery.sources.file_kinds import MAX_STAC_BYTES
+from app.imagery.sources.stac_assets import StacImage, image_of, why_not_imagery
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
-_DATA_ROLES = {"data", "visual"}
-_OTHER_ROLES = {"thumbnail", "overview", "metadata"}
 STAC_ERRORS = (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
@@ -34,8 +33,8 @@ class StacItem:
     """The fields of an Item that Dyad uses.
 
     geometry: in WGS 84, checked. datetime: its `datetime`, or the start of its range, aware UTC. labels: its property of that
-    name. properties: the Item's, without those two. assets: keys and paths of its local images; a path may be missing, and the
-    caller checks whether it may be read. urls: keys and URLs of its images on the web. collection: id of its STAC Collection.
+    name. properties: the Item's, without those two. images: its assets that are imagery; a local path may be missing, and the
+    caller checks whether it may be read. collection: id of its STAC Collection.
     """
 
     id: str
@@ -43,14 +42,18 @@ class StacItem:
     datetime: datetime | None
     labels: tuple[str, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
-    assets: list[tuple[str, Path]] = field(default_factory=list)
-    urls: list[tuple[str, str]] = field(default_factory=list)
+    images: tuple[StacImage, ...] = ()
     collection: str | None = None
 
     @property
-    def count(self) -> int:
-        """The number of its images; at least 1."""
-        return len(self.assets) + len(self.urls)
+    def assets(self) -> list[tuple[str, Path]]:
+        """Keys and paths of the local images."""
+        return [(image.key, image.path) for image in self.images if image.path is not None]
+
+    @property
+    def urls(self) -> list[tuple[str, str]]:
+        """Keys and URLs of the images on the web."""
+        return [(image.key, image.url) for image in self.images if image.url is not None]
 
 
 def read_stac_item(path: Path, url: str | None = None, web: bool = False) -> StacItem:
@@ -71,7 +74,13 @@ def read_stac_document(path: Path, what: str = "STAC Item", max_bytes: int = MAX
     if path.stat().st_size > max_bytes:
         raise InvalidInput(f"the {what} is larger than the limit of {max_bytes >> 20} MiB")
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        text = path.read_text(encoding="utf-8-sig")
+        try:
+            return json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+            return _item_lines(text)
     except (ValueError, RecursionError) as error:
         raise unreadable(what, error) from None
 
@@ -87,7 +96,7 @@ def parse_stac_item(document: Any, base: Path | Url, web: bool = False) -> StacI
         when = item.datetime or item.common_metadata.start_datetime
     except STAC_ERRORS as error:
         raise unreadable("STAC Item", error) from None
-    assets, urls = _assets(item, base, web)
+    images = _images(item, base, web)
     properties = {key: value for key, value in item.properties.items() if key not in ("datetime", "labels")}
     return StacItem(
         id=str(item.id),
@@ -95,8 +104,7 @@ def parse_stac_item(document: Any, base: Path | Url, web: bool = False) -> StacI
         datetime=None if when is None else (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC),
         labels=_labels(item.properties.get("labels")),
         properties=properties,
-        assets=assets,
-        urls=urls,
+        images=images,
         collection=None if item.collection_id is None else str(item.collection_id),
     )
 
@@ -108,7 +116,9 @@ def local_path(href: Any, folder: Path, what: str) -> Path:
         InvalidInput: it is not text, or not a local file.
     """
     if not _SCHEME.match(text_of(href, what)):
-        return folder / str(href)
+        path = folder / str(href)
+        decoded = folder / unquote(str(href))
+        return decoded if decoded != path and not path.exists() and decoded.exists() else path
     parts = urlsplit(href)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path))
@@ -144,30 +154,34 @@ def _labels(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _assets(item: pystac.Item, base: Path | Url, web: bool) -> tuple[list[tuple[str, Path]], list[tuple[str, str]]]:
+def _item_lines(text: str) -> dict[str, Any]:
+    """An item collection from one JSON object in each line (NDJSON)."""
+    features = [json.loads(line, parse_constant=_refuse_constant) for line in text.splitlines() if line.strip()]
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _images(item: pystac.Item, base: Path | Url, web: bool) -> tuple[StacImage, ...]:
     """The local images, and those on the web. An Item from the web never references local files."""
-    files: list[tuple[str, Path]] = []
-    urls: list[tuple[str, str]] = []
+    images: list[StacImage] = []
+    reasons: list[str] = []
     for key, asset in item.assets.items():
-        if not _is_image(asset):
+        reason = why_not_imagery(key, asset)
+        if reason is not None:
+            reasons.append(f"{key!r}: {reason}")
             continue
         what = f"asset {key!r} of the STAC Item"
         if isinstance(base, Url):
-            urls.append((key, base.join(text_of(asset.href, what))))
+            images.append(image_of(key, asset, None, base.join(quote_spaces(text_of(asset.href, what)))))
         elif web and is_url(text_of(asset.href, what)):
-            urls.append((key, asset.href))
+            images.append(image_of(key, asset, None, quote_spaces(asset.href)))
         else:
-            files.append((key, Path(os.path.normpath(local_path(asset.href, base, what)))))
-    if not files and not urls:
-        raise InvalidInput(
-            "the STAC Item references no image: none of its assets has the role data or visual, or an image media type"
-        )
-    return files, urls
+            images.append(image_of(key, asset, Path(os.path.normpath(local_path(asset.href, base, what))), None))
+    if not images:
+        why = f": {'; '.join(reasons[:5])}" if reasons else ": it has no assets"
+        raise InvalidInput(f"the STAC Item references no image{why}")
+    return tuple(images)
 
 
-def _is_image(asset: pystac.Asset) -> bool:
-    roles = set(asset.roles or ())
-    is_image = asset.media_type is None or asset.media_type.startswith("image/")
-    if roles & _OTHER_ROLES and not roles & _DATA_ROLES:
-        return False
-    return is_image and bool(roles & _DATA_ROLES or asset.media_type)
+def quote_spaces(href: str) -> str:
+    """The href with its spaces percent-encoded."""
+    return href.strip().replace(" ", "%20")

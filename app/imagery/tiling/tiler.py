@@ -23,7 +23,12 @@ SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp"}
 
 
 def cut(
-    path: Path, name: str, spec: CutSpec, has_place: bool = False, skip: Callable[[Window | None], bool] = lambda _: False
+    path: Path,
+    name: str,
+    spec: CutSpec,
+    has_place: bool = False,
+    skip: Callable[[Window | None], bool] = lambda _: False,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[CutTile | None]:
     """Tiles of one file in row-major order; None for each window that is skipped as mostly nodata.
 

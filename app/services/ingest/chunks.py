@@ -46,7 +46,8 @@ PARTING_SECONDS = 30.0
 class Entry(BaseModel):
     """A file of a chunk. reason: why the file is rejected, None if it is not.
 
-    path: absolute on a disk that all workers share, or relative to the job's folder. url, members: see `SourceFile`.
+    path: absolute on a disk that all workers share, or relative to the job's folder. url, members, folder: see `SourceFile`.
+    note: a remark instead of a file. sidecars: see `SourceFile`, relative to the job's folder.
     size: bytes to be read, 0 if unknown.
     """
 
@@ -54,6 +55,9 @@ class Entry(BaseModel):
     path: str = ""
     url: str | None = None
     reason: str | None = None
+    note: str | None = None
+    folder: str | None = None
+    sidecars: tuple[str, ...] = ()
     members: tuple[int, int] | None = None
     size: int = 0
 
@@ -222,13 +226,17 @@ class _Results:
     def merged(self) -> dict[str, Any]:
         """The sum of the results."""
         counts: dict[str, int] = {"rejected_count": 0}
-        rejected: list[Any] = []
+        lists: dict[str, list[Any]] = {"rejected": []}
         for _, result in sorted(self.by_chunk.items()):
             for name, value in result.items():
-                if isinstance(value, int):
+                if isinstance(value, list):
+                    lists[name] = lists.get(name, []) + value
+                elif isinstance(value, int):
                     counts[name] = counts.get(name, 0) + value
-            rejected += result["rejected"]
-        return {**counts, "rejected": rejected[:MAX_LISTED_REJECTIONS]}
+        for name in ("rejected", "notes"):
+            if name in lists:
+                lists[name] = lists[name][:MAX_LISTED_REJECTIONS]
+        return {**counts, **lists}
 
     def progress(self) -> tuple[float, str, dict[str, int]]:
         """Percent, a message, and counts."""

@@ -18,11 +18,12 @@ from app.domain.ids import tile_id
 from app.domain.search import TileFilter
 from app.domain.tiles import VANISHED_AT, Tile, Window
 from app.errors import DyadError, NotFound, Unavailable, UnreadableImage
+from app.imagery.sources.sidecars import place_files
 from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut, read_tile
 from app.ports import Blobs, VectorStore
 from app.services.catalogue.images import image_keys, images_prefix
 from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
-from app.services.ingest.sources import Rejection, SourceFile
+from app.services.ingest.sources import Found, Note, SourceFile
 from app.services.ingest.tile_records import GEOMETRY, SentMetadata, Version
 
 REPORT_EVERY = 64
@@ -59,22 +60,25 @@ class FileReader:
         settings = self._collection.model_dump(mode="json", include={"tile_size", "stride", "bands", "scaling"})
         with source.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
+        content += b"".join(beside.read_bytes() for beside in place_files(source.path))
         parts = [settings, source.metadata.model_dump(mode="json")], [settings]
         whole, picture = (hashlib.sha256(json.dumps(part, sort_keys=True).encode() + content).hexdigest() for part in parts)
         return Version(whole, picture[:PICTURE_DIGITS])
 
-    def cut(self, source: SourceFile, skip: Callable[[Window | None], bool], *, is_whole: bool) -> Iterator[CutTile | None]:
+    def cut(
+        self, source: SourceFile, skip: Callable[[Window | None], bool], note: Callable[[str], None], *, is_whole: bool
+    ) -> Iterator[CutTile | None]:
         """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata.
 
-        is_whole: do not cut the file into windows.
+        note: called with each remark about the file. is_whole: do not cut the file into windows.
         """
-        return cut(source.path, source.file_name, self._spec, has_place=is_whole, skip=skip)
+        return cut(source.path, source.file_name, self._spec, has_place=is_whole, skip=skip, note=note)
 
     def windows(self, source: SourceFile) -> int:
         """Approximate number of tiles of the file."""
         return count_windows(source.path, self._spec)
 
-    def look_up(self, sources: Iterable[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+    def look_up(self, sources: Iterable[Found]) -> Iterator[Found]:
         """The same files with `is_known` set; looked up in groups, because each query of a remote server takes time."""
         for group in _groups(sources):
             names = tuple({source.name for source in group if isinstance(source, SourceFile)})
@@ -122,9 +126,9 @@ class FileReader:
         return image, preview
 
 
-def _groups(sources: Iterable[SourceFile | Rejection]) -> Iterator[list[SourceFile | Rejection]]:
+def _groups(sources: Iterable[Found]) -> Iterator[list[Found]]:
     """Group files for a look-up; limited in number, in bytes of temporary copies and in waiting time."""
-    group: list[SourceFile | Rejection] = []
+    group: list[Found] = []
     size, begun = 0, time.monotonic()
     for source in sources:
         group.append(source)
@@ -157,7 +161,7 @@ class _FileRun:
 
     def run(self) -> None:
         skipped = 0
-        for piece in self._reader.cut(self._source, self._skip, is_whole=self._has_place()):
+        for piece in self._reader.cut(self._source, self._skip, self._note, is_whole=self._has_place()):
             if piece is None:
                 skipped += 1
                 self._count()
@@ -231,6 +235,9 @@ class _FileRun:
         replaces = tuple(set(image_keys(before)) - set(image_keys(stored)))
         return ReadTile(stored, piece.pixels, replaces, is_change=True, update=update)
 
+    def _note(self, text: str) -> None:
+        self._emit(Note(self._source.name, text))
+
     def _record(self, piece: CutTile) -> Tile:
         """The record of a tile without its image and metadata."""
         source = self._source
@@ -244,7 +251,7 @@ class _FileRun:
             window=piece.window,
             geometry=piece.geometry,
             datetime=piece.datetime,
-            gsd=piece.gsd,
+            gsd=piece.gsd or source.metadata.gsd,
             properties=piece.properties,
             stretch=piece.stretch,
             sent={},

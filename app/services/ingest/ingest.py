@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -10,31 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.jobs import Job, new_job
-from app.domain.metadata import FileMetadata, parse_metadata
+from app.domain.metadata import parse_metadata
 from app.domain.urls import is_url
 from app.errors import DyadError, InvalidInput, NotFound, Unavailable
 from app.imagery.demo_scene.countryside import draw_demo_scene
 from app.imagery.sources.archives import count_members
+from app.imagery.sources.stac_scenes import BandChoice
 from app.ports import Blobs, Cancelled, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
 from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, slices
+from app.services.ingest.file_metadata import UploadMetadata
 from app.services.ingest.file_reader import FileReader
+from app.services.ingest.folder_labels import FolderLabels
 from app.services.ingest.pipeline import Readers, Writer
 from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.run import IngestRun
+from app.services.ingest.run import MAX_LISTED_REJECTIONS, IngestRun, checked_result
 from app.services.ingest.sources import (
+    Found,
+    Note,
     Rejection,
     SourceFile,
-    label_from_folder,
     list_files,
     read_manifest,
-    unpack,
-    with_metadata,
+    uploaded_files,
     write_manifest,
 )
+from app.services.ingest.unpacking import Beside, Unpacker
 from app.services.jobs.folders import JobFolders
 from app.services.maintenance.unreferenced_images import delete_unreferenced_images
 
@@ -82,10 +87,18 @@ class IngestService:
         self._chunk_files = 0 if helpers is None else helpers.files
         self._chunked = None if helpers is None else ChunkedIngest(blobs, helpers, self._index_chunk)
 
-    def submit_upload(self, collection_id: str, folder: Path, files: Sequence[tuple[str, Path]], metadata: bytes | None) -> Job:
+    def submit_upload(
+        self,
+        collection_id: str,
+        folder: Path,
+        files: Sequence[tuple[str, Path]],
+        metadata: bytes | None,
+        labels_from_folders: bool = False,
+    ) -> Job:
         """Index uploaded files in `folder` (from `JobFolders.new`), which becomes the folder of the job.
 
-        files: the client's file name and the staged path of each. metadata: the JSON of the form field.
+        files: the client's file name and the staged path of each. metadata: the JSON of the form field. labels_from_folders:
+        label each file with the name of its folder.
 
         Raises:
             NotFound: the collection. InvalidInput: no files. Unprocessable: the metadata. Unavailable: the files cannot be
@@ -99,9 +112,9 @@ class IngestService:
             (folder / METADATA).write_bytes(metadata)
         write_manifest(folder / MANIFEST, files)
         self._folders.share(folder)
-        return self._submit(collection_id, {"files": len(files)}, folder.name)
+        return self._submit(collection_id, {"files": len(files), **_labelled(labels_from_folders)}, folder.name)
 
-    def submit_href(self, collection_id: str, href: str) -> Job:
+    def submit_href(self, collection_id: str, href: str, labels_from_folders: bool = False) -> Job:
         """Index a path on the server (an image, scene, zip, STAC item, or a folder of these) or a file at a URL.
 
         Raises:
@@ -110,11 +123,12 @@ class IngestService:
         """
         self._collections.get(collection_id)
         if is_url(href):
-            return self._submit(collection_id, {"urls": [self._read_policy.web().check(href)]})
+            urls = [self._read_policy.web().check(href)]
+            return self._submit(collection_id, {"urls": urls, **_labelled(labels_from_folders)})
         if "://" in href and not href.startswith("file://"):
             raise InvalidInput(f"{href}: not a supported address; use an absolute path, or an http(s) or s3 URL")
         path = self._read_policy.resolve(Path(href.removeprefix("file://")))
-        return self._submit(collection_id, {"paths": [[str(path), str(path)]]})
+        return self._submit(collection_id, {"paths": [[str(path), str(path)]], **_labelled(labels_from_folders)})
 
     def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
         """Index local paths given by the user of this machine on the command line; DYAD_READ_ROOTS does not apply.
@@ -124,14 +138,15 @@ class IngestService:
         """
         self._collections.get(collection_id)
         real = [ReadPolicy(anywhere=True).resolve(path) for path in paths]
+        folders = [Path(os.path.normpath(path.expanduser().absolute())).parent.name for path in paths]
         names = [path.name for path in real]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidInput(
                 f"two paths have the name {twice[0]!r}, so their tiles would replace each other; rename one of them"
             )
-        named = [[str(path), path.name] for path in real]
-        return self._submit(collection_id, {"paths": named, "trusted": True, "labels_from_folders": labels_from_folders})
+        named = [[str(path), path.name, folder] for path, folder in zip(real, folders, strict=True)]
+        return self._submit(collection_id, {"paths": named, "trusted": True, **_labelled(labels_from_folders)})
 
     def submit_sample(self, collection_id: str) -> Job:
         """Index a generated scene, for a service without data.
@@ -146,10 +161,14 @@ class IngestService:
         """Run an ingest job.
 
         Raises:
-            Cancelled, Interrupted: the job has to stop; tiles reported so far stay.
+            Cancelled, Interrupted: the job has to stop; tiles reported so far stay. NothingIndexed: every file was rejected.
         """
         with self.workplace(context) as folder:
-            return self._ingest(context, folder)
+            result = self._ingest(context, folder)
+            used = set(result.pop("metadata_used", ()))
+            unmatched = [key for key in self._metadata(folder).keys if key not in used]
+        listed = {"metadata_unmatched": unmatched[:MAX_LISTED_REJECTIONS], "metadata_unmatched_count": len(unmatched)}
+        return checked_result({**result, **listed})
 
     def help(self, context: JobContext, chunk: int) -> None:
         """Process a chunk of a job of another worker; see `ChunkedIngest.help`."""
@@ -173,9 +192,7 @@ class IngestService:
                     self._delete_unreferenced_images(str(job.collection))
                 raise
 
-    def index(
-        self, context: JobContext, sources: Iterator[SourceFile | Rejection], total: float, list_unchanged: bool = True
-    ) -> dict[str, Any]:
+    def index(self, context: JobContext, sources: Iterator[Found], total: float, list_unchanged: bool = True) -> dict[str, Any]:
         """Index new and changed files into the collection of a job; unchanged tiles stay.
 
         sources: unpacked, see `expand`. For the other arguments and the result see `IngestRun`.
@@ -192,14 +209,26 @@ class IngestService:
         writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
         return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
 
-    def expand(self, source: SourceFile, folder: Path, read_policy: ReadPolicy) -> Iterator[SourceFile | Rejection]:
-        """The files to index for a listed file: itself, the members of a zip (unpacked into `folder`), or STAC item assets."""
+    def band_choice(self, collection_id: str) -> BandChoice:
+        """The bands that the collection's files must have."""
+        card = self._models.card(self._collections.live(collection_id).model)
+        return BandChoice(self._collections.get(collection_id).bands, len(card.bands))
+
+    def expand(
+        self, source: SourceFile, folder: Path, read_policy: ReadPolicy, choice: BandChoice, beside: Beside | None = None
+    ) -> Iterator[Found]:
+        """The files to index for a listed file: itself, the members of a zip (unpacked into `folder`), or a STAC item's scenes.
+
+        choice: see `band_choice`. beside: finds the other files of an upload.
+        """
         try:
             is_copy = self._folders.bring(source.path)
+            for each in source.sidecars:
+                self._folders.bring(each)
         except NotFound as error:
             yield Rejection(source.name, str(error), source.weight)
             return
-        for found in unpack(source, folder, self._limits.max_bytes, read_policy):
+        for found in Unpacker(folder, self._limits.max_bytes, read_policy, choice, beside).unpack(source):
             yield replace(source, temporary=True) if is_copy and found is source else found
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
@@ -215,10 +244,16 @@ class IngestService:
             context.progress(0, "drawing the sample scene")
             draw_demo_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
-        total = sum(1 for _ in self._listed(job, folder))
-        return self.index(context, self._sources(context, folder, self._listed(job, folder)), total)
+        total = sum(not isinstance(each, Note) for each in self._listed(job, folder))
+        return self._indexed(context, folder, self._listed(job, folder), total)
 
-    def _listed(self, job: Job, folder: Path) -> Iterator[SourceFile | Rejection]:
+    def _indexed(self, context: JobContext, folder: Path, listed: Iterator[Found], total: float) -> dict[str, Any]:
+        """Index listed files. The result also has the keys of the client's metadata that matched a file."""
+        metadata = self._metadata(folder)
+        result = self.index(context, self._sources(context, folder, listed, metadata), total)
+        return {**result, "metadata_used": sorted(metadata.used)}
+
+    def _listed(self, job: Job, folder: Path) -> Iterator[Found]:
         """The top-level files of a job."""
         if "sample" in job.inputs:
             return iter([SourceFile(SAMPLE, folder / SAMPLE)])
@@ -228,33 +263,57 @@ class IngestService:
             self._folders.bring(folder / MANIFEST)
             return read_manifest(folder / MANIFEST)
         read_policy = self._job_read_policy(job)
-        return chain.from_iterable(
-            list_files(read_policy.resolve(Path(path)), name, read_policy) for path, name in job.inputs["paths"]
-        )
+        return chain.from_iterable(self._listed_path(read_policy, *each) for each in job.inputs["paths"])
 
-    def _sources(
-        self, context: JobContext, folder: Path, listed: Iterator[SourceFile | Rejection]
-    ) -> Iterator[SourceFile | Rejection]:
-        """The listed files, zips and STAC items unpacked, with their metadata."""
-        entries, inputs = self._metadata(folder), context.job.inputs
+    @staticmethod
+    def _listed_path(read_policy: ReadPolicy, path: str, name: str, folder: str | None = None) -> Iterator[Found]:
+        for found in list_files(read_policy.resolve(Path(path)), name, read_policy):
+            yield replace(found, folder=folder) if isinstance(found, SourceFile) and found.name == name else found
+
+    def _sources(self, context: JobContext, folder: Path, listed: Iterator[Found], metadata: UploadMetadata) -> Iterator[Found]:
+        """The listed files, zips and STAC items unpacked, with their metadata and labels."""
+        labels = FolderLabels() if context.job.inputs.get("labels_from_folders") else None
         read_policy = replace(self._job_read_policy(context.job), check=context.check)
+        choice, beside = self.band_choice(str(context.job.collection)), self._beside(context.job, folder)
         for each in listed:
-            if isinstance(each, Rejection):
+            if not isinstance(each, SourceFile):
+                if isinstance(each, Rejection):
+                    metadata.mark(each.file_name)
                 yield each
                 continue
-            for source in self.expand(each, folder, read_policy):
-                if isinstance(source, Rejection):
-                    yield source
+            for source in self.expand(each, folder, read_policy, choice, beside):
+                if isinstance(source, SourceFile):
+                    described = metadata.apply(source, each)
+                    yield described if labels is None else labels.apply(described, each)
                 else:
-                    labelled = label_from_folder(source) if inputs.get("labels_from_folders") else source
-                    yield with_metadata(labelled, entries)
+                    metadata.mark(source.file_name)
+                    yield source
+        if labels is not None:
+            yield from labels.notes()
 
-    def _metadata(self, folder: Path) -> dict[str, FileMetadata]:
+    def _beside(self, job: Job, folder: Path) -> Beside | None:
+        """Finds the files of an upload by name; None for other jobs."""
+        if not (folder / MANIFEST).exists():
+            with suppress(NotFound):
+                self._folders.bring(folder / MANIFEST)
+        if "files" not in job.inputs or not (folder / MANIFEST).exists():
+            return None
+        uploaded = uploaded_files(folder / MANIFEST)
+
+        def find(name: str) -> Path | None:
+            path = uploaded.get(name)
+            if path is not None:
+                self._folders.bring(path)
+            return path
+
+        return find
+
+    def _metadata(self, folder: Path) -> UploadMetadata:
         """The client's metadata by file name."""
         path = folder / METADATA
         with suppress(NotFound):
             self._folders.bring(path)
-        return parse_metadata(path.read_bytes()) if path.exists() else {}
+        return UploadMetadata(parse_metadata(path.read_bytes()) if path.exists() else {})
 
     def _plan(self, job: Job, folder: Path) -> Iterator[Entry]:
         """The files of a job as entries for its chunks; zips in parts."""
@@ -262,9 +321,13 @@ class IngestService:
             if isinstance(listed, Rejection):
                 yield Entry(name=listed.file_name, reason=listed.reason)
                 continue
+            if isinstance(listed, Note):
+                yield Entry(name=listed.file_name, note=listed.note)
+                continue
             is_staged = listed.path.is_relative_to(folder)
             path = listed.path.relative_to(folder) if is_staged else listed.path
-            entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url)
+            sidecars = tuple(each.relative_to(folder).as_posix() for each in listed.sidecars)
+            entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url, folder=listed.folder, sidecars=sidecars)
             is_zip = listed.name.lower().endswith(".zip")
             if listed.url is not None or (is_staged and not is_zip):
                 yield entry  # not read here: the worker of its chunk fetches it
@@ -285,13 +348,7 @@ class IngestService:
 
     def _index_chunk(self, context: JobContext, entries: Sequence[Entry]) -> dict[str, Any]:
         folder = self._folders.of(context.job.id)
-        listed = (
-            Rejection(entry.name, entry.reason)
-            if entry.reason is not None
-            else SourceFile(entry.name, folder / entry.path, url=entry.url, members=entry.members)
-            for entry in entries
-        )
-        return self.index(context, self._sources(context, folder, listed), len(entries))
+        return self._indexed(context, folder, (_from_entry(entry, folder) for entry in entries), len(entries))
 
     def _job_read_policy(self, job: Job) -> ReadPolicy:
         return ReadPolicy(anywhere=True) if job.inputs.get("trusted") else self._read_policy
@@ -300,3 +357,19 @@ class IngestService:
         """Delete images whose point was not written."""
         index = self._collections.live(collection_id).index
         delete_unreferenced_images(self._vectors, self._blobs, index, self._blobs.keys(images_prefix(collection_id)))
+
+
+def _labelled(labels_from_folders: bool) -> dict[str, Any]:
+    return {"labels_from_folders": True} if labels_from_folders else {}
+
+
+def _from_entry(entry: Entry, folder: Path) -> Found:
+    """The listed file that an entry of a chunk stands for."""
+    if entry.reason is not None:
+        return Rejection(entry.name, entry.reason)
+    if entry.note is not None:
+        return Note(entry.name, entry.note)
+    sidecars = tuple(folder / each for each in entry.sidecars)
+    return SourceFile(
+        entry.name, folder / entry.path, url=entry.url, members=entry.members, folder=entry.folder, sidecars=sidecars
+    )

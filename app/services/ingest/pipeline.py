@@ -21,7 +21,7 @@ from app.errors import Conflict, DyadError, Unavailable
 from app.ports import Blobs, Inference, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import image_keys
-from app.services.ingest.sources import Rejection, SourceFile
+from app.services.ingest.sources import Found, Note, Rejection, SourceFile
 
 BATCH = 32
 UPDATES = 100
@@ -94,7 +94,7 @@ class FileDone:
     contains: Callable[[Tile], bool] | None = None
 
 
-Event = ReadTile | RecordUpdate | Unchanged | Progress | FileDone
+Event = ReadTile | RecordUpdate | Unchanged | Progress | FileDone | Note
 ReadFile = Callable[[SourceFile, Callable[[Event], None]], None]
 """Reads one file and emits its tiles, then one `FileDone`; raises a `DyadError` if the file cannot be read."""
 
@@ -108,7 +108,7 @@ class Readers:
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(QUEUED_TILES)
         self._stop = threading.Event()
 
-    def events(self, sources: Iterator[SourceFile | Rejection]) -> Generator[Event | None]:
+    def events(self, sources: Iterator[Found]) -> Generator[Event | None]:
         """All events of the files; None after each `WAIT_SECONDS` without an event, so that the caller can do other work.
 
         Raises:
@@ -132,7 +132,7 @@ class Readers:
             self._stop.set()
             feeder.join()
 
-    def _feed(self, sources: Iterator[SourceFile | Rejection]) -> None:
+    def _feed(self, sources: Iterator[Found]) -> None:
         slots = threading.Semaphore(2 * self._threads)
         try:
             with ThreadPoolExecutor(self._threads, "dyad-read") as pool:
@@ -147,8 +147,11 @@ class Readers:
         except Exception as error:  # noqa: BLE001 - passed to the consumer, which raises it
             self._emit(error)
 
-    def _read_one(self, source: SourceFile | Rejection) -> None:
+    def _read_one(self, source: Found) -> None:
         if self._stop.is_set():
+            return
+        if isinstance(source, Note):
+            self._emit(source)
             return
         if isinstance(source, Rejection):
             self._emit(FileDone(source, source.weight))
@@ -161,7 +164,8 @@ class Readers:
             self._emit(FileDone(Rejection(source.name, str(error), source.weight), source.weight))
         finally:
             if source.temporary:
-                source.path.unlink(missing_ok=True)
+                for path in (source.path, *source.sidecars):
+                    path.unlink(missing_ok=True)
 
     def _report(self, future: Future[None]) -> None:
         error = future.exception()

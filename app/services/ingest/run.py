@@ -7,12 +7,15 @@ from contextlib import closing
 from typing import Any
 
 from app.domain.tiles import Tile
+from app.errors import NothingIndexed
 from app.ports import JobContext
 from app.services.ingest.pipeline import Event, FileDone, Progress, Readers, ReadTile, RecordUpdate, Unchanged, Writer
-from app.services.ingest.sources import Rejection, SourceFile
+from app.services.ingest.sources import Found, Note, Rejection
 from app.telemetry.metrics import FILES_REJECTED, TILES_INDEXED
 
+SHOWN_REASONS = 3
 MAX_LISTED_REJECTIONS = 10_000
+"""Also of notes."""
 
 
 class IngestRun:
@@ -31,18 +34,20 @@ class IngestRun:
         self._total = max(total, 1)
         self._done = 0.0
         self._list_unchanged = list_unchanged
-        names = ("indexed", "changed", "unchanged", "returned", "rejected", "skipped_nodata", "files")
+        names = ("indexed", "changed", "unchanged", "returned", "rejected", "notes", "skipped_nodata", "files")
         self._counts = dict.fromkeys(names, 0)
         self._rejected: list[dict[str, str]] = []
+        self._notes: list[dict[str, str]] = []
         self._stale: list[tuple[str, Callable[[Tile], bool]]] = []
         self._returned: list[str] = []
 
-    def run(self, sources: Iterator[SourceFile | Rejection]) -> dict[str, Any]:
+    def run(self, sources: Iterator[Found]) -> dict[str, Any]:
         """Index everything; return the result without the item ids, which the job store keeps.
 
         It counts tiles: `indexed`, of these `changed` (an earlier version was indexed; includes tiles of which only the record
         changed), `unchanged`, of these `returned` (they were marked as vanished); and files: `files`, `rejected_count`.
-        `rejected` lists the first `MAX_LISTED_REJECTIONS` rejected files with the reasons.
+        `rejected` lists the first `MAX_LISTED_REJECTIONS` rejected files with the reasons, `notes` the first remarks about
+        files, `notes_count` is their number.
 
         Raises:
             Cancelled, Interrupted: the job has to stop. Tiles read until then are stored and reported first.
@@ -57,7 +62,8 @@ class IngestRun:
                         self._settle()
         finally:
             self._settle()
-        return {**self._counts, "rejected_count": self._counts["rejected"], "rejected": self._rejected}
+        totals = {f"{name}_count": self._counts[name] for name in ("rejected", "notes")}
+        return {**self._counts, **totals, "rejected": self._rejected, "notes": self._notes}
 
     def _take(self, event: Event) -> None:
         match event:
@@ -76,6 +82,10 @@ class IngestRun:
                 self._done += share
             case FileDone():
                 self._finish(event)
+            case Note(file_name, note):
+                self._counts["notes"] += 1
+                if len(self._notes) < MAX_LISTED_REJECTIONS:
+                    self._notes.append({"file_name": file_name, "note": note})
         self._publish()
 
     def _finish(self, file: FileDone) -> None:
@@ -117,3 +127,18 @@ def progress_message(counts: Mapping[str, int]) -> str:
     """Return one line for people about the progress of an ingest."""
     indexed, unchanged, rejected = (counts.get(name, 0) for name in ("indexed", "unchanged", "rejected"))
     return f"{indexed} tiles indexed, {unchanged} unchanged, {rejected} rejected"
+
+
+def checked_result(result: dict[str, Any]) -> dict[str, Any]:
+    """The result of a job.
+
+    Raises:
+        NothingIndexed: every file was rejected; the error has the result, and names the first reasons.
+    """
+    read = sum(result.get(name, 0) for name in ("indexed", "unchanged", "files"))
+    if read or not result["rejected"]:
+        return result
+    first = "; ".join(f"{each['file_name']}: {each['reason']}" for each in result["rejected"][:SHOWN_REASONS])
+    more = result["rejected_count"] - min(len(result["rejected"]), SHOWN_REASONS)
+    message = f"every file was rejected ({result['rejected_count']}): {first}{f'; and {more} more' if more else ''}"
+    raise NothingIndexed(message, result)

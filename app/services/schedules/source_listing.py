@@ -7,24 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.domain.file_names import what_is_wrong_with_text
 from app.domain.globs import Glob, has_magic
 from app.domain.schedules import Source
 from app.domain.urls import Url, is_url
 from app.errors import DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
 from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
+from app.imagery.sources.stac_scenes import BandChoice
+from app.services.ingest.folder_labels import FolderLabels
 from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import (
-    Rejection,
-    SourceFile,
-    asset_files,
-    asset_urls,
-    label_from_folder,
-    list_files,
-    what_is_wrong_with_text,
-)
+from app.services.ingest.sources import Found, Rejection, SourceFile, list_files
+from app.services.ingest.stac_files import item_files
 from app.services.schedules.downloads import Downloads
 
-Expand = Callable[[SourceFile], Iterator[SourceFile | Rejection]]
+Expand = Callable[[SourceFile], Iterator[Found]]
 """Returns the files to index for a listed file: itself, or the members of a zip or STAC item."""
 
 
@@ -34,14 +30,21 @@ class SourceListing:
     Files are named by their absolute path, links not followed, or by their URL; members of a zip `path/inner`, assets of an
     Item `path#asset`, assets of a catalogue's Items `catalogue/collection/id#asset`.
 
-    downloads: fetches web sources; without it a web source can be checked but not listed.
+    downloads: fetches web sources; without it a web source can be checked but not listed. choice: the bands that the collection
+    takes of a catalogue's Items.
     seen: names of all listed files, unpacked. unreadable: names that could not be read; files in them do not count as missing.
     trouble: why missing files cannot be determined, None if they can. is_missing: the trouble is that the source does not
     exist.
     is_partial: a part of a catalogue could not be read (and was rejected).
     """
 
-    def __init__(self, source: Source, read_policy: ReadPolicy, downloads: Downloads | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        read_policy: ReadPolicy,
+        downloads: Downloads | None = None,
+        choice: BandChoice = BandChoice(),  # noqa: B008 - immutable
+    ) -> None:
         self.source = source
         self._url = Url.parse(source.where) if is_url(source.where) else None
         self.name = str(self._url or "/" + os.path.normpath(source.where).lstrip("/"))
@@ -52,6 +55,7 @@ class SourceListing:
         self.is_partial = False
         self._read_policy = read_policy
         self._downloads = downloads
+        self._choice = choice
         self._glob = None if source.glob is None else Glob.parse(self.name)
         self._is_catalogue = False
 
@@ -66,7 +70,7 @@ class SourceListing:
         else:
             self._open()
 
-    def entries(self) -> Iterator[SourceFile | Rejection]:
+    def entries(self) -> Iterator[Found]:
         """The files before they are unpacked, or the images of a catalogue. Errors of the source are noted in `trouble`."""
         self.trouble, self.is_missing, self.is_partial = None, False, False
         try:
@@ -76,18 +80,25 @@ class SourceListing:
         except (DyadError, OSError) as error:
             self._note_trouble(error)
 
-    def files(self, expand: Expand) -> Iterator[SourceFile | Rejection]:
+    def files(self, expand: Expand) -> Iterator[Found]:
         """The files of `entries`, unpacked and labelled as the source requires; records `seen` and `unreadable`."""
+        labels = FolderLabels() if self.source.labels_from_folders else None
         for entry in self.entries():
             for source in self._unpacked(entry, expand):
                 if isinstance(source, Rejection):
                     self.unreadable.add(source.file_name)
+                if not isinstance(source, SourceFile):
                     yield source
-                else:
-                    self.seen.add(source.name)
-                    yield label_from_folder(source) if self.source.labels_from_folders else source
+                    continue
+                self.seen.add(source.name)
+                yield labels.apply(source, entry) if labels is not None and isinstance(entry, SourceFile) else source
+        if labels is not None:
+            yield from labels.notes()
 
-    def _unpacked(self, entry: SourceFile | Rejection, expand: Expand) -> Iterator[SourceFile | Rejection]:
+    def _unpacked(self, entry: Found, expand: Expand) -> Iterator[Found]:
+        if isinstance(entry, SourceFile) and entry.stack:
+            yield from expand(entry)
+            return
         if isinstance(entry, SourceFile) and entry.url is not None:
             try:
                 entry = self._web().file(entry)
@@ -98,10 +109,10 @@ class SourceListing:
                     self._note_trouble(error)
                     return
                 entry = Rejection(entry.name, str(error), entry.weight)
-        if isinstance(entry, Rejection) or self._is_catalogue:
-            yield entry
-        else:
+        if isinstance(entry, SourceFile) and not self._is_catalogue:
             yield from expand(entry)
+        else:
+            yield entry
 
     def _note_trouble(self, error: DyadError | OSError) -> None:
         self.trouble = f"{self.name}: {error.strerror}" if isinstance(error, OSError) else str(error)
@@ -143,7 +154,7 @@ class SourceListing:
             )
         return catalogue
 
-    def _entries(self, root: Place, catalogue: dict[str, Any] | None) -> Iterator[SourceFile | Rejection]:
+    def _entries(self, root: Place, catalogue: dict[str, Any] | None) -> Iterator[Found]:
         self._is_catalogue = catalogue is not None
         if catalogue is not None:
             yield from self._items(root, catalogue)
@@ -153,7 +164,7 @@ class SourceListing:
             name = self.name if self._glob is None else self._glob.base.as_posix()
             yield from list_files(root, name.rstrip("/"), self._read_policy, self._glob)
 
-    def _items(self, root: Place, catalogue: dict[str, Any]) -> Iterator[SourceFile | Rejection]:
+    def _items(self, root: Place, catalogue: dict[str, Any]) -> Iterator[Found]:
         for found in list_stac_items(root, catalogue, self._read, web=self._read_policy.remote is not None):
             name = f"{self.name}/{found.name}"
             wrong = str(found.item) if isinstance(found.item, DyadError) else what_is_wrong_with_text(name)
@@ -161,8 +172,7 @@ class SourceListing:
                 self.is_partial = True
                 yield Rejection(name, wrong)
             elif not isinstance(found.item, DyadError):
-                yield from asset_files(found.item, name, self._read_policy)
-                yield from asset_urls(found.item, name)
+                yield from item_files(found.item, name, self._read_policy, self._choice)
 
     def _read(self, place: Place) -> tuple[Place, Path]:
         """See `Open`."""

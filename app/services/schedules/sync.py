@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,12 +16,13 @@ from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.ingest.ingest import IngestService
 from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import Rejection, SourceFile
+from app.services.ingest.run import checked_result
+from app.services.ingest.sources import Found, Note, SourceFile
 from app.services.reindex.reindex import KIND as REINDEX
 from app.services.reindex.reindex import ReindexService
 from app.services.schedules.downloads import Downloads
 from app.services.schedules.missing import Missing, MissingFiles
-from app.services.schedules.source_listing import SourceListing
+from app.services.schedules.source_listing import Expand, SourceListing
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class SyncService:
 
         Raises:
             SourceUnavailable: a source cannot be read, or too many of its files are missing; everything else is done by then.
+            NothingIndexed: every file was rejected.
             Cancelled, Interrupted: the job has to stop; tiles reported so far stay.
         """
         inputs = SyncInputs.model_validate(context.job.inputs)
@@ -88,25 +89,28 @@ class SyncService:
             context.progress(0, "listing the sources")
             read_policy = replace(self._read_policy, check=context.check)
             downloads = Downloads(read_policy, folder, self._max_bytes)
-            listings = [SourceListing(Source.of(given), read_policy, downloads) for given in inputs.sources]
-            total = sum(entry.weight for listing in listings for entry in _checked(context, listing.entries()))
-            result = self._ingest.index(context, self._files(listings, folder, read_policy), total, list_unchanged=False)
+            choice = self._ingest.band_choice(str(context.job.collection))
+            listings = [SourceListing(Source.of(given), read_policy, downloads, choice) for given in inputs.sources]
+            listed = (entry for listing in listings for entry in _checked(context, listing.entries()))
+            total = sum(entry.weight for entry in listed if not isinstance(entry, Note))
+            files = self._files(listings, lambda file: self._ingest.expand(file, folder, read_policy, choice))
+            result = self._ingest.index(context, files, total, list_unchanged=False)
         missing, refusals = self._handle_missing(context, listings, inputs)
         result = {**result, **missing, "reindex_job": self._submit_reindex(str(context.job.collection))}
         if refusals:
             context.progress(100, "some sources could not be compared", result_counts(result))
             raise SourceUnavailable("; ".join(refusals) + ". Everything else is done.")
-        return result
+        return checked_result(result)
 
-    def _files(
-        self, listings: Sequence[SourceListing], folder: Path, read_policy: ReadPolicy
-    ) -> Iterator[SourceFile | Rejection]:
+    def _files(self, listings: Sequence[SourceListing], expand: Expand) -> Iterator[Found]:
         """The files of all sources; a file of several sources is listed once, for the first of them."""
         known: set[str] = set()
         for listing in listings:
-            for source in listing.files(lambda file: self._ingest.expand(file, folder, read_policy)):
-                name = source.file_name if isinstance(source, Rejection) else source.name
-                if name not in known:
+            for source in listing.files(expand):
+                name = source.name if isinstance(source, SourceFile) else source.file_name
+                if isinstance(source, Note):
+                    yield source
+                elif name not in known:
                     known.add(name)
                     yield source
 
@@ -157,7 +161,7 @@ class SyncService:
         return None
 
 
-def _checked(context: JobContext, entries: Iterator[SourceFile | Rejection]) -> Iterator[SourceFile | Rejection]:
+def _checked(context: JobContext, entries: Iterator[Found]) -> Iterator[Found]:
     """Check between the entries whether the job should stop."""
     for entry in entries:
         context.check()

@@ -175,13 +175,14 @@ export const cancelJob = (id) => request(`jobs/${enc(id)}`, { method: "DELETE" }
  * @param {string} c
  * @param {{file: File, path: string}[]} files
  * @param {Record<string, any>} metadata by path
- * @param {{onprogress?: (sent: number) => void, signal?: AbortSignal}} [options]
+ * @param {{onprogress?: (sent: number) => void, signal?: AbortSignal, labelsFromFolders?: boolean}} [options]
  * @returns {Promise<Job>}
  */
-export function upload(c, files, metadata, { onprogress, signal } = {}) {
+export function upload(c, files, metadata, { onprogress, signal, labelsFromFolders } = {}) {
   const form = new FormData();
   for (const { file, path } of files) form.append("files", file, path);
   if (Object.keys(metadata).length) form.append("metadata", JSON.stringify(metadata));
+  if (labelsFromFolders) form.append("labels_from_folders", "true");
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     xhr.open("POST", `${at(c)}/items`);

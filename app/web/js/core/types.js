@@ -16,7 +16,7 @@
  *   links?: {rel: string, href: string, method?: string, body?: any}[]}} FeatureCollection
  * @typedef {{id: string, processID: string, status: "accepted"|"running"|"successful"|"failed"|"dismissed", progress: number,
  *   message: string, counts: Record<string, number>, created: string, started?: string|null, finished?: string|null,
- *   collection?: string|null}} Job
+ *   collection?: string|null, links?: {rel: string}[]}} Job
  * @typedef {{value: string, count: number}} LabelCount
  *
  * View: content of the URL fragment. Everything on the page follows from it.

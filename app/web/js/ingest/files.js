@@ -2,7 +2,7 @@
 
 /** @typedef {{file: File, path: string}} Picked */
 
-const HIDDEN = /(^|\/)(\.|__MACOSX\/|Thumbs\.db$)/;
+const HIDDEN = /(^|\/)(\.|__MACOSX\/|(eh)?thumbs\.db$|desktop\.ini$)/i;
 
 /** @param {FileSystemDirectoryEntry} folder @returns {Promise<FileSystemEntry[]>} */
 async function entriesOf(folder) {

@@ -14,20 +14,21 @@ const MAX_FILES = 500;
 const MAX_BYTES = 256e6;
 const TYPES = "image/jpeg,image/png,image/webp,image/tiff,.tif,.tiff,.zip";
 
+/** @param {string} path */
+const isZip = (path) => /\.zip$/i.test(path);
+
 /**
- * Metadata of the files: folder names as labels, and the chosen metadata file.
- * @param {Picked[]} files
- * @param {boolean} folders
+ * The entries of the chosen metadata file for the files of one batch; each entry is sent with one batch. An entry that matches no
+ * file by name (it may be of a member of a zip) is sent with the first batch that has a zip, else with the last one.
+ * @param {Picked[][]} all batches
  * @param {Record<string, any>} sidecar
  */
-function metadataOf(files, folders, sidecar) {
-  /** @type {Record<string, any>} */
-  const out = {};
-  for (const { path, file } of files) {
-    const entry = { ...(sidecar[path] ?? sidecar[file.name] ?? {}) };
-    const folder = folders ? folderOf(path) : "";
-    if (folder && !entry.labels) entry.labels = [folder.replaceAll(",", " ")];
-    if (Object.keys(entry).length) out[path] = entry;
+function metadataOf(all, sidecar) {
+  const out = all.map(() => /** @type {Record<string, any>} */ ({}));
+  const zips = all.findIndex((batch) => batch.some(({ path }) => isZip(path)));
+  for (const [name, entry] of Object.entries(sidecar)) {
+    const homes = all.map((batch, at) => (batch.some(({ path, file }) => path === name || file.name === name) ? at : -1)).filter((at) => at >= 0);
+    for (const at of homes.length ? homes : [zips < 0 ? all.length - 1 : zips]) if (out[at]) out[at][name] = entry;
   }
   return out;
 }
@@ -75,7 +76,8 @@ export function openUpload(collection, start = []) {
     list.replaceChildren(...(picked.length ? [
       h("p", {}, h("b", {}, `${count(picked.length, "file")}, ${size(bytes)} `), h("button", { type: "button", class: "quiet", onclick: () => { picked = []; take([]); } }, "Clear")),
       h("p", { class: "muted ellipsis" }, picked.slice(0, 6).map((p) => p.path).join(", ") + (picked.length > 6 ? ", …" : "")),
-      named.size ? h("label", { class: "option" }, folders, h("span", {}, `Use folder names as labels (${[...named].slice(0, 4).join(", ")}${named.size > 4 ? ", …" : ""})`)) : "",
+      named.size || picked.some((p) => isZip(p.path)) ? h("label", { class: "option" }, folders,
+        h("span", {}, `Use folder names as labels (${[...named].slice(0, 4).join(", ") || "those in the zip"}${named.size > 4 ? ", …" : ""})`)) : "",
     ] : []));
     submit.disabled = !picked.length;
     submit.textContent = picked.length ? `Add ${count(picked.length, "file")}` : "Add";
@@ -84,7 +86,8 @@ export function openUpload(collection, start = []) {
   async function send() {
     const sending = picked;
     const total = sending.reduce((sum, p) => sum + p.file.size, 0) || 1;
-    const metadata = metadataOf(sending, folders.checked, sidecar);
+    const all = batches(sending, MAX_FILES, MAX_BYTES);
+    const metadata = metadataOf(all, sidecar);
     const jobs = h("div", { class: "stack" });
     const line = h("div", { class: "upload-line" });
     const cancel = h("button", { type: "button", class: "quiet", onclick: () => abort.abort() }, "Stop uploading");
@@ -96,10 +99,10 @@ export function openUpload(collection, start = []) {
     progress.replaceChildren(line, jobs);
     let done = 0;
     try {
-      for (const batch of batches(sending, MAX_FILES, MAX_BYTES)) {
+      for (const [at, batch] of all.entries()) {
         show(done);
-        const own = Object.fromEntries(batch.filter((p) => metadata[p.path]).map((p) => [p.path, metadata[p.path]]));
-        const job = await api.upload(collection, batch, own, { onprogress: (sent) => show(done + sent), signal: abort.signal });
+        const job = await api.upload(collection, batch, metadata[at], {
+          onprogress: (sent) => show(done + sent), signal: abort.signal, labelsFromFolders: folders.checked });
         done += batch.reduce((sum, p) => sum + p.file.size, 0);
         const view = jobView(job);
         jobs.append(view.element);

@@ -27,17 +27,23 @@ export async function indexChanged(collection, notification = []) {
   if (notification.length) set({ notification });
 }
 
+/** Whether an ingest rejected files, or has notes. @param {Job} job */
+export const hasRemarks = (job) => ["rejected", "notes", "metadata_unmatched"].some((name) => job.counts?.[name] > 0);
+
+/** Whether a job has results: it succeeded, or it is an ingest that rejected every file. @param {Job} job */
+export const hasResults = (job) => job.status === "successful" || (job.status === "failed" && ["ingest", "sync"].includes(job.processID) && job.links?.some((link) => link.rel.endsWith("/results")));
+
 /** Show the results of a successful job in its view. @param {Job} job @param {JobView|undefined} view */
 export async function showResults(job, view) {
   if (!view && !["train", "reindex", "evaluate"].includes(job.processID)) return null;
-  if (job.processID === "ingest" && !job.counts?.rejected) return null;
+  if (job.processID === "ingest" && !hasRemarks(job)) return null;
   const results = await api.jobResults(job.id);
   if (job.processID === "train") {
     await loadModels(); // for the title of the new model
     view?.showResults(trainingReport(results));
   } else if (job.processID === "reindex") view?.showResults(comparisonReport(results));
   else if (job.processID === "evaluate") view?.showResults(evaluationReport(job, results));
-  else view?.showRejected(results.rejected ?? [], results.rejected_count);
+  else view?.showIngest(results);
   return results;
 }
 

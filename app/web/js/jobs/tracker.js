@@ -7,7 +7,7 @@ import { refreshCollections } from "../core/loading.js";
 import { on, set, state } from "../core/state.js";
 import { run } from "../search/run.js";
 import { hasQuery } from "../search/uploaded.js";
-import { complete, showResults } from "./completion.js";
+import { complete, hasRemarks, hasResults, showResults } from "./completion.js";
 import { jobView } from "./view.js";
 
 /** @typedef {import("../core/types.js").Job} Job */
@@ -44,7 +44,7 @@ export async function watch(job, view) {
       last = Date.now();
       refresh(now).catch(() => {}); // repeated at the next change
     });
-    const next = end.status === "successful" ? await complete(end, view) : null;
+    const next = hasResults(end) ? await complete(end, view) : null;
     await refresh(end);
     if (next) await watch(next, view?.follow(next));
     return end;
@@ -71,7 +71,7 @@ async function openJobs() {
 function listed(job) {
   const view = jobView(job);
   if (!api.ended(job)) void watch(job, view).catch(() => {});
-  else if (job.status === "successful" && (job.processID !== "ingest" || job.counts?.rejected)) {
+  else if (hasResults(job) && (job.processID !== "ingest" || hasRemarks(job))) {
     const show = h("button", { type: "button", class: "quiet", onclick: async () => {
       try {
         await showResults(job, view);

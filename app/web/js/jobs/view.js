@@ -37,6 +37,26 @@ export function rejectedList(rejected, all = rejected.length) {
     all > rows.length && h("p", { class: "muted" }, `and ${group(all - rows.length)} more`));
 }
 
+/**
+ * What an ingest left out and why, and metadata that matched no file.
+ * @param {any} results
+ */
+export function notesList(results) {
+  const unmatched = (results.metadata_unmatched ?? []).map((/** @type {string} */ name) => ({ file_name: name, note: "the metadata has this name, but no file has" }));
+  const notes = [...(results.notes ?? []), ...unmatched];
+  if (!notes.length) return null;
+  const all = (results.notes_count ?? results.notes?.length ?? 0) + (results.metadata_unmatched_count ?? unmatched.length);
+  const rows = notes.slice(0, 200).map((n) => h("li", {}, h("b", {}, n.file_name), h("span", {}, n.note)));
+  return h("details", { class: "notes", open: notes.length <= 20 },
+    h("summary", {}, count(all, "note")), h("ul", {}, rows), all > rows.length && h("p", { class: "muted" }, `and ${group(all - rows.length)} more`));
+}
+
+/** A warning about rejected files, in one line. @param {any} results */
+export function warning(results) {
+  const rejected = results.rejected_count ?? 0, read = results.files ?? 0;
+  return rejected ? h("p", { class: "warning", role: "alert" }, read ? `Warning: ${group(rejected)} of ${count(rejected + read, "file")} rejected.` : "Nothing was added: every file was rejected.") : null;
+}
+
 /** @param {Job} job */
 function seconds(job) {
   const from = Date.parse(job.started ?? ""), to = Date.parse(job.finished ?? "");
@@ -80,8 +100,8 @@ export function jobView(job) {
   return {
     element: box,
     update,
-    /** Show rejected files with reasons. @param {{file_name: string, reason: string}[]} rejected @param {number} [all] */
-    showRejected: (rejected, all) => extra.replaceChildren(...[rejectedList(rejected, all)].filter(Boolean)),
+    /** Show the outcome of an ingest: a warning, rejected files with reasons, and notes. @param {any} results */
+    showIngest: (results) => extra.replaceChildren(...[warning(results), rejectedList(results.rejected ?? [], results.rejected_count), notesList(results)].filter(Boolean)),
     /** Show the results. @param {any} outcome */
     showResults: (outcome) => extra.replaceChildren(...[outcome].flat().filter(Boolean)),
     /** Show the follow-up job below. @param {Job} next */

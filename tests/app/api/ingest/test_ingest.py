@@ -280,6 +280,8 @@ def test_all_rejected_files_are_counted_and_the_first_are_named(
     name = fresh()
     files = [("files", (f"{number}.png", b"no image")) for number in range(3)]
     accepted = service.client.post(f"/collections/{name}/items", files=files)
-    results = service.results(accepted)
+    job = service.wait(accepted.headers["location"])
+    assert job["status"] == "failed"
+    results = document(service.client.get(f"/jobs/{job['id']}/results"))
     assert (results["rejected_count"], len(results["rejected"])) == (3, 2)
     assert document(service.client.get(accepted.headers["location"]))["counts"]["rejected"] == 3

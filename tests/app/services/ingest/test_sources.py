@@ -13,7 +13,8 @@ from app.domain.schedules import Source
 from app.errors import Forbidden, InvalidInput
 from app.ports import Cancelled, RemoteFiles, go_on
 from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import Rejection, SourceFile, list_files, unpack
+from app.services.ingest.sources import Rejection, SourceFile, list_files
+from app.services.ingest.unpacking import Unpacker
 from app.services.schedules.downloads import Downloads
 from app.services.schedules.source_listing import SourceListing
 from tests.support.small_disk import run_on_small_disk
@@ -32,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 def names(root: Path) -> list[str]:
     """The names of all that is found; rejections begin with `!`."""
     found = list_files(root, "R", ReadPolicy((root,)))
-    return [f"!{each.file_name}" if isinstance(each, Rejection) else each.name for each in found]
+    return [each.name if isinstance(each, SourceFile) else f"!{each.file_name}" for each in found]
 
 
 def test_all_files_below_in_order(root: Path) -> None:
@@ -110,13 +111,14 @@ def test_roots_say_what_is_wrong(root: Path) -> None:
 
 FULL = """
 from app.errors import OutOfSpace
-from app.services.ingest.sources import SourceFile, unpack
+from app.services.ingest.sources import SourceFile
+from app.services.ingest.unpacking import Unpacker
 from app.services.ingest.read_policy import ReadPolicy
 from tests.support.images import zipped
 (disk / "staging").mkdir()
 archive = zipped(disk / "a.zip", {f"{n}.jpg": bytes(100_000) for n in range(9)})
 try:
-    print([found.file_name for found in unpack(SourceFile("a.zip", archive), disk / "staging", 1 << 30, ReadPolicy())])
+    print([found.file_name for found in Unpacker(disk / "staging", 1 << 30, ReadPolicy()).unpack(SourceFile("a.zip", archive))])
 except OutOfSpace as error:
     print(error)
 """
@@ -146,7 +148,7 @@ def test_a_dismissed_job_takes_no_unfinished_download_for_a_bad_file(tmp_path: P
     url = "https://example.com/a.tif"
     read_policy = ReadPolicy(remote=Reached(), check=dismissed)
     with pytest.raises(Cancelled):
-        list(unpack(SourceFile(url, tmp_path / "a.tif", url=url), tmp_path, 1, read_policy))
+        list(Unpacker(tmp_path, 1, read_policy).unpack(SourceFile(url, tmp_path / "a.tif", url=url)))
     for source in (Source.of(url), Source(stac="https://example.com/catalog.json")):
         listing = SourceListing(source, read_policy, Downloads(read_policy, tmp_path, 1))
         with pytest.raises(Cancelled):
