@@ -19,8 +19,8 @@ MIN_SHARE_8_BIT, MIN_EDGE_8_BIT = 0.05, 0.25
 def find_fill(raster: Raster, positions: Sequence[int]) -> tuple[float, float] | None:
     """The fill value and its share of the pixels; None without one, or if the file declares which pixels are valid.
 
-    A fill value is the same in all bands. It is a usual nodata value below or above all others, or the lowest or highest value of
-    the scene where that covers at least a fifth of the scene's edge; in 8-bit files it is 0 in three bands or more.
+    A fill value is the same in all bands. It is a usual nodata value below or above all others, or the lowest or highest value
+    of the scene where that covers at least a fifth of the scene's edge; in 8-bit files it is 0 in three bands or more.
     """
     if raster.declares_validity:
         return None
@@ -46,8 +46,8 @@ def find_fill(raster: Raster, positions: Sequence[int]) -> tuple[float, float] |
 def describe_fill(value: float, share: float) -> str:
     """The note about a fill value."""
     return (
-        f"no nodata value is declared; {value:g} covers {share:.0%} of the pixels and is treated as nodata. To declare another value:"
-        " gdal_edit.py -a_nodata VALUE file.tif"
+        f"no nodata value is declared; {value:g} covers {share:.0%} of the pixels and is treated as nodata. To declare another"
+        " value: gdal_edit.py -a_nodata VALUE file.tif"
     )
 
 

@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 
 from app.errors import UnreadableImage
+from app.imagery.raster.limits import CACHE_BYTES
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, MemoryError, OverflowError)
 _OPTIONS = {
@@ -22,7 +23,7 @@ _OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
-    "GDAL_CACHEMAX": 256 * 1024 * 1024,  # bytes, for the whole process
+    "GDAL_CACHEMAX": CACHE_BYTES,
 }
 _WARNINGS_LOCK = threading.Lock()
 _FILE_NAME = re.compile(r"(^|(?<=: ))[\w.-]+(, band \d+)?: ")

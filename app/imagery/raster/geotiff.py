@@ -18,22 +18,21 @@ from rasterio.transform import GCPTransformer, from_gcps
 from rasterio.windows import Window as RasterWindow
 
 from app.domain.tiles import Window
-from app.errors import InvalidInput, TooLarge
+from app.errors import InvalidInput
 from app.imagery.footprints import Floats, Georeference
 from app.imagery.raster.common_names import common_names
 from app.imagery.raster.decode_budget import BUDGET
 from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment, open_dataset
+from app.imagery.raster.limits import check_readable
+from app.imagery.raster.nodata import differs
 from app.imagery.raster.orientation import Turn
 from app.imagery.raster.palette import CMYK, cmyk_to_rgb, lookup_table
 from app.imagery.raster.tiff_pages import main_page
 from app.imagery.raster.world_files import Placement
 from app.imagery.sources.file_kinds import is_jpeg2000
 
-MAX_BANDS = 512
 WORKING_COPIES = 4
 """Memory for a window while it is scaled, as a multiple of its raw values."""
-BYTES_PER_PIXEL = 4
-"""Memory for one decoded block or window, as a multiple of DYAD_MAX_PIXELS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Raster:
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
     dtype: of the values that `bands` returns. has_overviews: the file has overviews, so decimated reads are fast.
     is_simple: the file is a TIFF whose first page is read, so a copy of it needs no other information.
-    page_note: which pages are left out, None if none.
+    page_note: which pages are left out, None if none. block_bytes: of one decoded block.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Raster:
         self._transform = dataset.transform if has_place else rasterio.Affine.identity()
         self._file_crs: Any = dataset.crs
         self.width, self.height = int(dataset.width), int(dataset.height)
-        self._check(max_pixels)
+        self.block_bytes = check_readable(dataset, max_pixels)
         colours = dataset.colorinterp
         self._lut = lookup_table(dataset) if colours[0] == ColorInterp.palette else None
         self._is_cmyk = colours[:4] == CMYK and dataset.dtypes[0] == "uint8"
@@ -93,7 +92,7 @@ class Raster:
         return self.nodata is not None or self.alpha is not None or self._has_mask or self._lut is not None or self._is_cmyk
 
     def common(self, platform: str | None = None) -> list[str | None]:
-        """Common names of the bands: from their descriptions, or, where these do not name red, green and blue, their colours."""
+        """Common names of the bands: by their descriptions, or by their colours if these do not name red, green and blue."""
         found = common_names(self.names, platform)
         if self._lut is not None or self._is_cmyk or {"red", "green", "blue"} <= set(found):
             return found
@@ -123,21 +122,6 @@ class Raster:
         except GDAL_ERRORS:
             return Turn()
         return Turn.of((matrix.a, matrix.b, matrix.d, matrix.e))
-
-    def _check(self, max_pixels: int) -> None:
-        source = self._dataset
-        if source.count > MAX_BANDS:
-            raise TooLarge(f"the file has {source.count} bands; the limit is {MAX_BANDS}: write a file with fewer bands")
-        if np.dtype(source.dtypes[0]).kind not in "iuf":
-            raise InvalidInput(f"values of the type {source.dtypes[0]} are not supported; convert them to real numbers")
-        height, width = source.block_shapes[0]
-        bands = source.count if source.interleaving is not None and source.interleaving.value == "PIXEL" else 1
-        self._block_bytes = height * width * bands * np.dtype(source.dtypes[0]).itemsize
-        if self._block_bytes > BYTES_PER_PIXEL * max_pixels:
-            raise TooLarge(
-                f"the file is stored in blocks of {width} x {height} pixels, which cannot be read in parts (DYAD_MAX_PIXELS is"
-                f" {max_pixels}); rewrite it as a Cloud Optimized GeoTIFF: gdal_translate -of COG in.tif out.tif"
-            )
 
     @property
     def tags(self) -> dict[str, str]:
@@ -209,7 +193,7 @@ class Raster:
         decoded = height * width * len(needed) * np.dtype(self._dataset.dtypes[0]).itemsize
         try:
             with (
-                BUDGET.hold(self._block_bytes + WORKING_COPIES * decoded, self._seconds),
+                BUDGET.hold(self.block_bytes + WORKING_COPIES * decoded, self._seconds),
                 environment(),
             ):  # masks and overviews are opened here
                 raw = self._dataset.read(indexes, out_shape=None if shape is None else (len(needed), *shape), **options)
@@ -226,13 +210,14 @@ class Raster:
     def bands(self, block: Block, positions: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values (B, h, w) of the bands at `positions` of a block, and which are valid, (B, h, w) bool.
 
-        The pixels are turned north up. An alpha band is used as a mask unless it is among the positions. In 8-bit files a nodata value in single bands is a
-        colour; a pixel is invalid only if all bands have it. In other types each band is tested separately.
+        The pixels are turned north up. An alpha band is used as a mask unless it is among the positions. In 8-bit files a nodata
+        value in single bands is a colour; a pixel is invalid only if all bands have it. In other types each band is tested
+        separately.
         """
         raw = block.raw
         is_virtual = self._lut is not None or self._is_cmyk
         source = raw if is_virtual else raw[[block.bands.index(position) for position in positions]]
-        valid = np.ones(source.shape, np.bool_) if self.nodata is None else _differs(source, self.nodata)
+        valid = np.ones(source.shape, np.bool_) if self.nodata is None else differs(source, self.nodata)
         if source.dtype.kind == "f":
             valid &= np.isfinite(source)
         elif source.dtype == np.uint8 and self.nodata is not None:
@@ -327,20 +312,6 @@ _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue
 
 def _name(description: str | None, colour: ColorInterp) -> str | None:
     return description or _COLOURS.get(colour)
-
-
-def _differs(values: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
-    different: NDArray[np.bool_]
-    if np.isnan(nodata):
-        different = ~np.isnan(values)
-        return different
-    if values.dtype.kind in "iu":
-        info = np.iinfo(values.dtype)
-        if nodata != int(nodata) or not info.min <= nodata <= info.max:
-            return np.ones(values.shape, np.bool_)
-        nodata = int(nodata)
-    different = values != values.dtype.type(nodata)
-    return different
 
 
 def _finite_xy(xy: tuple[Any, Any]) -> tuple[Floats, Floats]:

@@ -24,5 +24,5 @@ def lookup_table(dataset: DatasetReader) -> NDArray[np.uint8] | None:
 
 def cmyk_to_rgb(raw: NDArray[Any]) -> NDArray[np.uint8]:
     """(3, h, w) uint8 colours of (4, h, w) uint8 inks."""
-    light = (255 - raw[:3].astype(np.uint16)) * (255 - raw[3]) // 255
+    light: NDArray[np.uint16] = (255 - raw[:3].astype(np.uint16)) * (255 - raw[3]) // 255
     return light.astype(np.uint8)

@@ -24,7 +24,9 @@ class Placement:
 
 
 def find_placement(path: Path, width: int, height: int) -> tuple[Placement | None, str | None]:
-    """The placement of an image of width x height pixels by the world file beside it; and a note if there is one that is not used.
+    """The placement of an image by the world file beside it, and a note if there is one that is not used.
+
+    width, height: of the image, in pixels.
 
     The CRS is that of a `.prj` file; without one it is WGS 84 if all coordinates are degrees.
     """
@@ -34,7 +36,7 @@ def find_placement(path: Path, width: int, height: int) -> tuple[Placement | Non
         return None, None
     transform = _parse(_text(world))
     if transform is None:
-        return None, f"{world.name} is not a world file (six numbers, one a line), so it is not used"
+        return None, "indexed without a place: the world file does not consist of six numbers, one a line"
     projection = siblings.get(".prj")
     if projection is not None:
         try:
@@ -47,25 +49,26 @@ def find_placement(path: Path, width: int, height: int) -> tuple[Placement | Non
     if _is_in_degrees(transform, width, height):
         return Placement(transform, _WGS84), None
     return None, (
-        f"indexed without a place: {world.name} has coordinates but no CRS; put its CRS as WKT into {world.stem}.prj, or assign it"
-        " with gdal_translate -a_srs EPSG:CODE"
+        "indexed without a place: the world file has coordinates but no CRS; put the CRS as WKT into a .prj file beside it, or"
+        " assign it: gdal_translate -a_srs EPSG:CODE in.tif out.tif"
     )
 
 
 def _siblings(path: Path) -> dict[str, Path]:
-    """Regular files with the name of the image and another extension, by extension in lower case."""
+    """World files and the `.prj` file beside an image, by extension in lower case. Links are ignored."""
+    found: dict[str, Path] = {}
+    for ending in (*_endings(path), ".prj"):
+        for file in (path.with_suffix(ending), path.with_suffix(ending.upper())):
+            if file != path and _is_readable(file):
+                found.setdefault(ending, file)
+    return found
+
+
+def _is_readable(file: Path) -> bool:
     try:
-        return {
-            file.suffix.casefold(): file
-            for file in path.parent.glob(_escaped(path.stem) + ".*")
-            if file != path and file.is_file() and not file.is_symlink() and file.stat().st_size <= MAX_BYTES
-        }
+        return file.is_file() and not file.is_symlink() and file.stat().st_size <= MAX_BYTES
     except OSError:
-        return {}
-
-
-def _escaped(stem: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in stem)
+        return False
 
 
 def _endings(path: Path) -> list[str]:

@@ -51,8 +51,8 @@ def prepare_query(
 ) -> QueryImage:
     """Decode a query image of any format as one tile; a GeoTIFF is not cut.
 
-    Values that are scaled by percentiles get the stretch that a tile image of the collection carries, else that of `choose`, else
-    that of their own percentiles.
+    Values that are scaled by percentiles get the stretch that a tile image of the collection carries, else that of `choose`,
+    else that of their own percentiles.
 
     Raises:
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: as `cut`.

@@ -16,7 +16,8 @@ from app.errors import InvalidInput, TooLarge
 from app.imagery.raster import bands, previews, scaling, windows
 from app.imagery.raster.decode import check_size
 from app.imagery.raster.fill import describe_fill, find_fill
-from app.imagery.raster.geotiff import BYTES_PER_PIXEL, Block, Raster
+from app.imagery.raster.geotiff import Block, Raster
+from app.imagery.raster.limits import BYTES_PER_PIXEL, check_windows_cheap
 from app.imagery.raster.resize import to_square
 from app.imagery.raster.statistics import sample_values
 from app.imagery.sources.dates import acquired
@@ -32,18 +33,20 @@ SUFFIXES = (".tif", ".jp2")
 class Scene:
     """An open raster with the parameters of cutting. notes: what is left out or assumed, for the user."""
 
-    def __init__(self, raster: Raster, name: str, spec: CutSpec) -> None:
-        """name: of the file, for its date and platform.
+    def __init__(self, raster: Raster, name: str, spec: CutSpec, *, is_cut: bool = True) -> None:
+        """name: of the file, for its date and platform. is_cut: whether `tiles` is called, not `whole`.
 
         Raises:
-            ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value.
+            ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value. TooLarge: its blocks,
+                or the number or size of its windows.
         """
         self._raster, self._name, self._spec = raster, name, spec
         self._platform = platform(raster.tags, name)
         common = raster.common(self._platform)
         self._positions = find_positions(raster, spec, common)
         self._eye = bands.choose_for_eye(common, self._positions)
-        self._check_windows()
+        if is_cut:
+            self._check_windows()
         fill = mask_fill(raster, self._positions)
         for_model, for_eye = sample_values(raster, self._positions, self._eye)
         self._stretch = scaling.fit(spec.scaling, *for_model)
@@ -130,6 +133,8 @@ class Scene:
                 f"the scene of {raster.width} x {raster.height} pixels would give {number} tiles; the limit is"
                 f" {MAX_WINDOWS}: use a larger stride, or split the scene"
             )
+        if number > 1:
+            check_windows_cheap(raster.block_bytes)
         first = next(windows.grid(raster.width, raster.height, spec.tile_size, spec.stride))
         if raster.window_bytes(first) > BYTES_PER_PIXEL * spec.max_pixels:
             raise TooLarge(

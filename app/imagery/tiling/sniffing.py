@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.errors import UnreadableImage
-from app.imagery.sources.file_kinds import FileKind, explain, sniff
+from app.imagery.sources.file_kinds import FileKind, sniff
+from app.imagery.sources.foreign_formats import explain
 
 
 def sniff_image(source: Path | bytes) -> FileKind:

@@ -57,9 +57,10 @@ def cut(
             if placement is not None:
                 raster.place(placement)
             _report(note, remark)
-        scene = Scene(raster, name, spec)
+        is_cut = not has_place and raster.is_placed
+        scene = Scene(raster, name, spec, is_cut=is_cut)
         _report(note, *scene.notes)
-        if not has_place and raster.is_placed:
+        if is_cut:
             yield from scene.tiles(path, skip)
         elif not skip(None):
             yield scene.whole(path)

@@ -15,7 +15,7 @@ from app.domain.metadata import FileMetadata
 from app.domain.tiles import MAX_LABELS
 from app.errors import DyadError, Unavailable, UnreadableImage
 from app.imagery.sources.archives import extract
-from app.imagery.sources.file_kinds import FileKind, explain, sniff
+from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.sources.stac_items import StacItem, read_stac_item
 from app.services.ingest.read_policy import ReadPolicy
 
@@ -185,7 +185,7 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadP
         elif kind is FileKind.STAC:
             yield from _assets(source, staging, max_bytes, read_policy)
         elif kind is FileKind.UNKNOWN:
-            raise UnreadableImage(explain(source.path))
+            raise UnreadableImage(f"{_what_is_wrong(source.path)}; supported are {IMAGE_FORMATS}, and zips of these")
         else:
             yield source
     except Unavailable:
@@ -194,6 +194,10 @@ def unpack(source: SourceFile, staging: Path, max_bytes: int, read_policy: ReadP
         yield Rejection(source.name, str(error), source.weight)
     except OSError as error:
         yield Rejection(source.name, f"cannot be read: {error.strerror}", source.weight)
+
+
+def _what_is_wrong(path: Path) -> str:
+    return "the file is empty (0 bytes)" if path.stat().st_size == 0 else "not an image"
 
 
 def _members(source: SourceFile, staging: Path, max_bytes: int) -> Iterator[SourceFile | Rejection]:
