@@ -23,6 +23,7 @@ _OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # it accepts truncated files, and takes the memory of the whole image
     "GDAL_CACHEMAX": CACHE_BYTES,
 }
 _WARNINGS_LOCK = threading.Lock()

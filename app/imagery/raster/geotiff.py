@@ -210,9 +210,9 @@ class Raster:
     def bands(self, block: Block, positions: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values (B, h, w) of the bands at `positions` of a block, and which are valid, (B, h, w) bool.
 
-        The pixels are turned north up. An alpha band is used as a mask unless it is among the positions. In 8-bit files a nodata
-        value in single bands is a colour; a pixel is invalid only if all bands have it. In other types each band is tested
-        separately.
+        The pixels are turned north up. An alpha band is used as a mask unless it is among the positions. In 8-bit files a
+        nodata value in single bands is a colour; a pixel is invalid only if all bands have it. In other types each band is
+        tested separately.
         """
         raw = block.raw
         is_virtual = self._lut is not None or self._is_cmyk

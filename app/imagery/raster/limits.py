@@ -22,8 +22,8 @@ def check_windows_cheap(block_bytes: int) -> None:
     """
     if 2 * block_bytes > CACHE_BYTES:
         raise TooLarge(
-            f"the scene is stored in blocks of {block_bytes >> 20} MiB, which would be decoded again for every tile; the limit is"
-            f" {CACHE_BYTES >> 21} MiB. Rewrite it as a Cloud Optimized GeoTIFF: gdal_translate -of COG in.tif out.tif"
+            f"the scene is stored in blocks of {block_bytes >> 20} MiB, which would be decoded again for every tile; the limit"
+            f" is {CACHE_BYTES >> 21} MiB. Rewrite it as a Cloud Optimized GeoTIFF: gdal_translate -of COG in.tif out.tif"
         )
 
 
