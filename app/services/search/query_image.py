@@ -72,8 +72,8 @@ class _Sample:
         if 1 / MAX_RATIO <= ratio <= MAX_RATIO:
             return None
         return (
-            f"the query is {query.gsd * query.width:.3g} m wide ({query.gsd:.3g} m per pixel), the tiles {width:.3g} m"
-            f" ({gsd:.3g} m), so images of different scales are compared; send an image that covers about as much ground as a tile"
+            f"the query is {query.gsd * query.width:.3g} m wide ({query.gsd:.3g} m per pixel), the tiles"
+            f" {width:.3g} m ({gsd:.3g} m), so different scales are compared; send an image that covers as much ground as a tile"
         )
 
     @property

@@ -38,6 +38,7 @@ def test_a_scene_is_cut(tmp_path: Path, dtype: str) -> None:
         np.testing.assert_array_equal(read_tile(tile.image, spec(), tile.stretch, window=tile.window), tile.pixels)
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_without_a_place_it_is_one_tile(tmp_path: Path) -> None:
     path = jp2(tmp_path / "x.jp2", is_placed=False)
     (tile,) = cut(path, "x.jp2", spec())

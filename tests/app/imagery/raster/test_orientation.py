@@ -24,7 +24,7 @@ STORED = {
 }
 
 
-Affine(0, 1, X, 1, 0, Y - 64)pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", STORED)
 def test_a_turned_raster_is_turned_back(tmp_path: Path, name: str) -> None:
     store, transform = STORED[name]
     values = images.textured(3, 64, 64)

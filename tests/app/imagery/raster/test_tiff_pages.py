@@ -15,7 +15,6 @@ from app.imagery.tiling.tiler import cut, read_query, read_tile
 from tests.support import images
 from tests.support.cutting import spec
 
-
 GEO: dict[int, tuple[int, bytes]] = {
     33550: (12, struct.pack("<3d", 1, 1, 0)),
     33922: (12, struct.pack("<6d", 0, 0, 0, 500_000, 5_200_000, 0)),
