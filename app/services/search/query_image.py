@@ -73,7 +73,7 @@ class _Sample:
             return None
         return (
             f"the query is {query.gsd * query.width:.3g} m wide ({query.gsd:.3g} m per pixel), the tiles"
-            f" {width:.3g} m ({gsd:.3g} m), so different scales are compared; send an image that covers as much ground as a tile"
+            f" {width:.3g} m ({gsd:.3g} m), so scales differ; send an image that covers about the ground of a tile"
         )
 
     @property
