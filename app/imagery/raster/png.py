@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
@@ -73,6 +74,9 @@ def _reduce(pixels: NDArray[Any], factor: int) -> NDArray[Any]:
     """Mean of factor x factor blocks, weighted by alpha where there is one; those at the far edges may be smaller."""
     if factor == 1:
         return pixels
+    if pixels.dtype == np.uint8:
+        reduced = np.asarray(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).reduce(factor))
+        return reduced[:, :, None] if reduced.ndim == 2 else reduced
     if pixels.shape[2] in (1, 3):
         return _rounded(_means(pixels, factor), pixels.dtype)
     alpha = _means(pixels[:, :, -1:], factor)
