@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rasterio import Affine
 
 from app.imagery.tiling.tiler import read_query, read_tile
@@ -13,7 +16,7 @@ from tests.support import images
 from tests.support.cutting import spec, tiles
 
 X, Y = 500_000, 5_200_000
-STORED = {
+STORED: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], Affine]] = {
     "upside down": (lambda a: a[:, ::-1], Affine(1, 0, X, 0, 1, Y - 64)),
     "mirrored": (lambda a: a[:, :, ::-1], Affine(-1, 0, X + 64, 0, -1, Y)),
     "half turn": (lambda a: a[:, ::-1, ::-1], Affine(-1, 0, X + 64, 0, 1, Y - 64)),
