@@ -9,6 +9,7 @@ from app.adapters import open_adapters, open_home
 from app.cluster.models.shared_models import SharedModels
 from app.domain.urls import is_url
 from app.errors import DyadError
+from app.imagery.raster.decode_budget import BUDGET
 from app.inference.local_models import LocalModels, OpenBundle
 from app.inference.onnx import OnnxInference
 from app.ports import JobHandler
@@ -73,6 +74,7 @@ class Container:
         is_worker: bool = False,
     ) -> None:
         self.settings = settings
+        BUDGET.resize(settings.decode_mb << 20)
         self._opening = opening
         self.keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
         self.home = open_home(settings, url)

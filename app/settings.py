@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     rate_limit: str = ""
     max_upload_mb: int = Field(default=4096, ge=1)
     max_pixels: int = Field(default=100_000_000, ge=1_000)
+    decode_mb: int = Field(default=768, ge=64)
     read_roots: Texts = ()
     read_networks: Texts = ()
     sync_min_remaining: float = Field(default=0.1, ge=0, lt=1)

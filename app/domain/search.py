@@ -180,7 +180,7 @@ class SearchResult:
 
     rank_offset: number of matches on earlier pages. matched: number of qualifying tiles. after: where the next page begins,
     None after the last page. reranking: None if not re-ranked. matches_end_at: rank of the last likely match, 0 for none, None
-    if unknown. timings_ms: decode, embed, search, rerank, total.
+    if unknown. warnings: about the uploaded image, for the user. timings_ms: decode, embed, search, rerank, total.
     """
 
     hits: list[Match]
@@ -192,3 +192,4 @@ class SearchResult:
     timings_ms: dict[str, float]
     reranking: Reranking | None = None
     matches_end_at: int | None = None
+    warnings: tuple[str, ...] = ()

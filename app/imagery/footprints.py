@@ -47,6 +47,16 @@ class Georeference:
         self._to_wgs84 = _transformer(crs_wkt)
         self._is_geographic = bool(self._to_wgs84.source_crs and self._to_wgs84.source_crs.is_geographic)
 
+    @classmethod
+    def of_affine(cls, transform: tuple[float, float, float, float, float, float], crs_wkt: str) -> Georeference:
+        """The georeference of a geotransform `a, b, c, d, e, f`: x = a col + b row + c, y = d col + e row + f.
+
+        Raises:
+            InvalidInput: the CRS cannot be transformed to WGS 84.
+        """
+        a, b, c, d, e, f = transform
+        return cls(lambda cols, rows: (a * cols + b * rows + c, d * cols + e * rows + f), crs_wkt)
+
     def footprint(self, window: Window) -> GeoJSON | None:
         """The window's outline in WGS 84 lon/lat, a (Multi)Polygon cut at the antimeridian as RFC 7946 asks.
 

@@ -93,6 +93,9 @@ class FeatureCollectionPublic(BaseModel):
         default=None,
         description="Rank of the last likely match; absent if the model gives no match probabilities",
     )
+    warnings: list[str] | None = Field(
+        default=None, description="Remarks on the uploaded image: what was assumed, and what makes it unlike the tiles"
+    )
 
 
 def feature(tile: Tile, here: Place, **more: Any) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def search_document(result: SearchResult, here: Place, links: list[Document]) ->
     """A page of search results as GeoJSON; `here` is the URL of the collection."""
     features = [_match_feature(match, rank, here) for rank, match in enumerate(result.hits, result.rank_offset + 1)]
     more: Document = {"model": result.model, "index_version": result.index_version, "timings_ms": result.timings_ms}
+    more["warnings"] = list(result.warnings)
     more["rerank"] = None if result.reranking is None else _given(**asdict(result.reranking))
     return feature_collection(features, result.matched, links, **more, **_given(matches_end_at=result.matches_end_at))
 

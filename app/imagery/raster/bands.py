@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.errors import ModelMismatch
+from app.imagery.raster.common_names import common_names
 
 RGB = ("red", "green", "blue")
-_SENTINEL = ("b04", "b03", "b02")
 
 
-def choose(names: Sequence[str | None], wanted: Sequence[int | str] | None, count: int) -> list[int]:
+def choose(
+    names: Sequence[str | None],
+    wanted: Sequence[int | str] | None,
+    count: int,
+    *,
+    common: Sequence[str | None] | None = None,
+) -> list[int]:
     """0-based positions of the bands for a model with `count` input bands.
 
     names: of the file's bands in order, None for a band without a name. wanted: 1-based indexes or names (case is ignored);
     None: red, green, blue if the file names them and the model takes three, else the first ones. A single grey band is used
-    three times.
+    three times. common: common names of the bands; None: derived from `names`.
 
     Raises:
         ModelMismatch: the file does not have a band, or the number of bands differs from the model's.
     """
+    common = common_names(names) if common is None else common
     if wanted is None:
-        positions = (find_rgb(names) if count == 3 else None) or list(range(min(count, len(names))))
+        positions = (find_rgb(common) if count == 3 else None) or list(range(min(count, len(names))))
     else:
-        positions = [_position(names, band) for band in wanted]
+        positions = [_position(names, common, band) for band in wanted]
     if len(positions) == 1 and count == 3:
         positions *= 3
     if len(positions) != count:
@@ -32,25 +39,36 @@ def choose(names: Sequence[str | None], wanted: Sequence[int | str] | None, coun
     return positions
 
 
-def choose_for_eye(names: Sequence[str | None], positions: Sequence[int]) -> list[int]:
+def choose_for_eye(common: Sequence[str | None], positions: Sequence[int]) -> list[int]:
     """Positions of one grey or three colour bands for previews: red, green, blue, else the first of the model's bands."""
-    found = find_rgb(names)
+    found = find_rgb(common)
     if found is not None:
         return found
     distinct = list(dict.fromkeys(positions))
     return distinct[:3] if len(distinct) >= 3 else distinct[:1]
 
 
-def find_rgb(names: Sequence[str | None]) -> list[int] | None:
-    """Positions of red, green and blue by their names, or None."""
-    folded = [(name or "").casefold() for name in names]
-    for colours in (RGB, _SENTINEL):
-        if all(colour in folded for colour in colours):
-            return [folded.index(colour) for colour in colours]
-    return None
+def find_rgb(common: Sequence[str | None]) -> list[int] | None:
+    """Positions of red, green and blue among common names, or None."""
+    return [common.index(colour) for colour in RGB] if all(colour in common for colour in RGB) else None
 
 
-def _position(names: Sequence[str | None], band: int | str) -> int:
+def misfit(common: Sequence[str | None], positions: Sequence[int], model: Sequence[str]) -> str | None:
+    """Why the chosen bands are not those that the model was trained on; None if they are, or if it is unknown.
+
+    common: common names of the file's bands. model: names of the model's bands.
+    """
+    wanted, fed = common_names(model), [common[position] for position in positions]
+    pairs = list(zip(wanted, fed, strict=False))
+    if all(want is None or have is None or want == have for want, have in pairs):
+        return None
+    return (
+        f"the model was trained on {', '.join(model)}, but gets {', '.join(have or '?' for have in fed)}: similarities are less"
+        " reliable; set the collection's bands, or use a model for these bands"
+    )
+
+
+def _position(names: Sequence[str | None], common: Sequence[str | None], band: int | str) -> int:
     if isinstance(band, int):
         if 1 <= band <= len(names):
             return band - 1
@@ -58,6 +76,11 @@ def _position(names: Sequence[str | None], band: int | str) -> int:
     folded = [(name or "").casefold() for name in names]
     if band.casefold() in folded:
         return folded.index(band.casefold())
+    (meant,) = common_names([band])
+    if meant is not None and (band.casefold() in common or band[-1:].isdigit()) and meant in common:
+        return common.index(meant)
+    if band.casefold() in common:
+        return common.index(band.casefold())
     known = ", ".join(name for name in names if name) or "without names; select them by number"
     raise ModelMismatch(f"band {band!r} is selected, but the file's bands are {known}")
 

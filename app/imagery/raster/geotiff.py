@@ -1,8 +1,8 @@
-"""Reads TIFFs through GDAL by windows, without reading any other file."""
+"""Reads TIFF and JPEG 2000 rasters through GDAL by windows, without reading any other file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,25 @@ from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.io import DatasetReader, MemoryFile
-from rasterio.transform import GCPTransformer
+from rasterio.transform import GCPTransformer, from_gcps
 from rasterio.windows import Window as RasterWindow
 
 from app.domain.tiles import Window
-from app.errors import InvalidInput, TooLarge
+from app.errors import InvalidInput
 from app.imagery.footprints import Floats, Georeference
+from app.imagery.raster.common_names import common_names
+from app.imagery.raster.decode_budget import BUDGET
 from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment, open_dataset
+from app.imagery.raster.limits import check_readable
+from app.imagery.raster.nodata import differs
+from app.imagery.raster.orientation import Turn
+from app.imagery.raster.palette import CMYK, cmyk_to_rgb, lookup_table
+from app.imagery.raster.tiff_pages import main_page
+from app.imagery.raster.world_files import Placement
+from app.imagery.sources.file_kinds import is_jpeg2000
 
-MAX_BANDS = 512
-BYTES_PER_PIXEL = 4
-"""Memory for one decoded block or window, as a multiple of DYAD_MAX_PIXELS."""
+WORKING_COPIES = 4
+"""Memory for a window while it is scaled, as a multiple of its raw values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +48,80 @@ class Block:
 
 
 class Raster:
-    """An open TIFF. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
+    """An open raster. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
 
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
     dtype: of the values that `bands` returns. has_overviews: the file has overviews, so decimated reads are fast.
+    is_simple: the file is a TIFF whose first page is read, so a copy of it needs no other information.
+    page_note: which pages are left out, None if none. block_bytes: of one decoded block.
     """
 
-    def __init__(self, dataset: DatasetReader, max_pixels: int) -> None:
+    def __init__(
+        self,
+        dataset: DatasetReader,
+        max_pixels: int,
+        *,
+        has_place: bool = True,
+        is_simple: bool = True,
+        seconds: float | None = None,
+    ) -> None:
+        """has_place: whether the geotransform of `dataset` is defined. seconds: how long a read waits for memory."""
         self._dataset = dataset
+        self.is_simple = is_simple
+        self.page_note: str | None = None
+        self._seconds = seconds
+        self._transform = dataset.transform if has_place else rasterio.Affine.identity()
+        self._file_crs: Any = dataset.crs
         self.width, self.height = int(dataset.width), int(dataset.height)
-        self._check(max_pixels)
+        self.block_bytes = check_readable(dataset, max_pixels)
         colours = dataset.colorinterp
-        self._lut = _lut(dataset) if colours[0] == ColorInterp.palette else None
-        self._is_cmyk = colours[:4] == _CMYK and dataset.dtypes[0] == "uint8"
+        self._lut = lookup_table(dataset) if colours[0] == ColorInterp.palette else None
+        self._is_cmyk = colours[:4] == CMYK and dataset.dtypes[0] == "uint8"
         is_virtual = self._lut is not None or self._is_cmyk
         self.names = list(_RGB) if is_virtual else [_name(*pair) for pair in zip(dataset.descriptions, colours, strict=True)]
         self.alpha = None if is_virtual or ColorInterp.alpha not in colours else colours.index(ColorInterp.alpha)
         self.dtype = np.dtype(np.uint8 if is_virtual else dataset.dtypes[0])
         self._has_mask = self.alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
         self.has_overviews = bool(dataset.overviews(1))
-        self._nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
+        self.nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
+        self._turn = self._find_turn()
 
-    def _check(self, max_pixels: int) -> None:
-        source = self._dataset
-        if source.count > MAX_BANDS:
-            raise TooLarge(f"the file has {source.count} bands; the limit is {MAX_BANDS}: write a file with fewer bands")
-        if np.dtype(source.dtypes[0]).kind not in "iuf":
-            raise InvalidInput(f"values of the type {source.dtypes[0]} are not supported; convert them to real numbers")
-        height, width = source.block_shapes[0]
-        bands = source.count if source.interleaving is not None and source.interleaving.value == "PIXEL" else 1
-        if height * width * bands * np.dtype(source.dtypes[0]).itemsize > BYTES_PER_PIXEL * max_pixels:
-            raise TooLarge(
-                f"the file is stored in blocks of {width} x {height} pixels, which cannot be read in parts (DYAD_MAX_PIXELS is"
-                f" {max_pixels}); rewrite it as a Cloud Optimized GeoTIFF: gdal_translate -of COG in.tif out.tif"
-            )
+    @property
+    def declares_validity(self) -> bool:
+        """Whether the file has a nodata value, an alpha band, a mask or a palette."""
+        return self.nodata is not None or self.alpha is not None or self._has_mask or self._lut is not None or self._is_cmyk
+
+    def common(self, platform: str | None = None) -> list[str | None]:
+        """Common names of the bands: by their descriptions, or by their colours if these do not name red, green and blue."""
+        found = common_names(self.names, platform)
+        if self._lut is not None or self._is_cmyk or {"red", "green", "blue"} <= set(found):
+            return found
+        colours = [_COLOURS.get(colour) for colour in self._dataset.colorinterp]
+        return [name or colour for name, colour in zip(found, colours, strict=True)]
+
+    def turned(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """(..., h, w) pixels in the orientation of the file, turned north up."""
+        return self._turn.apply(pixels)
+
+    def place(self, placement: Placement) -> None:
+        """Use the georeference of a world file."""
+        self._transform, self._file_crs = placement.transform, placement.crs
+        self._turn = self._find_turn()
+        self.is_simple = False
+
+    @property
+    def has_rpc(self) -> bool:
+        """Whether rational polynomial coefficients are the only georeference."""
+        return not self.is_placed and bool(self._dataset.rpcs)
+
+    def _find_turn(self) -> Turn:
+        if not self.is_placed:
+            return Turn()
+        try:
+            matrix = from_gcps(self._gcps) if self._gcps else self._transform
+        except GDAL_ERRORS:
+            return Turn()
+        return Turn.of((matrix.a, matrix.b, matrix.d, matrix.e))
 
     @property
     def tags(self) -> dict[str, str]:
@@ -113,13 +161,12 @@ class Raster:
                     "the ground control points do not fit together; warp the file (gdalwarp) and send the result"
                 ) from None
             return Georeference(lambda cols, rows: _finite_xy(points.xy(rows, cols, offset="ul")), self._crs.to_wkt())
-        matrix = self._dataset.transform
+        matrix = self._transform
         if not np.isfinite(matrix[:6]).all() or matrix.determinant == 0:
             raise InvalidInput(
                 "the geotransform of the file is degenerate: its pixels have no area; georeference the file again"
             )
-        a, b, c, d, e, f = matrix[:6]
-        return Georeference(lambda cols, rows: (a * cols + b * rows + c, d * cols + e * rows + f), self._crs.to_wkt())
+        return Georeference.of_affine(matrix[:6], self._crs.to_wkt())
 
     def read(
         self,
@@ -135,15 +182,20 @@ class Raster:
         average: resample by averaging (for images) instead of by nearest pixels (for statistics).
 
         Raises:
-            UnreadableImage: the file is damaged there.
+            UnreadableImage: the file is damaged there. Busy: no memory in time.
         """
         where = None if window is None else _to_rasterio(window)
         method = Resampling.average if average and self._lut is None else Resampling.nearest
         options = {"window": where, "resampling": method}
         needed = self._needed(positions)
         indexes = [band + 1 for band in needed]
+        height, width = shape or ((self.height, self.width) if window is None else (window.height, window.width))
+        decoded = height * width * len(needed) * np.dtype(self._dataset.dtypes[0]).itemsize
         try:
-            with environment():  # masks and overviews are opened here
+            with (
+                BUDGET.hold(self.block_bytes + WORKING_COPIES * decoded, self._seconds),
+                environment(),
+            ):  # masks and overviews are opened here
                 raw = self._dataset.read(indexes, out_shape=None if shape is None else (len(needed), *shape), **options)
                 mask = self._dataset.read_masks(1, out_shape=shape, **options) > 0 if self._has_mask else None
         except GDAL_ERRORS as error:
@@ -158,45 +210,46 @@ class Raster:
     def bands(self, block: Block, positions: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values (B, h, w) of the bands at `positions` of a block, and which are valid, (B, h, w) bool.
 
-        An alpha band is used as a mask unless it is among the positions. In 8-bit files a nodata value in single bands is a
-        colour; a pixel is invalid only if all bands have it. In other types each band is tested separately.
+        The pixels are turned north up. An alpha band is used as a mask unless it is among the positions. In 8-bit files a
+        nodata value in single bands is a colour; a pixel is invalid only if all bands have it. In other types each band is
+        tested separately.
         """
         raw = block.raw
         is_virtual = self._lut is not None or self._is_cmyk
         source = raw if is_virtual else raw[[block.bands.index(position) for position in positions]]
-        valid = np.ones(source.shape, np.bool_) if self._nodata is None else _differs(source, self._nodata)
+        valid = np.ones(source.shape, np.bool_) if self.nodata is None else differs(source, self.nodata)
         if source.dtype.kind == "f":
             valid &= np.isfinite(source)
-        elif source.dtype == np.uint8 and self._nodata is not None:
+        elif source.dtype == np.uint8 and self.nodata is not None:
             valid = np.broadcast_to(valid.any(axis=0), valid.shape)
         if block.mask is not None:
             valid = valid & block.mask
         if self.alpha is not None and self.alpha not in positions:
             valid = valid & (raw[block.bands.index(self.alpha)] > 0)
         if not is_virtual:
-            return source, valid
+            return self._turn.apply(source), self._turn.apply(valid)
         colours, opaque = self._to_rgb(raw)
-        opaque = opaque & valid.any(axis=0)
-        return colours[list(positions)], np.broadcast_to(opaque, (len(positions), *opaque.shape))
+        opaque = np.broadcast_to(opaque & valid.any(axis=0), (len(positions), *opaque.shape))
+        return self._turn.apply(colours[list(positions)]), self._turn.apply(opaque)
 
     def _to_rgb(self, raw: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """(3, h, w) uint8 colours of palette indexes or CMYK, and (h, w) whether they are opaque."""
-        if self._lut is not None:
-            rgba = self._lut[raw[0]]
-            return np.moveaxis(rgba[..., :3], -1, 0), rgba[..., 3] > 0
-        light = (255 - raw[:3].astype(np.uint16)) * (255 - raw[3]) // 255
-        return light.astype(np.uint8), np.ones(raw.shape[1:], np.bool_)
+        if self._lut is None:
+            return cmyk_to_rgb(raw), np.ones(raw.shape[1:], np.bool_)
+        rgba = self._lut[raw[0]]
+        return np.moveaxis(rgba[..., :3], -1, 0), rgba[..., 3] > 0
 
     def window_bytes(self, window: Window) -> int:
         """Bytes of a window with all its bands in memory."""
         return int(window.width * window.height * self._dataset.count * np.dtype(self._dataset.dtypes[0]).itemsize)
 
-    def crop(self, window: Window, block: Block) -> bytes:
-        """The window as a losslessly compressed GeoTIFF with all bands (`block`), CRS, nodata, colours and mask."""
+    def crop(self, window: Window, block: Block, tags: Mapping[str, str]) -> bytes:
+        """The window as a losslessly compressed GeoTIFF with all bands (`block`), CRS, nodata, colours, mask and `tags`."""
         source = self._dataset
         profile: dict[str, Any] = {
             "driver": "GTiff", "width": window.width, "height": window.height, "count": source.count,
-            "dtype": source.dtypes[0], "nodata": source.nodata, "compress": "deflate", "zlevel": 1,
+            "dtype": source.dtypes[0],
+            "nodata": source.nodata if self.nodata is None else self.nodata, "compress": "deflate", "zlevel": 1,
             "predictor": 3 if block.raw.dtype.kind == "f" else 2, "crs": self._crs,
         }  # fmt: skip
         if block.raw.dtype.kind != "f" and block.raw.dtype.itemsize > 4:
@@ -204,7 +257,7 @@ class Raster:
         if self._gcps:
             profile["gcps"] = [GroundControlPoint(p.row - window.row, p.col - window.col, p.x, p.y, p.z) for p in self._gcps]
         else:
-            a, b, c, d, e, f = source.transform[:6]
+            a, b, c, d, e, f = self._transform[:6]
             corner = (a * window.col + b * window.row + c, d * window.col + e * window.row + f)
             profile["transform"] = rasterio.Affine(a, b, corner[0], d, e, corner[1])
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
@@ -212,6 +265,7 @@ class Raster:
                 if target.colorinterp != source.colorinterp:  # GDAL accepts it only before the pixels
                     target.colorinterp = source.colorinterp
                 target.descriptions = source.descriptions
+                target.update_tags(**tags)
                 target.write(block.raw)
                 if self._lut is not None:
                     target.write_colormap(1, source.colormap(1))
@@ -225,61 +279,39 @@ class Raster:
 
     @property
     def _crs(self) -> Any:
-        return self._dataset.gcps[1] if self._gcps else self._dataset.crs
+        return self._dataset.gcps[1] if self._gcps else self._file_crs
 
     @property
     def _has_no_transform(self) -> bool:
-        a, b, c, d, e, f = self._dataset.transform[:6]
+        a, b, c, d, e, f = self._transform[:6]
         return (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)
 
 
 @contextmanager
-def open_raster(source: Path | bytes, max_pixels: int) -> Iterator[Raster]:
-    """Open a TIFF, a file or its bytes.
+def open_raster(source: Path | bytes, max_pixels: int, seconds: float | None = None) -> Iterator[Raster]:
+    """Open a TIFF or JPEG 2000, a file or its bytes; of a TIFF with several pages, the largest one.
 
     Raises:
         UnreadableImage: damaged. TooLarge: too many bands, or blocks too large to read. InvalidInput: complex numbers.
     """
-    with open_dataset(source) as dataset:
+    driver, page, note = ("JP2OpenJPEG", 1, None) if is_jpeg2000(source) else ("GTiff", *main_page(source))
+    with open_dataset(source, driver, page) as (dataset, has_place):
         try:
             with environment():
-                raster = Raster(dataset, max_pixels)
+                is_simple = driver == "GTiff" and page == 1
+                raster = Raster(dataset, max_pixels, has_place=has_place, is_simple=is_simple, seconds=seconds)
         except GDAL_ERRORS as error:
             raise damaged(error) from None
+        raster.page_note = note
         yield raster
 
 
 _RGB = ("red", "green", "blue")
-_CMYK = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue", ColorInterp.alpha: "alpha"}
 
 
 def _name(description: str | None, colour: ColorInterp) -> str | None:
     return description or _COLOURS.get(colour)
-
-
-def _lut(dataset: DatasetReader) -> NDArray[np.uint8] | None:
-    """The palette as (256 or 65 536, 4) uint8 RGBA."""
-    if dataset.dtypes[0] not in ("uint8", "uint16"):
-        return None
-    table = np.zeros((256 if dataset.dtypes[0] == "uint8" else 65_536, 4), np.uint8)
-    for index, colour in dataset.colormap(1).items():
-        table[index] = colour
-    return table
-
-
-def _differs(values: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
-    different: NDArray[np.bool_]
-    if np.isnan(nodata):
-        different = ~np.isnan(values)
-        return different
-    if values.dtype.kind in "iu":
-        info = np.iinfo(values.dtype)
-        if nodata != int(nodata) or not info.min <= nodata <= info.max:
-            return np.ones(values.shape, np.bool_)
-        nodata = int(nodata)
-    different = values != values.dtype.type(nodata)
-    return different
 
 
 def _finite_xy(xy: tuple[Any, Any]) -> tuple[Floats, Floats]:

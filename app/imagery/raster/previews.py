@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.imagery.raster import scaling
 from app.imagery.raster.decode import Picture, decode
+from app.imagery.raster.decode_budget import QUERY_SECONDS
 
 SIZE = 256
 QUALITY = 85
@@ -21,9 +22,9 @@ def thumbnail(data: bytes, size: int, max_pixels: int) -> tuple[bytes, str]:
     The result is a PNG if the image is partly transparent, else a JPEG.
 
     Raises:
-        UnreadableImage: damaged. TooLarge: more pixels than `max_pixels`.
+        UnreadableImage: damaged. TooLarge: more pixels than `max_pixels`. Busy: no memory in time.
     """
-    return of_picture(decode(data, max_pixels, at_least=size), size)
+    return of_picture(decode(data, max_pixels, size, QUERY_SECONDS), size)
 
 
 def of_picture(picture: Picture, size: int = SIZE) -> tuple[bytes, str]:

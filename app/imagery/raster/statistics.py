@@ -29,24 +29,37 @@ def sample_values(raster: Raster, positions: Sequence[int], eye: Sequence[int]) 
         InvalidInput: a band for the model has no valid value. UnreadableImage: the file is damaged.
     """
     needed = sorted({*positions, *eye})
-    blocks = list(_blocks(raster, needed))
+    blocks = [block for block, _ in sample_blocks(raster, needed)]
     missing = _missing(raster, blocks, positions)
     if missing:
         blocks += _search(raster, missing, needed)
     return _gather(raster, blocks, positions), _gather(raster, blocks, eye)
 
 
-def _blocks(raster: Raster, needed: Sequence[int]) -> Iterator[Block]:
-    """The scene decimated to 512 pixels, or small patches on a grid if that would decode too much."""
+def sample_blocks(raster: Raster, needed: Sequence[int]) -> Iterator[tuple[Block, NDArray[np.bool_]]]:
+    """The scene decimated to 512 pixels, or small patches on a grid if that would decode too much.
+
+    Each block comes with a (h, w) mask of its pixels on the edge of the scene, as `Raster.bands` turns them.
+    """
     if raster.has_overviews or raster.width * raster.height <= CHEAP_PIXELS:
         factor = max(1.0, max(raster.width, raster.height) / SIDE)
         shape = (max(1, round(raster.height / factor)), max(1, round(raster.width / factor)))
-        yield raster.read(shape=shape, positions=needed)
+        yield raster.read(shape=shape, positions=needed), raster.turned(_edge(shape, True, True, True, True))
         return
     for row in np.linspace(0, max(0, raster.height - PATCH), GRID, dtype=int):
         for col in np.linspace(0, max(0, raster.width - PATCH), GRID, dtype=int):
             window = Window(int(col), int(row), min(PATCH, raster.width), min(PATCH, raster.height))
-            yield raster.read(window, positions=needed)
+            ends = (col == 0, row == 0, col + window.width == raster.width, row + window.height == raster.height)
+            yield raster.read(window, positions=needed), raster.turned(_edge((window.height, window.width), *map(bool, ends)))
+
+
+def _edge(shape: tuple[int, int], left: bool, top: bool, right: bool, bottom: bool) -> NDArray[np.bool_]:
+    edge = np.zeros(shape, np.bool_)
+    edge[:, 0] |= left
+    edge[0, :] |= top
+    edge[:, -1] |= right
+    edge[-1, :] |= bottom
+    return edge
 
 
 def _search(raster: Raster, missing: Sequence[int], needed: Sequence[int]) -> list[Block]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-IMAGE_FORMATS = "JPEG, PNG, WebP, TIFF and GeoTIFF"
+IMAGE_FORMATS = "JPEG 2000, JPEG, PNG, WebP, TIFF and GeoTIFF"
 MAX_STAC_BYTES = 16 * 1024 * 1024
 _HEAD = 4096
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 class FileKind(StrEnum):
-    """IMAGE: JPEG, PNG or WebP. RASTER: TIFF of any kind. STAC: a STAC Item's JSON."""
+    """IMAGE: JPEG, PNG or WebP. RASTER: TIFF of any kind, or JPEG 2000. STAC: a STAC Item's JSON."""
 
     IMAGE = "image"
     RASTER = "raster"
@@ -31,7 +32,7 @@ def sniff(source: Path | bytes) -> FileKind:
     head = source[:_HEAD] if isinstance(source, bytes) else _read(source, _HEAD)
     if is_jpeg(head) or head.startswith(b"\x89PNG\r\n\x1a\n") or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return FileKind.IMAGE
-    if head.startswith(_TIFF):
+    if head.startswith(_TIFF + _JPEG_2000):
         return FileKind.RASTER
     if head.startswith(_ZIP):
         return FileKind.ZIP
@@ -44,6 +45,12 @@ def sniff(source: Path | bytes) -> FileKind:
 def is_jpeg(head: bytes) -> bool:
     """Whether bytes start with the JPEG signature."""
     return head.startswith(b"\xff\xd8\xff")
+
+
+def is_jpeg2000(source: Path | bytes) -> bool:
+    """Whether a file, or the bytes of one, is JPEG 2000: a JP2 file or a bare codestream."""
+    head = source[:12] if isinstance(source, bytes) else _read(source, 12)
+    return head.startswith(_JPEG_2000)
 
 
 def _read(path: Path, size: int) -> bytes:

@@ -11,6 +11,9 @@ _NAMES = (
     (re.compile(r"(?:^|[_.])S1([A-D])_"), "sentinel-1"),
     (re.compile(r"(?:^|[_.])L[COTEM]0?([4-9])[_\d]"), "landsat-"),
     (re.compile(r"^m_\d{7}_(?:ne|nw|se|sw)()_"), "naip"),
+    (re.compile(r"(?:^|[_.])M([OY])D\d\d[A-Z0-9]*[._]"), "modis"),
+    (re.compile(r"_3B_()(?:AnalyticMS|Visual|udm)|_PSScene_?()", re.ASCII), "planetscope"),
+    (re.compile(r"_RE\d_3A_()|_RapidEye_?()"), "rapideye"),
 )
 
 
@@ -27,5 +30,7 @@ def platform(tags: Mapping[str, str], name: str) -> str | None:
     for pattern, family in _NAMES:
         match = pattern.search(stem)
         if match:
-            return family + match[1].lower()
+            if family == "modis":
+                return "terra" if match[1] == "O" else "aqua"
+            return family + (match[1] or "").lower()
     return None

@@ -22,6 +22,7 @@ class CutSpec:
     tile_size, stride: pixels of the source raster. bands: 1-based indexes or names, None for the first ones
     (red, green, blue if the file has them). band_count: input bands of the model. input_size: S, side of the model's input
     in pixels. max_pixels: DYAD_MAX_PIXELS. min_valid: windows with a smaller share of valid pixels are skipped.
+    band_names: of the model's input, to compare with those of the file; empty if unknown.
     """
 
     tile_size: int
@@ -32,6 +33,7 @@ class CutSpec:
     input_size: int
     max_pixels: int
     min_valid: float = 0.5
+    band_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

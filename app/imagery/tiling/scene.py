@@ -1,4 +1,4 @@
-"""Tiles of one TIFF: windows if it is georeferenced, else the whole file. Bands and scaling are determined once a file."""
+"""Tiles of one raster: windows if it is georeferenced, else the whole file. Bands and scaling are determined once a file."""
 
 from __future__ import annotations
 
@@ -15,32 +15,44 @@ from app.domain.tiles import Window
 from app.errors import InvalidInput, TooLarge
 from app.imagery.raster import bands, previews, scaling, windows
 from app.imagery.raster.decode import check_size
-from app.imagery.raster.geotiff import BYTES_PER_PIXEL, Block, Raster
+from app.imagery.raster.fill import describe_fill, find_fill
+from app.imagery.raster.geotiff import Block, Raster
+from app.imagery.raster.limits import BYTES_PER_PIXEL, check_windows_cheap
 from app.imagery.raster.resize import to_square
 from app.imagery.raster.statistics import sample_values
 from app.imagery.sources.dates import acquired
+from app.imagery.sources.file_kinds import is_jpeg2000
 from app.imagery.sources.platforms import platform
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
+from app.imagery.tiling.tile_tags import is_tile, tile_tags
 
 MAX_WINDOWS = 4_000_000
+SUFFIXES = (".tif", ".jp2")
 
 
 class Scene:
-    """An open raster with the parameters of cutting."""
+    """An open raster with the parameters of cutting. notes: what is left out or assumed, for the user."""
 
-    def __init__(self, raster: Raster, name: str, spec: CutSpec) -> None:
-        """name: of the file, for its date and platform.
+    def __init__(self, raster: Raster, name: str, spec: CutSpec, *, is_cut: bool = True) -> None:
+        """name: of the file, for its date and platform. is_cut: whether `tiles` is called, not `whole`.
 
         Raises:
-            ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value.
+            ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value. TooLarge: its blocks,
+                or the number or size of its windows.
         """
         self._raster, self._name, self._spec = raster, name, spec
-        self._positions = _positions(raster, spec)
-        self._eye = bands.choose_for_eye(raster.names, self._positions)
-        self._check_windows()
+        self._platform = platform(raster.tags, name)
+        common = raster.common(self._platform)
+        self._positions = find_positions(raster, spec, common)
+        self._eye = bands.choose_for_eye(common, self._positions)
+        if is_cut:
+            self._check_windows()
+        fill = mask_fill(raster, self._positions)
         for_model, for_eye = sample_values(raster, self._positions, self._eye)
         self._stretch = scaling.fit(spec.scaling, *for_model)
         self._eye_stretch = scaling.fit_for_eye(*for_eye)
+        found = (raster.page_note, fill, bands.misfit(common, self._positions, spec.band_names), _about_rpc(raster))
+        self.notes = tuple(note for note in found if note)
 
     def tiles(self, path: Path, skip: Callable[[Window], bool]) -> Iterator[CutTile | None]:
         """Yield tiles in row-major order, None for each window that is mostly nodata. path: of the file. skip: as in `cut`.
@@ -51,6 +63,8 @@ class Scene:
         raster, spec = self._raster, self._spec
         place = raster.georeference()
         properties, when = self._properties, acquired(raster.tags, self._name)
+        tags = tile_tags(spec.scaling, self._positions, self._stretch.ranges, self._platform)
+        is_complete = raster.is_simple and self._platform == platform(raster.tags, "")
         for window in windows.grid(raster.width, raster.height, spec.tile_size, spec.stride):
             if skip(window):
                 continue
@@ -64,7 +78,7 @@ class Scene:
             yield CutTile(
                 window,
                 self._pixels(values, valid),
-                path if is_whole else raster.crop(window, block),
+                path if is_whole and is_complete else raster.crop(window, block, tags),
                 ".tif",
                 self._preview(block),
                 place.footprint(window),
@@ -82,35 +96,21 @@ class Scene:
         """
         raster = self._raster
         block = self._read_whole()
-        geometry, gsd = self._whole_place()
+        geometry, gsd = self.whole_place()
         when = acquired(raster.tags, self._name) if raster.is_placed else None
         pixels = self._pixels(*raster.bands(block, self._positions))
         preview, stretch = self._preview(block), self._stretch.ranges
-        return CutTile(None, pixels, path, ".tif", preview, geometry, when, gsd, self._properties, stretch)
+        return CutTile(None, pixels, path, SUFFIXES[is_jpeg2000(path)], preview, geometry, when, gsd, self._properties, stretch)
 
-    def _whole_place(self) -> tuple[GeoJSON | None, float | None]:
-        everything = Window(0, 0, self._raster.width, self._raster.height)
-        if not self._raster.is_placed:
-            return None, None
-        try:
-            place = self._raster.georeference()
-        except InvalidInput:  # the caller has the geometry
-            return None, None
-        return place.footprint(everything), place.gsd(everything)
-
-    def whole_pixels(self) -> NDArray[np.uint8]:
-        """The file as (S, S, B) uint8 model input.
-
-        Raises:
-            TooLarge: more pixels than DYAD_MAX_PIXELS. UnreadableImage: damaged.
-        """
-        return self._pixels(*self._raster.bands(self._read_whole(), self._positions))
+    def whole_place(self) -> tuple[GeoJSON | None, float | None]:
+        """Footprint and ground sample distance of the whole file, None if it has no usable georeference."""
+        return whole_place(self._raster)
 
     def _read_whole(self) -> Block:
-        return _read_whole(self._raster, [*self._positions, *self._eye], self._spec)
+        return read_whole(self._raster, [*self._positions, *self._eye], self._spec)
 
     def _pixels(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        return _to_model(values, valid, self._stretch, self._spec)
+        return to_model(values, valid, self._stretch, self._spec)
 
     def _preview(self, block: Block) -> bytes:
         values, valid = self._raster.bands(block, self._eye)
@@ -119,7 +119,7 @@ class Scene:
 
     @cached_property
     def _properties(self) -> dict[str, Any]:
-        facts = {"crs": self._raster.crs, "platform": platform(self._raster.tags, self._name)}
+        facts = {"crs": self._raster.crs, "platform": self._platform}
         properties: dict[str, Any] = {key: value for key, value in facts.items() if value}
         if any(self._raster.names):
             properties["band_names"] = [name or str(number) for number, name in enumerate(self._raster.names, 1)]
@@ -133,12 +133,26 @@ class Scene:
                 f"the scene of {raster.width} x {raster.height} pixels would give {number} tiles; the limit is"
                 f" {MAX_WINDOWS}: use a larger stride, or split the scene"
             )
+        if number > 1:
+            check_windows_cheap(raster.block_bytes)
         first = next(windows.grid(raster.width, raster.height, spec.tile_size, spec.stride))
         if raster.window_bytes(first) > BYTES_PER_PIXEL * spec.max_pixels:
             raise TooLarge(
                 f"one tile with all its bands takes {raster.window_bytes(first) >> 20} MiB, more than DYAD_MAX_PIXELS"
                 f" ({spec.max_pixels}) allows; use a smaller tile_size or fewer bands"
             )
+
+
+def whole_place(raster: Raster) -> tuple[GeoJSON | None, float | None]:
+    """Footprint and ground sample distance of a whole raster, None if it has no usable georeference."""
+    everything = Window(0, 0, raster.width, raster.height)
+    if not raster.is_placed:
+        return None, None
+    try:
+        place = raster.georeference()
+    except InvalidInput:  # the caller has the geometry
+        return None, None
+    return place.footprint(everything), place.gsd(everything)
 
 
 def stored_pixels(raster: Raster, spec: CutSpec, stretch: scaling.Stretch | None, *, is_window: bool) -> NDArray[np.uint8]:
@@ -149,15 +163,35 @@ def stored_pixels(raster: Raster, spec: CutSpec, stretch: scaling.Stretch | None
     Raises:
         ModelMismatch: the bands do not fit the model. InvalidInput: a band has no valid value. TooLarge, UnreadableImage.
     """
-    positions = _positions(raster, spec)
+    positions = find_positions(raster, spec, raster.common(platform(raster.tags, "")))
+    if not is_tile(raster.tags):
+        mask_fill(raster, positions)
     stretch = stretch or scaling.fixed(spec.scaling, raster.dtype, len(positions))
     if stretch is None:
         stretch = scaling.fit(spec.scaling, *sample_values(raster, positions, positions)[0])
-    block = raster.read(positions=positions) if is_window else _read_whole(raster, positions, spec)
-    return _to_model(*raster.bands(block, positions), stretch, spec)
+    block = raster.read(positions=positions) if is_window else read_whole(raster, positions, spec)
+    return to_model(*raster.bands(block, positions), stretch, spec)
 
 
-def _read_whole(raster: Raster, positions: Sequence[int], spec: CutSpec) -> Block:
+def mask_fill(raster: Raster, positions: Sequence[int]) -> str | None:
+    """Treat the fill value of a raster without nodata as nodata; returns a note about it."""
+    found = find_fill(raster, positions)
+    if found is None:
+        return None
+    raster.nodata = found[0]
+    return describe_fill(*found)
+
+
+def _about_rpc(raster: Raster) -> str | None:
+    if not raster.has_rpc:
+        return None
+    return (
+        "indexed without a place: the only georeference is RPC coefficients; orthorectify the file and index the result:"
+        " gdalwarp -rpc -t_srs EPSG:4326 in.tif out.tif (with -to RPC_DEM=dem.tif where the terrain is not flat)"
+    )
+
+
+def read_whole(raster: Raster, positions: Sequence[int], spec: CutSpec) -> Block:
     """Read the whole file, decimated to about twice the size that model and preview need."""
     check_size(raster.width, raster.height, spec.max_pixels)
     side = 2 * max(spec.input_size, previews.SIZE)
@@ -166,17 +200,22 @@ def _read_whole(raster: Raster, positions: Sequence[int], spec: CutSpec) -> Bloc
     return raster.read(shape=shape if factor > 1 else None, positions=positions, average=True)
 
 
-def _to_model(values: NDArray[Any], valid: NDArray[np.bool_], stretch: scaling.Stretch, spec: CutSpec) -> NDArray[np.uint8]:
+def to_model(values: NDArray[Any], valid: NDArray[np.bool_], stretch: scaling.Stretch, spec: CutSpec) -> NDArray[np.uint8]:
+    """(S, S, B) uint8 model input of (B, H, W) raw values."""
     return to_square(np.moveaxis(stretch.apply(values, valid), 0, -1), spec.input_size)
 
 
-def _positions(raster: Raster, spec: CutSpec) -> list[int]:
-    """Positions of the bands for the model.
+def find_positions(raster: Raster, spec: CutSpec, common: Sequence[str | None]) -> list[int]:
+    """Positions of the bands for the model. common: common names of the bands.
 
     An alpha band is included only if it is selected, or if the model takes as many bands as the file has with it: files with a
     fourth, infrared band often declare it as alpha.
+
+    Raises:
+        ModelMismatch: the bands do not fit the model.
     """
     colours = [position for position in range(len(raster.names)) if position != raster.alpha]
     if spec.bands is not None or spec.band_count > len(colours) > 1:
-        return bands.choose(raster.names, spec.bands, spec.band_count)
-    return [colours[position] for position in bands.choose([raster.names[c] for c in colours], None, spec.band_count)]
+        return bands.choose(raster.names, spec.bands, spec.band_count, common=common)
+    names, known = [raster.names[c] for c in colours], [common[c] for c in colours]
+    return [colours[position] for position in bands.choose(names, None, spec.band_count, common=known)]

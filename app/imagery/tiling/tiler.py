@@ -8,17 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.geometry import GeoJSON
 from app.domain.tiles import BandRange, Window
-from app.errors import DyadError, InvalidInput, UnreadableImage
-from app.imagery.raster import bands, previews, scaling, windows
+from app.errors import DyadError, InvalidInput
+from app.imagery.footprints import Georeference
+from app.imagery.raster import previews, scaling, windows
 from app.imagery.raster.decode import Picture, decode
 from app.imagery.raster.geotiff import open_raster
-from app.imagery.raster.resize import to_square
-from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
+from app.imagery.raster.world_files import find_placement
+from app.imagery.sources.file_kinds import FileKind
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
+from app.imagery.tiling.pictures import picture_pixels
+from app.imagery.tiling.query import prepare_query
 from app.imagery.tiling.scene import Scene, stored_pixels
+from app.imagery.tiling.sniffing import sniff_image
 
-__all__ = ["CutSpec", "CutTile", "count_windows", "cut", "read_query", "read_tile"]
+__all__ = ["CutSpec", "CutTile", "count_windows", "cut", "prepare_query", "read_query", "read_tile"]
 SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp"}
 
 
@@ -32,22 +37,30 @@ def cut(
 ) -> Iterator[CutTile | None]:
     """Tiles of one file in row-major order; None for each window that is skipped as mostly nodata.
 
-    A georeferenced TIFF is a scene and cut into windows; any other image is one tile. name: of the file, which may contain the
-    date. has_place: the geometry of the whole file is given elsewhere, so that a scene is one tile, too.
-    skip: called before each window is read (None for a file that is one tile); if it returns True, nothing is yielded.
+    A georeferenced raster is a scene and cut into windows; any other image is one tile. A world file beside `path` is used.
+    name: of the file, which may contain the date. has_place: the geometry of the whole file is given elsewhere, so that a scene
+    is one tile, too. skip: called before each window is read (None for a file that is one tile); if it returns True, nothing is
+    yielded. note: called with each remark for the user, before the first tile.
 
     Raises:
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: with the reason; a scene that is damaged in the middle
             raises after its first tiles.
     """
-    kind = _sniff(path)
+    kind = sniff_image(path)
     if kind is FileKind.IMAGE:
         if not skip(None):
-            yield _image_tile(path, spec)
+            yield _image_tile(path, spec, note)
         return
     with open_raster(path, spec.max_pixels) as raster:
-        scene = Scene(raster, name, spec)
-        if not has_place and raster.is_placed:
+        if not (has_place or raster.is_placed):
+            placement, remark = find_placement(path, raster.width, raster.height)
+            if placement is not None:
+                raster.place(placement)
+            _report(note, remark)
+        is_cut = not has_place and raster.is_placed
+        scene = Scene(raster, name, spec, is_cut=is_cut)
+        _report(note, *scene.notes)
+        if is_cut:
             yield from scene.tiles(path, skip)
         elif not skip(None):
             yield scene.whole(path)
@@ -56,7 +69,7 @@ def cut(
 def count_windows(path: Path, spec: CutSpec) -> int:
     """The largest number of tiles of a file, by its header; 0 if it cannot be read."""
     try:
-        if _sniff(path) is FileKind.IMAGE:
+        if sniff_image(path) is FileKind.IMAGE:
             return 1
         with open_raster(path, spec.max_pixels) as raster:
             return windows.count(raster.width, raster.height, spec.tile_size, spec.stride) if raster.is_placed else 1
@@ -65,15 +78,12 @@ def count_windows(path: Path, spec: CutSpec) -> int:
 
 
 def read_query(data: bytes | Path, spec: CutSpec, name: str = "image") -> NDArray[np.uint8]:
-    """Decode a query image of any format as one (S, S, B) uint8 tile; a GeoTIFF is not cut.
+    """The pixels of `prepare_query` without a collection: (S, S, B) uint8.
 
     Raises:
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: as `cut`.
     """
-    if _sniff(data) is FileKind.IMAGE:
-        return _picture_pixels(decode(data, spec.max_pixels, spec.input_size), spec)[0]
-    with open_raster(data, spec.max_pixels) as raster:
-        return Scene(raster, name, spec).whole_pixels()
+    return prepare_query(data, spec, name=name).pixels
 
 
 def read_tile(
@@ -87,47 +97,39 @@ def read_tile(
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: as `cut`.
     """
     known = None if stretch is None else scaling.Stretch.of(stretch)
-    if _sniff(data) is FileKind.IMAGE:
-        return _picture_pixels(decode(data, spec.max_pixels, spec.input_size), spec, known)[0]
+    if sniff_image(data) is FileKind.IMAGE:
+        return picture_pixels(decode(data, spec.max_pixels, spec.input_size), spec, known)[0]
     with open_raster(data, spec.max_pixels) as raster:
         return stored_pixels(raster, spec, known, is_window=window is not None)
 
 
-def _sniff(source: Path | bytes) -> FileKind:
-    """The kind of an image; raises `UnreadableImage` for any other file."""
-    kind = sniff(source)
-    if kind in (FileKind.IMAGE, FileKind.RASTER):
-        return kind
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size == 0:
-        raise UnreadableImage("the file is empty (0 bytes); send it again")
-    raise UnreadableImage(f"the file is not an image in a supported format ({IMAGE_FORMATS})")
-
-
-def _image_tile(path: Path, spec: CutSpec) -> CutTile:
+def _image_tile(path: Path, spec: CutSpec, note: Callable[[str], None]) -> CutTile:
     picture = decode(path, spec.max_pixels, spec.input_size)
     with path.open("rb") as file:
         suffix = SUFFIXES[file.read(2)]
     preview = None if picture.is_browser_ready else previews.of_picture(picture)[0]
-    pixels, stretch = _picture_pixels(picture, spec)
-    return CutTile(None, pixels, path, suffix, preview, stretch=stretch.ranges)
+    pixels, stretch = picture_pixels(picture, spec)
+    geometry, gsd = _place_of_image(path, picture, note)
+    return CutTile(None, pixels, path, suffix, preview, geometry, gsd=gsd, stretch=stretch.ranges)
 
 
-def _picture_pixels(
-    picture: Picture, spec: CutSpec, stretch: scaling.Stretch | None = None
-) -> tuple[NDArray[np.uint8], scaling.Stretch]:
-    """(S, S, B) uint8 model input of an image, and its stretch: the given one, or computed from the image."""
-    positions = bands.choose(picture.names, spec.bands, spec.band_count)
-    values = picture.values
-    if positions != list(range(values.shape[2])):
-        values = values[:, :, positions]
-    is_final = picture.alpha is None and values.dtype == np.uint8 and spec.scaling.method in ("auto", "none")
-    if is_final:
-        return to_square(values, spec.input_size), scaling.Stretch(None)
-    planes = np.moveaxis(values, -1, 0)
-    opaque = np.ones(values.shape[:2], np.bool_) if picture.alpha is None else picture.alpha > 0
-    if not opaque.any():
-        raise InvalidInput("the image is completely transparent; send an image with opaque pixels")
-    valid = np.broadcast_to(opaque, planes.shape)
-    stretch = stretch or scaling.fit(spec.scaling, planes, valid)
-    return to_square(np.moveaxis(stretch.apply(planes, valid), 0, -1), spec.input_size), stretch
+def _place_of_image(path: Path, picture: Picture, note: Callable[[str], None]) -> tuple[GeoJSON | None, float | None]:
+    """Footprint and ground sample distance of an image by its world file."""
+    width, height = picture.size
+    placement, remark = find_placement(path, width, height)
+    _report(note, remark)
+    if placement is None:
+        return None, None
+    try:
+        place = Georeference.of_affine(placement.transform[:6], placement.crs.to_wkt())
+    except InvalidInput as error:
+        _report(note, f"indexed without a place: {error}")
+        return None, None
+    everything = Window(0, 0, width, height)
+    return place.footprint(everything), place.gsd(everything)
+
+
+def _report(note: Callable[[str], None], *remarks: str | None) -> None:
+    for remark in remarks:
+        if remark:
+            note(remark)

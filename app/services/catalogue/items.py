@@ -19,7 +19,7 @@ ADDRESS_SECONDS = 3600
 SMALL_BYTES = 256 << 10
 """A preview of at most this many bytes is served as it is, not scaled down to a thumbnail."""
 BROWSER_READY = (".jpg", ".png", ".webp")
-MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".tif": "image/tiff"}
+MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".tif": "image/tiff", ".jp2": "image/jp2"}
 
 
 class ItemService:

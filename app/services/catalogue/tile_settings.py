@@ -17,4 +17,5 @@ def cut_spec(collection: Collection, card: ModelCard, max_pixels: int) -> CutSpe
         scaling=collection.scaling,
         input_size=card.input_size,
         max_pixels=max_pixels,
+        band_names=tuple(card.bands),
     )

@@ -14,7 +14,8 @@ from app.domain.urls import Url
 from app.errors import DyadError, InvalidInput, Unavailable, UnreadableImage
 from app.imagery.sources.archives import extract, has_stac_members, staged_place_files
 from app.imagery.sources.band_stack import write_stack
-from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
+from app.imagery.sources.file_kinds import FileKind, sniff
+from app.imagery.sources.foreign_formats import explain
 from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
 from app.imagery.sources.stac_items import read_stac_item
 from app.imagery.sources.stac_references import STAC_ENDINGS, referenced_names, relative_name
@@ -70,7 +71,7 @@ class Unpacker:
         elif kind is FileKind.STAC:
             yield from self._stac(source)
         elif kind is FileKind.UNKNOWN:
-            raise UnreadableImage(f"{_what_is_wrong(source.path)}; supported are {IMAGE_FORMATS}, and zips of these")
+            raise UnreadableImage(explain(source.path))
         else:
             yield source
 
@@ -174,10 +175,6 @@ def _member(name: str, member: Path | DyadError) -> SourceFile | Rejection:
     if isinstance(member, DyadError):
         return Rejection(name, str(member), 0.0)
     return SourceFile(name, member, temporary=True, weight=0.0, sidecars=tuple(staged_place_files(member)))
-
-
-def _what_is_wrong(path: Path) -> str:
-    return "the file is empty (0 bytes)" if path.stat().st_size == 0 else "not an image"
 
 
 def _locate(source: SourceFile, beside: Beside) -> Locate:

@@ -16,10 +16,11 @@ from app.domain.indexes import Live
 from app.domain.search import SearchQuery
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
-from app.imagery.tiling.tiler import read_query, read_tile
+from app.imagery.tiling.tiler import read_tile
 from app.ports import Blobs, Inference, VectorStore
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
+from app.services.search.query_image import prepare
 from app.services.search.rocchio import direction
 from app.services.search.timer import Timer
 from models.bundle.files import ENCODER_FILE, QUERY_FEATURES_FILE
@@ -39,7 +40,7 @@ class Examples:
 
     positives: (E, D) float32 embeddings, L2-normalised, the upload first. negatives: (N, D), likewise. ids: of the indexed
     positives, without repetition. pixels: (S, S, B) uint8, the upload as the model sees it, None without one. uploaded: (P,)
-    float32 query features of the upload, None without an upload or a matcher.
+    float32 query features of the upload, None without an upload or a matcher. warnings: about the upload, for the user.
     """
 
     positives: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Examples:
     ids: tuple[str, ...]
     uploaded: NDArray[np.float32] | None = None
     pixels: NDArray[np.uint8] | None = None
+    warnings: tuple[str, ...] = ()
 
     def direction(self) -> NDArray[np.float32]:
         """The (D,) float32 query direction, L2-normalised.
@@ -81,17 +83,19 @@ class ExampleReader:
         """Embed all examples. with_query_features: whether to compute those of the upload as well.
 
         Raises:
-            InvalidInput: no positive. NotFound: a tile. UnreadableImage, TooLarge: the image.
+            InvalidInput: no positive. NotFound: a tile. UnreadableImage, TooLarge, Busy: the image.
         """
         positives, negatives = (tuple(dict.fromkeys(ids)) for ids in (query.positives, query.negatives))
         if image is None and not positives:
             raise InvalidInput("no example to search for: upload an image, or give at least one tile id in `positives`")
         parts: list[NDArray[np.float32]] = []
         uploaded, pixels = None, None
+        warnings: tuple[str, ...] = ()
         if image is not None:
             model = self._models.load(live.model)
             with timer.stage("decode"):
-                pixels = read_query(image, cut_spec(collection, model.card, self._max_pixels))
+                read = prepare(self._vectors, live.index, image, cut_spec(collection, model.card, self._max_pixels))
+                pixels, warnings = read.pixels, read.notes
             with timer.stage("embed"):
                 batch = pixels[np.newaxis]
                 made, found = model.examine(batch) if with_query_features else (model.embed(batch), None)
@@ -101,7 +105,7 @@ class ExampleReader:
             if positives:
                 parts.append(self._vectors.retrieve_vectors(live.index, positives).embedding)
             wrong = self._vectors.retrieve_vectors(live.index, negatives).embedding if negatives else parts[0][:0]
-        return Examples(np.concatenate(parts), wrong, positives, uploaded, pixels)
+        return Examples(np.concatenate(parts), wrong, positives, uploaded, pixels, warnings)
 
     def query_features(
         self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer

@@ -50,7 +50,7 @@ class SearchService:
 
         Raises:
             NotFound: the collection, the version of its index, or an example. InvalidInput: no example, examples that cancel
-                each other out, or `min_probability` without probabilities. UnreadableImage, TooLarge: the image.
+                each other out, or `min_probability` without probabilities. UnreadableImage, TooLarge, Busy: the image.
         """
         timer = Timer()
         collection = self._collections.get(collection_id)
@@ -78,6 +78,7 @@ class SearchService:
             timings_ms=timer.totals(),
             reranking=None if plan is None or page.depth == 0 else plan.summary,
             matches_end_at=page.matches_end_at,
+            warnings=examples.warnings,
         )
 
     def _asked(self, live: Live, query: SearchQuery, examples: Examples) -> Asked:
