@@ -9,6 +9,7 @@ from app.adapters import open_adapters, open_home
 from app.cluster.models.shared_models import SharedModels
 from app.domain.urls import is_url
 from app.errors import DyadError
+from app.inference.bundle_trial import try_bundle
 from app.inference.local_models import LocalModels, OpenBundle
 from app.inference.onnx import OnnxInference
 from app.ports import JobHandler
@@ -251,8 +252,8 @@ class Container:
     def _models_provider(self, settings: Settings) -> LocalModels | SharedModels:
         if settings.broker_url:  # one cache for all processes of this machine
             cache = settings.home.absolute() / "shared-models"
-            return SharedModels(self.blobs, self.locks, cache, settings.threads, opening=self._opening)
-        return LocalModels(self.home.models, settings.threads, opening=self._opening)
+            return SharedModels(self.blobs, self.locks, cache, settings.threads, opening=self._opening, trial=try_bundle)
+        return LocalModels(self.home.models, settings.threads, opening=self._opening, trial=try_bundle)
 
     def start(self, *, tick: bool = True) -> None:
         """Collect garbage, then start to run jobs. tick: whether this process also runs due schedules.
