@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.cluster.celery.broker import Broker
 
 Lanes = Mapping[str, Mapping[str, JobHandler]]
+LANE_THREADS = {"index": 2}
+"""Jobs that run at the same time in the embedded queue, by lane: a long ingest does not block other collections."""
 SLOTS = 1000
 WORKER_PATIENCE = 90.0
 """Seconds for which a worker retries an unavailable Redis; requests fail at once."""
@@ -73,7 +75,7 @@ def open_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapter
 def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
     store = SqliteJobStore(home.jobs)
     folders = JobFolders(home.staging)
-    queue = LocalQueue(store, on_end=folders.delete)
+    queue = LocalQueue(store, on_end=folders.delete, threads=LANE_THREADS)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
     return Adapters(

@@ -38,7 +38,7 @@ def main() -> None:
         error = OUT_OF_MEMORY if any(word in words for word in _NO_MEMORY) else str(reason)
     except MemoryError:
         error = OUT_OF_MEMORY
-    print(json.dumps({"error": error}), flush=True)
+    sys.stdout.write(json.dumps({"error": error}) + "\n")
 
 
 def _try(folder: Path) -> None:

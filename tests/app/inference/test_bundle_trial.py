@@ -37,7 +37,7 @@ def test_too_much_memory_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_reason_of_an_invalid_bundle_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(InvalidBundle, match="dimension|shape"):
+    with pytest.raises(InvalidBundle, match=r"dimension|shape"):
         try_bundle(write_bundle(tmp_path / "wide", tiny_graph(dimension=9)))
 
 
