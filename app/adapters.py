@@ -35,8 +35,9 @@ WORKER_PATIENCE = 90.0
 class Adapters:
     """The adapters of one process.
 
-    start: starts to run jobs in this process, None if workers run them. helpers: workers that share ingests, None without a
-    cluster. queries: workers that embed queries, None if this process does it. broker: the queues of tasks in a cluster.
+    start: starts to run jobs in this process, None if workers run them. stop: interrupts them, without waiting.
+    helpers: workers that share ingests, None without a cluster. queries: workers that embed queries, None if this process does
+    it. broker: the queues of tasks in a cluster.
     """
 
     vectors: VectorStore
@@ -46,6 +47,7 @@ class Adapters:
     folders: JobFolders
     queue: JobQueue
     start: Callable[[Lanes], None] | None = None
+    stop: Callable[[], None] | None = None
     helpers: Helpers | None = None
     queries: RemoteQueries | None = None
     broker: Broker | None = None
@@ -86,6 +88,7 @@ def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
         folders=folders,
         queue=queue,
         start=queue.start,
+        stop=queue.stop,
     )
 
 

@@ -268,6 +268,11 @@ class Container:
         if tick:
             self.ticker.start()
 
+    def stop_jobs(self) -> None:
+        """Interrupt the jobs that run in this process, without waiting; they continue at the next start."""
+        if self._adapters.stop is not None:
+            self._adapters.stop()
+
     def close(self) -> None:
         """Stop after the current tile, make everything durable and release the home. An error of a part is logged."""
         parts = (

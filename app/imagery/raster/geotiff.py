@@ -21,6 +21,7 @@ from app.domain.tiles import Window
 from app.errors import InvalidInput, TooLarge
 from app.imagery.footprints import Floats, Georeference
 from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment, open_dataset
+from app.ports.stopping import check_stop
 
 MAX_BANDS = 512
 BYTES_PER_PIXEL = 4
@@ -43,7 +44,7 @@ class Raster:
     """An open TIFF. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
 
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
-    dtype: of the values that `bands` returns. has_overviews: the file has overviews, so decimated reads are fast.
+    dtype: of the values that `bands` returns. overview_factor: decimation of the coarsest overview, 1 without overviews.
     """
 
     def __init__(self, dataset: DatasetReader, max_pixels: int) -> None:
@@ -58,7 +59,7 @@ class Raster:
         self.alpha = None if is_virtual or ColorInterp.alpha not in colours else colours.index(ColorInterp.alpha)
         self.dtype = np.dtype(np.uint8 if is_virtual else dataset.dtypes[0])
         self._has_mask = self.alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-        self.has_overviews = bool(dataset.overviews(1))
+        self.overview_factor = max(dataset.overviews(1), default=1)
         self._nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
 
     def _check(self, max_pixels: int) -> None:
@@ -135,8 +136,9 @@ class Raster:
         average: resample by averaging (for images) instead of by nearest pixels (for statistics).
 
         Raises:
-            UnreadableImage: the file is damaged there.
+            UnreadableImage: the file is damaged there. Cancelled, Interrupted: the job has to stop.
         """
+        check_stop()
         where = None if window is None else _to_rasterio(window)
         method = Resampling.average if average and self._lut is None else Resampling.nearest
         options = {"window": where, "resampling": method}

@@ -38,7 +38,7 @@ def sample_values(raster: Raster, positions: Sequence[int], eye: Sequence[int]) 
 
 def _blocks(raster: Raster, needed: Sequence[int]) -> Iterator[Block]:
     """The scene decimated to 512 pixels, or small patches on a grid if that would decode too much."""
-    if raster.has_overviews or raster.width * raster.height <= CHEAP_PIXELS:
+    if raster.width * raster.height <= CHEAP_PIXELS * raster.overview_factor**2:
         factor = max(1.0, max(raster.width, raster.height) / SIDE)
         shape = (max(1, round(raster.height / factor)), max(1, round(raster.width / factor)))
         yield raster.read(shape=shape, positions=needed)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from app.atomic_files import is_full_disk
 from app.errors import DyadError, InvalidInput, OutOfSpace, TooLarge, UnreadableImage
 from app.imagery.sources.file_kinds import FileKind, sniff
+from app.ports.stopping import check_stop
 
 CHUNK = 1024 * 1024
 MAX_MEMBERS = 1_000_000
@@ -141,6 +142,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
     try:
         with archive.open(member) as source, staged.open("xb") as target:
             while chunk := source.read(CHUNK):
+                check_stop()
                 budget.spend(len(chunk))
                 target.write(chunk)
         if sniff(staged) is FileKind.ZIP:

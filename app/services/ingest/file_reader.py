@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from app.domain.collections import Collection
 from app.domain.ids import tile_id
@@ -16,11 +17,13 @@ from app.domain.tiles import VANISHED_AT, Tile, Window
 from app.errors import UnreadableImage
 from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut
 from app.ports import Blobs, VectorStore
+from app.ports.stopping import check_stop
 from app.services.catalogue.images import image_keys, images_prefix
 from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, Unchanged
 from app.services.ingest.sources import Rejection, SourceFile
 
 REPORT_EVERY = 64
+HASH_BYTES = 1 << 20
 LOOKED_UP = 64
 LOOKED_UP_BYTES = 64 << 20
 LOOKED_UP_SECONDS = 0.5
@@ -52,7 +55,7 @@ class FileReader:
         settings = self._collection.model_dump(mode="json", include={"tile_size", "stride", "bands", "scaling"})
         digest = hashlib.sha256(json.dumps([settings, source.metadata.model_dump(mode="json")], sort_keys=True).encode())
         with source.path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(_sha256(file))
         return digest.hexdigest()
 
     def cut(self, source: SourceFile, skip: Callable[[Window | None], bool]) -> Iterator[CutTile | None]:
@@ -91,6 +94,15 @@ class FileReader:
             return image, None
         self._blobs.put(preview, piece.preview)
         return image, preview
+
+
+def _sha256(file: BinaryIO) -> bytes:
+    """The hash of a file, which may take minutes; the job can be stopped between the pieces."""
+    digest = hashlib.sha256()
+    while piece := file.read(HASH_BYTES):
+        check_stop()
+        digest.update(piece)
+    return digest.digest()
 
 
 def _groups(sources: Iterable[SourceFile | Rejection]) -> Iterator[list[SourceFile | Rejection]]:

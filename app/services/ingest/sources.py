@@ -17,6 +17,7 @@ from app.errors import DyadError, Unavailable, UnreadableImage
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import IMAGE_FORMATS, FileKind, sniff
 from app.imagery.sources.stac_items import StacItem, read_stac_item
+from app.ports.stopping import check_stop
 from app.services.ingest.read_policy import ReadPolicy
 
 HIDDEN = (".", "__MACOSX", "Thumbs.db")
@@ -71,6 +72,7 @@ def list_files(root: Path, name: str, read_policy: ReadPolicy, pattern: Glob | N
     """
     waiting = [_Entry(root, name, root.is_dir(), None if pattern is None else pattern.start)]
     while waiting:
+        check_stop()
         entry = waiting.pop()
         if entry.is_folder:
             try:
@@ -95,6 +97,7 @@ def _inside(folder: _Entry, pattern: Glob | None) -> list[_Entry]:
     found = []
     with os.scandir(folder.path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+            check_stop()
             is_folder = entry.is_dir(follow_symlinks=False)
             is_linked_folder = not is_folder and _is_folder(entry)
             state = None if pattern is None or folder.state is None else pattern.step(folder.state, entry.name)
