@@ -11,9 +11,9 @@ from tests.support.bundles import tiny_graph
 ENDLESS = 2**62
 
 
-def looping_graph(*, only_bright: bool = False, count: int = ENDLESS, **options: int) -> onnx.ModelProto:
+def looping_graph(*, only_bright: bool = False, count: int = ENDLESS) -> onnx.ModelProto:
     """`tiny_graph` with a loop of `count` rounds. only_bright: once for tiles whose normalised mean is below 1."""
-    model = tiny_graph(**options)
+    model = tiny_graph()
     graph = model.graph
     (last,) = (node for node in graph.node if "embedding" in node.output)
     last.output[0] = "raw"
