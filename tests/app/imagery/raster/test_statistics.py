@@ -19,7 +19,7 @@ SIDE = 8192
 def scene(path: Path, overviews: list[int]) -> Path:
     profile = {
         "driver": "GTiff", "width": SIDE, "height": SIDE, "count": 1, "dtype": "uint8", "tiled": True, "compress": "deflate",
-        "transform": Affine(1, 0, 0, 0, -1, 0), "crs": "EPSG:32632",
+        "transform": Affine(1, 0, 400_000, 0, -1, 5_600_000), "crs": "EPSG:32632",
     }  # fmt: skip
     with rasterio.open(path, "w", SPARSE_OK="TRUE", **profile) as made:
         if overviews:
