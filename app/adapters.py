@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.cluster.celery.broker import Broker
 
 Lanes = Mapping[str, Mapping[str, JobHandler]]
+LANE_THREADS = {"index": 2}
+"""Jobs that run at the same time in the embedded queue, by lane: a long ingest does not block other collections."""
 SLOTS = 1000
 WORKER_PATIENCE = 90.0
 """Seconds for which a worker retries an unavailable Redis; requests fail at once."""
@@ -33,8 +35,9 @@ WORKER_PATIENCE = 90.0
 class Adapters:
     """The adapters of one process.
 
-    start: starts to run jobs in this process, None if workers run them. helpers: workers that share ingests, None without a
-    cluster. queries: workers that embed queries, None if this process does it. broker: the queues of tasks in a cluster.
+    start: starts to run jobs in this process, None if workers run them. stop: interrupts them, without waiting.
+    helpers: workers that share ingests, None without a cluster. queries: workers that embed queries, None if this process does
+    it. broker: the queues of tasks in a cluster.
     """
 
     vectors: VectorStore
@@ -44,6 +47,7 @@ class Adapters:
     folders: JobFolders
     queue: JobQueue
     start: Callable[[Lanes], None] | None = None
+    stop: Callable[[], None] | None = None
     helpers: Helpers | None = None
     queries: RemoteQueries | None = None
     broker: Broker | None = None
@@ -73,7 +77,7 @@ def open_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapter
 def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
     store = SqliteJobStore(home.jobs)
     folders = JobFolders(home.staging)
-    queue = LocalQueue(store, on_end=folders.delete)
+    queue = LocalQueue(store, on_end=folders.delete, threads=LANE_THREADS)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
     return Adapters(
@@ -84,6 +88,7 @@ def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
         folders=folders,
         queue=queue,
         start=queue.start,
+        stop=queue.stop,
     )
 
 

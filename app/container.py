@@ -10,6 +10,7 @@ from app.cluster.models.shared_models import SharedModels
 from app.domain.urls import is_url
 from app.errors import DyadError
 from app.imagery.raster.decode_budget import BUDGET
+from app.inference.bundle_trial import try_bundle
 from app.inference.local_models import LocalModels, OpenBundle
 from app.inference.onnx import OnnxInference
 from app.ports import JobHandler
@@ -253,8 +254,8 @@ class Container:
     def _models_provider(self, settings: Settings) -> LocalModels | SharedModels:
         if settings.broker_url:  # one cache for all processes of this machine
             cache = settings.home.absolute() / "shared-models"
-            return SharedModels(self.blobs, self.locks, cache, settings.threads, opening=self._opening)
-        return LocalModels(self.home.models, settings.threads, opening=self._opening)
+            return SharedModels(self.blobs, self.locks, cache, settings.threads, opening=self._opening, trial=try_bundle)
+        return LocalModels(self.home.models, settings.threads, opening=self._opening, trial=try_bundle)
 
     def start(self, *, tick: bool = True) -> None:
         """Collect garbage, then start to run jobs. tick: whether this process also runs due schedules.
@@ -268,6 +269,11 @@ class Container:
         self._adapters.start(self.lanes())
         if tick:
             self.ticker.start()
+
+    def stop_jobs(self) -> None:
+        """Interrupt the jobs that run in this process, without waiting; they continue at the next start."""
+        if self._adapters.stop is not None:
+            self._adapters.stop()
 
     def close(self) -> None:
         """Stop after the current tile, make everything durable and release the home. An error of a part is logged."""

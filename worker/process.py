@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import threading
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 _stopping = multiprocessing.RawValue(c_bool, False)
 """Shared with child processes; without a lock, because a killed child could leave it locked."""
 PARENT_SECONDS = 0.5
+STOP_SECONDS = 60.0
+"""Seconds that a running task may take to stop at shutdown."""
 
 
 class Process:
@@ -158,9 +161,15 @@ def _begin(**_: Any) -> None:
 
 
 def _end_with_parent(parent: int) -> None:
-    """Exit when the parent is killed: otherwise this process would continue a job that another worker starts again."""
-    while os.getppid() == parent:
+    """Exit when the parent is killed: otherwise this process would continue a job that another worker starts again.
+
+    Also exit `STOP_SECONDS` after the shutdown began, if a job does not stop: another worker continues it.
+    """
+    deadline = math.inf
+    while os.getppid() == parent and time.monotonic() < deadline:
         time.sleep(PARENT_SECONDS)
+        if deadline == math.inf and is_stopping():
+            deadline = time.monotonic() + STOP_SECONDS
     os._exit(1)
 
 

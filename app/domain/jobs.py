@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -72,6 +72,19 @@ def new_job(
     """Return an accepted job. job_id: a random UUID by default. created: aware, the current time by default."""
     now = created or datetime.now(UTC)
     return Job(id=job_id or str(uuid.uuid4()), kind=kind, collection=collection, inputs=dict(inputs), created=now, updated=now)
+
+
+def next_in_turn(
+    oldest: Iterable[tuple[str | None, int]], skip: Collection[str | None], served: Sequence[str | None]
+) -> int | None:
+    """The number of the job to run next; None if there is none.
+
+    oldest: collection and number of the oldest waiting job of each collection. skip: collections that have to wait. served: the
+    collections whose jobs ran before, the least recently served first; collections that are not among them go first.
+    """
+    place = {collection: number for number, collection in enumerate(served)}
+    waiting = [(place.get(collection, -1), number) for collection, number in oldest if collection not in skip]
+    return min(waiting)[1] if waiting else None
 
 
 def result_counts(result: Mapping[str, Any]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from app.atomic_files import telling_full_disk
 from app.domain.models import ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
-from app.inference.bundles import check_bundle, fingerprint
+from app.inference.bundles import check_bundle, fingerprint, read_bundle
 from app.inference.handcrafted import hog, lbp
 from app.inference.model_folder import ModelFolder
 from app.inference.onnx import OnnxInference
@@ -32,6 +32,7 @@ BUILT_IN: dict[str, tuple[ModelCard, Callable[[int], Inference]]] = {
 }
 
 OpenBundle = Callable[[Path, int], Inference]
+TryBundle = Callable[[Path], None]
 _Mark = tuple[tuple[str, int, int], ...]
 _Seen = tuple[_Mark, ModelCard | InvalidBundle]
 _HIDDEN = (".", "_")
@@ -42,14 +43,23 @@ class LocalModels(ModelProvider):
 
     models_folder: one bundle per subfolder; it need not exist. An invalid bundle is logged once and not listed; loading it by
     its folder's name raises the reason. threads: of each model. bundled: bundles that ship with the package; the first of them
-    is the default until another one is chosen. opening: opens a bundle's folder with a number of threads.
+    is the default until another one is chosen. opening: opens a bundle's folder with a number of threads. trial: tries a
+    bundle before it is added, see `try_bundle`; raises `InvalidBundle`.
     """
 
-    def __init__(self, models_folder: Path, threads: int, bundled: Path = BUNDLED, opening: OpenBundle = OnnxInference) -> None:
+    def __init__(
+        self,
+        models_folder: Path,
+        threads: int,
+        bundled: Path = BUNDLED,
+        opening: OpenBundle = OnnxInference,
+        trial: TryBundle | None = None,
+    ) -> None:
         self._bundled = bundled
         self._added = ModelFolder(models_folder)
         self._threads = threads
         self._open_bundle = opening
+        self._trial = trial
         self._lock = threading.RLock()  # guards the folders
         self._opening = threading.Lock()  # guards `_loaded`; acquired before `_lock`
         self._loaded: dict[str, Inference] = {}
@@ -81,7 +91,7 @@ class LocalModels(ModelProvider):
 
     @override
     def add(self, folder: Path) -> tuple[ModelCard, bool]:
-        card = check_bundle(folder)
+        card = check_untrusted_bundle(folder, self._trial)
         with self._lock:
             if self._has_same(folder, card):
                 return card, False
@@ -217,6 +227,18 @@ class LocalModels(ModelProvider):
         if card.id in BUILT_IN or (folder.parent != self._bundled and (self._bundled / card.id).is_dir()):
             raise InvalidBundle(f"{folder.name}: {card.id!r} is the id of a model that comes with Dyad; choose another")
         return card
+
+
+def check_untrusted_bundle(folder: Path, trial: TryBundle | None) -> ModelCard:
+    """Check card and files of a bundle, then try it, and only then open its graphs in this process; return the card.
+
+    Raises:
+        InvalidBundle: it is not valid, or `trial` refuses it.
+    """
+    if trial is not None:
+        read_bundle(folder)
+        trial(folder)
+    return check_bundle(folder)
 
 
 def _card_bytes(folder: Path) -> bytes:

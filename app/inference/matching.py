@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.errors import InvalidBundle
 from app.inference.arrays import check_pair_features
 from app.inference.bundles import as_invalid_bundle
+from app.inference.supervised_runs import run_session
 from models.bundle.card import MatcherCard, ModelCard
 from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
 from models.bundle.graphs import CANDIDATES, LOGITS, MAP, QUERY, check_matcher
@@ -57,7 +58,7 @@ class OnnxMatcher:
 
     def _run(self, session: ort.InferenceSession, output: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         try:
-            (found,) = session.run([output], inputs)
+            (found,) = run_session(session, [output], inputs, model=self._card.id)
         except ORT_ERRORS as error:
             raise InvalidBundle(
                 f"model {self._card.id!r}: its matcher fails on inputs that match its card: {one_line(error)}"

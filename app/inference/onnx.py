@@ -16,6 +16,7 @@ from app.inference.arrays import check_tiles, l2_normalised
 from app.inference.bundles import as_invalid_bundle, read_bundle
 from app.inference.head import read_head
 from app.inference.matching import OnnxMatcher
+from app.inference.supervised_runs import run_session
 from models.bundle.card import ModelCard
 from models.bundle.files import ENCODER_FILE
 from models.bundle.graphs import INPUT, MAP, check_encoder, output_dimensions
@@ -114,7 +115,8 @@ class OnnxInference:
                 np.add(planes, self._shift, out=planes)
             if self._fixed_batch is not None:
                 buffer[count:] = 0.0
-            arrays = self._session.run(list(outputs), {INPUT: buffer[: self._fixed_batch or count]})
+            inputs = {INPUT: buffer[: self._fixed_batch or count]}
+            arrays = run_session(self._session, list(outputs), inputs, model=self._card.id)
         except ORT_ERRORS as error:
             raise InvalidBundle(
                 f"model {self._card.id!r}: its graph fails on tiles that match the card: {one_line(error)}"

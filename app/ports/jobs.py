@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.domain.jobs import Job, JobStatus
@@ -38,10 +38,14 @@ class JobStore(Protocol):
             NotFound: no such job.
         """
 
-    def claim(self, kinds: Sequence[str] = ()) -> Job | None:
-        """Atomically take the oldest accepted job, mark it as running and count the attempt; None if there is none.
+    def claim(
+        self, kinds: Sequence[str] = (), *, skip: Collection[str | None] = (), served: Sequence[str | None] = ()
+    ) -> Job | None:
+        """Atomically take an accepted job, mark it as running and count the attempt; None if there is none.
 
-        kinds: only jobs of these kinds; all if empty.
+        It is the oldest one of the collection whose turn it is, see `next_in_turn`; the oldest of all by default.
+
+        kinds: only jobs of these kinds; all if empty. skip, served: see `next_in_turn`.
         """
 
     def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:

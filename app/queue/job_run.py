@@ -13,6 +13,7 @@ from app.atomic_files import is_full_disk
 from app.domain.jobs import Job, JobStatus, result_counts
 from app.errors import DyadError, NotFound, NothingIndexed
 from app.ports import Cancelled, Interrupted, JobHandler, JobStore
+from app.ports.stopping import stoppable
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +24,14 @@ Recoverable = tuple[type[DyadError], ...]
 
 
 class StoreContext:
-    """A `JobContext` that writes to the job store. check: raises `Cancelled` or `Interrupted` if the job has to stop."""
+    """A `JobContext` that writes to the job store.
+
+    check, stop_check: raises `Cancelled` or `Interrupted` if the job has to stop; thread-safe, and writes nothing.
+    """
 
     def __init__(self, job: Job, store: JobStore, check: Callable[[], None]) -> None:
         self.job = job
-        self._check = check
+        self.stop_check = check
         self._store = store
         self._published = -math.inf
         self._pending: dict[str, Any] | None = None
@@ -35,7 +39,7 @@ class StoreContext:
 
     def check(self) -> None:
         """Raise if the job has to stop; write progress that was held back by throttling."""
-        self._check()
+        self.stop_check()
         self._publish()
 
     def progress(self, percent: float, message: str = "", counts: Mapping[str, int] | None = None) -> None:
@@ -76,7 +80,8 @@ def outcome(handler: JobHandler, context: StoreContext, recoverable: Recoverable
         return failed(f"given up: the service stopped {MAX_ATTEMPTS} times while it ran this job, without progress")
     try:
         context.check()
-        result = handler(context)
+        with stoppable(context.stop_check):
+            result = handler(context)
     except Interrupted:
         log.info("job %s is interrupted and queued again", job.id)
         return put_back(job, WAITING)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0
+STOP_SECONDS = 5.0
 
 
 class Ticker:
@@ -19,17 +20,17 @@ class Ticker:
         self._tick = tick
         self._seconds = seconds
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="dyad-ticker")
+        self._thread = threading.Thread(target=self._loop, name="dyad-ticker", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the current tick; does nothing if the thread was not started."""
+        """Stop after the current tick, or after `STOP_SECONDS`; does nothing if the thread was not started."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

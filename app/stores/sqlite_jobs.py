@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from app.domain.jobs import Job, JobStatus
+from app.domain.jobs import Job, JobStatus, next_in_turn
 from app.errors import Conflict, HomeTooNew, NotFound, OutOfSpace, Unavailable
 from app.ports import JobStore
 
@@ -114,15 +114,17 @@ class SqliteJobStore(JobStore):
             return _store(db, job, changes)
 
     @override
-    def claim(self, kinds: Sequence[str] = ()) -> Job | None:
+    def claim(
+        self, kinds: Sequence[str] = (), *, skip: Collection[str | None] = (), served: Sequence[str | None] = ()
+    ) -> Job | None:
         condition = f"AND document ->> '$.kind' IN ({','.join('?' * len(kinds))})" if kinds else ""
         # The condition is the literal above; every value is bound.
-        query = f"SELECT document FROM jobs WHERE status=? {condition} ORDER BY seq LIMIT 1"  # noqa: S608
+        query = f"SELECT collection, MIN(seq) FROM jobs WHERE status=? {condition} GROUP BY collection"  # noqa: S608
         with self._transaction() as db:
-            row = db.execute(query, (JobStatus.ACCEPTED, *kinds)).fetchone()
-            if row is None:
+            seq = next_in_turn(db.execute(query, (JobStatus.ACCEPTED, *kinds)), skip, served)
+            if seq is None:
                 return None
-            job = Job.model_validate_json(row[0])
+            job = Job.model_validate_json(db.execute("SELECT document FROM jobs WHERE seq=?", (seq,)).fetchone()[0])
             started = job.started or datetime.now(UTC)
             return _store(db, job, {"status": JobStatus.RUNNING, "attempts": job.attempts + 1, "started": started})
 

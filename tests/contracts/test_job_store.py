@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -101,6 +101,22 @@ def test_claim_takes_only_the_kinds_asked_for(store: JobStore) -> None:
     assert claimed("train") is None
     assert claimed() == "job-0"
     assert claimed("train", "evaluate") == "job-2"
+
+
+def test_claim_lets_collections_take_turns(store: JobStore) -> None:
+    for number, collection in enumerate(("a", "a", "b", None, "c")):
+        store.create(make_job(number, collection=collection))
+
+    def claimed(skip: Sequence[str | None] = (), served: Sequence[str | None] = ()) -> str | None:
+        job = store.claim(skip=skip, served=served)
+        return None if job is None else job.id
+
+    assert claimed(served=["a"]) == "job-2"
+    assert claimed(skip=["a", None]) == "job-4"
+    assert claimed(served=[None, "a"]) == "job-3"
+    assert claimed(skip=["a"]) is None
+    assert claimed(served=["b", "a"]) == "job-0"
+    assert claimed() == "job-1"
 
 
 def test_threads_claim_every_job_once(store: JobStore) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings
+from tests.support.process import ROOT
 from worker.process import Process
 
 
@@ -36,3 +39,18 @@ def test_where_there_is_one_device_all_is_left_as_it_is(monkeypatch: pytest.Monk
     process.use_gpu(1)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert process.settings.device == device
+
+
+STUCK = """
+import os, threading, time
+from worker import process
+process.STOP_SECONDS = process.PARENT_SECONDS = 0.1
+threading.Thread(target=time.sleep, args=(60,)).start()
+process._stop()
+process._end_with_parent(os.getppid())
+"""
+
+
+def test_a_process_whose_task_does_not_stop_exits() -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK], cwd=ROOT, timeout=50, check=False)
+    assert done.returncode == 1

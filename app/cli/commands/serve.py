@@ -15,6 +15,8 @@ from app.cli.output import notice
 from app.errors import StartupError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import uvicorn
 
     from app.container import Container
@@ -103,9 +105,15 @@ def _server(settings: Settings, container: Container) -> uvicorn.Server:
 
     from app.api.middleware.request_heads import limited_protocol
     from app.main import create_app
+    from app.queue.forced_exit import EXIT_SECONDS, exit_within
 
     class Server(uvicorn.Server):
-        """Prints its address when it is ready to answer."""
+        """Prints its address when it is ready to answer. Interrupts the jobs and limits the shutdown at the first signal."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.should_exit:
+                exit_within(EXIT_SECONDS, container.stop_jobs)
+            super().handle_exit(sig, frame)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)

@@ -15,6 +15,7 @@ from app.domain.jobs import ACTIVE, Job, JobStatus
 from app.domain.origin import coming_from
 from app.errors import Busy, NotFound, OutOfSpace, SourceUnavailable, Unavailable
 from app.ports import Cancelled, Held, Interrupted, JobContext, JobHandler, JobStore, Locks
+from app.ports.stopping import stoppable
 from app.queue.job_run import StoreContext, failed, outcome, put_back, settle
 from app.telemetry.tracing import span
 
@@ -89,7 +90,9 @@ class ClusterRunner:
                 coming_from(request_id=request_id, job_id=job.id, traceparent=parent),
                 span(f"help with {job.kind}", kind="CONSUMER", parent=parent, job_id=job.id, collection=job.collection),
             ):
-                work(StoreContext(job, self._store, _Check(job_id, self._store, None, self._is_stopping)))
+                check = _Check(job_id, self._store, None, self._is_stopping)
+                with stoppable(check):
+                    work(StoreContext(job, self._store, check))
 
     def _begin(self, job_id: str) -> Job | None:
         """Mark the job as running; None if it has ended, after deleting its remains."""

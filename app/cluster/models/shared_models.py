@@ -18,8 +18,8 @@ from app.cluster.models.registry import Added, SharedRegistry
 from app.domain.models import ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound, Unavailable
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
-from app.inference.bundles import check_bundle, read_bundle
-from app.inference.local_models import BUNDLED, LocalModels, OpenBundle
+from app.inference.bundles import read_bundle
+from app.inference.local_models import BUNDLED, LocalModels, OpenBundle, TryBundle, check_untrusted_bundle
 from app.inference.onnx import OnnxInference
 from app.ports import MODELS_LOCK, Blobs, Inference, Locks, ModelProvider
 from models.bundle.card import ModelCard
@@ -42,7 +42,7 @@ class SharedModels(ModelProvider):
     """The `ModelProvider` port over blobs, with copies in the folder `cache`, which all processes of a machine may share.
 
     Changes of another process become visible within `FRESH_SECONDS`. A loaded model stays usable while the blob store is
-    unavailable. threads, bundled, opening: see `LocalModels`.
+    unavailable. threads, bundled, opening, trial: see `LocalModels`.
     """
 
     def __init__(
@@ -53,14 +53,16 @@ class SharedModels(ModelProvider):
         threads: int,
         bundled: Path = BUNDLED,
         opening: OpenBundle = OnnxInference,
+        trial: TryBundle | None = None,
     ) -> None:
-        self._own = LocalModels(cache / "none", threads, bundled, opening)
+        self._own = LocalModels(cache / "none", threads, bundled, opening, trial)
         self._own_ids = {card.id for card in self._own.cards()}
         self._registry = SharedRegistry(blobs)
         self._locks = locks
         self._cache = BundleCache(cache / "bundles", self._registry)
         self._threads = threads
         self._open_bundle = opening
+        self._trial = trial
         self._known: _Known | None = None
         self._written = 0.0  # time of this process's last change; older looks are stale
         self._opening = threading.Lock()
@@ -91,7 +93,7 @@ class SharedModels(ModelProvider):
 
     @override
     def add(self, folder: Path) -> tuple[ModelCard, bool]:
-        card = check_bundle(folder)
+        card = check_untrusted_bundle(folder, self._trial)
         if card.id in self._own_ids:
             return self._own.add(folder)  # the same bundle, or refused
         one = Added(card, digest_of(folder), sum(path.stat().st_size for path in folder.iterdir()))

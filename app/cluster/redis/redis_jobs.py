@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from redis import Redis
 from typing_extensions import override
 
 from app.cluster.redis.client import KEYS, translated
-from app.domain.jobs import Job, JobStatus
+from app.domain.jobs import Job, JobStatus, next_in_turn
 from app.errors import Conflict, NotFound
 from app.ports import JobStore
 
@@ -122,7 +122,25 @@ class RedisJobStore(JobStore):
                 return changed
 
     @override
-    def claim(self, kinds: Sequence[str] = ()) -> Job | None:
+    def claim(
+        self, kinds: Sequence[str] = (), *, skip: Collection[str | None] = (), served: Sequence[str | None] = ()
+    ) -> Job | None:
+        while True:
+            oldest = self._oldest_accepted(kinds)
+            collections = list(oldest)
+            chosen = next_in_turn(((collection, number) for number, collection in enumerate(collections)), skip, served)
+            if chosen is None:
+                return None
+            job, document = oldest[collections[chosen]]
+            now = datetime.now(UTC)
+            begun = {"status": JobStatus.RUNNING, "attempts": job.attempts + 1, "started": job.started or now, "updated": now}
+            changed = job.model_copy(update=begun)
+            if self._replace_if_unchanged(job, document, changed):  # else another process claimed it: search again
+                return changed
+
+    def _oldest_accepted(self, kinds: Sequence[str]) -> dict[str | None, tuple[Job, str]]:
+        """The oldest accepted job of each collection, with its document; the oldest of them first."""
+        found: dict[str | None, tuple[Job, str]] = {}
         start = 0
         while True:
             with translated(_NAME):
@@ -130,23 +148,11 @@ class RedisJobStore(JobStore):
                 documents = self._documents(ids)
             for document in filter(None, documents):
                 job = Job.model_validate_json(document)
-                if job.status is not JobStatus.ACCEPTED or (kinds and job.kind not in kinds):
-                    continue
-                now = datetime.now(UTC)
-                begun = {
-                    "status": JobStatus.RUNNING,
-                    "attempts": job.attempts + 1,
-                    "started": job.started or now,
-                    "updated": now,
-                }
-                changed = job.model_copy(update=begun)
-                if self._replace_if_unchanged(job, document, changed):
-                    return changed
-                break  # another process claimed it: search again
-            else:
-                if len(ids) < _PAGE:
-                    return None
-                start += _PAGE
+                if job.status is JobStatus.ACCEPTED and (not kinds or job.kind in kinds):
+                    found.setdefault(job.collection, (job, document))
+            if len(ids) < _PAGE:
+                return found
+            start += _PAGE
 
     @override
     def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:

@@ -30,6 +30,7 @@ from app.imagery.raster.palette import CMYK, cmyk_to_rgb, lookup_table
 from app.imagery.raster.tiff_pages import main_page
 from app.imagery.raster.world_files import Placement
 from app.imagery.sources.file_kinds import is_jpeg2000
+from app.ports.stopping import check_stop
 
 WORKING_COPIES = 4
 """Memory for a window while it is scaled, as a multiple of its raw values."""
@@ -51,7 +52,7 @@ class Raster:
     """An open raster. Bands are counted from 0 here; a palette or CMYK counts as the colours red, green, blue.
 
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
-    dtype: of the values that `bands` returns. has_overviews: the file has overviews, so decimated reads are fast.
+    dtype: of the values that `bands` returns. overview_factor: decimation of the coarsest overview, 1 without overviews.
     is_simple: the file is a TIFF whose first page is read, so a copy of it needs no other information.
     page_note: which pages are left out, None if none. block_bytes: of one decoded block.
     """
@@ -82,7 +83,7 @@ class Raster:
         self.alpha = None if is_virtual or ColorInterp.alpha not in colours else colours.index(ColorInterp.alpha)
         self.dtype = np.dtype(np.uint8 if is_virtual else dataset.dtypes[0])
         self._has_mask = self.alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-        self.has_overviews = bool(dataset.overviews(1))
+        self.overview_factor = max(dataset.overviews(1), default=1)
         self.nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
         self._turn = self._find_turn()
 
@@ -182,8 +183,9 @@ class Raster:
         average: resample by averaging (for images) instead of by nearest pixels (for statistics).
 
         Raises:
-            UnreadableImage: the file is damaged there. Busy: no memory in time.
+            UnreadableImage: the file is damaged there. Busy: no memory in time. Cancelled, Interrupted: the job has to stop.
         """
+        check_stop()
         where = None if window is None else _to_rasterio(window)
         method = Resampling.average if average and self._lut is None else Resampling.nearest
         options = {"window": where, "resampling": method}

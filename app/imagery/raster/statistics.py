@@ -41,7 +41,7 @@ def sample_blocks(raster: Raster, needed: Sequence[int]) -> Iterator[tuple[Block
 
     Each block comes with a (h, w) mask of its pixels on the edge of the scene, as `Raster.bands` turns them.
     """
-    if raster.has_overviews or raster.width * raster.height <= CHEAP_PIXELS:
+    if raster.width * raster.height <= CHEAP_PIXELS * raster.overview_factor**2:
         factor = max(1.0, max(raster.width, raster.height) / SIDE)
         shape = (max(1, round(raster.height / factor)), max(1, round(raster.width / factor)))
         yield raster.read(shape=shape, positions=needed), raster.turned(_edge(shape, True, True, True, True))

@@ -19,6 +19,7 @@ from app.domain.file_names import what_is_wrong_with_path
 from app.errors import DyadError, InvalidInput, OutOfSpace, TooLarge, UnreadableImage
 from app.imagery.sources.file_kinds import MAX_STAC_BYTES, FileKind, sniff
 from app.imagery.sources.sidecars import MAX_PLACE_BYTES, image_key, is_junk, is_sidecar, place_key
+from app.ports.stopping import check_stop
 
 CHUNK = 1024 * 1024
 MAX_MEMBERS = 1_000_000
@@ -184,6 +185,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
     try:
         with archive.open(member) as source, staged.open("xb") as target:
             while chunk := source.read(CHUNK):
+                check_stop()
                 budget.spend(len(chunk))
                 target.write(chunk)
         if sniff(staged) is FileKind.ZIP:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from app.errors import DyadError, NotFound, Unavailable, UnreadableImage
 from app.imagery.sources.sidecars import place_files
 from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut, read_tile
 from app.ports import Blobs, VectorStore
+from app.ports.stopping import check_stop
 from app.services.catalogue.images import image_keys, images_prefix
 from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
 from app.services.ingest.sources import Found, Note, SourceFile
@@ -29,6 +31,7 @@ from app.services.ingest.tile_records import GEOMETRY, SentMetadata, Version
 REPORT_EVERY = 64
 PICTURE_DIGITS = 32
 """Length of `picture_hash`; short, because every record has one."""
+HASH_BYTES = 1 << 20
 LOOKED_UP = 64
 LOOKED_UP_BYTES = 64 << 20
 LOOKED_UP_SECONDS = 0.5
@@ -59,7 +62,7 @@ class FileReader:
         """Digests of what determines the file's tiles: its bytes, the collection's settings, and for `content` its metadata."""
         settings = self._collection.model_dump(mode="json", include={"tile_size", "stride", "bands", "scaling"})
         with source.path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
+            content = _sha256(file)
         content += b"".join(beside.read_bytes() for beside in place_files(source.path))
         parts = [settings, source.metadata.model_dump(mode="json")], [settings]
         whole, picture = (hashlib.sha256(json.dumps(part, sort_keys=True).encode() + content).hexdigest() for part in parts)
@@ -124,6 +127,15 @@ class FileReader:
             return image, None
         self._blobs.put(preview, piece.preview)
         return image, preview
+
+
+def _sha256(file: BinaryIO) -> bytes:
+    """The hash of a file, which may take minutes; the job can be stopped between the pieces."""
+    digest = hashlib.sha256()
+    while piece := file.read(HASH_BYTES):
+        check_stop()
+        digest.update(piece)
+    return digest.digest()
 
 
 def _groups(sources: Iterable[Found]) -> Iterator[list[Found]]:

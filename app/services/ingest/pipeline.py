@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -114,7 +115,8 @@ class Readers:
         Raises:
             Unavailable: a store does not answer, or the disk is full. Also any other error that is not the fault of a file.
         """
-        feeder = threading.Thread(target=self._feed, args=(sources,), name="dyad-feed")
+        context = copy_context()  # the stop check of the job
+        feeder = threading.Thread(target=context.run, args=(self._feed, sources), name="dyad-feed")
         feeder.start()
         try:
             while True:
@@ -140,7 +142,7 @@ class Readers:
                     slots.acquire()
                     if self._stop.is_set():
                         break
-                    future = pool.submit(self._read_one, source)
+                    future = pool.submit(copy_context().run, self._read_one, source)
                     future.add_done_callback(lambda _: slots.release())
                     future.add_done_callback(self._report)
             self._emit(None)

@@ -15,6 +15,7 @@ from app.domain.metadata import FileMetadata
 from app.errors import DyadError
 from app.imagery.sources.sidecars import MAX_PLACE_BYTES, described_images, image_key, is_junk, is_sidecar, place_key
 from app.imagery.sources.stac_references import STAC_ENDINGS, kind_of_document, referenced_names
+from app.ports.stopping import check_stop
 from app.services.ingest.read_policy import ReadPolicy
 
 SIDECAR = "not imagery: it is a sidecar, which describes an image beside it"
@@ -99,6 +100,7 @@ def list_files(root: Path, name: str, read_policy: ReadPolicy, pattern: Glob | N
         return
     referenced: set[str] = set()
     while waiting:
+        check_stop()
         entry = waiting.pop()
         if entry.is_folder:
             try:
@@ -142,6 +144,7 @@ def _inside(folder: _Entry, pattern: Glob | None) -> list[_Entry]:
     found = []
     with os.scandir(folder.path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+            check_stop()
             is_folder = entry.is_dir(follow_symlinks=False)
             is_linked_folder = not is_folder and _is_folder(entry)
             state = None if pattern is None or folder.state is None else pattern.step(folder.state, entry.name)

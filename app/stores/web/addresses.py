@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -16,12 +17,16 @@ import httpcore
 from typing_extensions import override
 
 from app.errors import Forbidden
-from app.stores.web.minimum_rate import SteadyStream
+from app.ports.stopping import in_thread
+from app.stores.web.minimum_rate import Download, SteadyStream
 
 log = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
 Lookup = Callable[[str, int], Sequence[str]]
+CONNECT_SECONDS = 5.0
+"""Longest attempt to connect to one address."""
+LOOKUP_SECONDS = 30.0
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 
@@ -52,10 +57,16 @@ def _inner(address: Address) -> Iterable[IPv4Address]:
 class CheckedBackend(httpcore.NetworkBackend):
     """Connects to public addresses, to those in `networks`, and to a host that is itself written as an address."""
 
-    def __init__(self, networks: Iterable[str], lookup: Lookup = look_up) -> None:
+    def __init__(self, networks: Iterable[str], lookup: Lookup = look_up, download: Download | None = None) -> None:
+        """download: the limits of the connections; None for those of a download without a job."""
         self._networks = [ip_network(network) for network in networks]
         self._lookup = lookup
+        self._download = download or Download()
         self._inner = httpcore.SyncBackend()
+
+    def limited(self, download: Download) -> CheckedBackend:
+        """The same backend for one download."""
+        return CheckedBackend(map(str, self._networks), self._lookup, download)
 
     @override
     def connect_tcp(
@@ -67,9 +78,15 @@ class CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError(f"{host} has no IP address")
+        deadline = time.monotonic() + (CONNECT_SECONDS if timeout is None else timeout)
         for address in self._checked(host, port):
+            self._download.check()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
             try:
-                return SteadyStream(self._inner.connect_tcp(address, port, timeout, local_address, socket_options))
+                stream = self._inner.connect_tcp(address, port, min(left, CONNECT_SECONDS), local_address, socket_options)
+                return SteadyStream(stream, self._download)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -81,7 +98,9 @@ class CheckedBackend(httpcore.NetworkBackend):
     def _checked(self, host: str, port: int) -> list[str]:
         """The addresses of the host. A name with any address that is not permitted is refused."""
         try:
-            found = self._lookup(host, port)
+            found = in_thread(lambda: self._lookup(host, port), self._download.check, LOOKUP_SECONDS)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout(f"{host} could not be resolved within {LOOKUP_SECONDS:g} s") from None
         except (OSError, UnicodeError) as error:
             log.warning("%s cannot be resolved: %s", host, error)
             raise httpcore.ConnectError(f"{host} cannot be resolved") from None

@@ -16,6 +16,7 @@ from typing_extensions import override
 from app.domain.urls import OBJECTS, Url
 from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
 from app.ports import RemoteFiles, go_on
+from app.ports.stopping import in_thread
 from app.stores.blobs.object_store import open_store
 from app.stores.web.addresses import Lookup, look_up
 from app.stores.web.web_files import HttpFiles, receive
@@ -47,10 +48,11 @@ class ObjectFiles(RemoteFiles):
     ) -> None:
         here = self._allowed(url)
         with _translated(here):
-            found = obstore.get(self._store(here.host), unquote(here.path).removeprefix("/"))
+            found = in_thread(lambda: obstore.get(self._store(here.host), unquote(here.path).removeprefix("/")), check)
             if found.meta["size"] > max_bytes:
                 raise TooLarge(f"{here} is larger than the limit of {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
-            receive(found.stream(min_chunk_size=_CHUNK), target, check)
+            pieces = iter(found.stream(min_chunk_size=_CHUNK))
+            receive(iter(lambda: in_thread(lambda: next(pieces, b""), check), b""), target, check)
 
     def _store(self, bucket: str) -> ObjectStore:
         if bucket not in self._stores:

@@ -15,6 +15,7 @@ from app.domain.urls import Url
 from app.errors import Forbidden, InvalidInput, NotThere, TooLarge, Unfetchable
 from app.ports import RemoteFiles, go_on
 from app.stores.web.addresses import CheckedBackend, Lookup, look_up
+from app.stores.web.minimum_rate import Download
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,10 @@ class HttpFiles(RemoteFiles):
     ) -> None:
         """Write the file to `target`."""
         begun = here = self._allowed(Url.parse(url, allow_query=allow_query))
-        with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool:
+        download = Download(check)
+        with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=self._backend.limited(download)) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                following = self._get(pool, here, target, max_bytes, check)
+                following = self._get(pool, here, target, max_bytes, download)
                 if following is None:
                     return
                 here = self._allowed(_target(begun, here, following), begun)
@@ -65,20 +67,20 @@ class HttpFiles(RemoteFiles):
             )
         return url
 
-    def _get(
-        self, pool: httpcore.ConnectionPool, url: Url, target: Path, max_bytes: int, check: Callable[[], None]
-    ) -> str | None:
+    def _get(self, pool: httpcore.ConnectionPool, url: Url, target: Path, max_bytes: int, download: Download) -> str | None:
         """Send one request: write the file and return None, or return the target of a redirect."""
         # httpcore gets the parts that were checked, so that no second parser interprets the URL
         parts = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.path + url.query)
         headers: list[tuple[bytes | str, bytes | str]] = [("Host", url.authority), *_HEADERS]
+        download.begin()
         try:
             with pool.stream("GET", parts, headers=headers, extensions={"timeout": TIMEOUTS}) as answer:
+                download.end_head()
                 headers_in = httpx.Headers(answer.headers)
                 if answer.status in _REDIRECTS and "location" in headers_in:
                     return headers_in["location"]
                 _check_answer(url, answer.status, headers_in, max_bytes)
-                receive(_limited(url, answer.iter_stream(), max_bytes), target, check)
+                receive(_limited(url, answer.iter_stream(), max_bytes), target, download.check)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
             raise Unfetchable(
                 f"{url.public()}: the answer is missing or incomplete ({str(error) or type(error).__name__}); try again"

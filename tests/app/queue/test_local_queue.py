@@ -11,6 +11,7 @@ import pytest
 from app.domain.jobs import Job, JobStatus
 from app.errors import InvalidInput
 from app.ports import JobContext, JobHandler
+from app.queue import local_queue
 from app.queue.job_run import MAX_ATTEMPTS
 from app.queue.local_queue import LocalQueue
 from app.stores.sqlite_jobs import SqliteJobStore
@@ -18,9 +19,9 @@ from app.stores.sqlite_jobs import SqliteJobStore
 SECONDS = 60
 
 
-def job(job_id: str, kind: str = "work") -> Job:
+def job(job_id: str, kind: str = "work", collection: str | None = None) -> Job:
     now = datetime.now(UTC)
-    return Job(id=job_id, kind=kind, created=now, updated=now)
+    return Job(id=job_id, kind=kind, collection=collection, created=now, updated=now)
 
 
 @pytest.fixture
@@ -172,8 +173,8 @@ def test_a_job_that_is_dismissed_just_when_it_is_claimed_has_ended(
 ) -> None:
     claim = store.claim
 
-    def claim_late(kinds: Sequence[str] = ()) -> Job | None:
-        claimed = claim(kinds)
+    def claim_late(kinds: Sequence[str] = (), **turns: Any) -> Job | None:
+        claimed = claim(kinds, **turns)
         if claimed is not None:
             queue.cancel(claimed.id)
         return claimed
@@ -263,3 +264,97 @@ def test_a_job_whose_record_went_with_its_collection_has_ended(store: SqliteJobS
     queue.submit(job("one"))
     assert told.wait(SECONDS)
     queue.close()
+
+
+def test_collections_take_turns(store: SqliteJobStore) -> None:
+    order: list[str] = []
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        order.append(context.job.id)
+        return {}
+
+    for name in ("a1", "a2", "a3", "b1", "a4", "c1", "b2"):
+        store.create(job(name, collection=name[0]))
+    queue = LocalQueue(store)
+    queue.start({"lane": {"work": handler}})
+    ended(store, "a4")
+    queue.close()
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+
+
+def test_a_lane_runs_jobs_of_two_collections_at_once_but_one_of_each(store: SqliteJobStore) -> None:
+    go = threading.Event()
+    running: list[str] = []
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        running.append(context.job.id)
+        if context.job.id != "b1":
+            assert go.wait(SECONDS)
+        return {}
+
+    queue = LocalQueue(store, threads={"lane": 2})
+    queue.start({"lane": {"work": handler}})
+    try:
+        queue.submit(job("a1", collection="a"))
+        queue.submit(job("a2", collection="a"))
+        queue.submit(job("b1", collection="b"))
+        assert ended(store, "b1").status is JobStatus.SUCCESSFUL
+        queue.submit(job("c1", collection="c"))
+        while "c1" not in running:
+            threading.Event().wait(0.01)
+        assert (store.get("a1").status, store.get("a2").status) == (JobStatus.RUNNING, JobStatus.ACCEPTED)
+        go.set()
+        assert ended(store, "a2").status is JobStatus.SUCCESSFUL
+    finally:
+        go.set()
+        queue.close()
+
+
+def test_a_job_that_does_not_stop_blocks_its_collection_only(store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_queue, "STUCK_SECONDS", 0.2)
+    stuck, go = threading.Event(), threading.Event()
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        if context.job.id == "stuck":
+            stuck.set()
+            assert go.wait(SECONDS)
+        return {}
+
+    queue = LocalQueue(store)
+    queue.start({"lane": {"work": handler}})
+    try:
+        queue.submit(job("stuck", collection="a"))
+        assert stuck.wait(SECONDS)
+        assert queue.cancel("stuck").status is JobStatus.DISMISSED
+        queue.submit(job("same", collection="a"))
+        queue.submit(job("other", collection="b"))
+        assert ended(store, "other").status is JobStatus.SUCCESSFUL
+        assert store.get("same").status is JobStatus.ACCEPTED
+        go.set()
+        assert ended(store, "same").status is JobStatus.SUCCESSFUL
+        assert queue.wait("stuck", SECONDS)
+        assert store.get("stuck").status is JobStatus.DISMISSED
+    finally:
+        go.set()
+        queue.close()
+
+
+def test_closing_does_not_wait_for_ever(store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_queue, "STOP_SECONDS", 0.2)
+    stuck, go = threading.Event(), threading.Event()
+
+    def handler(context: JobContext) -> dict[str, Any]:
+        stuck.set()
+        assert go.wait(SECONDS)
+        context.check()
+        return {}
+
+    queue = LocalQueue(store)
+    queue.start({"lane": {"work": handler}})
+    queue.submit(job("stuck"))
+    assert stuck.wait(SECONDS)
+    queue.close()
+    assert store.get("stuck").status is JobStatus.RUNNING  # queued again at the next start
+    go.set()
+    assert queue.wait("stuck", SECONDS)
+    assert store.get("stuck").status is JobStatus.ACCEPTED

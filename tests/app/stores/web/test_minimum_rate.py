@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpcore
@@ -11,7 +15,7 @@ from typing_extensions import override
 
 from app.errors import Unfetchable
 from app.stores.web import minimum_rate
-from app.stores.web.minimum_rate import SLOW_BYTES, SLOW_SECONDS, SteadyStream
+from app.stores.web.minimum_rate import HEAD_SECONDS, SLOW_BYTES, SLOW_SECONDS, Download, SteadyStream
 from app.stores.web.web_files import HttpFiles
 from tests.support.web import endless_server
 
@@ -30,8 +34,14 @@ class Pieces(httpcore.NetworkStream):
         return bytes(next(self._sizes))
 
 
+def body(pieces: Pieces) -> Download:
+    download = Download(clock=lambda: pieces.now)
+    download.end_head()
+    return download
+
+
 def read_all(pieces: Pieces) -> int:
-    stream = SteadyStream(pieces, clock=lambda: pieces.now)
+    stream = SteadyStream(pieces, body(pieces))
     return sum(iter(lambda: len(stream.read(65536)), 0))
 
 
@@ -75,3 +85,93 @@ def test_a_download_that_nobody_wants_any_more_ends_at_its_next_piece(trickling:
     with pytest.raises(Dismissed):
         HttpFiles([trickling]).fetch(f"{trickling}a.tif", tmp_path / "a.tif", 1 << 20, check=check)
     assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def answering(first: bytes, then: bytes, seconds: float = 0.0) -> Iterator[str]:
+    """The address of a server that answers with `first`, then with `then` again and again, `seconds` apart."""
+    over = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        while not over.is_set():
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):  # the client closes it
+                connection.sendall(first)
+                while not over.wait(seconds):
+                    connection.sendall(then)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=serve, args=(listening,), name="answering")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            over.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "seconds"),
+    [
+        (b"", CONTINUE, 0.01),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 0.01),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.05),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y", 0.05),
+    ],
+    ids=["100", "103", "headers", "a header"],
+)
+def test_a_head_that_does_not_end_is_given_up(
+    first: bytes, then: bytes, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minimum_rate, "HEAD_SECONDS", 0.5)
+    with answering(first, then, seconds) as url, pytest.raises(Unfetchable, match=r"not complete after 0.5 s"):
+        HttpFiles([url]).fetch(f"{url}a.tif", tmp_path / "a.tif", 1 << 20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interim_answers_without_end_are_given_up_by_their_size(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with answering(b"", CONTINUE * 1000) as url, pytest.raises(Unfetchable, match="more than 1024 KB"):
+        HttpFiles([url]).fetch(f"{url}a.tif", tmp_path / "a.tif", 1 << 20)
+    assert time.monotonic() - begun < HEAD_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(b"", CONTINUE), (b"", b""), (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nabc", b"")],
+    ids=["100 Continue", "silent", "silent after a part"],
+)
+def test_a_dismissed_download_ends_whatever_the_server_does(first: bytes, then: bytes, tmp_path: Path) -> None:
+    begun = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() - begun > 0.5:
+            raise Dismissed
+
+    with answering(first, then, 0.1) as url, pytest.raises(Dismissed):
+        HttpFiles([url]).fetch(f"{url}a.tif", tmp_path / "a.tif", 1 << 20, check=check)
+    assert time.monotonic() - begun < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dismissed_download_does_not_wait_for_the_resolver(tmp_path: Path) -> None:
+    resolving, begun = threading.Event(), time.monotonic()
+
+    def lookup(host: str, port: int) -> list[str]:
+        resolving.wait(60)
+        return ["127.0.0.1"]
+
+    def check() -> None:
+        if time.monotonic() - begun > 0.5:
+            raise Dismissed
+
+    files = HttpFiles(["http://slow.example/"], lookup=lookup)
+    with pytest.raises(Dismissed):
+        files.fetch("http://slow.example/a.tif", tmp_path / "a.tif", 1 << 20, check=check)
+    assert time.monotonic() - begun < 5
+    resolving.set()
