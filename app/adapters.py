@@ -34,7 +34,8 @@ class Adapters:
     """The adapters of one process.
 
     start: starts to run jobs in this process, None if workers run them. helpers: workers that share ingests, None without a
-    cluster. queries: workers that embed queries, None if this process does it. broker: the queues of tasks in a cluster.
+    cluster. queries: workers that embed queries, None if this process does it. broker: the queues of tasks in a cluster. notes:
+    what is damaged in the store of jobs.
     """
 
     vectors: VectorStore
@@ -47,6 +48,7 @@ class Adapters:
     helpers: Helpers | None = None
     queries: RemoteQueries | None = None
     broker: Broker | None = None
+    notes: Callable[[], list[str]] = list
 
 
 def open_home(settings: Settings, url: str | None) -> Home:
@@ -84,6 +86,7 @@ def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
         folders=folders,
         queue=queue,
         start=queue.start,
+        notes=store.notes,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.adapters import open_adapters, open_home
 from app.cluster.models.shared_models import SharedModels
+from app.domain.schedules import Schedule, ScheduleState
 from app.domain.urls import is_url
 from app.errors import DyadError, Unavailable
 from app.inference.local_models import LocalModels, OpenBundle
@@ -33,12 +34,14 @@ from app.services.jobs.processes import ProcessService
 from app.services.labels.labels import LabelService
 from app.services.maintenance.garbage import GarbageCollector
 from app.services.maintenance.identity import Installation
+from app.services.maintenance.repair import Repair
+from app.services.maintenance.state_check import StateCheck
 from app.services.reindex.gate import Gate
 from app.services.reindex.reindex import KIND as REINDEX
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
 from app.services.reindex.source_choice import VectorSourceChoice
-from app.services.schedules.schedule_store import ScheduleStore
+from app.services.schedules.schedule_store import SCHEDULES, STATES, ScheduleStore
 from app.services.schedules.schedules import ScheduleService
 from app.services.schedules.sync import KIND as SYNC
 from app.services.schedules.sync import SyncService
@@ -263,6 +266,21 @@ class Container:
             locks=self.locks,
             grace=timedelta(days=settings.quarantine_days),
         )
+        self.state = StateCheck(
+            collections=self.collections,
+            indexes=self.indexes,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            documents={SCHEDULES: Schedule.model_validate_json, STATES: ScheduleState.model_validate_json},
+            notes=self._adapters.notes,
+        )
+        self.repair = Repair(
+            indexes=self.indexes,
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            max_pixels=settings.max_pixels,
+        )
 
     def _establish(self, *, takes_over: bool) -> None:
         """Check that the stores belong together. A cluster starts without an answer; its indexes are built after one only."""
@@ -294,6 +312,8 @@ class Container:
         if self._adapters.start is None:
             return
         self.garbage.collect_at_start()
+        for found in self.state.all():
+            log.error("%s: %s", found.part, found.problem)
         self._adapters.start(self.lanes())
         if tick:
             self.ticker.start()

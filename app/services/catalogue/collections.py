@@ -111,11 +111,15 @@ class CollectionService:
         """Ids of all collections, sorted."""
         return self._store.ids()
 
+    def exists(self, collection_id: str) -> bool:
+        """Whether there is such a collection, damaged or not."""
+        return self._store.exists(collection_id)
+
     def get(self, collection_id: str) -> Collection:
         """The settings of a collection.
 
         Raises:
-            NotFound: no such collection.
+            NotFound: no such collection. Damaged: its document cannot be read.
         """
         return self._store.get(collection_id)
 

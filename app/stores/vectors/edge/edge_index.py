@@ -28,6 +28,8 @@ from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
 
 _ALL_VALUES = 1_000_000
+_DELETE_RESERVE = 16 << 20
+"""Free bytes that a deletion needs: less than other writes, because deleting is how to make room."""
 
 
 class EdgeIndex(Index):
@@ -138,7 +140,7 @@ class EdgeIndex(Index):
 
     @override
     def delete(self, ids: Sequence[str]) -> None:
-        self._write([edge.UpdateOperation.delete_points(list(ids))])
+        self._write([edge.UpdateOperation.delete_points(list(ids))], reserve=min(self._reserve, _DELETE_RESERVE))
 
     @override
     def retrieve_points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
@@ -178,8 +180,8 @@ class EdgeIndex(Index):
         with self._open() as shard:
             return shard.count(edge.CountRequest(filter=_filter(where), exact=exact))
 
-    def _write(self, operations: Sequence[edge.UpdateOperation]) -> None:
-        check_space(self._path, self._reserve)
+    def _write(self, operations: Sequence[edge.UpdateOperation], *, reserve: int | None = None) -> None:
+        check_space(self._path, self._reserve if reserve is None else reserve)
         with self._writing, self._open() as shard:
             self._generation += 1
             for operation in operations:

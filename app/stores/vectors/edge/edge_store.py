@@ -231,6 +231,8 @@ class EdgeVectorStore(IndexedStore):
         folder = self._folder(index)
         if not (folder / INDEX).exists() and folder.exists():
             raise Damaged(f"vector store: index {index!r}: the file {folder / INDEX} is missing; {CURE}")
+        if not folder.exists() and index in self.aliases().values():
+            raise Damaged(f"vector store: index {index!r}: the folder {folder} is missing; {CURE}")
         if not folder.exists():
             raise NotFound(f"no index {index!r}; existing indexes: {', '.join(self.indexes()) or 'none'}")
         return folder

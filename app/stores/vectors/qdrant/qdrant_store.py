@@ -79,6 +79,8 @@ class QdrantVectorStore(IndexedStore):
 
     @override
     def drop_index(self, index: str) -> None:
+        if self._installation and self.owners().get(index, "") not in ("", self._installation):
+            raise Conflict(f"index {index!r} belongs to another installation of Dyad and is not deleted")
         with self._lock:
             self._known.pop(index, None)
             self._owners.pop(index, None)
