@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -102,10 +103,8 @@ class Repair:
 
     def _write_settings(self, collection_id: str, index: str) -> str:
         """Write settings that fit an index: its model, the size of its tiles, else the defaults."""
-        try:
+        with suppress(NotFound):
             self._blobs.put(f"{KEPT}{document_key(collection_id)}", self._blobs.get(document_key(collection_id)))
-        except NotFound:
-            pass
         try:
             tiles = self._vectors.scroll(index, limit=1, filter=TileFilter()).tiles
         except (Damaged, NotFound):

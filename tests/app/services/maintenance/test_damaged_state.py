@@ -141,13 +141,8 @@ def test_a_nearly_full_disk_refuses_writes_and_allows_deletions(home: Path, monk
         ready = service.client.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         assert "writes are refused" in ready.json()["degraded"][0]
-        item = service.client.get("/collections/a/items").json()["features"][0]["id"]
-        assert service.client.delete(f"/collections/a/items/{item}").status_code == 204
-        assert (
-            service.client.patch(
-                f"/collections/a/items/{service.client.get('/collections/a/items').json()['features'][0]['id']}",
-                json={"labels": ["x"]},
-            ).status_code
-            == 503
-        )
+        first, second, _ = service.client.get("/collections/a/items").json()["features"]
+        assert service.client.delete(f"/collections/a/items/{first['id']}").status_code == 204
+        refused = service.client.patch(f"/collections/a/items/{second['id']}", json={"labels": ["x"]})
+        assert refused.status_code == 503
         assert service.client.delete("/collections/b").status_code == 204
