@@ -102,7 +102,7 @@ def test_two_empty_homes_on_one_prefix_do_not_mix(tmp_path: Path, prefix: dict[s
 @pytest.mark.parametrize("is_old", [False, True])
 def test_an_unmounted_blob_store_stops_the_start(tmp_path: Path, is_old: bool) -> None:
     home, blobs, away = tmp_path / "home", tmp_path / "blobs", tmp_path / "away"
-    settings = {"blobs_url": f"file://{blobs}"}
+    settings: dict[str, Any] = {"blobs_url": f"file://{blobs}"}
     make(home, **settings)
     if is_old:
         unmarked(home)
@@ -117,7 +117,7 @@ def test_an_unmounted_blob_store_stops_the_start(tmp_path: Path, is_old: bool) -
 
 
 def test_the_blob_store_of_another_home_is_refused_until_it_is_taken_over(tmp_path: Path) -> None:
-    settings = {"blobs_url": f"file://{tmp_path}/blobs"}
+    settings: dict[str, Any] = {"blobs_url": f"file://{tmp_path}/blobs"}
     make(tmp_path / "first", **settings)
     with pytest.raises(StartupError, match=f"{tmp_path}/first, not to .*--take-over"):
         opened(tmp_path / "second", **settings)
@@ -125,7 +125,7 @@ def test_the_blob_store_of_another_home_is_refused_until_it_is_taken_over(tmp_pa
 
 
 def test_a_moved_home_is_opened(tmp_path: Path) -> None:
-    settings = {"blobs_url": f"file://{tmp_path}/blobs"}
+    settings: dict[str, Any] = {"blobs_url": f"file://{tmp_path}/blobs"}
     make(tmp_path / "first", **settings)
     (tmp_path / "first").rename(tmp_path / "second")
     assert size(tmp_path / "second", **settings) == 1
