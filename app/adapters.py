@@ -37,7 +37,7 @@ class Adapters:
 
     start: starts to run jobs in this process, None if workers run them. stop: interrupts them, without waiting.
     helpers: workers that share ingests, None without a cluster. queries: workers that embed queries, None if this process does
-    it. broker: the queues of tasks in a cluster.
+    it. broker: the queues of tasks in a cluster. notes: what is damaged in the job store.
     """
 
     vectors: VectorStore
@@ -51,6 +51,7 @@ class Adapters:
     helpers: Helpers | None = None
     queries: RemoteQueries | None = None
     broker: Broker | None = None
+    notes: Callable[[], list[str]] = list
 
 
 def open_home(settings: Settings, url: str | None) -> Home:
@@ -89,6 +90,7 @@ def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
         queue=queue,
         start=queue.start,
         stop=queue.stop,
+        notes=store.notes,
     )
 
 

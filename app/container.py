@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import socket
+from datetime import timedelta
 from pathlib import Path
 
 from app.adapters import open_adapters, open_home
 from app.cluster.models.shared_models import SharedModels
+from app.domain.schedules import Schedule, ScheduleState
 from app.domain.urls import is_url
-from app.errors import DyadError
+from app.errors import DyadError, Unavailable
 from app.imagery.raster.decode_budget import BUDGET
 from app.inference.bundle_trial import try_bundle
 from app.inference.local_models import LocalModels, OpenBundle
 from app.inference.onnx import OnnxInference
 from app.ports import JobHandler
+from app.ports.wait_limit import limited_wait
 from app.queue.child_programs import ask_child, run_child
 from app.queue.observed_handlers import observed
 from app.queue.ticker import Ticker
@@ -31,12 +35,15 @@ from app.services.jobs.jobs import JobService
 from app.services.jobs.processes import ProcessService
 from app.services.labels.labels import LabelService
 from app.services.maintenance.garbage import GarbageCollector
+from app.services.maintenance.identity import Installation
+from app.services.maintenance.repair import Repair
+from app.services.maintenance.state_check import StateCheck
 from app.services.reindex.gate import Gate
 from app.services.reindex.reindex import KIND as REINDEX
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
 from app.services.reindex.source_choice import VectorSourceChoice
-from app.services.schedules.schedule_store import ScheduleStore
+from app.services.schedules.schedule_store import SCHEDULES, STATES, ScheduleStore
 from app.services.schedules.schedules import ScheduleService
 from app.services.schedules.sync import KIND as SYNC
 from app.services.schedules.sync import SyncService
@@ -60,10 +67,11 @@ class Container:
     """The adapters and services of one process.
 
     url: the address that this process serves, written into the lock file of its home. opening: opens model bundles; a worker
-    with a GPU passes its own. is_worker: whether the process runs jobs of a cluster.
+    with a GPU passes its own. is_worker: whether the process runs jobs of a cluster. takes_over: see `Installation.take_over`.
 
     Raises:
-        StartupError: the home is in use, was written by a newer version, or cannot be written.
+        StartupError: the home is in use, was written by a newer version, or cannot be written; or the stores do not belong
+            together.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class Container:
         opening: OpenBundle = OnnxInference,
         *,
         is_worker: bool = False,
+        takes_over: bool = False,
     ) -> None:
         self.settings = settings
         BUDGET.resize(settings.decode_mb << 20)
@@ -84,6 +93,7 @@ class Container:
             if self._adapters.queries is not None:
                 self._opening = self._adapters.queries.open
             self._build(settings)
+            self._establish(takes_over=takes_over)
         except BaseException:
             self.home.close()
             raise
@@ -93,19 +103,27 @@ class Container:
         self.vectors, self.blobs, self.job_store = adapters.vectors, adapters.blobs, adapters.job_store
         self.locks, self.folders, self.queue = adapters.locks, adapters.folders, adapters.queue
         self.depths = None if adapters.broker is None else adapters.broker.depths
+        self.installation = Installation(
+            blobs=self.blobs,
+            vectors=self.vectors,
+            locks=self.locks,
+            file=None if settings.broker_url else self.home.identity,
+            place=f"{socket.gethostname()}:{self.home.path}",
+            is_inside=not settings.blobs_url,
+        )
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self._build_catalogue(settings)
         self._build_search(settings)
         self._build_indexing(settings)
         self._build_learning(settings)
-        self._build_maintenance()
+        self._build_maintenance(settings)
         self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
 
     def _build_catalogue(self, settings: Settings) -> None:
         self.models_provider = self._models_provider(settings)
         uses = ModelUse(self.vectors, self.blobs)
         self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
-        self.indexes = Indexes(self.vectors, self.blobs)
+        self.indexes = Indexes(self.vectors, self.blobs, lambda: self.installation.ensure().id)
         self.recent = RecentQueries(self.blobs, settings.recent_queries, self.locks)
         self.collections = CollectionService(
             vectors=self.vectors,
@@ -224,7 +242,7 @@ class Container:
             run_child=run_child,
         )
 
-    def _build_maintenance(self) -> None:
+    def _build_maintenance(self, settings: Settings) -> None:
         self.backup = BackupService(
             collections=self.collections,
             indexes=self.indexes,
@@ -249,7 +267,38 @@ class Container:
             vectors=self.vectors,
             blobs=self.blobs,
             locks=self.locks,
+            grace=timedelta(days=settings.quarantine_days),
         )
+        self.state = StateCheck(
+            collections=self.collections,
+            indexes=self.indexes,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            documents={SCHEDULES: Schedule.model_validate_json, STATES: ScheduleState.model_validate_json},
+            notes=self._adapters.notes,
+        )
+        self.repair = Repair(
+            indexes=self.indexes,
+            models=self.models,
+            vectors=self.vectors,
+            blobs=self.blobs,
+            max_pixels=settings.max_pixels,
+        )
+
+    def _establish(self, *, takes_over: bool) -> None:
+        """Check that the stores belong together. A cluster starts without an answer; its indexes are built after one only."""
+        try:
+            if takes_over:
+                self.installation.take_over()
+            elif self.settings.broker_url:
+                with limited_wait(0):
+                    self.installation.ensure()
+            else:
+                self.installation.ensure()
+        except Unavailable as error:
+            if not self.settings.broker_url:
+                raise
+            log.warning("the identity of the stores is checked later: %s", error)
 
     def _models_provider(self, settings: Settings) -> LocalModels | SharedModels:
         if settings.broker_url:  # one cache for all processes of this machine
@@ -266,6 +315,8 @@ class Container:
         if self._adapters.start is None:
             return
         self.garbage.collect_at_start()
+        for found in self.state.all():
+            log.error("%s: %s", found.part, found.problem)
         self._adapters.start(self.lanes())
         if tick:
             self.ticker.start()

@@ -20,6 +20,7 @@
     ├── Unavailable               a component is unavailable; retry later
     │   ├── Busy                  another process holds the lock; retry soon
     │   ├── IndexTooNew           a newer version of Dyad wrote the index on the vector server
+    │   ├── Damaged               stored data that cannot be read; the collection is set aside until it is repaired
     │   ├── SourceUnavailable     a source of a schedule cannot be read, or lacks too many files
     │   └── OutOfSpace            the disk of DYAD_HOME is full
     └── StartupError              the service cannot start with these settings or this folder
@@ -119,6 +120,10 @@ class Busy(Unavailable):
 
 class IndexTooNew(Unavailable):
     """A newer version of Dyad wrote an index on the vector server."""
+
+
+class Damaged(Unavailable):
+    """Stored data is damaged or missing; the message names it and the cure."""
 
 
 class SourceUnavailable(Unavailable):

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     read_roots: Texts = ()
     read_networks: Texts = ()
     sync_min_remaining: float = Field(default=0.1, ge=0, lt=1)
+    quarantine_days: float = Field(default=30, ge=1, le=3650)
     recent_queries: int = Field(default=200, ge=0, le=10_000)
     metrics_address: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -9,6 +9,7 @@ import typer
 from app import __version__
 from app.cli.commands import cluster, collections, jobs, keys, models
 from app.cli.commands.backup import backup, restore
+from app.cli.commands.doctor import doctor
 from app.cli.commands.evaluate import evaluate
 from app.cli.commands.index import index
 from app.cli.commands.label import label
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
     app.command()(beat)
     app.command()(backup)
     app.command()(restore)
+    app.command()(doctor)
     app.add_typer(collections.build(), name="collections")
     app.add_typer(models.build(), name="models")
     app.add_typer(jobs.build(), name="jobs")

@@ -82,6 +82,25 @@ class VectorStore(Protocol):
     def indexes(self) -> list[str]:
         """Names of all indexes, sorted."""
 
+    def owners(self) -> dict[str, str]:
+        """The id of the installation that owns each index; "" for an index without a mark."""
+
+    def claim(self, installation: str, unmarked: Sequence[str]) -> None:
+        """Set the id of this installation, which new indexes carry, and mark these indexes, which have no mark yet."""
+
+    def check(self, index: str) -> None:
+        """Check that an index exists and can be opened. Does not read its points.
+
+        Raises:
+            NotFound: no such index. Damaged: its files are damaged or missing.
+        """
+
+    def damage(self) -> list[str]:
+        """What is damaged outside single indexes, and repairs that were made when the store was opened; a line for each."""
+
+    def refuses_writes(self) -> str | None:
+        """Why writes are refused although the store answers (a nearly full disk); None if they are accepted."""
+
     def stats(self, index: str) -> IndexStats:
         """Size, dimension and write generation.
 

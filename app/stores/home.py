@@ -4,6 +4,7 @@
 
     lock            locked while open; contains the holder: {"pid", "url"}
     version         version number of the folder's format
+    identity        the installation that the folder belongs to
     jobs.sqlite     jobs
     vectors/ blobs/ models/ staging/
 """
@@ -40,6 +41,7 @@ class Home:
         self.models = self.path / "models"
         self.staging = self.path / "staging"
         self.jobs = self.path / "jobs.sqlite"
+        self.identity = self.path / "identity"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = self._acquire(url)

@@ -6,10 +6,11 @@ survive a power failure (`synchronous=FULL` for these writes).
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing_extensions import override
 from app.domain.jobs import Job, JobStatus, next_in_turn
 from app.errors import Conflict, HomeTooNew, NotFound, OutOfSpace, Unavailable
 from app.ports import JobStore
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -40,10 +43,12 @@ CREATE TABLE items (
 CREATE INDEX items_in_order ON items (job_id, seq);
 """
 _ITEMS_PAGE = 1000
+_CHECKED_BYTES = 64 << 20
+"""A larger file is not read as a whole at the start."""
 
 
 class SqliteJobStore(JobStore):
-    """`JobStore` in the file `path`, created if missing.
+    """`JobStore` in the file `path`, created if missing. A damaged file is set aside under another name.
 
     Raises:
         HomeTooNew: a newer version wrote the file.
@@ -51,6 +56,9 @@ class SqliteJobStore(JobStore):
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._path = path
+        if not _is_intact(path):
+            _set_aside(path)
         with _translated():
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -66,6 +74,12 @@ class SqliteJobStore(JobStore):
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def notes(self) -> list[str]:
+        """One line for each damaged file that was set aside and is still there."""
+        aside = sorted(self._path.parent.glob(f"{self._path.name}.damaged-*"))
+        files = [file for file in aside if not file.name.endswith(("-wal", "-shm"))]
+        return [f"{file} was damaged and set aside, the jobs in it are not listed; delete or restore it" for file in files]
 
     @override
     def create(self, job: Job) -> None:
@@ -178,6 +192,29 @@ class SqliteJobStore(JobStore):
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether the file is a database without damage, or missing or empty. A large file is only opened."""
+    if not path.exists():
+        return True
+    try:
+        with closing(sqlite3.connect(path, timeout=30)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            is_small = path.stat().st_size < _CHECKED_BYTES
+            return not is_small or db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _set_aside(path: Path) -> None:
+    suffix = f".damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    for ending in ("-wal", "-shm", ""):
+        file = path.with_name(f"{path.name}{ending}")
+        if file.exists():
+            file.rename(path.with_name(f"{path.name}{suffix}{ending}"))
+    log.error("%s is damaged; it was set aside as %s%s, and a new one is used", path, path.name, suffix)
 
 
 def _store(db: sqlite3.Connection, job: Job, changes: dict[str, Any]) -> Job:

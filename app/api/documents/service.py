@@ -6,10 +6,14 @@ from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Health of the service. `status` is `ok` or `unavailable`; `parts` names each component with `ok` or its error."""
+    """Health of the service. `status` is `ok`, `degraded` or `unavailable`; `parts` names each component with `ok` or an error.
+
+    `degraded` lists damaged data, collections that are set aside, data in quarantine, and why writes are refused.
+    """
 
     status: str
     parts: dict[str, str] = Field(default_factory=dict)
+    degraded: list[str] = Field(default_factory=list)
 
 
 class ProblemPublic(BaseModel):

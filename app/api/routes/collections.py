@@ -37,9 +37,9 @@ def create(body: CollectionCreate, request: Request, response: Response, collect
 @router.get("", summary="All collections")
 @requires(Role.READ)
 def list_all(request: Request, collections: CollectionsDep) -> CollectionList:
-    """All collections, each with its extent, number of tiles and current index version."""
+    """All collections with their extents, numbers of tiles and current index versions, except damaged ones (see `/readyz`)."""
     base = base_url(request)
-    documents = [collection_document(collections.info(name), base) for name in collections.ids()]
+    documents = [collection_document(info, base) for info in collections.infos()]
     return CollectionList(collections=documents, links=[Link(**item) for item in page_links(request)])
 
 

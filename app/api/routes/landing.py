@@ -20,6 +20,8 @@ from app.errors import Unavailable
 from app.telemetry.metrics import REGISTRY
 
 WEB = Path(__file__).parents[2] / "web"
+CHECK_SECONDS = 30.0
+"""Maximum age of the check of the stored state that `/readyz` reports."""
 CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",)
 
 router = checked_router(tags=["service"])
@@ -74,7 +76,7 @@ def healthz() -> Health:
 @router.get("/readyz", responses={503: {"model": Health}}, summary="Readiness")
 @public
 def readyz(container: ContainerDep) -> Response:
-    """200 if all components are available, else 503; `parts` names the state of each component."""
+    """200 if all components answer, else 503. `degraded`: all answer, but data is damaged or writes are refused."""
     parts: dict[str, str] = {}
     for name, part in (("vectors", container.vectors), ("blobs", container.blobs), ("jobs", container.job_store)):
         try:
@@ -83,7 +85,10 @@ def readyz(container: ContainerDep) -> Response:
         except Unavailable as error:
             parts[name] = str(error)
     ready = all(state == "ok" for state in parts.values())
-    body = Health(status="ok" if ready else "unavailable", parts=parts).model_dump()
+    findings = container.state.recent(CHECK_SECONDS) if ready else []
+    status = "unavailable" if not ready else "degraded" if findings else "ok"
+    degraded = [f"{found.part}: {found.problem}" for found in findings]
+    body = Health(status=status, parts=parts, degraded=degraded).model_dump()
     return JSONResponse(body, 200 if ready else 503, headers={} if ready else {"Retry-After": "5"})
 
 

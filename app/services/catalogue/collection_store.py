@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from app.domain.collections import Collection
 from app.domain.ids import check_collection_id
-from app.errors import NotFound
+from app.errors import Damaged, NotFound
 from app.ports import Blobs
 
 DOCUMENTS = "catalogue/"
@@ -24,7 +26,8 @@ class CollectionStore:
 
     def ids(self) -> list[str]:
         """Ids of all collections, sorted."""
-        return sorted(key.removeprefix(DOCUMENTS).removesuffix(".json") for key in self._blobs.keys(DOCUMENTS))
+        keys = (key for key in self._blobs.keys(DOCUMENTS) if key.endswith(".json"))
+        return sorted(key.removeprefix(DOCUMENTS).removesuffix(".json") for key in keys)
 
     def exists(self, collection_id: str) -> bool:
         """Whether there is such a collection."""
@@ -34,13 +37,21 @@ class CollectionStore:
         """The settings of a collection.
 
         Raises:
-            NotFound: no such collection.
+            NotFound: no such collection. Damaged: the document cannot be read.
         """
         check_collection_id(collection_id)
         try:
-            return Collection.model_validate_json(self._blobs.get(document_key(collection_id)))
+            collection = Collection.model_validate_json(self._blobs.get(document_key(collection_id)))
         except NotFound:
             raise self.missing(collection_id) from None
+        except ValidationError:
+            collection = None
+        if collection is None or collection.id != collection_id:
+            raise Damaged(
+                f"collection {collection_id!r} is set aside: {document_key(collection_id)} in the blob store is damaged; "
+                "restore the file from a backup, or run `dyad doctor --repair`"
+            )
+        return collection
 
     def put(self, collection: Collection) -> None:
         """Write settings, atomically."""

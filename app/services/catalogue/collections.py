@@ -1,14 +1,15 @@
 """Collections: create, list, read, patch, delete.
 
 A collection exists exactly when its settings document exists. The index is created before the document and dropped after it, so
-a crash leaves at most an index or images without a document, which garbage collection removes.
+a crash leaves at most an index or images without a document. A deletion writes a note first, so that the next start finishes
+it; indexes and images without document and note belong to a lost document, and are put into quarantine.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,11 +21,11 @@ from app.domain.geometry import Bounds
 from app.domain.ids import check_collection_id
 from app.domain.indexes import Live
 from app.domain.temporal import Interval
-from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable, Unprocessable
+from app.errors import Conflict, Damaged, FieldError, InvalidInput, NotFound, OutOfSpace, Unavailable, Unprocessable
 from app.ports import Blobs, Locks, VectorStore
-from app.services.catalogue.collection_store import CollectionStore, reports_prefix
+from app.services.catalogue.collection_store import CollectionStore, document_key, reports_prefix
 from app.services.catalogue.images import images_prefix
-from app.services.catalogue.indexes import RECORDS, Indexes
+from app.services.catalogue.indexes import Indexes
 from app.services.catalogue.models import ModelService
 from app.services.jobs.jobs import JobService
 from models.bundle.card import ModelCard
@@ -32,6 +33,8 @@ from models.bundle.card import ModelCard
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 60.0
+DELETIONS = "maintenance/deletions/"
+"""Key prefix of the notes of deletions that have begun."""
 SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
 
 
@@ -98,6 +101,7 @@ class CollectionService:
         collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
         with self._locks.hold(_lock(collection_id)), self._models.keeping():
             self._refuse_existing(collection_id)  # another process may have created it before the lock was taken
+            self._refuse_lost(collection_id)
             card = self._models.check_fit(collection.model, collection.bands)
             self._vectors.set_alias(collection_id, self._empty_index(collection_id, card))
             self._store.put(collection)
@@ -107,11 +111,15 @@ class CollectionService:
         """Ids of all collections, sorted."""
         return self._store.ids()
 
+    def exists(self, collection_id: str) -> bool:
+        """Whether there is such a collection, damaged or not."""
+        return self._store.exists(collection_id)
+
     def get(self, collection_id: str) -> Collection:
         """The settings of a collection.
 
         Raises:
-            NotFound: no such collection.
+            NotFound: no such collection. Damaged: its document cannot be read.
         """
         return self._store.get(collection_id)
 
@@ -119,12 +127,17 @@ class CollectionService:
         """The live index of a collection, or the index of a version that is kept.
 
         Raises:
-            NotFound: no such collection, or no index of that version.
+            NotFound: no such collection, or no index of that version. Damaged: the live index is not known.
         """
-        try:
-            live = Live.of(self._vectors.aliases()[collection_id])
-        except KeyError:
-            raise self._store.missing(collection_id) from None
+        index = self._vectors.aliases().get(collection_id)
+        if index is None and not self._store.exists(collection_id):
+            raise self._store.missing(collection_id)
+        if index is None:
+            raise Damaged(
+                f"collection {collection_id!r} is set aside: the vector store does not name its live index; run "
+                "`dyad doctor --repair`, which finds it among its indexes"
+            )
+        live = Live.of(index)
         if version is None or version == live.version:
             return live
         kept = {record.name.version: record.name for record in self._indexes.whole(collection_id)}
@@ -193,6 +206,18 @@ class CollectionService:
         built_at = record.built_at if record is not None and record.built_at is not None else collection.created
         return CollectionInfo(collection, stats.size, stats.dimension, live, built_at, extent.bounds, extent.interval)
 
+    def infos(self) -> list[CollectionInfo]:
+        """`info` of all collections except those that are set aside because their data is damaged."""
+        found = []
+        for collection_id in self.ids():
+            try:
+                found.append(self.info(collection_id))
+            except Damaged as error:
+                log.error("%s", error)
+            except NotFound:  # deleted since it was listed
+                continue
+        return found
+
     def patch(self, collection_id: str, **changes: Any) -> CollectionInfo:
         """Change settings. `tile_size`, `stride`, `bands`, `scaling` and `model` can change only while the collection is empty.
 
@@ -216,21 +241,27 @@ class CollectionService:
         Raises:
             NotFound: no such collection. Conflict: one of its jobs does not stop.
         """
-        self.get(collection_id)
+        if not self._store.exists(collection_id):
+            raise self._store.missing(collection_id)
         self._jobs.stop_all(collection_id, STOP_SECONDS)
         with self._locks.hold(_lock(collection_id)):
+            with suppress(OutOfSpace):  # deleting is how to make room; without the note a killed deletion needs `dyad doctor`
+                self._blobs.put(_note(collection_id), b"{}")
             self._store.delete(collection_id)
             self._delete_contents(collection_id)
+            self._blobs.delete([_note(collection_id)])
+
+    def finish_deletions(self) -> None:
+        """Finish the deletions that a killed process began."""
+        for key in list(self._blobs.keys(DELETIONS)):
+            self._finish_deletion(key.removeprefix(DELETIONS).removesuffix(".json"))
 
     def garbage(self) -> set[str]:
-        """Ids without a settings document for which indexes, an alias, a schedule or queries are stored."""
-        indexed = {index.split(".")[0] for index in self._vectors.indexes()}
-        known = set(self.ids())
-        if self._vectors.aliases() and not known and next(self._blobs.keys(RECORDS), None) is None:
-            log.error("garbage collection is skipped: indexes exist, but the blob store is empty; check DYAD_BLOBS_URL")
-            return set()
+        """Ids without a settings document for which own indexes, an alias of one, a schedule or queries are stored."""
+        owned = self._indexes.owned()
+        aliases = {alias for alias, index in self._vectors.aliases().items() if index in owned}
         owners = {owner for each in self._data for owner in each.owners()}
-        return {*indexed, *self._vectors.aliases(), *owners} - known
+        return {*(index.split(".")[0] for index in owned), *aliases, *owners} - set(self.ids())
 
     def delete_garbage(self, collection_id: str) -> None:
         """Delete the indexes, images and jobs stored for an id, unless it has a settings document by now."""
@@ -241,6 +272,24 @@ class CollectionService:
     def _refuse_existing(self, collection_id: str) -> None:
         if self._store.exists(collection_id):
             raise Conflict(f"collection {collection_id!r} exists already; choose another id, or add tiles to it")
+
+    def _refuse_lost(self, collection_id: str) -> None:
+        """Finish a killed deletion of a collection with this id; refuse the id while tiles of a lost collection are stored."""
+        if self._blobs.exists(_note(collection_id)):
+            self._finish_deletion(collection_id)
+        left = [index for index in self._indexes.owned() if index.startswith(f"{collection_id}.")]
+        if any(self._vectors.stats(index).size for index in left):
+            raise Conflict(
+                f"collection {collection_id!r} exists, but {document_key(collection_id)} is missing in the blob store: restore "
+                "the file, or run `dyad doctor --repair` to write it again, or `dyad doctor --delete-quarantined`"
+            )
+
+    def _finish_deletion(self, collection_id: str) -> None:
+        with self._locks.hold(_lock(collection_id)):
+            if not self._store.exists(collection_id):  # else it was killed before the document was deleted
+                log.warning("the interrupted deletion of collection %s is finished", collection_id)
+                self._delete_contents(collection_id)
+            self._blobs.delete([_note(collection_id)])
 
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
         old = self.live(before.id).index
@@ -259,7 +308,9 @@ class CollectionService:
                 self._indexes.drop(old)
 
     def _delete_contents(self, collection_id: str) -> None:
-        self._vectors.drop_alias(collection_id)
+        index = self._vectors.aliases().get(collection_id)
+        if index is not None and index not in set(self._vectors.indexes()) - self._indexes.owned():
+            self._vectors.drop_alias(collection_id)
         self._indexes.drop_all(collection_id)
         for each in self._data:
             each.delete(collection_id)
@@ -272,6 +323,10 @@ class CollectionService:
         self._vectors.create_index(index, card.dimension)
         self._indexes.finish(index)
         return index
+
+
+def _note(collection_id: str) -> str:
+    return f"{DELETIONS}{collection_id}.json"
 
 
 def _lock(collection_id: str) -> str:

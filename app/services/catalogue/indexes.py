@@ -1,18 +1,24 @@
 """The indexes of collections. Each has a record, so that an unfinished index is never used for searches.
 
 The record is written before its index is created and deleted after the index is dropped. An index is complete if it is live or
-its record has a build time. Any other index is garbage, unless an active job builds it.
+its record has a build time. Any other index is garbage, unless an active job builds it. Only indexes with the mark of this
+installation are ever garbage.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from app.domain.indexes import IndexRecord, Live
 from app.errors import NotFound
 from app.ports import Blobs, VectorStore
+
+log = logging.getLogger(__name__)
 
 RECORDS = "indexes/"
 KEPT = 2
@@ -20,14 +26,19 @@ KEPT = 2
 
 
 class Indexes:
-    """Names, records and removal of the indexes of all collections."""
+    """Names, records and removal of the indexes of all collections.
 
-    def __init__(self, vectors: VectorStore, blobs: Blobs) -> None:
+    installation: returns the id that own indexes carry; raises if it cannot be established.
+    """
+
+    def __init__(self, vectors: VectorStore, blobs: Blobs, installation: Callable[[], str] = str) -> None:
         self._vectors = vectors
         self._blobs = blobs
+        self._installation = installation
 
     def begin(self, collection_id: str, model: str, job: str | None = None) -> str:
         """Return the name of an index to be built: the one that the job has begun already, else a new one."""
+        self._installation()
         begun = next((record for record in self._records(collection_id) if job is not None and record.job == job), None)
         index = begun.index if begun is not None else self._new_name(collection_id, model)
         if begun is None:
@@ -54,11 +65,33 @@ class Indexes:
         self._blobs.delete([_key(index)])
 
     def record(self, index: str) -> IndexRecord | None:
-        """The record of an index, None without one."""
+        """The record of an index, None without a readable one."""
         try:
             return IndexRecord.model_validate_json(self._blobs.get(_key(index)))
         except NotFound:
             return None
+        except ValidationError:
+            log.error("%s in the blob store is damaged; run `dyad doctor --repair`", _key(index))
+            return None
+
+    def owned(self) -> set[str]:
+        """Names of the indexes that carry the mark of this installation."""
+        own = self._installation()
+        return {index for index, owner in self._vectors.owners().items() if owner == own}
+
+    def damaged_records(self) -> dict[str, str]:
+        """Keys of the records that cannot be read, by index."""
+        found = {}
+        for key in self._blobs.keys(RECORDS):
+            index = _index_of(key)
+            if self.record(index) is None and self._blobs.exists(key):
+                found[index] = key
+        return found
+
+    def rewrite(self, index: str) -> None:
+        """Replace the damaged record of a complete index."""
+        self._blobs.delete([_key(index)])
+        self.retire(index, datetime.now(UTC))
 
     def whole(self, collection_id: str) -> list[IndexRecord]:
         """Records of the complete indexes of a collection, newest first; the live one is included only if it has a record."""
@@ -78,10 +111,10 @@ class Indexes:
         is_active: whether the job with an id exists and has not ended.
         """
         live = set(self._vectors.aliases().values())
-        existing = set(self._vectors.indexes())
+        existing, owned = set(self._vectors.indexes()), self.owned()
         records = {record.index: record for record in self._records()}
         found = []
-        for index in sorted(existing | records.keys()):
+        for index in sorted(owned | (records.keys() - existing)):
             record = records.get(index)
             is_whole = record is not None and record.built_at is not None and index in existing
             is_begun = record is not None and is_active(record.job or "")
@@ -91,7 +124,7 @@ class Indexes:
 
     def drop_all(self, collection_id: str) -> None:
         """Drop all indexes of a collection and delete their records."""
-        for index in self._vectors.indexes():
+        for index in sorted(self.owned()):
             if index.startswith(f"{collection_id}."):
                 self._vectors.drop_index(index)
         self._blobs.delete_prefix(f"{RECORDS}{collection_id}/")
@@ -105,13 +138,16 @@ class Indexes:
     def _records(self, collection_id: str | None = None) -> Iterator[IndexRecord]:
         prefix = RECORDS if collection_id is None else f"{RECORDS}{collection_id}/"
         for key in sorted(self._blobs.keys(prefix)):
-            collection, name = key.removeprefix(RECORDS).removesuffix(".json").split("/", 1)
-            record = self.record(f"{collection}.{name}")
+            record = self.record(_index_of(key))
             if record is not None:
                 yield record
 
     def _write(self, record: IndexRecord) -> None:
         self._blobs.put(_key(record.index), record.model_dump_json().encode())
+
+
+def _index_of(key: str) -> str:
+    return key.removeprefix(RECORDS).removesuffix(".json").replace("/", ".", 1)
 
 
 def _key(index: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import suppress
 
+from pydantic import ValidationError
+
 from app.domain.collections import Collection
 from app.errors import NotFound
 from app.ports import Blobs, VectorStore
@@ -25,7 +27,7 @@ class ModelUse:
             collection, _, version = index.partition(".")
             found[version.rpartition(".")[0]].add(collection)
         for key in self._blobs.keys(DOCUMENTS):
-            with suppress(NotFound):  # deleted since it was listed
+            with suppress(NotFound, ValidationError):  # deleted since it was listed, or damaged and set aside
                 settings = Collection.model_validate_json(self._blobs.get(key))
                 found[settings.model].add(settings.id)
         return {model: sorted(collections) for model, collections in found.items()}

@@ -1,27 +1,31 @@
-"""Garbage collection: what killed processes left in the stores.
+"""Garbage collection: what killed processes left in the stores, and own data that nothing refers to.
 
-A single process deletes all garbage when it starts, before it accepts work. In a cluster other processes are always at work, so
-a worker looks every hour and deletes an index or the data of a collection only if it has been garbage for a day. An image is
-deleted if it was last written more than a day ago, no tile refers to it, and its collection has no active job.
+Only data with the mark of this installation is touched. A collection whose settings document is missing, and an index that is
+not complete and that no known job builds, may be needed again: they are put into quarantine, which names them and changes
+nothing, and are deleted after a grace period or by `dyad doctor --delete-quarantined`. The unfinished index of a job that has
+ended is deleted at once. An image is deleted if it was last written more than a day ago, no tile refers to it, and its
+collection has no active job.
+
+A single process collects when it starts, without images; in a cluster a worker collects every hour.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
 from app.domain.jobs import ACTIVE
-from app.errors import Busy, NotFound
+from app.errors import Busy, Damaged, NotFound
 from app.ports import Blobs, JobStore, Locks, VectorStore
+from app.services.catalogue.collection_store import document_key
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.indexes import Indexes
 from app.services.jobs.jobs import JobService
+from app.services.maintenance.quarantine import Quarantine, Quarantined
 from app.services.maintenance.unreferenced_images import find_unreferenced_images
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,7 @@ log = logging.getLogger(__name__)
 NOTES = "maintenance/leftovers.json"
 LOCK = "leftovers"
 AGE = timedelta(days=1)
+"""Minimum age of an image that is deleted."""
 BUCKETS = 256
 """Number of folders of a collection's images: one for each value of the first two hexadecimal digits of a tile's id."""
 BUCKETS_AT_ONCE = 11
@@ -38,16 +43,18 @@ SECONDS = 60.0
 
 
 class Notes(BaseModel):
-    """Stored between passes. seen: when each piece of garbage was first found. bucket: the image bucket to visit next."""
+    """Stored between passes. bucket: the image bucket to visit next."""
 
     model_config = ConfigDict(frozen=True)
 
-    seen: dict[str, datetime] = {}
     bucket: int = 0
 
 
 class GarbageCollector:
-    """Finds and deletes garbage. Any number of processes may collect; a lock lets one of them run at a time."""
+    """Finds and deletes garbage. Any number of processes may collect; a lock lets one of them run at a time.
+
+    grace: time in quarantine before data is deleted.
+    """
 
     def __init__(
         self,
@@ -59,6 +66,7 @@ class GarbageCollector:
         vectors: VectorStore,
         blobs: Blobs,
         locks: Locks,
+        grace: timedelta,
     ) -> None:
         self._collections = collections
         self._indexes = indexes
@@ -67,18 +75,42 @@ class GarbageCollector:
         self._vectors = vectors
         self._blobs = blobs
         self._locks = locks
+        self._grace = grace
+        self.quarantine = Quarantine(blobs)
 
     def collect_at_start(self) -> None:
-        """Delete all garbage but images. Only for a single process, before it accepts work.
+        """Make one pass without images. Only for a single process, before it accepts work.
 
         Raises:
             Unavailable: a store does not answer.
         """
-        for name in self._collections.garbage():
-            self._collections.delete_garbage(name)
+        self._collect_data(datetime.now(UTC))
+
+    def delete_quarantined(self) -> list[Quarantined]:
+        """Delete everything in quarantine now; return what was deleted.
+
+        Raises:
+            Unavailable: a store does not answer.
+        """
+        with self._locks.hold(LOCK):
+            entries = self.refresh(datetime.now(UTC))
+            for entry in entries:
+                self._delete(entry, "by request")
+            self.quarantine.update(())
+            return list(entries)
+
+    def refresh(self, now: datetime) -> tuple[Quarantined, ...]:
+        """Bring the quarantine up to date; return its entries."""
+        collections = sorted(self._collections.garbage())
+        found = [
+            Quarantined(kind="collection", name=name, reason=f"{document_key(name)} is missing in the blob store", since=now)
+            for name in collections
+        ]
         for index in self._indexes.garbage(self._jobs.is_active):
-            self._indexes.drop(index)
-        self._jobs.delete_unused_folders()
+            if index.split(".")[0] not in collections:
+                reason = "it is not live, not complete, and no job builds it"
+                found.append(Quarantined(kind="index", name=index, reason=reason, since=now))
+        return self.quarantine.update(found)
 
     def collect(self, now: datetime) -> int:
         """Make one pass while other processes work; return how many collections, indexes and images were deleted.
@@ -93,22 +125,47 @@ class GarbageCollector:
             return 0
 
     def _collect(self, now: datetime) -> int:
-        notes = self._notes()
-        deletions: dict[str, Callable[[], None]] = {}
-        for name in self._collections.garbage():
-            deletions[f"collection/{name}"] = partial(self._collections.delete_garbage, name)
-        for index in self._indexes.garbage(self._jobs.is_active):
-            deletions[f"index/{index}"] = partial(self._indexes.drop, index)
-        seen = {name: min(notes.seen.get(name, now), now) for name in deletions}
-        due = [name for name, since in seen.items() if now - since > AGE]
-        for name in due:
-            log.warning("%s is deleted: it has been garbage for a day", name)
-            deletions[name]()
-            del seen[name]
+        count = self._collect_data(now)
+        images, bucket = self._collect_images(now - AGE, self._notes().bucket)
+        self._blobs.put(NOTES, Notes(bucket=bucket).model_dump_json().encode())
+        return count + images
+
+    def _collect_data(self, now: datetime) -> int:
+        """Delete the rest of interrupted work, and what has been in quarantine for too long; return the number of deletions."""
+        self._collections.finish_deletions()
+        ended = [index for index in self._indexes.garbage(self._jobs.is_active) if self._has_ended(index)]
+        for index in ended:
+            log.warning("index %s is deleted: the job that built it has ended without completing it", index)
+            self._indexes.drop(index)
+        known = {entry.id for entry in self.quarantine.entries()}
+        entries = self.refresh(now)
+        for entry in entries:
+            if entry.id not in known:
+                log.warning("%s is in quarantine: %s; `dyad doctor` explains what to do", entry.id, entry.reason)
+        due = [entry for entry in entries if now - entry.since > self._grace]
+        for entry in due:
+            self._delete(entry, f"it has been in quarantine since {entry.since:%Y-%m-%d}")
+        if due:
+            self.refresh(now)
         self._jobs.delete_unused_folders()
-        images, bucket = self._collect_images(now - AGE, notes.bucket)
-        self._blobs.put(NOTES, Notes(seen=seen, bucket=bucket).model_dump_json().encode())
-        return len(due) + images
+        return len(ended) + len(due)
+
+    def _delete(self, entry: Quarantined, why: str) -> None:
+        log.warning("%s is deleted (%s): %s", entry.id, entry.reason, why)
+        if entry.kind == "collection":
+            self._collections.delete_garbage(entry.name)
+        else:
+            self._indexes.drop(entry.name)
+
+    def _has_ended(self, index: str) -> bool:
+        """Whether the job that builds an index is known and has ended."""
+        record = self._indexes.record(index)
+        if record is None or record.built_at is not None or record.job is None:
+            return False
+        try:
+            return self._job_store.get(record.job).status.ended
+        except NotFound:
+            return False
 
     def _notes(self) -> Notes:
         try:
@@ -134,7 +191,7 @@ class GarbageCollector:
             return 0
         try:
             index = self._collections.live(collection_id).index
-        except NotFound:  # the collection is being deleted
+        except (NotFound, Damaged):  # the collection is being deleted, or is set aside
             return 0
         count = 0
         for unreferenced in find_unreferenced_images(self._vectors, index, self._blobs.keys(prefix, before)):

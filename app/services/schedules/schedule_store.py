@@ -5,8 +5,10 @@ Users write the schedule and ticks write the state, so neither can overwrite the
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from app.domain.schedules import Schedule, ScheduleState
-from app.errors import NotFound
+from app.errors import Damaged, NotFound
 from app.ports import Blobs
 
 SCHEDULES = "schedules/"
@@ -24,11 +26,20 @@ class ScheduleStore:
         return sorted(key.removeprefix(SCHEDULES).removesuffix(".json") for key in self._blobs.keys(SCHEDULES))
 
     def schedule(self, collection_id: str) -> Schedule | None:
-        """A collection's schedule, None without one."""
+        """A collection's schedule, None without one.
+
+        Raises:
+            Damaged: the document cannot be read.
+        """
+        key = _key(SCHEDULES, collection_id)
         try:
-            return Schedule.model_validate_json(self._blobs.get(_key(SCHEDULES, collection_id)))
+            return Schedule.model_validate_json(self._blobs.get(key))
         except NotFound:
             return None
+        except ValidationError:
+            raise Damaged(
+                f"schedule of {collection_id!r}: {key} in the blob store is damaged; set the schedule again"
+            ) from None
 
     def put_schedule(self, schedule: Schedule) -> None:
         """Write a schedule, atomically."""
@@ -38,7 +49,7 @@ class ScheduleStore:
         """The state of a schedule's runs. After a change of the schedule, due times count from the change."""
         try:
             state = ScheduleState.model_validate_json(self._blobs.get(_key(STATES, schedule.collection)))
-        except NotFound:
+        except (NotFound, ValidationError):
             return ScheduleState(revision=schedule.updated, since=schedule.updated)
         if state.revision == schedule.updated:
             return state

@@ -55,10 +55,14 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
         SqliteJobStore(tmp_path / "jobs.sqlite")
 
 
-def test_what_is_no_database_is_unavailable(tmp_path: Path) -> None:
-    (tmp_path / "jobs.sqlite").write_text("a text that is long enough to be no database" * 100)
-    with pytest.raises(Unavailable, match="not a database"):
-        SqliteJobStore(tmp_path / "jobs.sqlite")
+def test_what_is_no_database_is_set_aside(tmp_path: Path) -> None:
+    text = "a text that is long enough to be no database" * 100
+    (tmp_path / "jobs.sqlite").write_text(text)
+    store = SqliteJobStore(tmp_path / "jobs.sqlite")
+    assert list(store.list()) == []
+    assert "set aside" in store.notes()[0]
+    store.close()
+    assert next(tmp_path.glob("jobs.sqlite.damaged-*")).read_text() == text
 
 
 def test_a_closed_store_is_unavailable(tmp_path: Path) -> None:

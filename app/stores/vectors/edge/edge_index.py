@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from app.atomic_files import copy_tree
-from app.errors import DyadError, NotFound, OutOfSpace, Unavailable
+from app.errors import Damaged, DyadError, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
+from app.stores.vectors.edge.manifest import CURE, write_manifest
 from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
 
 _ALL_VALUES = 1_000_000
+_DELETE_RESERVE = 16 << 20
+"""Free bytes that a deletion needs: less than other writes, because deleting is how to make room."""
 
 
 class EdgeIndex(Index):
@@ -64,6 +67,7 @@ class EdgeIndex(Index):
                     self._shard.flush()
                     self._shard.close()
                 self._shard = None
+                self._write_manifest(is_open=False)
 
     @override
     def generation(self) -> int:
@@ -136,7 +140,7 @@ class EdgeIndex(Index):
 
     @override
     def delete(self, ids: Sequence[str]) -> None:
-        self._write([edge.UpdateOperation.delete_points(list(ids))])
+        self._write([edge.UpdateOperation.delete_points(list(ids))], reserve=min(self._reserve, _DELETE_RESERVE))
 
     @override
     def retrieve_points(self, ids: Sequence[str]) -> dict[str, tuple[list[float], Payload]]:
@@ -155,6 +159,7 @@ class EdgeIndex(Index):
     def flush(self) -> None:
         with self._open() as shard:
             shard.flush()
+        self._write_manifest(is_open=True)
 
     def set_vectors(self, vectors: Sequence[tuple[str, list[float]]]) -> None:
         """Replace the vectors of existing points, ten times as fast as an upsert."""
@@ -166,12 +171,17 @@ class EdgeIndex(Index):
             self.flush()
             copy_tree(self._path, path)
 
+    def _write_manifest(self, *, is_open: bool) -> None:
+        """Write the manifest, unless the index is still being built. Without it the next start probes the shard."""
+        with suppress(Unavailable, OSError):
+            write_manifest(self._path.parent, is_open=is_open)
+
     def _count(self, where: Where, *, exact: bool) -> int:
         with self._open() as shard:
             return shard.count(edge.CountRequest(filter=_filter(where), exact=exact))
 
-    def _write(self, operations: Sequence[edge.UpdateOperation]) -> None:
-        check_space(self._path, self._reserve)
+    def _write(self, operations: Sequence[edge.UpdateOperation], *, reserve: int | None = None) -> None:
+        check_space(self._path, self._reserve if reserve is None else reserve)
         with self._writing, self._open() as shard:
             self._generation += 1
             for operation in operations:
@@ -204,6 +214,10 @@ def _translated() -> Iterator[None]:
         if "os error 28" in str(error) or "No space left" in str(error):
             raise OutOfSpace(f"the disk is full: {error}; make room and try again") from None
         raise Unavailable(f"vector store: {error}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # the engine's own, which it exports nowhere
+            raise
+        raise Damaged(f"vector store: the engine failed on damaged files ({error}); {CURE}") from None
 
 
 def _vector(record: edge.Record) -> list[float]:

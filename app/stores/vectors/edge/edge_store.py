@@ -3,18 +3,25 @@
 ::
 
     aliases.json               {alias: index}, replaced atomically
-    {index}/index.json         {"dimension": D}; an index exists if this file exists
+    aliases-copy.json          a second copy, used if the first one is damaged
+    {index}/index.json         {"dimension": D, "home": id}; an index exists if this file exists
+    {index}/manifest.json      the files of the shard, see `manifest`
     {index}/shard/             the engine's files
-    .part-*                    an index being created or removed; deleted at the next start, like folders without `index.json`
+    {index}/building           the index is being built; if there is no `index.json` yet, the next start deletes the folder
+    .part-*                    an index being created or removed; deleted at the next start
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import threading
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,14 +29,29 @@ from typing_extensions import override
 
 from app.atomic_files import replace_file, sync
 from app.domain.search import TileFilter
-from app.errors import Conflict, InvalidInput, NotFound, Unavailable
+from app.errors import Conflict, Damaged, InvalidInput, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors import exact_answers
 from app.stores.vectors.edge.copy_shard import copy_with_vectors
 from app.stores.vectors.edge.edge_index import EdgeIndex, check_space
+from app.stores.vectors.edge.manifest import (
+    CURE,
+    INDEX,
+    SHARD,
+    check_files,
+    describe,
+    probe,
+    read_description,
+    recover_description,
+    write_manifest,
+)
 from app.stores.vectors.indexed_store import IndexedStore, Step, Transform, transformed
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PART = ".part-"
+_BUILDING = "building"
+_ALIASES, _ALIASES_COPY = "aliases.json", "aliases-copy.json"
 DEFAULT_RESERVE = 256 << 20
 
 
@@ -44,11 +66,14 @@ class EdgeVectorStore(IndexedStore):
         self._reserve = reserve
         self._lock = threading.RLock()
         self._open: dict[str, EdgeIndex] = {}
+        self._installation = ""
         self._count_of = lru_cache(maxsize=256)(self._count_now)
         root.mkdir(parents=True, exist_ok=True)
         for folder in root.iterdir():
-            if folder.is_dir() and (folder.name.startswith(_PART) or not (folder / "index.json").exists()):
-                shutil.rmtree(folder, ignore_errors=True)
+            if folder.is_dir():
+                self._clean(folder)
+        with suppress(OSError):
+            self._write_aliases(self.aliases(), always=bool(self.indexes()))
 
     @override
     def create_index(self, index: str, dimension: int) -> None:
@@ -60,7 +85,8 @@ class EdgeVectorStore(IndexedStore):
             part = self._root / f"{_PART}{uuid.uuid4()}"
             part.mkdir()
             EdgeIndex.create(part / "shard", dimension)
-            replace_file(part / "index.json", json.dumps({"dimension": dimension}).encode())
+            replace_file(part / INDEX, describe(dimension, self._installation))
+            write_manifest(part, is_open=False)
             part.rename(folder)
             sync(self._root)
 
@@ -77,16 +103,19 @@ class EdgeVectorStore(IndexedStore):
             folder.mkdir()
         except FileExistsError:
             raise Conflict(f"index {target!r} already exists") from None
+        (folder / _BUILDING).touch()
         copy = None
         try:
-            copy = copy_with_vectors(opened, folder / "shard", transform, step, reserve=self._reserve)
+            copy = copy_with_vectors(opened, folder / SHARD, transform, step, reserve=self._reserve)
             if copy is not None:
                 sync(self._root)
-                replace_file(folder / "index.json", json.dumps({"dimension": opened.dimension}).encode())
+                replace_file(folder / INDEX, describe(opened.dimension, self._installation))
+                write_manifest(folder, is_open=True)
+                (folder / _BUILDING).unlink()
                 with self._lock:
                     self._open[target] = copy
         finally:
-            if not (folder / "index.json").exists():
+            if not (folder / INDEX).exists():
                 if copy is not None:
                     copy.close()
                 shutil.rmtree(folder, ignore_errors=True)
@@ -102,6 +131,7 @@ class EdgeVectorStore(IndexedStore):
                 opened.close()
             if not folder.exists():
                 return
+            self._refuse_foreign(folder)
             part = self._root / f"{_PART}{uuid.uuid4()}"
             folder.rename(part)
             sync(self._root)
@@ -109,7 +139,45 @@ class EdgeVectorStore(IndexedStore):
 
     @override
     def indexes(self) -> list[str]:
-        return sorted(path.parent.name for path in self._root.glob("*/index.json") if _NAME.fullmatch(path.parent.name))
+        return sorted(path.parent.name for path in self._root.glob(f"*/{INDEX}") if _NAME.fullmatch(path.parent.name))
+
+    @override
+    def owners(self) -> dict[str, str]:
+        owners = {}
+        for index in self.indexes():
+            try:
+                owners[index] = read_description(self._root / index)[1]
+            except Damaged:
+                owners[index] = ""
+        return owners
+
+    @override
+    def claim(self, installation: str, unmarked: Sequence[str]) -> None:
+        self._installation = installation
+        for index in unmarked:
+            with suppress(Damaged):
+                dimension, _ = read_description(self._root / index)
+                replace_file(self._root / index / INDEX, describe(dimension, installation))
+
+    @override
+    def check(self, index: str) -> None:
+        with self._lock:
+            if index not in self._open and not check_files(self._require(index)):
+                self._index(index)  # probes it
+
+    @override
+    def damage(self) -> list[str]:
+        folders = [path for path in self._root.iterdir() if path.is_dir() and not path.name.startswith(_PART)]
+        strange = [path for path in folders if not (path / INDEX).exists() and not (path / _BUILDING).exists()]
+        return [f"{path}: the folder has no {INDEX} and is not used; delete it, or restore it" for path in sorted(strange)]
+
+    @override
+    def refuses_writes(self) -> str | None:
+        try:
+            check_space(self._root, self._reserve)
+        except OutOfSpace as error:
+            return str(error)
+        return None
 
     @override
     def set_alias(self, alias: str, index: str) -> None:
@@ -124,10 +192,14 @@ class EdgeVectorStore(IndexedStore):
 
     @override
     def aliases(self) -> dict[str, str]:
-        file = self._root / "aliases.json"
         with self._lock:
-            aliases: dict[str, str] = json.loads(file.read_bytes()) if file.exists() else {}
-        return aliases
+            aliases = self._read_aliases(_ALIASES)
+            if aliases is None:
+                aliases = self._read_aliases(_ALIASES_COPY)
+                if aliases is not None:
+                    log.warning("%s is damaged or missing; its copy is used", self._root / _ALIASES)
+                    replace_file(self._root / _ALIASES, _encoded(aliases))
+            return aliases or {}
 
     def count(self, index: str, filter: TileFilter) -> int:
         """See `VectorStore`; cached until the index changes, because every page of a search needs it."""
@@ -152,14 +224,16 @@ class EdgeVectorStore(IndexedStore):
         with self._lock:
             opened = self._open.get(index)
             if opened is None:
-                folder = self._require(index)
-                dimension = int(json.loads((folder / "index.json").read_bytes())["dimension"])
-                opened = self._open[index] = EdgeIndex(folder / "shard", dimension, reserve=self._reserve)
+                opened = self._open[index] = self._load(self._require(index))
             return opened
 
     def _require(self, index: str) -> Path:
         folder = self._folder(index)
-        if not (folder / "index.json").exists():
+        if not (folder / INDEX).exists() and folder.exists():
+            raise Damaged(f"vector store: index {index!r}: the file {folder / INDEX} is missing; {CURE}")
+        if not folder.exists() and index in self.aliases().values():
+            raise Damaged(f"vector store: index {index!r}: the folder {folder} is missing; {CURE}")
+        if not folder.exists():
             raise NotFound(f"no index {index!r}; existing indexes: {', '.join(self.indexes()) or 'none'}")
         return folder
 
@@ -170,6 +244,57 @@ class EdgeVectorStore(IndexedStore):
             )
         return self._root / index
 
-    def _write_aliases(self, aliases: dict[str, str]) -> None:
-        if aliases != self.aliases():
-            replace_file(self._root / "aliases.json", json.dumps(aliases, indent=1, sort_keys=True).encode())
+    def _load(self, folder: Path) -> EdgeIndex:
+        """Open a shard whose files are complete."""
+        if not check_files(folder):
+            probe(folder)
+        dimension, _ = read_description(folder)
+        write_manifest(folder, is_open=True)
+        return EdgeIndex(folder / SHARD, dimension, reserve=self._reserve)
+
+    def _clean(self, folder: Path) -> None:
+        """Delete an unfinished index; write a damaged `index.json` again if that is possible."""
+        if folder.name.startswith(_PART) or ((folder / _BUILDING).exists() and not (folder / INDEX).exists()):
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        with suppress(OSError):
+            (folder / _BUILDING).unlink(missing_ok=True)
+            folder.rmdir()  # empty: killed before the index was begun
+            return
+        try:
+            read_description(folder)
+        except Damaged as error:
+            is_recovered = recover_description(folder)
+            log.warning("%s%s", error, "; it was written again" if is_recovered else "")
+
+    def _refuse_foreign(self, folder: Path) -> None:
+        with suppress(Damaged):
+            owner = read_description(folder)[1]
+            if owner not in ("", self._installation):
+                raise Conflict(f"index {folder.name!r} belongs to another installation of Dyad and is not deleted")
+
+    def _read_aliases(self, name: str) -> dict[str, str] | None:
+        """The content of a file of aliases; None if it is missing. A damaged one is set aside under another name."""
+        file = self._root / name
+        try:
+            aliases = json.loads(file.read_bytes())
+            if isinstance(aliases, dict) and all(isinstance(index, str) and "." in index for index in aliases.values()):
+                return aliases
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            pass
+        aside = file.with_name(f"{name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        file.rename(aside)
+        log.error("%s is damaged; it was set aside as %s", file, aside.name)
+        return None
+
+    def _write_aliases(self, aliases: dict[str, str], *, always: bool = False) -> None:
+        if always or aliases != self.aliases():
+            for name in (_ALIASES, _ALIASES_COPY):
+                if self._read_aliases(name) != aliases:
+                    replace_file(self._root / name, _encoded(aliases))
+
+
+def _encoded(aliases: dict[str, str]) -> bytes:
+    return json.dumps(aliases, indent=1, sort_keys=True).encode()

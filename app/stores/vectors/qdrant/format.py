@@ -1,6 +1,7 @@
 """The format of a Qdrant collection that is an index of Dyad: payload indexes and version.
 
-The format is in the collection's metadata, `{"dyad": {"format": n}}`. Format 1 has no metadata and is otherwise equal to 2.
+The format is in the collection's metadata, `{"dyad": {"format": n, "home": id}}`, with the id of the installation that owns it.
+Format 1 has no metadata and is otherwise equal to 2.
 """
 
 from __future__ import annotations
@@ -26,9 +27,15 @@ FIELDS: dict[str, models.PayloadSchemaType] = {
 }
 
 
-def metadata() -> dict[str, Any]:
-    """The metadata of a new collection."""
-    return {"dyad": {"format": FORMAT}}
+def metadata(owner: str, version: int = FORMAT) -> dict[str, Any]:
+    """The metadata of a collection. owner: id of the installation, "" if it is not known. version: of the format."""
+    return {"dyad": {"format": version, **({"home": owner} if owner else {})}}
+
+
+def owner_of(found: dict[str, Any] | None) -> str:
+    """The id of the installation that owns a collection with this metadata; "" without a mark."""
+    ours = (found or {}).get("dyad")
+    return str(ours.get("home", "")) if isinstance(ours, dict) else ""
 
 
 def check_server(version: str) -> None:
@@ -49,7 +56,7 @@ def open_collection(client: QdrantClient, calls: Calls, name: str) -> int:
     vectors = info.config.params.vectors
     if not isinstance(vectors, models.VectorParams) or vectors.distance != models.Distance.COSINE:
         raise NotFound(f"collection {name} on the Qdrant server is not an index of this service; rename or delete it there")
-    found = _format_of(info.config.metadata)
+    found = format_of(info.config.metadata)
     if found > FORMAT:
         raise IndexTooNew(
             f"collection {name} on the server has format {found}, written by a newer version of Dyad; this version reads up to "
@@ -57,7 +64,7 @@ def open_collection(client: QdrantClient, calls: Calls, name: str) -> int:
         )
     add_fields(client, calls, name, set(info.payload_schema))
     if found < FORMAT:
-        calls(client.update_collection, name, metadata=metadata())
+        calls(client.update_collection, name, metadata=metadata(owner_of(info.config.metadata)))
     return vectors.size
 
 
@@ -68,6 +75,7 @@ def add_fields(client: QdrantClient, calls: Calls, name: str, known: set[str]) -
             calls(client.create_payload_index, name, field, kind, wait=True, timeout=_LONG)
 
 
-def _format_of(found: dict[str, Any] | None) -> int:
+def format_of(found: dict[str, Any] | None) -> int:
+    """The format of a collection with this metadata."""
     ours = (found or {}).get("dyad")
     return int(ours.get("format", 1)) if isinstance(ours, dict) else 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import httpx
 from qdrant_client import QdrantClient, models
@@ -13,7 +15,7 @@ from app.errors import Conflict, NotFound
 from app.ports.wait_limit import limited_wait
 from app.stores.vectors.indexed_store import IndexedStore
 from app.stores.vectors.qdrant.calls import Calls
-from app.stores.vectors.qdrant.format import add_fields, check_server, metadata, open_collection
+from app.stores.vectors.qdrant.format import add_fields, check_server, format_of, metadata, open_collection, owner_of
 from app.stores.vectors.qdrant.options import QdrantOptions
 from app.stores.vectors.qdrant.qdrant_index import QdrantIndex
 
@@ -50,6 +52,8 @@ class QdrantVectorStore(IndexedStore):
         self._lock = threading.Lock()
         self._known: dict[str, QdrantIndex] = {}
         self._is_checked = False
+        self._installation = ""
+        self._owners: dict[str, str] = {}
 
     @override
     def create_index(self, index: str, dimension: int) -> None:
@@ -57,6 +61,7 @@ class QdrantVectorStore(IndexedStore):
         name, options = self._of_index + index, self._options
         if self._calls(self._client.collection_exists, name):
             raise Conflict(f"index {index!r} already exists")
+        self._refuse_foreign()
         layout = options.layout()
         self._calls(
             self._client.create_collection,
@@ -68,14 +73,17 @@ class QdrantVectorStore(IndexedStore):
             hnsw_config=layout.hnsw_config,
             quantization_config=layout.quantization_config,
             on_disk_payload=layout.on_disk_payload,
-            metadata=metadata(),
+            metadata=metadata(self._installation),
         )
         add_fields(self._client, self._calls, name, set())
 
     @override
     def drop_index(self, index: str) -> None:
+        if self._installation and self.owners().get(index, "") not in ("", self._installation):
+            raise Conflict(f"index {index!r} belongs to another installation of Dyad and is not deleted")
         with self._lock:
             self._known.pop(index, None)
+            self._owners.pop(index, None)
         pointing = [alias for alias, target in self.aliases().items() if target == index]
         for alias in pointing:
             self.drop_alias(alias)
@@ -85,6 +93,40 @@ class QdrantVectorStore(IndexedStore):
     def indexes(self) -> list[str]:
         names = [collection.name for collection in self._calls(self._client.get_collections).collections]
         return sorted(name.removeprefix(self._of_index) for name in names if name.startswith(self._of_index))
+
+    @override
+    def owners(self) -> dict[str, str]:
+        owners = {}
+        for index in self.indexes():
+            owner = self._owners.get(index, "")
+            if not owner:
+                try:
+                    owner = owner_of(self._metadata(index))
+                except NotFound:  # deleted since it was listed
+                    continue
+            owners[index] = owner
+        with self._lock:
+            self._owners = {index: owner for index, owner in owners.items() if owner}
+        return owners
+
+    @override
+    def claim(self, installation: str, unmarked: Sequence[str]) -> None:
+        self._installation = installation
+        for index in unmarked:
+            marked = metadata(installation, format_of(self._metadata(index)))
+            self._calls(self._client.update_collection, self._of_index + index, metadata=marked)
+
+    @override
+    def check(self, index: str) -> None:
+        self._index(index)
+
+    @override
+    def damage(self) -> list[str]:
+        return []
+
+    @override
+    def refuses_writes(self) -> str | None:
+        return None
 
     @override
     def set_alias(self, alias: str, index: str) -> None:
@@ -131,6 +173,19 @@ class QdrantVectorStore(IndexedStore):
         with self._lock:
             opened = QdrantIndex(self._client, self._calls, name, dimension, self._options)
             return self._known.setdefault(index, opened)
+
+    def _metadata(self, index: str) -> dict[str, Any] | None:
+        found = self._calls(self._client.get_collection, self._of_index + index).config.metadata
+        return None if found is None else dict(found)
+
+    def _refuse_foreign(self) -> None:
+        """Raise `Conflict` if another installation has begun to use the prefix since this one was started."""
+        foreign = sorted(index for index, owner in self.owners().items() if owner not in ("", self._installation))
+        if foreign and self._installation:
+            raise Conflict(
+                f"index {foreign[0]!r} on the Qdrant server belongs to another installation of Dyad with the same prefix; "
+                "set another DYAD_QDRANT_PREFIX for one of them"
+            )
 
     def _check_server(self) -> None:
         """Check the server's version, once in this process."""

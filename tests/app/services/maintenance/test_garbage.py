@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from app.container import Container
-from app.domain.jobs import Job
+from app.domain.jobs import Job, JobStatus
 from app.services.maintenance import garbage
 from app.services.maintenance.garbage import AGE, BUCKETS
 from app.settings import load_settings
 from tests.support.service import Service, running_service
 
 NOW = datetime.now(UTC)
-LATER = NOW + AGE + timedelta(minutes=1)
+GRACE = timedelta(days=30)
+LATER = NOW + GRACE + timedelta(minutes=1)
 OLD = (NOW - 2 * AGE).timestamp()
 
 
@@ -47,19 +48,19 @@ def image(blobs: Path, name: str, when: float = OLD) -> Path:
     return path
 
 
-def test_an_index_that_no_job_builds_is_deleted_after_a_day(container: Container) -> None:
+def test_an_index_that_no_job_builds_is_deleted_after_the_grace_period(container: Container) -> None:
     index = container.indexes.begin("c", "hog", "job")
     container.vectors.create_index(index, 4)
     container.vectors.create_index("gone.hog.1", 4)
     assert collect(container) == 0
-    assert collect(container, LATER - 2 * (LATER - NOW - AGE)) == 0
+    assert collect(container, LATER - 2 * (LATER - NOW - GRACE)) == 0
     assert len(container.vectors.indexes()) == 3
     assert collect(container, LATER) >= 2
     assert container.vectors.indexes() == ["c.hog.1"]
     assert container.indexes.record(index) is None
 
 
-def test_an_index_whose_job_came_back_is_kept_for_another_day(container: Container) -> None:
+def test_an_index_whose_job_came_back_is_kept_for_another_period(container: Container) -> None:
     index = container.indexes.begin("c", "hog", "job")
     container.vectors.create_index(index, 4)
     collect(container)
@@ -69,7 +70,7 @@ def test_an_index_whose_job_came_back_is_kept_for_another_day(container: Contain
     container.job_store.delete("job")
     assert collect(container, LATER) == 0
     assert index in container.vectors.indexes()
-    collect(container, LATER + 2 * AGE)
+    collect(container, LATER + 2 * GRACE)
     assert index not in container.vectors.indexes()
 
 
@@ -77,7 +78,7 @@ def test_a_clock_that_was_ahead_does_not_keep_garbage(container: Container) -> N
     container.vectors.create_index("gone.hog.1", 4)
     collect(container, NOW + timedelta(days=365))
     collect(container, NOW)
-    assert collect(container, LATER) == 2  # the collection, and its index
+    assert collect(container, LATER) == 1
 
 
 def test_only_old_images_without_a_tile_are_deleted(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +116,13 @@ def test_a_pass_is_cut_into_buckets(container: Container, blobs: Path) -> None:
     image(blobs, "ff000000-0000-4000-8000-000000000000-0123456789ab.jpg")
     rounds = [collect(container) for _ in range(-(-BUCKETS // garbage.BUCKETS_AT_ONCE))]
     assert rounds == [0] * (len(rounds) - 1) + [1]
+
+
+def test_the_unfinished_index_of_a_job_that_ended_is_deleted_at_once(container: Container) -> None:
+    index = container.indexes.begin("c", "hog", "job")
+    container.vectors.create_index(index, 4)
+    container.job_store.create(Job(id="job", kind="reindex", collection="c", created=NOW, updated=NOW))
+    assert collect(container) == 0
+    container.job_store.update("job", status=JobStatus.DISMISSED)
+    assert collect(container) == 1
+    assert container.vectors.indexes() == ["c.hog.1"]

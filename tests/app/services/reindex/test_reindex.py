@@ -379,7 +379,7 @@ def test_a_kill_about_the_switch_is_mended(parts: Container, monkeypatch: pytest
     assert parts.vectors.indexes() == ["stripes.base.1", "stripes.better.1"]
 
 
-def test_unfinished_indexes_without_a_job_are_garbage(tmp_path: Path) -> None:
+def test_unfinished_indexes_without_a_job_are_put_into_quarantine(tmp_path: Path) -> None:
     write_models(tmp_path / "home")
     with opened(tmp_path / "home") as parts:
         parts.collections.create(ARCHIVE, model="base")
@@ -388,5 +388,8 @@ def test_unfinished_indexes_without_a_job_are_garbage(tmp_path: Path) -> None:
         assert parts.vectors.indexes() == ["stripes.base.1", unfinished]
         parts.vectors.create_index("stripes.better.9", 12)
     with opened(tmp_path / "home") as parts:
+        names = [entry.name for entry in parts.garbage.quarantine.entries()]
+        assert names == [unfinished, "stripes.better.9"]
+        parts.garbage.delete_quarantined()
         assert parts.vectors.indexes() == ["stripes.base.1"]
         assert parts.indexes.record(unfinished) is None

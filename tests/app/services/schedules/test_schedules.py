@@ -217,13 +217,17 @@ def test_what_cannot_be_ticked_keeps_no_other_from_its_turn(
     assert len(schedules.tick(at("2030-06-02T03:00"))) == 1
 
 
-def test_schedules_without_a_collection_are_garbage(container: Container, schedules: ScheduleService, home: Path) -> None:
+def test_schedules_without_a_collection_are_put_into_quarantine(
+    container: Container, schedules: ScheduleService, home: Path
+) -> None:
     put(schedules, home)
     document = container.blobs.get(f"schedules/{NAME}.json")
     container.collections.delete(NAME)
     container.blobs.put(f"schedules/{NAME}.json", document)
     assert schedules.tick(START + DAY) == []
     container.garbage.collect_at_start()
+    assert [entry.id for entry in container.garbage.quarantine.entries()] == [f"collection/{NAME}"]
+    container.garbage.delete_quarantined()
     assert list(container.blobs.keys("schedules/")) == []
     with pytest.raises(NotFound):
         schedules.get(NAME)
