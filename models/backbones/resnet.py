@@ -21,7 +21,7 @@ class ResNetTrunk(Trunk):
     width: channels of the first stage, 64 in the paper of He et al. ResNet-18 has 11.2 M parameters at 64, 6.3 M at 48.
     """
 
-    first_conv: ClassVar[str] = "conv1"
+    first_conv: str = "conv1"
     ignored_weights: ClassVar[tuple[str, ...]] = ("fc.",)
 
     def __init__(self, depth: Literal[18, 50] = 18, *, width: int = WIDTH, bands: int = 3) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ class Trunk(nn.Module):
     new_weights: prefixes of keys that a weights file may lack, because the published network does not have these parts.
     """
 
-    first_conv: ClassVar[str]
+    first_conv: str
     weight_prefix: ClassVar[str] = ""
     ignored_weights: ClassVar[tuple[str, ...]] = ()
     new_weights: ClassVar[tuple[str, ...]] = ()
@@ -40,6 +41,10 @@ class Trunk(nn.Module):
             ValueError: bands < 1.
         """
         self.set_submodule(self.first_conv, adapt_conv(self._conv(), bands))
+
+    def convert_weights(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a weights file by this trunk's names. The default is the file's own names."""
+        return dict(state)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """(N, B, S, S) float32 to (N, C, h, w) float32."""

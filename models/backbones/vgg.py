@@ -21,7 +21,7 @@ class VGG16Trunk(Trunk):
     width: channels of the first stage, 64 in the paper of Simonyan and Zisserman, which published weights need.
     """
 
-    first_conv: ClassVar[str] = "features.0"
+    first_conv: str = "features.0"
     ignored_weights: ClassVar[tuple[str, ...]] = ("classifier.",)
 
     def __init__(self, *, width: int = WIDTH, bands: int = 3) -> None:

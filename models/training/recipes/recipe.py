@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from models.bundle.trained_card import Latent
 from models.losses.configs import LossConfig, LossInputs
 from models.training.recipes.augmentation import NONE, Augmentation
 
-Backbone = Literal["resnet18", "resnet50", "vgg16", "googlenet", "attention-resnet18", "resdyad-ae", "res-ae"]
+NAMED_BACKBONES = (
+    "resnet18",
+    "resnet50",
+    "vgg16",
+    "googlenet",
+    "attention-resnet18",
+    "efficientnet-lite0",
+    "efficientnet-lite1",
+    "efficientnet-lite2",
+    "resdyad-ae",
+    "res-ae",
+)
+
+
+def _check_backbone(name: str) -> str:
+    if name not in NAMED_BACKBONES and not re.fullmatch(r"timm:[a-z0-9_.]+", name):
+        raise ValueError(f"unknown backbone {name!r}; choose one of {', '.join(NAMED_BACKBONES)}, or timm:ARCHITECTURE")
+    return name
+
+
+Backbone = Annotated[str, AfterValidator(_check_backbone)]
+"""One of `NAMED_BACKBONES`, or `timm:` and the name of any architecture of timm."""
 Task = Literal["embedding", "autoencoder", "matcher", "siamese"]
 _INPUTS: dict[Task, frozenset[LossInputs]] = {
     "embedding": frozenset({"labelled", "joint", "indexed"}),

@@ -12,7 +12,7 @@ from models.backbones.registry import ENCODERS, build_encoder
 @pytest.mark.parametrize("bands", [3, 5])
 def test_every_encoder_answers_alike(name: str, bands: int) -> None:
     torch.manual_seed(0)
-    width = 64 if name == "googlenet" else 8
+    width = 64 if name.startswith(("googlenet", "efficientnet")) else 8
     # In training mode: batch statistics keep the signal that a deep network, untrained, would lose.
     encoder = build_encoder(name, bands=bands, width=width).train()
     tiles = torch.randn(2, bands, 64, 64)
@@ -33,7 +33,8 @@ def test_every_encoder_answers_alike(name: str, bands: int) -> None:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_at_256_pixels_the_map_is_8_by_8(name: str) -> None:
-    channels = {"resnet50": 2048, "googlenet": 1024}.get(name, 512)
+    known = {"resnet50": 2048, "googlenet": 1024}
+    channels = known.get(name, 1280 if name.startswith("efficientnet") else 512)
     encoder = build_encoder(name)
     assert encoder.map_shape(256) == (channels, 8, 8)
     assert encoder.training
