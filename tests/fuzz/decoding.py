@@ -25,7 +25,7 @@ from typing import Any
 
 from app.domain.collections import Scaling
 from app.errors import DyadError
-from app.imagery.raster.previews import thumbnail
+from app.imagery.pictures.previews import thumbnail
 from app.imagery.sources.archives import extract
 from app.imagery.sources.file_kinds import FileKind, sniff
 from app.imagery.sources.stac_catalogues import list_stac_items, read_stac_catalogue

@@ -1,1 +1,1 @@
-"""Reads raster files into arrays: GDAL, decoding, windows, bands, scaling, previews."""
+"""Rasters through GDAL: opening, windows, placement, pages, band names, limits."""

@@ -11,24 +11,20 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.io import DatasetReader, MemoryFile
-from rasterio.transform import GCPTransformer, from_gcps
 from rasterio.windows import Window as RasterWindow
 
 from app.domain.tiles import Window
-from app.errors import InvalidInput
-from app.imagery.footprints import Floats, Georeference
 from app.imagery.raster.common_names import common_names
 from app.imagery.raster.decode_budget import BUDGET
 from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment, open_dataset
 from app.imagery.raster.limits import check_readable
 from app.imagery.raster.nodata import differs
-from app.imagery.raster.orientation import Turn
 from app.imagery.raster.palette import CMYK, cmyk_to_rgb, lookup_table
+from app.imagery.raster.placement import Placement
 from app.imagery.raster.tiff_pages import main_page
-from app.imagery.raster.world_files import Placement
+from app.imagery.raster.world_files import WorldFile
 from app.imagery.sources.file_kinds import is_jpeg2000
 from app.ports.stopping import check_stop
 
@@ -54,7 +50,7 @@ class Raster:
     names: of the bands, from their descriptions, else their colours, else None. alpha: position of the alpha band or None.
     dtype: of the values that `bands` returns. overview_factor: decimation of the coarsest overview, 1 without overviews.
     is_simple: the file is a TIFF whose first page is read, so a copy of it needs no other information.
-    page_note: which pages are left out, None if none. block_bytes: of one decoded block.
+    page_note: which pages are left out, None if none. block_bytes: of one decoded block. place: its placement on Earth.
     """
 
     def __init__(
@@ -71,8 +67,7 @@ class Raster:
         self.is_simple = is_simple
         self.page_note: str | None = None
         self._seconds = seconds
-        self._transform = dataset.transform if has_place else rasterio.Affine.identity()
-        self._file_crs: Any = dataset.crs
+        self.place = Placement(dataset, has_transform=has_place)
         self.width, self.height = int(dataset.width), int(dataset.height)
         self.block_bytes = check_readable(dataset, max_pixels)
         colours = dataset.colorinterp
@@ -85,7 +80,6 @@ class Raster:
         self._has_mask = self.alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0]
         self.overview_factor = max(dataset.overviews(1), default=1)
         self.nodata = dataset.nodata if MaskFlags.nodata in dataset.mask_flag_enums[0] else None
-        self._turn = self._find_turn()
 
     @property
     def declares_validity(self) -> bool:
@@ -102,72 +96,17 @@ class Raster:
 
     def turned(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """(..., h, w) pixels in the orientation of the file, turned north up."""
-        return self._turn.apply(pixels)
+        return self.place.turn.apply(pixels)
 
-    def place(self, placement: Placement) -> None:
+    def use_world_file(self, world_file: WorldFile) -> None:
         """Use the georeference of a world file."""
-        self._transform, self._file_crs = placement.transform, placement.crs
-        self._turn = self._find_turn()
+        self.place.use(world_file)
         self.is_simple = False
-
-    @property
-    def has_rpc(self) -> bool:
-        """Whether rational polynomial coefficients are the only georeference."""
-        return not self.is_placed and bool(self._dataset.rpcs)
-
-    def _find_turn(self) -> Turn:
-        if not self.is_placed:
-            return Turn()
-        try:
-            matrix = from_gcps(self._gcps) if self._gcps else self._transform
-        except GDAL_ERRORS:
-            return Turn()
-        return Turn.of((matrix.a, matrix.b, matrix.d, matrix.e))
 
     @property
     def tags(self) -> dict[str, str]:
         """The file's tags in the default and the IMAGERY domain."""
         return {**self._dataset.tags(), **self._dataset.tags(ns="IMAGERY")}
-
-    @property
-    def crs(self) -> str | None:
-        """`EPSG:32618` or the like, WKT where there is no code, None without a CRS."""
-        crs = self._crs
-        if not crs:
-            return None
-        authority = crs.to_authority()
-        return ":".join(authority) if authority else str(crs.to_wkt())
-
-    @property
-    def is_placed(self) -> bool:
-        """Whether the file has a geotransform or ground control points, with or without a known CRS."""
-        return bool(self._gcps) or not self._has_no_transform
-
-    def georeference(self) -> Georeference:
-        """The georeference of the pixels.
-
-        Raises:
-            InvalidInput: there is no CRS, or it cannot be transformed to WGS 84, or the geotransform is degenerate.
-        """
-        if not self._crs:
-            raise InvalidInput(
-                "the file has coordinates but no coordinate reference system (CRS); assign it, for example"
-                " gdal_edit.py -a_srs EPSG:32614 file.tif, or give geometry or bbox in the metadata"
-            )
-        if self._gcps:
-            try:
-                points = GCPTransformer(self._gcps)
-            except GDAL_ERRORS:
-                raise InvalidInput(
-                    "the ground control points do not fit together; warp the file (gdalwarp) and send the result"
-                ) from None
-            return Georeference(lambda cols, rows: _finite_xy(points.xy(rows, cols, offset="ul")), self._crs.to_wkt())
-        matrix = self._transform
-        if not np.isfinite(matrix[:6]).all() or matrix.determinant == 0:
-            raise InvalidInput(
-                "the geotransform of the file is degenerate: its pixels have no area; georeference the file again"
-            )
-        return Georeference.of_affine(matrix[:6], self._crs.to_wkt())
 
     def read(
         self,
@@ -229,10 +168,10 @@ class Raster:
         if self.alpha is not None and self.alpha not in positions:
             valid = valid & (raw[block.bands.index(self.alpha)] > 0)
         if not is_virtual:
-            return self._turn.apply(source), self._turn.apply(valid)
+            return self.place.turn.apply(source), self.place.turn.apply(valid)
         colours, opaque = self._to_rgb(raw)
         opaque = np.broadcast_to(opaque & valid.any(axis=0), (len(positions), *opaque.shape))
-        return self._turn.apply(colours[list(positions)]), self._turn.apply(opaque)
+        return self.place.turn.apply(colours[list(positions)]), self.place.turn.apply(opaque)
 
     def _to_rgb(self, raw: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """(3, h, w) uint8 colours of palette indexes or CMYK, and (h, w) whether they are opaque."""
@@ -252,16 +191,10 @@ class Raster:
             "driver": "GTiff", "width": window.width, "height": window.height, "count": source.count,
             "dtype": source.dtypes[0],
             "nodata": source.nodata if self.nodata is None else self.nodata, "compress": "deflate", "zlevel": 1,
-            "predictor": 3 if block.raw.dtype.kind == "f" else 2, "crs": self._crs,
+            "predictor": 3 if block.raw.dtype.kind == "f" else 2, **self.place.profile(window),
         }  # fmt: skip
         if block.raw.dtype.kind != "f" and block.raw.dtype.itemsize > 4:
             profile["predictor"] = 1
-        if self._gcps:
-            profile["gcps"] = [GroundControlPoint(p.row - window.row, p.col - window.col, p.x, p.y, p.z) for p in self._gcps]
-        else:
-            a, b, c, d, e, f = self._transform[:6]
-            corner = (a * window.col + b * window.row + c, d * window.col + e * window.row + f)
-            profile["transform"] = rasterio.Affine(a, b, corner[0], d, e, corner[1])
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
             with memory.open(**profile) as target:
                 if target.colorinterp != source.colorinterp:  # GDAL accepts it only before the pixels
@@ -274,19 +207,6 @@ class Raster:
                 if block.mask is not None:
                     target.write_mask(block.mask)
             return bytes(memory.getbuffer())
-
-    @property
-    def _gcps(self) -> list[GroundControlPoint]:
-        return list(self._dataset.gcps[0]) if self._has_no_transform else []
-
-    @property
-    def _crs(self) -> Any:
-        return self._dataset.gcps[1] if self._gcps else self._file_crs
-
-    @property
-    def _has_no_transform(self) -> bool:
-        a, b, c, d, e, f = self._transform[:6]
-        return (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)
 
 
 @contextmanager
@@ -314,10 +234,6 @@ _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue
 
 def _name(description: str | None, colour: ColorInterp) -> str | None:
     return description or _COLOURS.get(colour)
-
-
-def _finite_xy(xy: tuple[Any, Any]) -> tuple[Floats, Floats]:
-    return np.asarray(xy[0], np.float64), np.asarray(xy[1], np.float64)
 
 
 def _to_rasterio(window: Window) -> RasterWindow:

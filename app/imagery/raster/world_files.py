@@ -16,14 +16,14 @@ _WGS84 = CRS.from_epsg(4326)
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class WorldFile:
     """A geotransform, and its CRS, a `rasterio.CRS`."""
 
     transform: rasterio.Affine
     crs: Any
 
 
-def find_placement(path: Path, width: int, height: int) -> tuple[Placement | None, str | None]:
+def find_world_file(path: Path, width: int, height: int) -> tuple[WorldFile | None, str | None]:
     """The placement of an image by the world file beside it, and a note if there is one that is not used.
 
     width, height: of the image, in pixels.
@@ -40,14 +40,14 @@ def find_placement(path: Path, width: int, height: int) -> tuple[Placement | Non
     projection = siblings.get(".prj")
     if projection is not None:
         try:
-            return Placement(transform, CRS.from_wkt(_text(projection))), None
+            return WorldFile(transform, CRS.from_wkt(_text(projection))), None
         except CRSError:
             return (
                 None,
                 f"the CRS in {projection.name} is not valid WKT, so {world.name} is not used; write the .prj file again",
             )
     if _is_in_degrees(transform, width, height):
-        return Placement(transform, _WGS84), None
+        return WorldFile(transform, _WGS84), None
     return None, (
         "indexed without a place: the world file has coordinates but no CRS; put the CRS as WKT into a .prj file beside it, or"
         " assign it: gdal_translate -a_srs EPSG:CODE in.tif out.tif"

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidInput
-from app.imagery.raster import bands, scaling
-from app.imagery.raster.decode import Picture
-from app.imagery.raster.resize import to_square
+from app.imagery.pictures.decode import Picture
+from app.imagery.pictures.resize import to_square
 from app.imagery.tiling.cut_spec import CutSpec
+from app.imagery.values import bands, scaling
 
 
 def picture_pixels(

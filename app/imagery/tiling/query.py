@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from app.domain.geometry import GeoJSON
 from app.domain.tiles import BandRange
-from app.imagery.raster import bands, scaling
-from app.imagery.raster.decode import decode
+from app.imagery.pictures.decode import decode
 from app.imagery.raster.decode_budget import QUERY_SECONDS
 from app.imagery.raster.geotiff import Raster, open_raster
-from app.imagery.raster.statistics import sample_values
 from app.imagery.sources.file_kinds import FileKind
 from app.imagery.sources.platforms import platform
 from app.imagery.tiling.cut_spec import CutSpec
@@ -23,6 +21,8 @@ from app.imagery.tiling.pictures import picture_pixels
 from app.imagery.tiling.scene import find_positions, mask_fill, read_whole, to_model, whole_place
 from app.imagery.tiling.sniffing import sniff_image
 from app.imagery.tiling.tile_tags import is_tile, recorded_stretch
+from app.imagery.values import bands, scaling
+from app.imagery.values.statistics import sample_values
 
 Ranges = tuple[BandRange, ...]
 ChooseStretch = Callable[[GeoJSON | None, Ranges], Ranges | None]

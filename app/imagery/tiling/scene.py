@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 from app.domain.geometry import GeoJSON
 from app.domain.tiles import Window
 from app.errors import InvalidInput, TooLarge
-from app.imagery.raster import bands, previews, scaling, windows
-from app.imagery.raster.decode import check_size
-from app.imagery.raster.fill import describe_fill, find_fill
+from app.imagery.pictures import previews
+from app.imagery.pictures.decode import check_size
+from app.imagery.pictures.resize import to_square
+from app.imagery.raster import windows
 from app.imagery.raster.geotiff import Block, Raster
 from app.imagery.raster.limits import BYTES_PER_PIXEL, check_windows_cheap
-from app.imagery.raster.resize import to_square
-from app.imagery.raster.statistics import sample_values
 from app.imagery.sources.dates import acquired
 from app.imagery.sources.file_kinds import is_jpeg2000
 from app.imagery.sources.platforms import platform
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
 from app.imagery.tiling.tile_tags import is_tile, tile_tags
+from app.imagery.values import bands, scaling
+from app.imagery.values.fill import describe_fill, find_fill
+from app.imagery.values.statistics import sample_values
 
 MAX_WINDOWS = 4_000_000
 SUFFIXES = (".tif", ".jp2")
@@ -61,7 +63,7 @@ class Scene:
             InvalidInput: no CRS. TooLarge: too many or too large windows. UnreadableImage: damaged.
         """
         raster, spec = self._raster, self._spec
-        place = raster.georeference()
+        place = raster.place.georeference()
         properties, when = self._properties, acquired(raster.tags, self._name)
         tags = tile_tags(spec.scaling, self._positions, self._stretch.ranges, self._platform)
         is_complete = raster.is_simple and self._platform == platform(raster.tags, "")
@@ -97,7 +99,7 @@ class Scene:
         raster = self._raster
         block = self._read_whole()
         geometry, gsd = self.whole_place()
-        when = acquired(raster.tags, self._name) if raster.is_placed else None
+        when = acquired(raster.tags, self._name) if raster.place.is_known else None
         pixels = self._pixels(*raster.bands(block, self._positions))
         preview, stretch = self._preview(block), self._stretch.ranges
         return CutTile(None, pixels, path, SUFFIXES[is_jpeg2000(path)], preview, geometry, when, gsd, self._properties, stretch)
@@ -119,7 +121,7 @@ class Scene:
 
     @cached_property
     def _properties(self) -> dict[str, Any]:
-        facts = {"crs": self._raster.crs, "platform": self._platform}
+        facts = {"crs": self._raster.place.crs, "platform": self._platform}
         properties: dict[str, Any] = {key: value for key, value in facts.items() if value}
         if any(self._raster.names):
             properties["band_names"] = [name or str(number) for number, name in enumerate(self._raster.names, 1)]
@@ -146,10 +148,10 @@ class Scene:
 def whole_place(raster: Raster) -> tuple[GeoJSON | None, float | None]:
     """Footprint and ground sample distance of a whole raster, None if it has no usable georeference."""
     everything = Window(0, 0, raster.width, raster.height)
-    if not raster.is_placed:
+    if not raster.place.is_known:
         return None, None
     try:
-        place = raster.georeference()
+        place = raster.place.georeference()
     except InvalidInput:  # the caller has the geometry
         return None, None
     return place.footprint(everything), place.gsd(everything)
@@ -183,7 +185,7 @@ def mask_fill(raster: Raster, positions: Sequence[int]) -> str | None:
 
 
 def _about_rpc(raster: Raster) -> str | None:
-    if not raster.has_rpc:
+    if not raster.place.has_rpc:
         return None
     return (
         "indexed without a place: the only georeference is RPC coefficients; orthorectify the file and index the result:"

@@ -12,16 +12,18 @@ from app.domain.geometry import GeoJSON
 from app.domain.tiles import BandRange, Window
 from app.errors import DyadError, InvalidInput
 from app.imagery.footprints import Georeference
-from app.imagery.raster import previews, scaling, windows
-from app.imagery.raster.decode import Picture, decode
+from app.imagery.pictures import previews
+from app.imagery.pictures.decode import Picture, decode
+from app.imagery.raster import windows
 from app.imagery.raster.geotiff import open_raster
-from app.imagery.raster.world_files import find_placement
+from app.imagery.raster.world_files import find_world_file
 from app.imagery.sources.file_kinds import FileKind
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
 from app.imagery.tiling.pictures import picture_pixels
 from app.imagery.tiling.query import prepare_query
 from app.imagery.tiling.scene import Scene, stored_pixels
 from app.imagery.tiling.sniffing import sniff_image
+from app.imagery.values import scaling
 
 __all__ = ["CutSpec", "CutTile", "count_windows", "cut", "prepare_query", "read_query", "read_tile"]
 SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp"}
@@ -52,12 +54,12 @@ def cut(
             yield _image_tile(path, spec, note)
         return
     with open_raster(path, spec.max_pixels) as raster:
-        if not (has_place or raster.is_placed):
-            placement, remark = find_placement(path, raster.width, raster.height)
+        if not (has_place or raster.place.is_known):
+            placement, remark = find_world_file(path, raster.width, raster.height)
             if placement is not None:
-                raster.place(placement)
+                raster.use_world_file(placement)
             _report(note, remark)
-        is_cut = not has_place and raster.is_placed
+        is_cut = not has_place and raster.place.is_known
         scene = Scene(raster, name, spec, is_cut=is_cut)
         _report(note, *scene.notes)
         if is_cut:
@@ -72,7 +74,7 @@ def count_windows(path: Path, spec: CutSpec) -> int:
         if sniff_image(path) is FileKind.IMAGE:
             return 1
         with open_raster(path, spec.max_pixels) as raster:
-            return windows.count(raster.width, raster.height, spec.tile_size, spec.stride) if raster.is_placed else 1
+            return windows.count(raster.width, raster.height, spec.tile_size, spec.stride) if raster.place.is_known else 1
     except DyadError:
         return 0
 
@@ -116,7 +118,7 @@ def _image_tile(path: Path, spec: CutSpec, note: Callable[[str], None]) -> CutTi
 def _place_of_image(path: Path, picture: Picture, note: Callable[[str], None]) -> tuple[GeoJSON | None, float | None]:
     """Footprint and ground sample distance of an image by its world file."""
     width, height = picture.size
-    placement, remark = find_placement(path, width, height)
+    placement, remark = find_world_file(path, width, height)
     _report(note, remark)
     if placement is None:
         return None, None

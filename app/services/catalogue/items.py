@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.search import TileFilter
 from app.domain.tiles import MAX_LABELS, LabelEdit, Tile
 from app.errors import FieldError, NotFound, Outdated, Unprocessable
-from app.imagery.raster.previews import thumbnail
+from app.imagery.pictures.previews import thumbnail
 from app.ports import Blobs, Page, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import image_keys

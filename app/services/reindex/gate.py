@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.domain.search import TileFilter
 from app.errors import InvalidInput, ModelMismatch
-from app.imagery.raster.resize import to_square
+from app.imagery.pictures.resize import to_square
 from app.ports import Inference, VectorStore
 from app.services.reindex.evaluation_queries import (
     EvaluationQueries,

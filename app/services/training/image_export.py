@@ -12,7 +12,7 @@ from app.domain.held_out import is_held_out
 from app.domain.search import TileFilter
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
-from app.imagery.raster.tile_files import tile_suffix, write_tile
+from app.imagery.pictures.tile_files import tile_suffix, write_tile
 from app.ports import JobContext, VectorStore
 from app.services.training.classes import ENOUGH, name_some
 from app.services.training.stored_pixels import StoredPixels

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
-from app.imagery.raster import previews
+from app.imagery.pictures import previews
 from app.imagery.raster.decode_budget import BUDGET
 from app.imagery.tiling import query
 from tests.support import images

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.imagery.raster.bands import choose, find_rgb, misfit
 from app.imagery.raster.common_names import common_names
+from app.imagery.values.bands import choose, find_rgb, misfit
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.errors import TooLarge, UnreadableImage
-from app.imagery.raster.previews import thumbnail
+from app.imagery.pictures.previews import thumbnail
 from tests.support import images
 from tests.support.cutting import spec, tiles
 

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from PIL import Image
 
-from app.imagery.raster.tile_files import tile_suffix, write_tile
+from app.imagery.pictures.tile_files import tile_suffix, write_tile
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 6])

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.imagery.raster import scaling
-from app.imagery.raster.decode import Picture, decode
+from app.imagery.pictures.decode import Picture, decode
 from app.imagery.raster.decode_budget import QUERY_SECONDS
+from app.imagery.values import scaling
 
 SIZE = 256
 QUALITY = 85

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from app.errors import TooLarge, UnreadableImage
+from app.imagery.pictures.png import PALETTE, Header, read_header, read_reduced
 from app.imagery.raster.decode_budget import BUDGET
-from app.imagery.raster.png import PALETTE, Header, read_header, read_reduced
 from app.imagery.sources.file_kinds import is_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imagery.raster.geotiff import Raster
-from app.imagery.raster.statistics import sample_blocks
+from app.imagery.values.statistics import sample_blocks
 
 SENTINELS = (-9999.0, -99999.0, -999.0, -32768.0, -32767.0, -1e20, 1e20, -1.7976931348623157e308)
 MIN_SENTINEL, MIN_SHARE, MIN_EDGE = 0.001, 0.02, 0.2
@@ -53,7 +53,7 @@ def describe_fill(value: float, share: float) -> str:
 
 def _is_fill(raster: Raster, value: float, share: float, edge: float, bands: int) -> bool:
     if raster.dtype == np.uint8:
-        return value == 0 and bands >= 3 and raster.is_placed and share >= MIN_SHARE_8_BIT and edge >= MIN_EDGE_8_BIT
+        return value == 0 and bands >= 3 and raster.place.is_known and share >= MIN_SHARE_8_BIT and edge >= MIN_EDGE_8_BIT
     if raster.dtype.kind == "f" and value == 0 and bands == 1:
         return False  # an elevation or an index may be 0 over large areas
     if value in SENTINELS or abs(value) > 1e30 or (value != 0 and _is_limit(raster.dtype, value)):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import UnreadableImage
-from app.imagery.raster import decode as decoding
-from app.imagery.raster.decode import decode
+from app.imagery.pictures import decode as decoding
+from app.imagery.pictures.decode import decode
 from app.imagery.tiling.tiler import cut, read_query
 from tests.support import images
 from tests.support.cutting import spec

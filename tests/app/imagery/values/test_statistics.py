@@ -9,7 +9,7 @@ import rasterio
 from rasterio import Affine
 
 from app.imagery.raster.geotiff import Block, Raster, open_raster
-from app.imagery.raster.statistics import CHEAP_PIXELS, GRID, sample_values
+from app.imagery.values.statistics import CHEAP_PIXELS, GRID, sample_values
 from app.ports import Cancelled
 from app.ports.stopping import stoppable
 
@@ -43,7 +43,7 @@ def test_a_large_scene_is_read_whole_only_from_small_overviews(
     with open_raster(scene(tmp_path / "a.tif", overviews), 100_000_000) as raster:
         sample_values(raster, [0], [0])
         assert len(seen) == reads
-        monkeypatch.setattr("app.imagery.raster.statistics.CHEAP_PIXELS", SIDE**2 // 100)
+        monkeypatch.setattr("app.imagery.values.statistics.CHEAP_PIXELS", SIDE**2 // 100)
         seen.clear()
         sample_values(raster, [0], [0])
     assert len(seen) == GRID**2

@@ -1,0 +1,1 @@
+"""Pictures: decoding JPEG, PNG and WebP, previews, resizing, and files of tiles."""
