@@ -167,18 +167,17 @@ def test_the_active_model_is_what_new_collections_get(service: Service, added: s
     assert service.client.post(f"/models/{added}/activate").status_code == 404
 
 
-def test_a_model_that_does_not_run_is_not_activated(service: Service, tmp_path: Path) -> None:
+def test_a_model_that_does_not_run_is_not_imported(service: Service, tmp_path: Path) -> None:
     """Its graph is what its card says, but looks for the hundredth tile of each batch."""
     graph = tiny_graph(embedding_name="raw")
     graph.graph.initializer.append(numpy_helper.from_array(np.array([99]), "hundredth"))
     graph.graph.node.append(helper.make_node("Gather", ["raw", "hundredth"], ["embedding"], axis=0))
     graph.graph.output[0].name = "embedding"
     folder = write_bundle(tmp_path / f"tiny-{next(_numbers)}", graph)
-    assert send(service, packed(folder, tmp_path / "mine.zip")).status_code == 201
-    answer = service.client.post(f"/models/{folder.name}/activate")
-    assert (answer.status_code, "fails on tiles" in document(answer)["detail"]) == (422, True)
+    answer = send(service, packed(folder, tmp_path / "mine.zip"))
+    assert (answer.status_code, "fails on tiles" in document(answer)["detail"]) == (422, True), answer.text
+    assert folder.name not in listed(service)
     assert [name for name, model in listed(service).items() if model["active"]] == [DEFAULT]
-    assert service.client.delete(f"/models/{folder.name}").status_code == 204
 
 
 def test_a_model_in_use_is_not_deleted(service: Service, added: str) -> None:

@@ -252,7 +252,7 @@ def test_uploads_that_are_too_large_or_malformed_are_refused(service: Service, f
     huge = service.client.post(address, files={"files": ("a.png", bytes(33 << 20))})
     assert (huge.status_code, "32 MB" in huge.json()["detail"]) == (413, True)
     assert service.client.post(address, files={"other": ("a.png", b"x")}).status_code == 422
-    assert service.client.post(address, data={"metadata": "{}"}, files={}).status_code in (400, 422)
+    assert service.client.post(address, data={"metadata": "{}"}, files={}).status_code in (400, 415, 422)
     twice = [("files", ("a.png", b"x")), ("files", ("a.png", b"y"))]
     assert service.client.post(address, files=twice).status_code == 422
     header = {"Content-Type": "multipart/form-data; boundary=b"}

@@ -92,7 +92,7 @@ def test_a_write_goes_through_when_the_server_comes_back(own: QdrantProcess, cap
     with caplog.at_level(logging.WARNING):
         store.upsert(INDEX, tiles(300), vectors(300))
     back.join()
-    assert "trying again" in caplog.text
+    assert "retrying" in caplog.text
     assert store.stats(INDEX).size == 300  # what was acknowledged before the kill is there, nothing is there twice
     store.close()
 
