@@ -24,11 +24,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel
-
 from app.domain.jobs import result_counts
 from app.errors import Busy, DyadError, NotFound
 from app.ports import Blobs, Cancelled, Interrupted, JobContext, Locks
+from app.services.ingest.plan import Entry, cut_into_chunks
 from app.services.ingest.run import MAX_LISTED_REJECTIONS, progress_message
 from app.services.jobs.sub_progress import WithoutProgress
 
@@ -36,43 +35,10 @@ log = logging.getLogger(__name__)
 
 WORK = "work/"
 """Key prefix: `ChunkedIngest` stores its files of a job under `work/{job}/`, which is deleted when the job has ended."""
-CHUNK_BYTES = 256 << 20
 MAX_DEATHS = 2
 """After this many killed workers a chunk is processed file by file; a file with as many killed workers is rejected."""
 POLL_SECONDS = 0.3
 PARTING_SECONDS = 30.0
-
-
-class Entry(BaseModel):
-    """A file of a chunk. reason: why the file is rejected, None if it is not.
-
-    path: absolute on a disk that all workers share, or relative to the job's folder. url, members, folder: see `SourceFile`.
-    note: a remark instead of a file. sidecars: see `SourceFile`, relative to the job's folder.
-    size: bytes to be read, 0 if unknown.
-    """
-
-    name: str
-    path: str = ""
-    url: str | None = None
-    reason: str | None = None
-    note: str | None = None
-    folder: str | None = None
-    sidecars: tuple[str, ...] = ()
-    members: tuple[int, int] | None = None
-    size: int = 0
-
-    @property
-    def files(self) -> int:
-        """Number of files: the members of a zip, else 1."""
-        return 1 if self.members is None else self.members[1] - self.members[0]
-
-    def single(self) -> Iterator[Entry]:
-        """The same as one entry per file."""
-        if self.members is None:
-            yield self
-            return
-        for number in range(*self.members):
-            yield self.model_copy(update={"members": (number, number + 1)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +170,7 @@ class ChunkedIngest:
         except NotFound:
             context.progress(0, "planning")
             planned = 0
-            for chunk in _cut(plan(), self._helpers.files):
+            for chunk in cut_into_chunks(plan(), self._helpers.files):
                 context.check()
                 self._blobs.put(_key(context.job.id, f"chunks/{planned}.json"), _Lines.write(chunk))
                 planned += 1
@@ -259,26 +225,6 @@ class _Lines:
 def chunk_lock(job_id: str, number: int) -> str:
     """Name of the lock of a chunk, held by the worker that processes it."""
     return f"job:{job_id}.{number}"
-
-
-def slices(entry: Entry, members: int, most: int) -> Iterator[Entry]:
-    """Split a zip into entries of at most `most` members each."""
-    for first in range(0, members, most):
-        end = min(first + most, members)
-        yield entry.model_copy(update={"members": (first, end), "size": entry.size * (end - first) // members})
-
-
-def _cut(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
-    chunk: list[Entry] = []
-    files = size = 0
-    for entry in entries:
-        if chunk and (files + entry.files > most or size + entry.size > CHUNK_BYTES):
-            yield chunk
-            chunk, files, size = [], 0, 0
-        chunk.append(entry)
-        files, size = files + entry.files, size + entry.size
-    if chunk:
-        yield chunk
 
 
 def _key(job_id: str, name: str) -> str:

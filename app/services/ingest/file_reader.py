@@ -24,7 +24,7 @@ from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut, read_
 from app.ports import Blobs, VectorStore
 from app.ports.stopping import check_stop
 from app.services.catalogue.images import image_keys, images_prefix
-from app.services.ingest.pipeline import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
+from app.services.ingest.events import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
 from app.services.ingest.sources import Found, Note, SourceFile
 from app.services.ingest.tile_records import GEOMETRY, SentMetadata, Version
 

@@ -3,50 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from app.domain.jobs import Job, new_job
 from app.domain.metadata import parse_metadata
 from app.domain.urls import is_url
-from app.errors import DyadError, InvalidInput, NotFound, Unavailable
+from app.errors import InvalidInput, NotFound
 from app.imagery.demo_scene.countryside import draw_demo_scene
-from app.imagery.sources.archives import count_members
 from app.imagery.sources.stac_scenes import BandChoice
 from app.ports import Blobs, Cancelled, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
-from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, slices
+from app.services.ingest.chunks import ChunkedIngest, Helpers
 from app.services.ingest.file_metadata import UploadMetadata
 from app.services.ingest.file_reader import FileReader
-from app.services.ingest.folder_labels import FolderLabels
-from app.services.ingest.pipeline import Readers, Writer
+from app.services.ingest.job_files import MANIFEST, METADATA, SAMPLE, JobFiles
+from app.services.ingest.plan import Entry, plan_entries
 from app.services.ingest.read_policy import ReadPolicy
+from app.services.ingest.readers import Readers
 from app.services.ingest.run import MAX_LISTED_REJECTIONS, IngestRun, checked_result
-from app.services.ingest.sources import (
-    Found,
-    Note,
-    Rejection,
-    SourceFile,
-    list_files,
-    read_manifest,
-    uploaded_files,
-    write_manifest,
-)
+from app.services.ingest.sources import Found, Rejection, SourceFile, write_manifest
 from app.services.ingest.unpacking import Beside, Unpacker
+from app.services.ingest.writer import Writer
 from app.services.jobs.folders import JobFolders
 from app.services.maintenance.unreferenced_images import delete_unreferenced_images
 
 KIND = "ingest"
-MANIFEST = "manifest.jsonl"
-METADATA = "metadata.json"
-SAMPLE = "sample_scene.tif"
 SAMPLE_SEED = 0
 SAMPLE_SIZE = 1536
 
@@ -164,9 +152,10 @@ class IngestService:
             Cancelled, Interrupted: the job has to stop; tiles reported so far stay. NothingIndexed: every file was rejected.
         """
         with self.workplace(context) as folder:
-            result = self._ingest(context, folder)
+            files = self._files(context.job, folder)
+            result = self._ingest(context, files)
             used = set(result.pop("metadata_used", ()))
-            unmatched = [key for key in self._metadata(folder).keys if key not in used]
+            unmatched = [key for key in files.metadata().keys if key not in used]
         listed = {"metadata_unmatched": unmatched[:MAX_LISTED_REJECTIONS], "metadata_unmatched_count": len(unmatched)}
         return checked_result({**result, **listed})
 
@@ -236,122 +225,38 @@ class IngestService:
         self._queue.submit(job)
         return job
 
-    def _ingest(self, context: JobContext, folder: Path) -> dict[str, Any]:
-        job = context.job
-        if self._chunked is not None and "sample" not in job.inputs:
-            return self._chunked.run(context, lambda: self._plan(job, folder))
-        if "sample" in job.inputs:
+    def _files(self, job: Job, folder: Path) -> JobFiles:
+        read_policy = ReadPolicy(anywhere=True) if job.inputs.get("trusted") else self._read_policy
+        return JobFiles(job, folder, self._folders, read_policy)
+
+    def _ingest(self, context: JobContext, files: JobFiles) -> dict[str, Any]:
+        inputs = context.job.inputs
+        if self._chunked is not None and "sample" not in inputs:
+            return self._chunked.run(context, lambda: plan_entries(files, self._chunk_files))
+        if "sample" in inputs:
             context.progress(0, "drawing the sample scene")
-            draw_demo_scene(folder / SAMPLE, job.inputs["sample"], SAMPLE_SIZE)
+            draw_demo_scene(files.folder / SAMPLE, inputs["sample"], SAMPLE_SIZE)
         context.progress(0, "counting files")
-        total = sum(not isinstance(each, Note) for each in self._listed(job, folder))
-        return self._indexed(context, folder, self._listed(job, folder), total)
-
-    def _indexed(self, context: JobContext, folder: Path, listed: Iterator[Found], total: float) -> dict[str, Any]:
-        """Index listed files. The result also has the keys of the client's metadata that matched a file."""
-        metadata = self._metadata(folder)
-        result = self.index(context, self._sources(context, folder, listed, metadata), total)
-        return {**result, "metadata_used": sorted(metadata.used)}
-
-    def _listed(self, job: Job, folder: Path) -> Iterator[Found]:
-        """The top-level files of a job."""
-        if "sample" in job.inputs:
-            return iter([SourceFile(SAMPLE, folder / SAMPLE)])
-        if "urls" in job.inputs:
-            return iter([SourceFile(url, folder / f"fetched-{n}", url=url) for n, url in enumerate(job.inputs["urls"])])
-        if "paths" not in job.inputs:
-            self._folders.bring(folder / MANIFEST)
-            return read_manifest(folder / MANIFEST)
-        read_policy = self._job_read_policy(job)
-        return chain.from_iterable(self._listed_path(read_policy, *each) for each in job.inputs["paths"])
-
-    @staticmethod
-    def _listed_path(read_policy: ReadPolicy, path: str, name: str, folder: str | None = None) -> Iterator[Found]:
-        for found in list_files(read_policy.resolve(Path(path)), name, read_policy):
-            yield replace(found, folder=folder) if isinstance(found, SourceFile) and found.name == name else found
-
-    def _sources(self, context: JobContext, folder: Path, listed: Iterator[Found], metadata: UploadMetadata) -> Iterator[Found]:
-        """The listed files, zips and STAC items unpacked, with their metadata and labels."""
-        labels = FolderLabels() if context.job.inputs.get("labels_from_folders") else None
-        read_policy = replace(self._job_read_policy(context.job), check=context.check)
-        choice, beside = self.band_choice(str(context.job.collection)), self._beside(context.job, folder)
-        for each in listed:
-            if not isinstance(each, SourceFile):
-                if isinstance(each, Rejection):
-                    metadata.mark(each.file_name)
-                yield each
-                continue
-            for source in self.expand(each, folder, read_policy, choice, beside):
-                if isinstance(source, SourceFile):
-                    described = metadata.apply(source, each)
-                    yield described if labels is None else labels.apply(described, each)
-                else:
-                    metadata.mark(source.file_name)
-                    yield source
-        if labels is not None:
-            yield from labels.notes()
-
-    def _beside(self, job: Job, folder: Path) -> Beside | None:
-        """Finds the files of an upload by name; None for other jobs."""
-        if not (folder / MANIFEST).exists():
-            with suppress(NotFound):
-                self._folders.bring(folder / MANIFEST)
-        if "files" not in job.inputs or not (folder / MANIFEST).exists():
-            return None
-        uploaded = uploaded_files(folder / MANIFEST)
-
-        def find(name: str) -> Path | None:
-            path = uploaded.get(name)
-            if path is not None:
-                self._folders.bring(path)
-            return path
-
-        return find
-
-    def _metadata(self, folder: Path) -> UploadMetadata:
-        """The client's metadata by file name."""
-        path = folder / METADATA
-        with suppress(NotFound):
-            self._folders.bring(path)
-        return UploadMetadata(parse_metadata(path.read_bytes()) if path.exists() else {})
-
-    def _plan(self, job: Job, folder: Path) -> Iterator[Entry]:
-        """The files of a job as entries for its chunks; zips in parts."""
-        for listed in self._listed(job, folder):
-            if isinstance(listed, Rejection):
-                yield Entry(name=listed.file_name, reason=listed.reason)
-                continue
-            if isinstance(listed, Note):
-                yield Entry(name=listed.file_name, note=listed.note)
-                continue
-            is_staged = listed.path.is_relative_to(folder)
-            path = listed.path.relative_to(folder) if is_staged else listed.path
-            sidecars = tuple(each.relative_to(folder).as_posix() for each in listed.sidecars)
-            entry = Entry(name=listed.name, path=path.as_posix(), url=listed.url, folder=listed.folder, sidecars=sidecars)
-            is_zip = listed.name.lower().endswith(".zip")
-            if listed.url is not None or (is_staged and not is_zip):
-                yield entry  # not read here: the worker of its chunk fetches it
-            else:
-                yield from self._in_parts(entry, listed.path, is_zip=is_zip)
-
-    def _in_parts(self, entry: Entry, path: Path, *, is_zip: bool) -> Iterable[Entry]:
-        """The entry of a file with its size, or the parts of a zip."""
-        try:
-            self._folders.bring(path)
-            sized = entry.model_copy(update={"size": path.stat().st_size})
-            members = count_members(path) if is_zip else 0
-        except Unavailable:
-            raise
-        except (DyadError, OSError):  # reported when the file is read
-            return [entry]
-        return slices(sized, members, self._chunk_files) if members else [sized]
+        total = files.count()
+        return self._indexed(context, files, files.listed(), total)
 
     def _index_chunk(self, context: JobContext, entries: Sequence[Entry]) -> dict[str, Any]:
-        folder = self._folders.of(context.job.id)
-        return self._indexed(context, folder, (_from_entry(entry, folder) for entry in entries), len(entries))
+        files = self._files(context.job, self._folders.of(context.job.id))
+        return self._indexed(context, files, (entry.listed(files.folder) for entry in entries), len(entries))
 
-    def _job_read_policy(self, job: Job) -> ReadPolicy:
-        return ReadPolicy(anywhere=True) if job.inputs.get("trusted") else self._read_policy
+    def _indexed(self, context: JobContext, files: JobFiles, listed: Iterator[Found], total: float) -> dict[str, Any]:
+        """Index listed files. The result also has the keys of the client's metadata that matched a file."""
+        metadata = files.metadata()
+        result = self.index(context, self._sources(context, files, listed, metadata), total)
+        return {**result, "metadata_used": sorted(metadata.used)}
+
+    def _sources(
+        self, context: JobContext, files: JobFiles, listed: Iterator[Found], metadata: UploadMetadata
+    ) -> Iterator[Found]:
+        """The listed files, zips and STAC items unpacked, with their metadata and labels."""
+        read_policy = replace(files.read_policy, check=context.check)
+        choice, beside = self.band_choice(str(context.job.collection)), files.beside()
+        yield from files.unpacked(listed, lambda file: self.expand(file, files.folder, read_policy, choice, beside), metadata)
 
     def _delete_unreferenced_images(self, collection_id: str) -> None:
         """Delete images whose point was not written."""
@@ -361,15 +266,3 @@ class IngestService:
 
 def _labelled(labels_from_folders: bool) -> dict[str, Any]:
     return {"labels_from_folders": True} if labels_from_folders else {}
-
-
-def _from_entry(entry: Entry, folder: Path) -> Found:
-    """The listed file that an entry of a chunk stands for."""
-    if entry.reason is not None:
-        return Rejection(entry.name, entry.reason)
-    if entry.note is not None:
-        return Note(entry.name, entry.note)
-    sidecars = tuple(folder / each for each in entry.sidecars)
-    return SourceFile(
-        entry.name, folder / entry.path, url=entry.url, members=entry.members, folder=entry.folder, sidecars=sidecars
-    )

@@ -9,8 +9,10 @@ from typing import Any
 from app.domain.tiles import Tile
 from app.errors import NothingIndexed
 from app.ports import JobContext
-from app.services.ingest.pipeline import Event, FileDone, Progress, Readers, ReadTile, RecordUpdate, Unchanged, Writer
+from app.services.ingest.events import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
+from app.services.ingest.readers import Readers
 from app.services.ingest.sources import Found, Note, Rejection
+from app.services.ingest.writer import Writer
 from app.telemetry.metrics import FILES_REJECTED, TILES_INDEXED
 
 SHOWN_REASONS = 3

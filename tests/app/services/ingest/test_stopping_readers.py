@@ -12,9 +12,10 @@ import pytest
 from app.imagery.sources.archives import extract
 from app.ports import Cancelled
 from app.ports.stopping import check_stop, stoppable
+from app.services.ingest.events import Event, FileDone
 from app.services.ingest.file_reader import HASH_BYTES, _sha256
-from app.services.ingest.pipeline import Event, FileDone, Readers
 from app.services.ingest.read_policy import ReadPolicy
+from app.services.ingest.readers import Readers
 from app.services.ingest.sources import SourceFile, list_files
 
 PIECES = 8
