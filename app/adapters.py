@@ -1,17 +1,23 @@
-"""Chooses and opens the adapters that store state and run jobs: embedded ones, or those of a cluster."""
+"""Chooses and opens the adapters of a process: embedded ones, or those of a cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cluster.inference.remote_inference import RemoteQueries
+from app.cluster.models.shared_models import SharedModels
 from app.cluster.shared_folders import SharedFolders
+from app.domain.urls import is_url
 from app.errors import HomeInUse, StartupError
+from app.inference.bundle_trial import try_bundle
+from app.inference.local_models import LocalModels, OpenBundle
 from app.ports import Blobs, JobHandler, JobQueue, JobStore, Locks, VectorStore
 from app.queue.local_queue import LocalQueue
 from app.services.ingest.chunks import Helpers
+from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.folders import JobFolders
 from app.settings import Settings
 from app.stores.blobs.object_blobs import ObjectBlobs
@@ -19,6 +25,7 @@ from app.stores.home import Home
 from app.stores.local_locks import LocalLocks
 from app.stores.sqlite_jobs import SqliteJobStore
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
+from app.stores.web.named_files import NamedFiles
 
 if TYPE_CHECKING:
     from app.cluster.celery.broker import Broker
@@ -73,6 +80,23 @@ def open_home(settings: Settings, url: str | None) -> Home:
 def open_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Adapters:
     """Open the adapters that the settings select. is_worker: whether the process runs jobs of a cluster."""
     return _cluster_adapters(settings, home, is_worker=is_worker) if settings.broker_url else _embedded_adapters(settings, home)
+
+
+def open_models(settings: Settings, home: Home, adapters: Adapters, opening: OpenBundle) -> LocalModels | SharedModels:
+    """Open the models of this machine or of the cluster. opening: opens model bundles, unless workers embed queries."""
+    if adapters.queries is not None:
+        opening = adapters.queries.open
+    if settings.broker_url:  # one cache for all processes of this machine
+        cache = settings.home.absolute() / "shared-models"
+        return SharedModels(adapters.blobs, adapters.locks, cache, settings.threads, opening=opening, trial=try_bundle)
+    return LocalModels(home.models, settings.threads, opening=opening, trial=try_bundle)
+
+
+def open_read_policy(settings: Settings) -> ReadPolicy:
+    """The folders and addresses that the service may read, with the adapter that reads addresses."""
+    urls = [root for root in settings.read_roots if is_url(root)]
+    remote = NamedFiles(urls, settings.read_networks) if urls else None
+    return ReadPolicy(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
 
 
 def _embedded_adapters(settings: Settings, home: Home) -> Adapters:

@@ -32,6 +32,11 @@ class Client:
         self._http = http
         self._application = application
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it reaches the application in this process, not a service."""
+        return self._application is not None
+
     def request(self, method: str, path: str, **options: Any) -> Document:
         """Send one request. Returns the JSON object of the response; an empty one if the response has no body.
 
@@ -222,18 +227,14 @@ class Client:
             raise DyadError(f"job {job['id']} {job['status']}: {job['message']}")
         return self.request("GET", f"/jobs/{job['id']}/results")
 
-    def index(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: ProgressCallback) -> Document:
-        """Index paths and wait: `{"indexed", "unchanged", "rejected": [...], "notes": [...], "item_ids": [...]}`.
-
-        The application in this process reads the paths itself, as one job; a service receives the files in batches.
+    def index_local(
+        self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool, report: ProgressCallback
+    ) -> Document:
+        """Let the application in this process read and index paths as one job, and wait. Returns the results of the job.
 
         Raises:
-            Stopped: after Ctrl-C; the jobs are dismissed.
+            DyadError: the job failed without results. Stopped: after Ctrl-C; the job is dismissed.
         """
-        if self._application is None:
-            from app.cli.client.upload import Upload
-
-            return Upload(self, collection_id, labels_from_folders, report).run(paths)
         body = json.dumps({"paths": list(map(str, paths)), "labels_from_folders": labels_from_folders})
         job = self.request("POST", f"/collections/{collection_id}/local-paths", content=body.encode())
         return self.follow(job["id"], report)

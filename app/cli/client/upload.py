@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
+from app.cli.client.client import Client
 from app.cli.client.values import ENDED, POLL_SECONDS, Document, ProgressCallback, Stopped
 from app.domain.metadata import FileMetadata
 from app.domain.temporal import format_instant
@@ -27,9 +27,6 @@ from app.services.ingest.folder_labels import FolderLabels
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.sources import Found, Note, Rejection, SourceFile, list_files
 from app.services.ingest.unpacking import Unpacker
-
-if TYPE_CHECKING:
-    from app.cli.client.client import Client
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20

@@ -13,7 +13,7 @@ import typer
 
 from app.cli import options
 from app.cli.client.connect import open_client
-from app.cli.client.values import Document, Stopped
+from app.cli.client.values import Document, ProgressCallback, Stopped
 from app.cli.options import Target
 from app.cli.output import is_all_rejected, list_notes, list_rejected, notice, print_json, progress_bar, say
 from app.errors import Conflict, DyadError, NotFound
@@ -64,7 +64,7 @@ def index(
         _ensure_collection(dyad, collection, settings)
         try:
             with progress_bar(collection) as report:
-                result = dyad.index(collection, paths, labels_from_folders, report)
+                result = _index(dyad, collection, paths, labels_from_folders, report)
         except Stopped as stop:
             notice(f"stopped after {stop.kept} tiles, which are kept; run the same command again to continue")
             raise typer.Exit(130) from None
@@ -107,6 +107,21 @@ def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any]) 
         if present != value:
             option = "--" + name.replace("_", "-")
             raise Conflict(f"collection {collection!r} has {name} {present}; omit {option}, or index into a new collection")
+
+
+def _index(dyad: Client, collection: str, paths: list[Path], labels_from_folders: bool, report: ProgressCallback) -> Document:
+    """Index paths and wait: `{"indexed", "unchanged", "rejected": [...], "notes": [...], "item_ids": [...]}`.
+
+    The application in this process reads the paths itself, as one job; a service receives the files in batches.
+
+    Raises:
+        Stopped: after Ctrl-C; the jobs are dismissed.
+    """
+    if dyad.is_local:
+        return dyad.index_local(collection, paths, labels_from_folders, report)
+    from app.cli.client.upload import Upload  # imports the reading of images, which `--help` does not need
+
+    return Upload(dyad, collection, labels_from_folders, report).run(paths)
 
 
 def _summarise(collection: str, result: Document, seconds: float, target: Target) -> None:

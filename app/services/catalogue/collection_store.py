@@ -1,4 +1,4 @@
-"""Settings of collections in the blob store, and the prefix of their reports."""
+"""Settings of collections in the blob store; the prefix of their reports, and the name of their write lock."""
 
 from __future__ import annotations
 
@@ -71,3 +71,8 @@ class CollectionStore:
 def document_key(collection_id: str) -> str:
     """The key of a collection's settings."""
     return f"{DOCUMENTS}{collection_id}.json"
+
+
+def collection_lock(collection_id: str) -> str:
+    """The name of the write lock of a collection."""
+    return f"collection:{collection_id}"

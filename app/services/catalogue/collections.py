@@ -1,41 +1,33 @@
 """Collections: create, list, read, patch, delete.
 
 A collection exists exactly when its settings document exists. The index is created before the document and dropped after it, so
-a crash leaves at most an index or images without a document. A deletion writes a note first, so that the next start finishes
-it; indexes and images without document and note belong to a lost document, and are put into quarantine.
+a crash leaves at most an index or images without a document.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
-
-from pydantic import ValidationError
+from typing import Any
 
 from app.domain.collections import Collection
 from app.domain.geometry import Bounds
 from app.domain.ids import check_collection_id
 from app.domain.indexes import Live
 from app.domain.temporal import Interval
-from app.errors import Conflict, Damaged, FieldError, InvalidInput, NotFound, OutOfSpace, Unavailable, Unprocessable
+from app.errors import Conflict, Damaged, NotFound, Unavailable
 from app.ports import Blobs, Locks, VectorStore
-from app.services.catalogue.collection_store import CollectionStore, document_key, reports_prefix
-from app.services.catalogue.images import images_prefix
+from app.services.catalogue.collection_settings import shaping_changes, validated
+from app.services.catalogue.collection_store import CollectionStore, collection_lock, document_key
+from app.services.catalogue.deletions import Deletions
 from app.services.catalogue.indexes import Indexes
 from app.services.catalogue.models import ModelService
-from app.services.jobs.jobs import JobService
 from models.bundle.card import ModelCard
 
 log = logging.getLogger(__name__)
-
-STOP_SECONDS = 60.0
-DELETIONS = "maintenance/deletions/"
-"""Key prefix of the notes of deletions that have begun."""
-SHAPING = ("tile_size", "stride", "bands", "scaling", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +43,8 @@ class CollectionInfo:
     interval: Interval | None
 
 
-class CollectionData(Protocol):
-    """Data that another service stores per collection; it is deleted together with the collection."""
-
-    def owners(self) -> Iterable[str]:
-        """Ids of the collections for which data is stored."""
-        ...
-
-    def delete(self, collection_id: str) -> None:
-        """Delete the data of a collection; nothing happens if there is none."""
-        ...
-
-
 class CollectionService:
-    """The collections and their live indexes. data: what else is deleted with a collection."""
+    """The collections and their live indexes."""
 
     def __init__(
         self,
@@ -72,18 +52,15 @@ class CollectionService:
         vectors: VectorStore,
         indexes: Indexes,
         blobs: Blobs,
-        jobs: JobService,
         models: ModelService,
-        data: Sequence[CollectionData],
+        deletions: Deletions,
         locks: Locks,
     ) -> None:
         self._vectors = vectors
         self._indexes = indexes
-        self._blobs = blobs
         self._store = CollectionStore(blobs)
-        self._jobs = jobs
         self._models = models
-        self._data = data
+        self._deletions = deletions
         self._locks = locks
 
     def create(self, collection_id: str, **settings: Any) -> CollectionInfo:
@@ -98,8 +75,8 @@ class CollectionService:
         settings["model"] = settings.get("model") or self._models.default().id
         settings["stride"] = settings.get("stride") or settings.get("tile_size") or Collection.model_fields["tile_size"].default
         now = datetime.now(UTC)
-        collection = _validated({"id": collection_id, "created": now, "updated": now, **settings})
-        with self._locks.hold(_lock(collection_id)), self._models.keeping():
+        collection = validated({"id": collection_id, "created": now, "updated": now, **settings})
+        with self._locks.hold(collection_lock(collection_id)), self._models.keeping():
             self._refuse_existing(collection_id)  # another process may have created it before the lock was taken
             self._refuse_lost(collection_id)
             card = self._models.check_fit(collection.model, collection.bands)
@@ -158,7 +135,7 @@ class CollectionService:
                 the block, so the points may be missing from the live index; write them again.
         """
         self.live(collection_id)
-        with self._locks.hold(_lock(collection_id)) as held:
+        with self._locks.hold(collection_lock(collection_id)) as held:
             yield self.live(collection_id)
             if held.has_lapsed:
                 raise Unavailable(f"collection {collection_id!r}: the write lock was lost during the write; try again")
@@ -228,8 +205,8 @@ class CollectionService:
             changes.setdefault("follows_active", False)
         with self.writing(collection_id):
             before = self.get(collection_id)
-            after = _validated({**before.model_dump(), **changes, "updated": datetime.now(UTC)})
-            shaping = [name for name in SHAPING if getattr(after, name) != getattr(before, name)]
+            after = validated({**before.model_dump(), **changes, "updated": datetime.now(UTC)})
+            shaping = shaping_changes(before, after)
             if shaping:
                 self._reshape(before, after, shaping)
             self._store.put(after)
@@ -243,31 +220,7 @@ class CollectionService:
         """
         if not self._store.exists(collection_id):
             raise self._store.missing(collection_id)
-        self._jobs.stop_all(collection_id, STOP_SECONDS)
-        with self._locks.hold(_lock(collection_id)):
-            with suppress(OutOfSpace):  # deleting is how to make room; without the note a killed deletion needs `dyad doctor`
-                self._blobs.put(_note(collection_id), b"{}")
-            self._store.delete(collection_id)
-            self._delete_contents(collection_id)
-            self._blobs.delete([_note(collection_id)])
-
-    def finish_deletions(self) -> None:
-        """Finish the deletions that a killed process began."""
-        for key in list(self._blobs.keys(DELETIONS)):
-            self._finish_deletion(key.removeprefix(DELETIONS).removesuffix(".json"))
-
-    def garbage(self) -> set[str]:
-        """Ids without a settings document for which own indexes, an alias of one, a schedule or queries are stored."""
-        owned = self._indexes.owned()
-        aliases = {alias for alias, index in self._vectors.aliases().items() if index in owned}
-        owners = {owner for each in self._data for owner in each.owners()}
-        return {*(index.split(".")[0] for index in owned), *aliases, *owners} - set(self.ids())
-
-    def delete_garbage(self, collection_id: str) -> None:
-        """Delete the indexes, images and jobs stored for an id, unless it has a settings document by now."""
-        with self._locks.hold(_lock(collection_id)):
-            if not self._store.exists(collection_id):  # else the collection has just been created
-                self._delete_contents(collection_id)
+        self._deletions.delete(collection_id)
 
     def _refuse_existing(self, collection_id: str) -> None:
         if self._store.exists(collection_id):
@@ -275,21 +228,13 @@ class CollectionService:
 
     def _refuse_lost(self, collection_id: str) -> None:
         """Finish a killed deletion of a collection with this id; refuse the id while tiles of a lost collection are stored."""
-        if self._blobs.exists(_note(collection_id)):
-            self._finish_deletion(collection_id)
+        self._deletions.finish(collection_id)
         left = [index for index in self._indexes.owned() if index.startswith(f"{collection_id}.")]
         if any(self._vectors.stats(index).size for index in left):
             raise Conflict(
                 f"collection {collection_id!r} exists, but {document_key(collection_id)} is missing in the blob store: restore "
                 "the file, or run `dyad doctor --repair` to write it again, or `dyad doctor --delete-quarantined`"
             )
-
-    def _finish_deletion(self, collection_id: str) -> None:
-        with self._locks.hold(_lock(collection_id)):
-            if not self._store.exists(collection_id):  # else it was killed before the document was deleted
-                log.warning("the interrupted deletion of collection %s is finished", collection_id)
-                self._delete_contents(collection_id)
-            self._blobs.delete([_note(collection_id)])
 
     def _reshape(self, before: Collection, after: Collection, changed: list[str]) -> None:
         old = self.live(before.id).index
@@ -307,41 +252,8 @@ class CollectionService:
                 self._vectors.set_alias(before.id, self._empty_index(before.id, card))
                 self._indexes.drop(old)
 
-    def _delete_contents(self, collection_id: str) -> None:
-        index = self._vectors.aliases().get(collection_id)
-        if index is not None and index not in set(self._vectors.indexes()) - self._indexes.owned():
-            self._vectors.drop_alias(collection_id)
-        self._indexes.drop_all(collection_id)
-        for each in self._data:
-            each.delete(collection_id)
-        self._blobs.delete_prefix(images_prefix(collection_id))
-        self._blobs.delete_prefix(reports_prefix(collection_id))
-        self._jobs.delete_all(collection_id)
-
     def _empty_index(self, collection_id: str, card: ModelCard) -> str:
         index = self._indexes.begin(collection_id, card.id)
         self._vectors.create_index(index, card.dimension)
         self._indexes.finish(index)
         return index
-
-
-def _note(collection_id: str) -> str:
-    return f"{DELETIONS}{collection_id}.json"
-
-
-def _lock(collection_id: str) -> str:
-    return f"collection:{collection_id}"
-
-
-def _validated(values: dict[str, Any]) -> Collection:
-    try:
-        collection = Collection.model_validate(values)
-    except ValidationError as error:
-        errors = [FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        raise Unprocessable("; ".join(f"{e.loc}: {e.message}" if e.loc else e.message for e in errors), errors) from None
-    if collection.stride > collection.tile_size:
-        raise InvalidInput(
-            f"stride {collection.stride} is larger than tile_size {collection.tile_size}, which leaves gaps between tiles; "
-            f"use 1 to {collection.tile_size}"
-        )
-    return collection

@@ -22,6 +22,7 @@ from app.errors import Busy, Damaged, NotFound
 from app.ports import Blobs, JobStore, Locks, VectorStore
 from app.services.catalogue.collection_store import document_key
 from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.deletions import Deletions
 from app.services.catalogue.images import images_prefix
 from app.services.catalogue.indexes import Indexes
 from app.services.jobs.jobs import JobService
@@ -60,6 +61,7 @@ class GarbageCollector:
         self,
         *,
         collections: CollectionService,
+        deletions: Deletions,
         indexes: Indexes,
         jobs: JobService,
         job_store: JobStore,
@@ -69,6 +71,7 @@ class GarbageCollector:
         grace: timedelta,
     ) -> None:
         self._collections = collections
+        self._deletions = deletions
         self._indexes = indexes
         self._jobs = jobs
         self._job_store = job_store
@@ -101,7 +104,7 @@ class GarbageCollector:
 
     def refresh(self, now: datetime) -> tuple[Quarantined, ...]:
         """Bring the quarantine up to date; return its entries."""
-        collections = sorted(self._collections.garbage())
+        collections = sorted(self._deletions.garbage())
         found = [
             Quarantined(kind="collection", name=name, reason=f"{document_key(name)} is missing in the blob store", since=now)
             for name in collections
@@ -132,7 +135,7 @@ class GarbageCollector:
 
     def _collect_data(self, now: datetime) -> int:
         """Delete the rest of interrupted work, and what has been in quarantine for too long; return the number of deletions."""
-        self._collections.finish_deletions()
+        self._deletions.finish_all()
         ended = [index for index in self._indexes.garbage(self._jobs.is_active) if self._has_ended(index)]
         for index in ended:
             log.warning("index %s is deleted: the job that built it has ended without completing it", index)
@@ -153,7 +156,7 @@ class GarbageCollector:
     def _delete(self, entry: Quarantined, why: str) -> None:
         log.warning("%s is deleted (%s): %s", entry.id, entry.reason, why)
         if entry.kind == "collection":
-            self._collections.delete_garbage(entry.name)
+            self._deletions.delete_garbage(entry.name)
         else:
             self._indexes.drop(entry.name)
 

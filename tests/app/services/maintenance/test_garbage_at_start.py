@@ -10,7 +10,7 @@ import pytest
 
 from app.container import Container
 from app.errors import Conflict, NotFound
-from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.deletions import Deletions
 from app.settings import load_settings
 from tests.app.services.maintenance.test_identity import fill
 
@@ -59,7 +59,7 @@ def test_an_interrupted_deletion_is_finished_at_the_next_start(tmp_path: Path, m
     with closing(opened(tmp_path)) as container:
         container.collections.create("c", model="hog")
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(CollectionService, "_delete_contents", killed)
+            patch.setattr(Deletions, "_delete_contents", killed)
             container.collections.delete("c")
         assert container.vectors.indexes() == ["c.hog.1"]
     with closing(opened(tmp_path)) as container:
