@@ -121,7 +121,7 @@ def test_bad_files_are_named_and_fail_nothing_else(dyad: Dyad, tmp_path: Path, p
     ran = dyad("index", "mixed", folder, "--home", tmp_path / "home")
     assert ran.code == 0
     assert ran.out.splitlines()[0].startswith("mixed: 1 indexed, 0 unchanged, 1 rejected")
-    assert [line.split(":")[0] for line in ran.err_lines] == ["rejected mixed/text.tif"]
+    assert [line.split(":")[0] for line in ran.err_lines] == ["rejected mixed/text.tif", "1 of 2 files were rejected"]
 
 
 def test_nothing_but_bad_files_is_a_failure(dyad: Dyad, tmp_path: Path) -> None:

@@ -13,8 +13,14 @@ from app.queue.ticker import Ticker
 SECONDS = 60
 
 
-def thread_names() -> list[str]:
-    return [thread.name for thread in threading.enumerate()]
+def tickers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "dyad-ticker"}
+
+
+@pytest.fixture
+def others() -> set[threading.Thread]:
+    """Tickers that run already, of services of other tests."""
+    return tickers()
 
 
 def test_it_ticks_at_once_and_again_with_the_current_time() -> None:
@@ -36,7 +42,9 @@ def test_it_ticks_at_once_and_again_with_the_current_time() -> None:
     assert times[0].tzinfo is UTC
 
 
-def test_an_error_in_a_tick_is_logged_and_does_not_end_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_a_tick_is_logged_and_does_not_end_the_thread(
+    caplog: pytest.LogCaptureFixture, others: set[threading.Thread]
+) -> None:
     ticks = 0
     enough = threading.Event()
 
@@ -50,12 +58,12 @@ def test_an_error_in_a_tick_is_logged_and_does_not_end_the_thread(caplog: pytest
     ticker = Ticker(tick, seconds=0.001)
     ticker.start()
     assert enough.wait(SECONDS)
-    assert "dyad-ticker" in thread_names()
+    assert len(tickers() - others) == 1
     ticker.close()
     assert caplog.text.count("RuntimeError: a bug") == ticks >= 3
 
 
-def test_nothing_ticks_after_closing() -> None:
+def test_nothing_ticks_after_closing(others: set[threading.Thread]) -> None:
     times: list[datetime] = []
     ticked = threading.Event()
 
@@ -68,12 +76,12 @@ def test_nothing_ticks_after_closing() -> None:
     assert ticked.wait(SECONDS)
     ticker.close()
     count = len(times)
-    assert "dyad-ticker" not in thread_names()
+    assert not tickers() - others
     time.sleep(0.05)
     assert len(times) == count
 
 
-def test_closing_does_not_wait_for_the_next_tick() -> None:
+def test_closing_does_not_wait_for_the_next_tick(others: set[threading.Thread]) -> None:
     ticked = threading.Event()
     ticker = Ticker(lambda _: ticked.set(), seconds=3600)
     ticker.start()
@@ -81,12 +89,12 @@ def test_closing_does_not_wait_for_the_next_tick() -> None:
     start = time.monotonic()
     ticker.close()
     assert time.monotonic() - start < SECONDS
-    assert "dyad-ticker" not in thread_names()
+    assert not tickers() - others
 
 
-def test_a_ticker_that_was_not_started_can_be_closed() -> None:
+def test_a_ticker_that_was_not_started_can_be_closed(others: set[threading.Thread]) -> None:
     ticks: list[datetime] = []
     ticker = Ticker(ticks.append)
     ticker.close()
-    assert "dyad-ticker" not in thread_names()
+    assert not tickers() - others
     assert ticks == []

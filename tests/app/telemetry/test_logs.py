@@ -61,4 +61,7 @@ def test_a_request_is_followed_from_the_api_into_its_job(tmp_path: Path) -> None
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     ours = [line for line in lines if line.get("request_id") == "mine-2"]
     assert any(line["logger"] == "uvicorn.access" and "job_id" not in line for line in ours)
-    assert [line["message"].split()[:2] for line in ours if line.get("job_id") == job] == [["ingest", "of"], ["ingest", "ends"]]
+    assert [line["message"].split()[:2] for line in ours if line.get("job_id") == job] == [
+        ["ingest", "of"],
+        ["ingest", "ended"],
+    ]

@@ -121,5 +121,5 @@ def test_a_graph_that_differs_is_refused(written: Path, shift: float, reason: st
 
 def test_an_output_of_another_shape_is_refused(written: Path) -> None:
     inputs = {"tiles": torch.randn(2, len(BANDS), SIZE, SIZE)}
-    with pytest.raises(ParityError, match=r"'feature' came out as float32 \(2, 64\), not float32 \(2, 16\)"):
+    with pytest.raises(ParityError, match=r"'feature' is float32 \(2, 64\), not float32 \(2, 16\)"):
         check_parity(written / "encoder.onnx", _Trunkless(make_encoder(), 0.0), inputs, ["feature", "embedding"])

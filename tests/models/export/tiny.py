@@ -22,7 +22,7 @@ from models.training.recipes.load import named_recipe
 SIZE = 64
 BANDS = ("red", "green", "blue", "nir")
 MEAN, STD = (0.4, 0.5, 0.6, 0.3), (0.2, 0.25, 0.3, 0.1)
-FIXED_WIDTH = ("googlenet",)
+FIXED_WIDTH = ("googlenet", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 WIDTH = 8
 
 

@@ -58,5 +58,5 @@ def test_what_was_measured_is_drawn(tmp_path: Path, cells: Mapping[str, Mapping[
         return
     assert page is not None
     headings = [text.split("</h2>")[0] for text in page.split("<h2>")[1:]]
-    assert headings == [*titles, "What was measured"]
+    assert headings == [*titles, "Details"]
     assert page.count("data:image/svg+xml") == len(titles)

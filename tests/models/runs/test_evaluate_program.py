@@ -66,7 +66,7 @@ def test_training_images_that_query_are_told(
     assert report(tmp_path / "unseen")["warnings"] == [
         "the model was trained on 30 of the 36 queries: the results are too optimistic"
     ]
-    assert "warning: 30 of the 36 queries" in capfd.readouterr().err
+    assert "warning: the model was trained on 30 of the 36 queries" in capfd.readouterr().err
     assert run(main, arguments(trained, tmp_path / "seed", "--seed=5")) == 0
     assert "was trained on" in report(tmp_path / "seed")["warnings"][0]
 

@@ -33,8 +33,9 @@ def page_faults(mode: str) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 def test_memory_that_is_freed_is_used_again_without_page_faults() -> None:
-    assert page_faults("default") > 1000
-    assert page_faults("keep") < 100
+    default, kept = page_faults("default"), page_faults("keep")
+    assert default > 250  # 32 per block with huge pages of 2 MiB, 16 384 with pages of 4 KiB
+    assert kept < default / 3
 
 
 def test_another_platform_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def test_what_was_learned_is_not_learned_again_after_a_kill(container: Container
         ({"settings": {"tau": [1]}}, Unprocessable, "inputs.settings"),
         ({"colour": "red"}, Unprocessable, "inputs.colour"),
         ({"from_scratch": True}, InvalidInput, "from_scratch"),
-        ({"settings": {"margins": 0.5}}, InvalidInput, "margins.*the recipe 'head' has tau, margin"),
+        ({"settings": {"margins": 0.5}}, InvalidInput, "margins.*the fields of the recipe 'head' are tau, margin"),
         ({"settings": {"margin": 9}}, InvalidInput, "margin: .*less than 1.57"),
         ({"recipe": "dance"}, InvalidInput, "no recipe is called 'dance'; there are .*hr-s2dml.*'head'"),
         ({"recipe": "nsl", "settings": {"steps": 3}}, InvalidInput, "steps"),

@@ -183,9 +183,9 @@ def test_refuses_the_checkpoints_of_another_run(make_task: Any, make_batches: An
     task = make_task()
     Loop(task, make_batches(), sgd(task), CONFIG, folder=tmp_path).run()
     for config, batches, named in (
-        (replace(CONFIG, seed=1), make_batches(), "another seed;"),
-        (replace(CONFIG, accumulate=5), make_batches(), "another accumulate, steps_per_epoch;"),
-        (CONFIG, make_batches(steps=6), "another steps_per_epoch;"),
+        (replace(CONFIG, seed=1), make_batches(), "other values of seed;"),
+        (replace(CONFIG, accumulate=5), make_batches(), "other values of accumulate, steps_per_epoch;"),
+        (CONFIG, make_batches(steps=6), "other values of steps_per_epoch;"),
     ):
         with pytest.raises(CheckpointError, match=named):
             Loop(task, batches, sgd(task), config, folder=tmp_path).run()

@@ -113,7 +113,7 @@ def test_frozen_and_foreign_recipes() -> None:
         joint_task(named_recipe("nsl"), classes=2, mean=MEAN, std=STD)
     with pytest.raises(ValueError, match="not for an autoencoder"):
         autoencoding_task(named_recipe("nsl"), mean=MEAN, std=STD)
-    with pytest.raises(ValueError, match="no matcher"):
+    with pytest.raises(ValueError, match="task 'embedding', not 'matcher'"):
         matching_task(named_recipe("nsl"), (4, 2, 2))
 
 
