@@ -70,7 +70,7 @@ def _print(report: dict[str, Any], json: bool) -> None:
             say(f"deleted: {line}")
         for found in report["findings"]:
             say(f"{found['part']}: {found['problem']}")
-        say("nothing is wrong" if not report["findings"] else f"{len(report['findings'])} problems")
+        say(f"problems: {len(report['findings'])}" if report["findings"] else "nothing is wrong")
     if report["findings"]:
         raise typer.Exit(1)
 
