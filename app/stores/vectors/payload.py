@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from app.domain.geometry import Bounds, GeoJSON, footprint_bounds
 from app.domain.temporal import format_instant, parse_instant
 from app.domain.tiles import Embeddings, Tile, Window
-from app.errors import Unavailable
+from app.errors import Damaged, InvalidInput, Unavailable
 
 Payload = dict[str, Any]
 
@@ -72,7 +72,21 @@ def to_payloads(tiles: Sequence[Tile], vectors: Embeddings) -> list[Payload]:
 
 
 def to_tile(point_id: str, payload: Payload) -> Tile:
-    """The inverse of `to_payload`."""
+    """The inverse of `to_payload`.
+
+    Raises:
+        Damaged: the record is missing or not valid.
+    """
+    try:
+        return _parsed(point_id, payload)
+    except (AttributeError, KeyError, TypeError, ValueError, InvalidInput):
+        raise Damaged(
+            f"vector store: the record of tile {point_id} is damaged; restore the index from a backup, or run"
+            " `dyad doctor --repair`"
+        ) from None
+
+
+def _parsed(point_id: str, payload: Payload) -> Tile:
     record = json.loads(payload["record"])
     window = record.get("window")
     taken = record.get("datetime")

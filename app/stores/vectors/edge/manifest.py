@@ -2,12 +2,14 @@
 opens the shard. The engine serves a shard without a missing segment, and the process ends with SIGBUS on a truncated file.
 
 `manifest.json` holds {"dimension", "home", "is_open", "files": {path: [size, crc32 or null]}}. It is written when the shard is
-opened, flushed and closed. After an unclean end (`is_open`) the files may have grown, so a child process opens the shard first.
+opened, flushed and closed. After a clean end the files must be the same, as far as they have checksums. After an unclean end
+(`is_open`) they may have grown, so a child process opens the shard first.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zlib
@@ -21,7 +23,10 @@ from app.python_modules import module_environment
 
 INDEX, MANIFEST, SHARD = "index.json", "manifest.json", "shard"
 CURE = "restore it from a backup, or run `dyad doctor --repair`"
-_CHECKSUM_BYTES = 1 << 16
+_CHECKED_BYTES = 256 << 20
+"""Bytes of the files of an index that have checksums, the smallest files first, so that opening a large index stays fast."""
+_BLOCK = 1 << 16
+_ZEROS = bytes(_BLOCK)
 _PROBE_SECONDS = 300
 
 
@@ -59,12 +64,16 @@ def recover_description(folder: Path) -> bool:
 def write_manifest(folder: Path, *, is_open: bool) -> None:
     """Write the manifest of an index folder with the current files of its shard."""
     dimension, owner = read_description(folder)
-    files = {}
-    for path in sorted((folder / SHARD).rglob("*")):
+    sizes = {}
+    for path in (folder / SHARD).rglob("*"):
         with suppress(FileNotFoundError):  # the engine may remove a file
             if path.is_file():
-                size = path.stat().st_size
-                files[str(path.relative_to(folder))] = [size, _checksum(path, size)]
+                sizes[path] = path.stat().st_size
+    files: dict[str, tuple[int, int | None]] = {}
+    left = 0 if is_open else _CHECKED_BYTES  # files of an open shard change
+    for path in sorted(sizes, key=lambda path: (sizes[path], path)):
+        left -= sizes[path]
+        files[str(path.relative_to(folder))] = (sizes[path], _checksum(path) if left >= 0 else None)
     document = {"dimension": dimension, "home": owner, "is_open": is_open, "files": files}
     replace_file(folder / MANIFEST, json.dumps(document).encode())
 
@@ -73,7 +82,7 @@ def check_files(folder: Path) -> bool:
     """Compare the files of an index with its manifest. Returns whether the shard is known to be intact; else probe it.
 
     Raises:
-        Damaged: a file is missing or truncated.
+        Damaged: a file is missing, truncated or changed.
     """
     read_description(folder)
     if not (folder / SHARD).is_dir():
@@ -83,7 +92,6 @@ def check_files(folder: Path) -> bool:
         is_open, files = bool(manifest["is_open"]), dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False  # of a version without manifests, or damaged itself
-    is_same = True
     for name, (size, checksum) in files.items():
         path = folder / name
         if is_open and "/wal/" in name:
@@ -92,8 +100,9 @@ def check_files(folder: Path) -> bool:
         if found < size:
             what = "is missing" if found < 0 else f"is truncated ({found} of {size} bytes)"
             raise Damaged(f"vector store: index {folder.name!r}: the file {path} {what}; {CURE}")
-        is_same = is_same and found == size and (checksum is None or checksum == _checksum(path, size))
-    return is_same and not is_open
+        if not is_open and (found != size or checksum not in (None, _checksum(path))):
+            raise Damaged(f"vector store: index {folder.name!r}: the file {path} was changed after Dyad closed it; {CURE}")
+    return not is_open
 
 
 def probe(folder: Path) -> None:
@@ -115,6 +124,17 @@ def probe(folder: Path) -> None:
         raise Damaged(f"vector store: index {folder.name!r}: the engine cannot open {folder / SHARD} ({reason[:200]}); {CURE}")
 
 
-def _checksum(path: Path, size: int) -> int | None:
-    """The CRC-32 of a small file, None for a large one."""
-    return zlib.crc32(path.read_bytes()) if size <= _CHECKSUM_BYTES else None
+def _checksum(path: Path) -> int:
+    """The CRC-32 of the blocks of a file that are not zero, with their places. Holes of sparse files are not read."""
+    crc, place = 0, 0
+    with path.open("rb") as file, suppress(OSError):  # of SEEK_DATA: there is no more data
+        while True:
+            start = os.lseek(file.fileno(), place, os.SEEK_DATA)
+            place = max(place, start - start % _BLOCK)
+            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            while place < end:
+                block = os.pread(file.fileno(), _BLOCK, place)
+                if block != _ZEROS[: len(block)]:
+                    crc = zlib.crc32(block, zlib.crc32(place.to_bytes(8, "big"), crc))
+                place += _BLOCK
+    return crc

@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from app.domain.tiles import Tile
-from app.stores.vectors.payload import to_payload, to_tile
+from app.errors import Damaged
+from app.stores.vectors.payload import Payload, to_payload, to_tile
 
 ID = "0d0f3bd2-4d4b-5b0a-9c53-000000000001"
 
@@ -24,3 +27,9 @@ def test_labels_count_where_they_are_set_even_if_an_older_record_has_some() -> N
     assert "labels" not in record
     assert to_tile(ID, {**payload, "record": json.dumps({**record, "labels": ["old"]})}) == tile
     assert to_tile(ID, {**payload, "labels": None}).labels == ()
+
+
+@pytest.mark.parametrize("payload", [{}, {"record": None}, {"record": "{"}, {"record": "[]"}, {"record": '{"source": "a"}'}])
+def test_a_damaged_record_is_named(payload: Payload) -> None:
+    with pytest.raises(Damaged, match=r"record of tile 7 is damaged; .*dyad doctor --repair"):
+        to_tile("7", payload)
