@@ -8,13 +8,13 @@ import numpy as np
 
 from models.bundle.card import Normalisation
 from models.bundle.trained_card import EncoderFacts, Facts, TrainingSet
-from models.evaluation.learned_matcher import DEPTH, describe_calibration, describe_fusion
+from models.evaluation.learn_ranking import learn_ranking
 from models.export.write_bundle import Matcher, write_bundle
 from models.runs.default.card_facts import TERMS
 from models.runs.default.plan import Plan
 from models.runs.default.train_reranker import Twin, train_twin
 from models.runs.inputs.material import Material
-from models.runs.networks.shortlist_scores import calibrate_on, encode_rows, score_shortlists
+from models.runs.networks.shortlist_scores import encode_rows, score_shortlists
 
 MODEL_ID = "twin"
 
@@ -22,17 +22,16 @@ MODEL_ID = "twin"
 def twin_bundle(material: Material, plan: Plan, cache: Path, work: Path) -> Path:
     """The folder of the bundle, made where `make train-default` keeps its runs; what was trained is not trained again.
 
-    Its calibration and its matcher's weight are learned on validation images of the classes that it knows, as those of the
-    bundle that ships.
+    The weights and the calibration of its fused score are learned on validation images of the classes that it knows, as those
+    of the bundle that ships.
     """
     folder = work / "twin-bundle" / MODEL_ID
     if not folder.exists():
         twin = train_twin(material, plan, cache, work / "twin", lambda _recipe, _name: [])
         known = np.setdiff1d(material.validation, twin.held)
         scored = score_shortlists(twin.network, twin.stored, encode_rows(twin.trained, material, known))
-        calibration = describe_calibration(calibrate_on([scored], [scored]).platt)
-        fusion = describe_fusion(scored.reranked().best_weight, DEPTH)
-        matcher = Matcher(twin.network, twin.stored, calibration, fusion)
+        learned = learn_ranking([scored], [scored], [scored], tolerance=0.0)
+        matcher = Matcher(twin.network, twin.stored, learned.matcher_calibration(), learned.fusion())
         write_bundle(folder, twin.trained.encoder, _facts(material, plan, twin), matcher=matcher, weights="float16")
     return folder
 

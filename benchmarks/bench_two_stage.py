@@ -25,12 +25,15 @@ from app.inference.local_models import BUNDLED
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from models.bundle.card import ModelCard
+from models.bundle.ranking import matcher_ranking
 from models.bundle.verify import read_card
 from models.data.cache import load_pixels
 from models.data.folders import ImageList, list_class_folders
+from models.evaluation.learned_matcher import learned_weights
 from models.evaluation.metrics.ranking import nearest
-from models.evaluation.metrics.rerank import Quality, two_stage
+from models.evaluation.metrics.rerank import Quality
 from models.evaluation.metrics.retrieval import average_precision, precision_at
+from models.evaluation.metrics.shortlists import RankedShortlists
 from models.evaluation.protocols import residual_dyad
 from models.runs.evaluation.bundle_encoding import encode_with_bundle, shortlist_log_odds
 from models.runs.evaluation.evaluation_split import divide
@@ -144,17 +147,19 @@ def pages(service: ServeProcess, address: str, parameters: dict[str, Any]) -> It
 def through_models(images: ImageList, queries: NDArray[np.intp], cache: Path) -> list[Ranking]:
     """Both stages as `dyad evaluate` measures them."""
     known = card()
-    if known.matcher is None or known.matcher.fusion is None:
-        raise SystemExit("the shipped model has no fusion")
-    depth, weight = known.matcher.fusion.depth, known.matcher.fusion.weight
+    if known.matcher is None:
+        raise SystemExit("the shipped model has no matcher")
+    ranking = matcher_ranking(known.matcher)
+    weights = learned_weights(ranking)
     pixels = load_pixels(images, known.input_size, cache)
     everything = np.arange(len(images))
     encoded = encode_with_bundle(BUNDLE, known, pixels, queries.astype(np.int64), threads=0, count=_silent)
     asked, labels = encoded.embeddings[queries], np.asarray(images.labels)
-    shortlist = nearest(asked, encoded.embeddings, depth, own=queries)
+    shortlist = nearest(asked, encoded.embeddings, ranking.depth, own=queries)
     log_odds = shortlist_log_odds(BUNDLE, encoded, everything.astype(np.int64), shortlist, threads=0, count=_silent)
-    report = two_stage(asked, labels[queries], encoded.embeddings, labels, shortlist, log_odds, weights=[weight], own=queries)
-    return [_points(report.before), _points(report.after[weight])]
+    ranked = RankedShortlists.of(asked, labels[queries], encoded.embeddings, labels, shortlist, log_odds, own=queries)
+    report = ranked.report([weights])
+    return [_points(report.before), _points(report.at(*weights))]
 
 
 def _points(quality: Quality) -> Ranking:

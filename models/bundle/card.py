@@ -17,12 +17,14 @@ FORMAT = 1
 MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Also the name of a bundle's folder, so it must not begin with a dot."""
 MAX_DEPTH = 1000
-"""Candidates that a matcher re-ranks, at most."""
+"""Candidates that are re-ranked, at most."""
 
 LARGE = 1e6
 """Largest learned number in a card, so that results computed with it stay finite."""
 
 Learned = Annotated[float, Field(ge=-LARGE, le=LARGE, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=LARGE, allow_inf_nan=False)]
+Depth = Annotated[int, Field(ge=1, le=MAX_DEPTH)]
 Size = Annotated[int, Field(ge=1, le=65_536)]
 Shape = tuple[Size, Size, Size]
 
@@ -47,29 +49,70 @@ class Normalisation(BaseModel):
 
 
 class Fusion(BaseModel):
-    """Ranking score of a re-ranked candidate, `cosine + weight * log_odds`, for the first `depth` places.
+    """Ranking score of a re-ranked candidate, for the first `depth` places. `models.bundle.ranking` computes it.
 
-    weight: cosine similarity that one unit of log-odds is worth; with 0 the matcher does not change the ranking.
+    weight, neighbours: cosine similarity that one unit of log-odds, and a full overlap of neighbourhoods, are worth; with 0 the
+    term is not used.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    formula: Literal["cosine + weight * log_odds"] = "cosine + weight * log_odds"
-    weight: Annotated[float, Field(ge=0, le=LARGE, allow_inf_nan=False)]
-    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = 100
+    formula: Literal["cosine + weight * log_odds + neighbours * overlap", "cosine + weight * log_odds"] = (
+        "cosine + weight * log_odds + neighbours * overlap"
+    )
+    weight: Weight
+    neighbours: Weight = 0.0
+    depth: Depth = 100
 
 
 class Calibration(BaseModel):
-    """The probability that a pair matches: `sigmoid(scale * log_odds + slope * cosine + offset)`."""
+    """The probability that a pair matches, as a function of the ranking score.
+
+    The formula of earlier cards, which is the default, adds log-odds and cosine itself; it is reduced to the current one.
+    slope: of the cosine in the earlier formula.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    formula: Literal["sigmoid(scale * log_odds + slope * cosine + offset)"] = (
+    formula: Literal["sigmoid(scale * score + offset)", "sigmoid(scale * log_odds + slope * cosine + offset)"] = (
         "sigmoid(scale * log_odds + slope * cosine + offset)"
     )
     scale: Annotated[float, Field(gt=0, le=LARGE, allow_inf_nan=False)] = 1.0
     offset: Learned = 0.0
     slope: Learned = 0.0
+
+    @property
+    def is_of_score(self) -> bool:
+        """Whether it is a function of the ranking score, not of log-odds and cosine."""
+        return self.formula == "sigmoid(scale * score + offset)"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.is_of_score and self.slope != 0:
+            raise ValueError(f"`slope` is not part of the formula {self.formula!r}")
+        return self
+
+
+class EmbeddingRanking(BaseModel):
+    """Second stage and probabilities without a matcher: `cosine + neighbours * overlap` for the first `depth` places.
+
+    calibration: of this score. cosine_calibration: of the cosine alone, for searches without re-ranking. Both have the formula
+    `sigmoid(scale * score + offset)`; None if there are no probabilities.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    neighbours: Weight = 0.0
+    depth: Depth = 100
+    calibration: Calibration | None = None
+    cosine_calibration: Calibration | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for each in (self.calibration, self.cosine_calibration):
+            if each is not None and not each.is_of_score:
+                raise ValueError("a calibration needs the formula 'sigmoid(scale * score + offset)'")
+        return self
 
 
 class MatcherCard(BaseModel):
@@ -91,6 +134,8 @@ class MatcherCard(BaseModel):
     def _check(self) -> Self:
         if self.half_shape[1:] != self.map_shape[1:]:
             raise ValueError(f"half_shape {self.half_shape} is not as high and wide as map_shape {self.map_shape}")
+        if self.calibration is not None and self.calibration.is_of_score and self.fusion is None:
+            raise ValueError("a calibration of the score needs `fusion`, which defines the score")
         return self
 
     @property
@@ -122,7 +167,7 @@ class ModelCard(Identity):
 
     dimension: D of the embedding; feature_dimension, pair_dimension: 0 if the model has no such output.
     normalisation: None if the graph takes the values after division by 255.
-    matcher: the pairwise network, None if there is none.
+    matcher: the pairwise network, None if there is none. ranking: for searches without a matcher.
     encoder_digest, pair_digest: equal for models that compute the same feature, or the same candidate features, of a tile (a
         model and the heads trained on it); the sha256 of the encoder file stands in for a missing one.
     files: sha256 hex digest of every file of the bundle except the card, by file name.
@@ -137,6 +182,7 @@ class ModelCard(Identity):
     pair_dimension: int = Field(default=0, ge=0)
     normalisation: Normalisation | None = None
     matcher: MatcherCard | None = None
+    ranking: EmbeddingRanking | None = None
     encoder_digest: str | None = None
     pair_digest: str | None = None
     training_data: str = ""

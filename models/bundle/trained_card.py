@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from models.bundle.card import Identity, MatcherCard, ModelCard, Normalisation, first_problem
+from models.bundle.card import EmbeddingRanking, Identity, MatcherCard, ModelCard, Normalisation, first_problem
 from models.bundle.errors import BundleError
 from models.bundle.files import CARD_FILE
 
@@ -88,7 +88,7 @@ class Facts(Identity):
     """What training states about a model, before the bundle is written.
 
     recipe, matcher_recipe: of the runs, as plain values (a `Recipe` is converted). splits: how the images were divided.
-    metrics: measurements by name.
+    metrics: measurements by name. ranking: for searches without a matcher.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")  # so that NaN is refused instead of written as null
@@ -101,6 +101,7 @@ class Facts(Identity):
     training_sets: tuple[TrainingSet, ...]
     splits: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Measurement] = Field(default_factory=dict)
+    ranking: EmbeddingRanking | None = None
 
     @field_validator("recipe", "matcher_recipe", mode="before")
     @classmethod

@@ -10,13 +10,15 @@ import numpy as np
 
 from models.data.samplers import Indices
 from models.evaluation.evaluate import evaluate
+from models.evaluation.metrics.rerank import WEIGHTS, Weights
+from models.evaluation.metrics.shortlists import RankedShortlists
 from models.evaluation.protocols import unseen
 from models.papers.experiments import CHECKPOINT_EVERY, EpochMessages
 from models.papers.results import Context
 from models.runs.default.stages import train_in_stages
 from models.runs.inputs.material import Material, load_material
 from models.runs.networks.run_options import RunOptions
-from models.runs.networks.shortlist_scores import ScoredShortlists, encode_rows, score_shortlists
+from models.runs.networks.shortlist_scores import encode_rows, score_shortlists
 from models.runs.networks.train_embedder import TrainedEncoder
 from models.runs.networks.train_matcher import train_matcher_on
 from models.training.recipes.recipe import Recipe
@@ -95,19 +97,20 @@ def measure(question: Question, networks: Networks, context: Context, folder: Pa
         callbacks=lambda recipe: [EpochMessages(context.say, f"encoder, {recipe.image_size} px", recipe.epochs)],
     )
     scored = _score(trained, material, parts, networks.matcher, context, folder / "matcher")
-    asked, nothing = scored["unseen"].queries, np.zeros(0, np.int64)
-    everything = np.arange(len(asked.labels))
-    found = evaluate(asked.embeddings, asked.labels, unseen(), nothing, everything, seed=networks.matcher.seed)
+    asked, nothing = scored["unseen"], np.zeros(0, np.int64)
+    everything = np.arange(len(asked.queries))
+    found = evaluate(asked.queries, material.labels[parts.asked], unseen(), nothing, everything, seed=networks.matcher.seed)
+    weights = [Weights(weight) for weight in WEIGHTS]
     return {
         "embedding": {"retrieval": found.retrieval.to_dict(), "clustering": found.clustering.to_dict()},
-        "rerank": {name: each.reranked().to_dict() for name, each in scored.items()},
+        "rerank": {name: each.report(weights).to_dict() for name, each in scored.items()},
         "images": {name: len(rows) for name, rows in asdict(parts).items()},
     }
 
 
 def _score(
     trained: TrainedEncoder, material: Material, parts: Parts, recipe: Recipe, context: Context, folder: Path
-) -> dict[str, ScoredShortlists]:
+) -> dict[str, RankedShortlists]:
     """Train the matcher on the training images, and score the first places of every ranking."""
     context.say("encoding the training images for the matcher")
     matcher = train_matcher_on(

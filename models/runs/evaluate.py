@@ -59,6 +59,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         seed=options.seed,
         has_map=options.map,
         threads=options.threads,
+        ranks_by_matcher=options.rank_by == "matcher",
     )
     outcome = run_evaluation(settings, progress)
     retrieval = outcome.evaluation.retrieval
@@ -68,10 +69,23 @@ def _evaluate(options: argparse.Namespace) -> int:
         f"MAP@20 {100 * retrieval.map_at_20:.2f}  k-NN accuracy {100 * retrieval.knn_accuracy:.2f}"
     )
     if (reranked := outcome.reranked) is not None:
-        gain = 100 * reranked.report.gain(reranked.weight)
-        progress.say(f"re-ranked with weight {reranked.weight:g}: mAP {gain:+.2f}")
+        before, after = reranked.report.before, reranked.report.at(*reranked.weights)
+        progress.say(
+            f"re-ranked with weight {reranked.weights}: P@10 {_change(before.precision_at_10, after.precision_at_10)}  "
+            f"P@50 {_change(before.precision_at_50, after.precision_at_50)}  "
+            f"mAP@{reranked.report.depth} {_change(before.map_at_depth, after.map_at_depth)}  "
+            f"mAP {_change(before.mean_average_precision, after.mean_average_precision)}"
+        )
+    if (by_matcher := outcome.by_matcher) is not None:
+        progress.say(
+            f"all ranked by the matcher: mAP {100 * by_matcher.mean_average_precision:.2f}  ANMRR {by_matcher.anmrr:.3f}"
+        )
     progress.say(f"wrote {outcome.files.html}")
     return 0
+
+
+def _change(before: float, after: float) -> str:
+    return f"{100 * before:.2f} to {100 * after:.2f}"
 
 
 def _parse() -> argparse.Namespace:
@@ -87,6 +101,12 @@ def _parse() -> argparse.Namespace:
     add("--without-classes", metavar="CLASS,...", help="leave these classes out")
     add("--bands", metavar="B,...", help="bands to use, in order, counted from 1 (default: all)")
     add("--depth", type=int, help="number of results to re-rank (default: the card's)")
+    add(
+        "--rank-by",
+        choices=("embedding", "matcher"),
+        default="embedding",
+        help="matcher: also rank all images by the matcher alone, as in the residual-dyad paper (slow)",
+    )
     add("--seed", type=int, help="seed of the split (default: the card's)")
     add("--map", action=argparse.BooleanOptionalAction, default=True, help="add a t-SNE map of the queries")
     add("--threads", type=int, default=0, help="number of CPU threads (default: all)")

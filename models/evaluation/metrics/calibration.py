@@ -15,19 +15,17 @@ from models.evaluation.errors import EvaluationError
 
 BINS = 15
 _SCALES = (1e-3, 1e3)
+_LEAST_WIDTH = 1e-6
 
 Probabilities = NDArray[np.float64]
 
 
 class ScoredPairs(NamedTuple):
-    """Pairs with scores. logits: (N,), log-odds of a match (of a softmax: match minus mismatch). matches: (N,) bool.
-
-    similarities: (N,), cosines of the embeddings, None if they are not used.
-    """
+    """Pairs with scores. logits: (N,), scores that ascend with the probability of a match: the fused score of a ranking, or the
+    log-odds of a softmax. matches: (N,) bool."""
 
     logits: NDArray[np.floating[Any]]
     matches: NDArray[np.bool_]
-    similarities: NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +53,18 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Platt:
-    """probability = sigmoid(scale * logit + slope * cosine + offset), scale above 0 (Platt 1999, extended by the cosine).
+    """probability = sigmoid(scale * logit + offset), scale above 0 (Platt 1999).
 
-    The share of matches among the first hundred places depends on the archive, and a matcher's log-odds do not reflect it.
-    Among pairs of equal cosine it is nearly the same in all archives: with the cosine, a fit on one archive holds for others.
+    The share of matches among the first hundred places depends on the archive. Among pairs of equal fused score, which contains
+    the cosine, it is nearly the same in all archives: a fit on one archive holds for others.
     """
 
     scale: float = 1.0
     offset: float = 0.0
-    slope: float = 0.0
 
-    def __call__(
-        self, logits: NDArray[np.floating[Any]], similarities: NDArray[np.floating[Any]] | None = None
-    ) -> Probabilities:
-        """Log-odds of any shape, and cosines of the same where there is a slope, to 0..1."""
-        total = self.scale * np.asarray(logits, dtype=np.float64) + self.offset
-        if similarities is not None:
-            total = total + self.slope * similarities
-        return np.asarray(expit(total))
+    def __call__(self, logits: NDArray[np.floating[Any]]) -> Probabilities:
+        """Scores of any shape to 0..1."""
+        return np.asarray(expit(self.scale * np.asarray(logits, dtype=np.float64) + self.offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,49 +101,42 @@ def calibrate(validation: ScoredPairs, test: ScoredPairs, *, bins: int = BINS) -
         EvaluationError: shapes do not fit, a logit is not finite, or all or none of the validation pairs match.
     """
     platt, isotonic = fit_platt(validation), fit_isotonic(validation)
-    given = (Platt()(test.logits), platt(test.logits, test.similarities), isotonic(test.logits))
+    given = (Platt()(test.logits), platt(test.logits), isotonic(test.logits))
     raw, by_platt, by_isotonic = (reliability(each, test.matches, bins=bins) for each in given)
     return Calibration(platt, isotonic, raw, by_platt, by_isotonic)
 
 
 def calibrate_shortlists(
-    log_odds: NDArray[np.floating[Any]],
-    matches: NDArray[np.bool_],
-    similarities: NDArray[np.floating[Any]],
-    learned: Platt | None,
+    scores: NDArray[np.floating[Any]], matches: NDArray[np.bool_], learned: Platt | None
 ) -> Calibration | None:
     """Fit to the shortlists of every other query and measure on the rest; None if all or none of the pairs of a part match.
 
-    log_odds, matches, similarities: (Q, K), of the first K places of Q queries. learned: a model's own scaling, which
-    replaces the fitted one.
+    scores, matches: (Q, K), of the first K places of Q queries. learned: a model's own scaling, which replaces the fitted one.
     """
-    fitted, tested = (ScoredPairs(log_odds[k::2].ravel(), matches[k::2].ravel(), similarities[k::2].ravel()) for k in (0, 1))
+    fitted, tested = (ScoredPairs(scores[k::2].ravel(), matches[k::2].ravel()) for k in (0, 1))
     try:
         found = calibrate(fitted, tested)
     except EvaluationError:
         return None
     if learned is None:
         return found
-    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits, tested.similarities), tested.matches))
+    return replace(found, platt=learned, by_platt=reliability(learned(tested.logits), tested.matches))
 
 
 def fit_platt(pairs: ScoredPairs) -> Platt:
-    """Parameters of minimum cross-entropy; the slope is 0 for pairs without similarities. Raises as `calibrate`."""
+    """Parameters of minimum cross-entropy. Raises as `calibrate`."""
     logits, matches = _checked(pairs)
+    centre, width = float(logits.mean()), max(float(logits.std()), _LEAST_WIDTH)
+    inputs = np.stack([(logits - centre) / width, np.ones_like(logits)], axis=1)  # standardised, so that the search converges
     sign = np.where(matches, -1.0, 1.0)
-    columns = [logits, np.ones_like(logits)]
-    if pairs.similarities is not None:
-        columns.append(np.asarray(pairs.similarities, dtype=np.float64))
-    inputs = np.stack(columns, axis=1)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margins = sign * (inputs @ parameters)
         return float(np.mean(np.logaddexp(0, margins))), (sign * expit(margins)) @ inputs / len(inputs)
 
-    start = np.array([1.0, 0.0, 0.0][: inputs.shape[1]])
-    bounds = [_SCALES, (None, None), (None, None)][: inputs.shape[1]]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    return Platt(*(float(value) for value in found.x))
+    bounds = [tuple(width * scale for scale in _SCALES), (None, None)]
+    slope, level = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return Platt(float(slope / width), float(level - slope / width * centre))
 
 
 def fit_isotonic(pairs: ScoredPairs) -> Isotonic:

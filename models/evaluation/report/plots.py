@@ -17,7 +17,7 @@ from models.evaluation.aggregate import CurvePoint, Sensitivity
 from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics.calibration import Calibration, Reliability
 from models.evaluation.metrics.neighbours import Confusion
-from models.evaluation.metrics.rerank import RerankReport
+from models.evaluation.metrics.rerank import RerankReport, Weights
 from models.evaluation.report.projection import EmbeddingMap
 
 ACCENT, SECOND, MUTED, INK = "#0b5f93", "#c2410c", "#5a666e", "#1a2126"
@@ -186,22 +186,25 @@ def reliability_plot(calibration: Calibration) -> bytes:
         return _svg(figure)
 
 
-def rerank_plot(reports: Mapping[str, RerankReport]) -> bytes:
-    """Gain of mAP in points, and ANMRR, by the matcher's weight, for each data set."""
+def rerank_plot(reports: Mapping[str, RerankReport], weights: Weights) -> bytes:
+    """Gain of mAP in points, and ANMRR, by the matcher's weight, for each data set. weights: the chosen ones.
+
+    The weight of the neighbourhoods is the chosen one; without a matcher, the curves are by this weight instead.
+    """
+    has_matcher = any(each.matcher for report in reports.values() for each in report.after)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.2, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         left.axhline(0, color=MUTED, linewidth=1, linestyle="--")
         for (name, report), colour in zip(reports.items(), _colours(len(reports)), strict=True):
-            weights = list(report.after)
-            left.plot(weights, [100 * report.gain(weight) for weight in weights], "o-", markersize=4, color=colour, label=name)
-            right.plot(
-                weights, [quality.anmrr for quality in report.after.values()], "o-", markersize=4, color=colour, label=name
-            )
+            shown = [each for each in report.after if not has_matcher or each.neighbours == weights.neighbours]
+            places = [each.matcher if has_matcher else each.neighbours for each in shown]
+            left.plot(places, [100 * report.gain(*each) for each in shown], "o-", markersize=4, color=colour, label=name)
+            right.plot(places, [report.at(*each).anmrr for each in shown], "o-", markersize=4, color=colour, label=name)
             right.axhline(report.before.anmrr, color=colour, linewidth=1, linestyle="--")
         for axes, name in ((left, "gain of mAP, points"), (right, "ANMRR")):
             axes.set_xscale("symlog", linthresh=0.005)
-            axes.set(xlabel="weight of the matcher", ylabel=name)
+            axes.set(xlabel=f"weight of the {'matcher' if has_matcher else 'neighbourhoods'}", ylabel=name)
         if len(reports) > 1:
             figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
         return _svg(figure)

@@ -12,7 +12,8 @@ from PIL import Image
 from models.evaluation.aggregate import CurvePoint, Sensitivity, estimate
 from models.evaluation.evaluate import Evaluation
 from models.evaluation.metrics.calibration import Calibration
-from models.evaluation.metrics.rerank import FUSION, Quality, RerankReport
+from models.evaluation.metrics.rerank import FUSION, Quality, RerankReport, Weights
+from models.evaluation.metrics.retrieval import RetrievalReport
 from models.evaluation.report import plots
 from models.evaluation.report.html import Fact, Picture, Section, Table
 from models.evaluation.report.pictures import PixelsOf, Retrieved, encode_jpeg, retrieval_sheet
@@ -112,20 +113,41 @@ def map_section(evaluation: Evaluation, labels: ArrayLike, shown: EmbeddingMap) 
     return Section("Map", note, [Picture(content, "svg+xml", f"{NAMES[shown.method]} map of the embeddings", wide=True)])
 
 
-def rerank_section(reports: Mapping[str, RerankReport], weight: float) -> Section:
-    """Two-stage rankings of several data sets, with the chosen weight."""
+def rerank_section(reports: Mapping[str, RerankReport], weights: Weights) -> Section:
+    """Two-stage rankings of several data sets, with the chosen weights."""
     rows = []
     for name, report in reports.items():
         rows.append([f"{name}: embedding", *_quality(report.before), ""])
-        rows.append([f"{name}: matcher at {weight:g}", *_quality(report.at(weight)), f"{100 * report.gain(weight):+.2f}"])
+        rows.append([f"{name}: re-ranked at {weights}", *_quality(report.at(*weights)), f"{100 * report.gain(*weights):+.2f}"])
     depth = next(iter(reports.values())).depth
+    columns = ["ranking", "mAP, %", "ANMRR", "P@10, %", "P@50, %", f"mAP@{depth}, %", "gain of mAP, points"]
     return Section(
         "Re-ranking",
-        f"The first {depth} places re-ranked by {FUSION}; dashed: the embedding alone.",
+        f"The first {depth} places re-ranked by {FUSION}, with weight {weights.matcher:g} and neighbours "
+        f"{weights.neighbours:g}; dashed: the embedding alone.",
         [
-            Picture(plots.rerank_plot(reports), "svg+xml", "Gain of mAP and ANMRR by the matcher's weight", wide=True),
-            Table(["ranking", "mAP, %", "ANMRR", "P@10, %", "gain, points"], rows, wide=True),
+            Picture(plots.rerank_plot(reports, weights), "svg+xml", "Gain of mAP and ANMRR by weight", wide=True),
+            Table(columns, rows, wide=True),
         ],
+    )
+
+
+def matcher_section(embedding: RetrievalReport, matcher: RetrievalReport) -> Section:
+    """All images ranked by the matcher alone, compared with the embedding."""
+    rows = [
+        [
+            name,
+            _percent(report.mean_average_precision),
+            f"{report.anmrr:.3f}",
+            _percent(report.precision_at.get(10, float("nan"))),
+            _percent(report.knn_accuracy),
+        ]
+        for name, report in (("embedding", embedding), ("matcher alone", matcher))
+    ]
+    return Section(
+        "Ranking by the matcher",
+        "All images ranked by the matcher's log-odds, as in the residual-dyad paper.",
+        [Table(["ranking", "mAP, %", "ANMRR", "P@10, %", "k-NN accuracy, %"], rows)],
     )
 
 
@@ -200,7 +222,8 @@ def picture(sheet: Image.Image, alt: str) -> Picture:
 
 
 def _quality(quality: Quality) -> list[str]:
-    return [_percent(quality.mean_average_precision), f"{quality.anmrr:.3f}", _percent(quality.precision_at_10)]
+    shares = (quality.precision_at_10, quality.precision_at_50, quality.map_at_depth)
+    return [_percent(quality.mean_average_precision), f"{quality.anmrr:.3f}", *map(_percent, shares)]
 
 
 def _percent(share: float) -> str:

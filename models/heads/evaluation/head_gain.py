@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.ranking import matcher_ranking
 from models.bundle.trained_card import Measurement
 from models.evaluation.errors import EvaluationError
-from models.evaluation.learned_matcher import learned_fusion, learned_platt
+from models.evaluation.learned_matcher import learned_platt, learned_weights
 from models.evaluation.metrics.calibration import reliability
 from models.evaluation.metrics.rerank import Quality
 from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
-from models.heads.evaluation.pair_scores import PairScorer
+from models.heads.evaluation.pair_scores import PairScorer, reranked
 from models.heads.evaluation.recalibrate import Recalibration
 from models.heads.head_bundle import learned_matcher
 from models.heads.input_files import Inputs
@@ -27,6 +28,15 @@ MOST_TILES, MOST_QUERIES = 3000, 120
 
 
 @dataclass(frozen=True, slots=True)
+class HeadQuality:
+    """Means over queries of whole rankings by the embedding, 0..1; 0 is the best ANMRR."""
+
+    mean_average_precision: float
+    anmrr: float
+    precision_at_10: float
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Measured quality. before, after: of the base model's head and the new one. queries: held-out tiles with a relevant tile.
 
@@ -35,8 +45,8 @@ class Measured:
     """
 
     queries: int
-    before: Quality
-    after: Quality
+    before: HeadQuality
+    after: HeadQuality
     rerank: tuple[Quality, Quality] | None = None
     ece: tuple[float, float] | None = None
 
@@ -101,32 +111,33 @@ def _with_matcher(
         return None, None
     rows = inputs.matcher.rows[places]
     matcher = learned_matcher(base, learned.fusion, learned.calibration)
-    weight, depth = learned_fusion(matcher)
+    ranking = matcher_ranking(matcher)
+    weights = learned_weights(ranking)
     ranked = scorer.rank(
         places,
         head.project(features, rows),
         inputs.label_sets(rows),
         queries=MOST_QUERIES,
-        depth=depth,
+        depth=ranking.depth,
         seed=inputs.manifest.seed,
         progress=progress,
     )
-    report = ranked.reranked((weight,))
-    pairs = ranked.pairs()
+    report = reranked(ranked, [weights])
     errors = [
-        reliability(platt(pairs.logits, pairs.similarities), pairs.matches).error
-        for each in (base, matcher)
+        reliability(platt(pairs.logits), pairs.matches).error
+        for each in (matcher_ranking(base), ranking)
         if (platt := learned_platt(each)) is not None
+        for pairs in [ranked.pairs(learned_weights(each))]
     ]
     ece = (errors[0], errors[-1]) if errors else None
-    return (None if report is None else (report.before, report.at(weight))), ece
+    return (None if report is None else (report.before, report.at(*weights))), ece
 
 
-def _quality(report: RetrievalReport, depth: int) -> Quality:
+def _quality(report: RetrievalReport, depth: int) -> HeadQuality:
     """depth: k of the precision, 10 or the number of other tiles."""
-    return Quality(report.mean_average_precision, report.anmrr, report.precision_at[depth])
+    return HeadQuality(report.mean_average_precision, report.anmrr, report.precision_at[depth])
 
 
-def _compared(protocol: str, before: Quality, after: Quality) -> Measurement:
+def _compared(protocol: str, before: HeadQuality | Quality, after: HeadQuality | Quality) -> Measurement:
     values = {f"{name}_before": value for name, value in asdict(before).items()}
     return Measurement(protocol=protocol, values=values | {f"{name}_after": value for name, value in asdict(after).items()})

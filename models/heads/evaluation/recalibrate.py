@@ -1,4 +1,4 @@
-"""Fit the fusion weight and the calibration of a matcher for a new head, on labelled tiles that the head was not trained on."""
+"""Fit the fused score and its calibration for a new head, on labelled tiles that the head was not trained on."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.card import MatcherCard
-from models.evaluation.learned_matcher import describe_calibration, describe_fusion, learned_fusion
+from models.bundle.ranking import Ranking, matcher_ranking
+from models.evaluation.learned_matcher import describe_calibration, describe_fusion, learned_weights
 from models.evaluation.metrics.calibration import ScoredPairs, fit_platt
 from models.evaluation.metrics.relevance import LabelSets
-from models.evaluation.metrics.rerank import NO_LOSS, WEIGHTS, RerankReport, safe_weight
-from models.heads.evaluation.pair_scores import PairScorer, Ranked
+from models.evaluation.metrics.rerank import NO_LOSS, RerankReport, Weights, safe_weights
+from models.evaluation.metrics.shortlists import RankedShortlists, weight_grid
+from models.heads.evaluation.pair_scores import PairScorer, reranked
 from models.heads.progress import ProgressCallback, sub_progress
 
 QUERIES = 240
@@ -48,7 +50,7 @@ def recalibrate(
     seed: int,
     progress: ProgressCallback,
 ) -> Recalibration:
-    """Fit calibration and weight to the shortlists of each fold.
+    """Fit weights and calibration to the shortlists of each fold.
 
     The pairs are as similar as those of the collection's shortlists: among the first 100 of 100 000 tiles another share matches
     than among the first 100 of 200.
@@ -56,7 +58,7 @@ def recalibrate(
     places: (E,) of labelled tiles in the scorer's inputs. embeddings: (E, D), of each tile by the head that was trained without
     its fold. labels, folds: of these tiles. tiles: number in the collection.
     """
-    base = learned_fusion(matcher)
+    base = matcher_ranking(matcher)
     groups = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
     groups = [rows for rows in groups if len(rows) > 1]
     ranked = []
@@ -65,35 +67,38 @@ def recalibrate(
         queries = QUERIES // len(groups)
         ranked.append(
             scorer.rank(
-                places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=base[1], seed=seed, progress=own
+                places[rows], embeddings[rows], labels.take(rows), queries=queries, depth=base.depth, seed=seed, progress=own
             )
         )
-    return _learn(ranked, base, max(NEAREST, base[1] / tiles))
+    return _learn(ranked, base, max(NEAREST, base.depth / tiles))
 
 
-def _learn(ranked: Sequence[Ranked], base: tuple[float, int], nearest: float) -> Recalibration:
-    """base: current weight and depth. nearest: share of a fold's tiles that form pairs with a query."""
-    weight, depth = base
-    parts = [each.pairs(math.ceil(nearest * len(each.embeddings))) for each in ranked]
-    matches = np.concatenate([np.zeros(0, np.bool_), *(each.matches for each in parts)])
-    weights = sorted({*WEIGHTS, weight})
-    reports = [report for each in ranked if (report := each.reranked(weights)) is not None]
+def _learn(ranked: Sequence[RankedShortlists], base: Ranking, nearest: float) -> Recalibration:
+    """base: of the base model. nearest: share of a fold's tiles that form pairs with a query."""
+    own = learned_weights(base)
+    grid = weight_grid(has_matcher=True, also=own)
+    reports = [report for each in ranked if (report := reranked(each, grid)) is not None]
+    matches = _pairs(ranked, own, nearest).matches
     fewest = min(int(matches.sum()), int((~matches).sum()))
     if fewest < FEWEST_PAIRS or sum(report.queries for report in reports) < FEWEST_QUERIES:
         return Recalibration(note=_too_few(reports, fewest))
-    pairs = ScoredPairs(
-        np.concatenate([each.logits for each in parts]),
-        matches,
-        np.concatenate([each.similarities for each in parts if each.similarities is not None]),
-    )
-    fusion = describe_fusion(choose_weight(reports, weight), depth)
-    return Recalibration(fusion, describe_calibration(fit_platt(pairs)), len(matches))
+    weights = choose_weights(reports, own)
+    platt = fit_platt(_pairs(ranked, weights, nearest))
+    return Recalibration(describe_fusion(weights, base.depth), describe_calibration(platt), len(matches))
 
 
-def choose_weight(reports: Sequence[RerankReport], base: float) -> float:
-    """The weight with the highest gain among those that lose on no report; the base weight unless another is clearly better."""
-    best = safe_weight(reports, NO_LOSS)
-    gains = {weight: [report.gain(weight) for report in reports] for weight in (best, base)}
+def _pairs(ranked: Sequence[RankedShortlists], weights: Weights, nearest: float) -> ScoredPairs:
+    """The fused scores of every query with the nearest tiles of its fold."""
+    parts = [each.pairs(weights, math.ceil(nearest * len(each.database))) for each in ranked]
+    scores = np.concatenate([np.zeros(0), *(each.logits for each in parts)])
+    return ScoredPairs(scores, np.concatenate([np.zeros(0, np.bool_), *(each.matches for each in parts)]))
+
+
+def choose_weights(reports: Sequence[RerankReport], base: Weights) -> Weights:
+    """The weights with the highest gain among those that lose on no report; the base weights unless others are clearly
+    better."""
+    best = safe_weights(reports, NO_LOSS)
+    gains = {weights: [report.first_page_gain(*weights) for report in reports] for weights in (best, base)}
     is_safe = min(gains[base]) >= -NO_LOSS
     return base if is_safe and np.mean(gains[best]) - np.mean(gains[base]) <= NO_LOSS else best
 

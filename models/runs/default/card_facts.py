@@ -57,7 +57,7 @@ def _splits(material: Material, plan: Plan) -> dict[str, Any]:
         validation_fraction=plan.validation_fraction,
         same_class=plan.same_class,
     )
-    fusion = "weight chosen on validation images, and on classes held out from a twin: " + ", ".join(plan.held_out)
+    fusion = "weights chosen on validation images, and on classes held out from a twin: " + ", ".join(plan.held_out)
     return {**described, "fusion": fusion}
 
 
@@ -85,10 +85,11 @@ def _embedding_metrics(material: Material, trained: TrainedEncoder) -> dict[str,
 
 def _rerank_metrics(reranker: Reranker) -> dict[str, Measurement]:
     reports = reranker.reports.items()
-    result = {f"rerank, {name}": measure_reranking(report, reranker.weight) for name, report in reports}
+    result = {f"rerank, {name}": measure_reranking(report, reranker.weights) for name, report in reports}
     errors = reranker.measured
     values = {"ece_raw": errors.raw.error, "ece": errors.by_platt.error, "ece_isotonic": errors.by_isotonic.error}
     result["calibration"] = Measurement(
-        protocol="fitted on shortlists of validation images, measured on test images'", values=values
+        protocol="fitted on validation images and on classes held out from a twin, measured on test images",
+        values=values,
     )
     return result

@@ -1,4 +1,4 @@
-"""Re-ranking in the default bundle: the matcher, its calibration and its fusion weight."""
+"""Re-ranking in the default bundle: the matcher, its fusion weights and its calibration."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from models.data.samplers import Indices
-from models.evaluation.learned_matcher import describe_calibration, describe_fusion
+from models.evaluation.learn_ranking import learn_ranking
 from models.evaluation.metrics.calibration import Calibration
-from models.evaluation.metrics.rerank import NO_LOSS, RerankReport, safe_weight
+from models.evaluation.metrics.rerank import RerankReport, Weights
+from models.evaluation.metrics.shortlists import RankedShortlists
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 from models.runs.default.plan import Plan
 from models.runs.default.stages import train_in_stages
 from models.runs.inputs.material import Material
 from models.runs.networks.run_options import RunOptions
-from models.runs.networks.shortlist_scores import DEPTH, calibrate_on, encode_rows, encoded_set, score_shortlists
+from models.runs.networks.shortlist_scores import encode_rows, encoded_set, score_shortlists
 from models.runs.networks.train_embedder import TrainedEncoder
 from models.runs.networks.train_matcher import train_matcher_on
 from models.training.loop.callbacks import Callback
@@ -43,18 +44,18 @@ class Reranker:
     fusion: Mapping[str, Any]
     measured: Calibration
     reports: Mapping[str, RerankReport]
-    weight: float
+    weights: Weights
 
 
 def train_reranker(
     material: Material, trained: TrainedEncoder, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks
 ) -> Reranker:
-    """Train the matcher on the training images, calibrate it on the validation images, and choose its weight.
+    """Train the matcher on the training images, choose the weights of the fused score, and calibrate it.
 
     Images query each other, because most imagery of an archive is not training imagery; rankings of the training images are
-    reported too. The weight is the best of those that lose neither on the validation images nor on classes that no network was
-    trained on; for the latter a second encoder and matcher are trained without these classes. All weights of all reports are
-    written to `work / "rerank.json"`.
+    reported too. The weights are the best of those that lose neither on the validation images nor on classes that no network
+    was trained on; for the latter a second encoder and matcher are trained without these classes. The calibration is fitted on
+    both. All weights of all reports are written to `work / "rerank.json"`.
     """
     matcher = train_matcher_on(
         trained,
@@ -79,14 +80,14 @@ def train_reranker(
         over_training[f"test of {name} over training"] = score_shortlists(
             network, stored, queries, database.take(np.flatnonzero(is_of))
         )
-    measured = calibrate_on([seen["validation"]], list(test.values()))
-    reports = {name: each.reranked() for name, each in (seen | test | over_training).items()}
-    reports["unseen classes"] = _unseen_classes(material, plan, cache, work / "twin", callbacks)
+    unseen = _unseen_classes(material, plan, cache, work / "twin", callbacks)
+    chosen_on, fitted_on = [*seen.values(), unseen], [seen["validation"], unseen]
+    learned = learn_ranking(chosen_on, fitted_on, list(test.values()))
+    scored = seen | test | over_training | {"unseen classes": unseen}
+    reports = {name: each.report() for name, each in scored.items()}
     (work / "rerank.json").write_text(json.dumps({name: each.to_dict() for name, each in reports.items()}, indent=1))
-    weight = safe_weight([report for name, report in reports.items() if not name.startswith("test")], NO_LOSS)
-    fusion = describe_fusion(weight, DEPTH)
-    calibration = describe_calibration(measured.platt)
-    return Reranker(network, stored, calibration, fusion, measured, reports, weight)
+    calibration, fusion = learned.matcher_calibration(), learned.fusion()
+    return Reranker(network, stored, calibration, fusion, learned.calibration, reports, learned.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def train_twin(material: Material, plan: Plan, cache: Path, work: Path, callback
     return Twin(trained, matcher.network, matcher.stored, rows, np.sort(held[is_held[held]]))
 
 
-def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> RerankReport:
-    """Re-ranking by a twin on its held-out classes, without test images."""
+def _unseen_classes(material: Material, plan: Plan, cache: Path, work: Path, callbacks: MakeCallbacks) -> RankedShortlists:
+    """Shortlists of a twin on its held-out classes, without test images."""
     twin = train_twin(material, plan, cache, work, callbacks)
-    return score_shortlists(twin.network, twin.stored, encode_rows(twin.trained, material, twin.held)).reranked()
+    return score_shortlists(twin.network, twin.stored, encode_rows(twin.trained, material, twin.held))

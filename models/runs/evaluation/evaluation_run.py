@@ -9,23 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.card import MatcherCard, ModelCard
+from models.bundle.card import ModelCard
+from models.bundle.errors import BundleError
+from models.bundle.ranking import Ranking, second_stage
 from models.bundle.trained_card import training_record
 from models.bundle.verify import read_card
 from models.data.cache import load_pixels
 from models.data.errors import DataError
 from models.data.folders import ImageList, list_class_folders
 from models.evaluation.evaluate import Evaluation, evaluate, examples
-from models.evaluation.learned_matcher import learned_fusion, learned_platt
+from models.evaluation.learned_matcher import learned_platt, learned_weights
 from models.evaluation.metrics.calibration import Calibration, calibrate_shortlists
 from models.evaluation.metrics.ranking import nearest
-from models.evaluation.metrics.rerank import WEIGHTS, RerankReport, two_stage
+from models.evaluation.metrics.rerank import RerankReport, Weights
+from models.evaluation.metrics.retrieval import RetrievalReport, score_metrics
+from models.evaluation.metrics.shortlists import RankedShortlists, weight_grid
 from models.evaluation.protocols import Protocol
 from models.evaluation.report.html import Section
 from models.evaluation.report.pictures import feature_sheet
 from models.evaluation.report.projection import embedding_map
 from models.evaluation.report.report import ReportFiles, evaluation_report, write_report
-from models.evaluation.report.sections import picture_section, rerank_section, shortlist_calibration_section
+from models.evaluation.report.sections import matcher_section, picture_section, rerank_section, shortlist_calibration_section
 from models.runs.evaluation.bundle_encoding import EncodedImages, encode_with_bundle, maps_with_bundle, shortlist_log_odds
 from models.runs.evaluation.evaluation_split import Division, divide
 from models.runs.progress_output import Progress
@@ -40,7 +44,8 @@ class EvaluationSettings:
 
     bundle: its folder. name, folder: of the data set. classes, without_classes: of the folder, () for all and for none. bands:
     0-based, None for all. depth: places re-ranked, None for the card's. seed: of the split, None for the card's. has_map:
-    whether to compute a t-SNE map, which takes a while. threads: 0 for all cores.
+    whether to compute a t-SNE map, which takes a while. threads: 0 for all cores. ranks_by_matcher: whether to rank all images
+    by the matcher alone, too, as in the residual-dyad paper.
     """
 
     bundle: Path
@@ -56,23 +61,26 @@ class EvaluationSettings:
     seed: int | None = None
     has_map: bool = True
     threads: int = 0
+    ranks_by_matcher: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """Measured re-ranking. weight: of the headline. calibration: None unless some pairs match and some do not."""
+    """Measured re-ranking. weights: of the headline. calibration: None unless some pairs match and some do not."""
 
     report: RerankReport
-    weight: float
+    weights: Weights
     calibration: Calibration | None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Results and report files. warnings: reasons why the results may be too optimistic."""
+    """Results and report files. warnings: reasons why the results may be too optimistic. by_matcher: the retrieval by the
+    matcher alone, if requested."""
 
     evaluation: Evaluation
     reranked: Reranked | None
+    by_matcher: RetrievalReport | None
     warnings: tuple[str, ...]
     files: ReportFiles
 
@@ -84,6 +92,8 @@ def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
         BundleError, DataError, EvaluationError: what is wrong, in one line.
     """
     card = read_card(settings.bundle)
+    if settings.ranks_by_matcher and card.matcher is None:
+        raise BundleError(f"{card.id} has no matcher to rank by; leave out --rank-by matcher")
     folder = list_class_folders(settings.folder)
     images = folder.only_classes(settings.classes) if settings.classes else folder
     images = images.without_classes(settings.without_classes)
@@ -97,11 +107,13 @@ def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
     labels = np.array(images.classes)[images.labels]
     progress.say(f"ranking {len(selection.database)} images for {len(selection.queries)} queries")
     evaluation = evaluate(encoded.embeddings, labels, settings.protocol, division.train, division.test, seed=settings.seed or 0)
-    reranked = None
-    if card.matcher is not None:
-        reranked = _rerank(settings, card.matcher, encoded, labels, evaluation, progress)
-    files = _write(settings, card, images, division, evaluation, reranked, encoded, labels, pixels)
-    return Outcome(evaluation, reranked, division.warnings, files)
+    ranking, reranked, by_matcher = second_stage(card), None, None
+    if ranking is not None:
+        reranked = _rerank(settings, ranking, encoded, labels, evaluation, progress)
+    if settings.ranks_by_matcher:
+        by_matcher = _rank_by_matcher(settings, encoded, labels, evaluation, progress)
+    files = _write(settings, card, images, division, evaluation, reranked, by_matcher, encoded, labels, pixels)
+    return Outcome(evaluation, reranked, by_matcher, division.warnings, files)
 
 
 def _load(settings: EvaluationSettings, card: ModelCard, images: ImageList, progress: Progress) -> NDArray[np.uint8]:
@@ -116,32 +128,48 @@ def _load(settings: EvaluationSettings, card: ModelCard, images: ImageList, prog
 
 def _rerank(
     settings: EvaluationSettings,
-    matcher: MatcherCard,
+    ranking: Ranking,
     encoded: EncodedImages,
     labels: NDArray[np.str_],
     evaluation: Evaluation,
     progress: Progress,
 ) -> Reranked:
-    weight, depth = learned_fusion(matcher)
     chosen = evaluation.selection
     queries, database = encoded.embeddings[chosen.queries], encoded.embeddings[chosen.database]
-    shortlist = nearest(queries, database, settings.depth or depth, own=chosen.own)
-    with progress.counting("re-ranking") as count:
-        log_odds = shortlist_log_odds(
-            settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
-        )
-    report = two_stage(
-        queries,
-        labels[chosen.queries],
-        database,
-        labels[chosen.database],
-        shortlist,
-        log_odds,
-        weights=sorted({*WEIGHTS, weight}),
-        own=chosen.own,
+    shortlist = nearest(queries, database, settings.depth or ranking.depth, own=chosen.own)
+    log_odds = None
+    if encoded.pairs is not None:
+        with progress.counting("re-ranking") as count:
+            log_odds = shortlist_log_odds(
+                settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
+            )
+    ranked = RankedShortlists.of(
+        queries, labels[chosen.queries], database, labels[chosen.database], shortlist, log_odds, chosen.own
     )
-    matches = labels[chosen.database][shortlist.indices] == labels[chosen.queries][:, np.newaxis]
-    return Reranked(report, weight, calibrate_shortlists(log_odds, matches, shortlist.similarities, learned_platt(matcher)))
+    weights = learned_weights(ranking)
+    report = ranked.report(weight_grid(has_matcher=log_odds is not None, also=weights))
+    return Reranked(report, weights, calibrate_shortlists(ranked.scores(weights), ranked.matches, learned_platt(ranking)))
+
+
+def _rank_by_matcher(
+    settings: EvaluationSettings,
+    encoded: EncodedImages,
+    labels: NDArray[np.str_],
+    evaluation: Evaluation,
+    progress: Progress,
+) -> RetrievalReport:
+    """Rank all images by the matcher alone: the retrieval of the residual-dyad paper."""
+    chosen = evaluation.selection
+    everything = nearest(
+        encoded.embeddings[chosen.queries], encoded.embeddings[chosen.database], len(chosen.database), own=chosen.own
+    )
+    with progress.counting("ranking all by the matcher") as count:
+        log_odds = shortlist_log_odds(
+            settings.bundle, encoded, chosen.database, everything, threads=settings.threads, count=count
+        )
+    scores = np.zeros((len(chosen.queries), len(chosen.database)), np.float32)
+    np.put_along_axis(scores, everything.indices, log_odds, axis=1)
+    return score_metrics(scores, labels[chosen.queries], labels[chosen.database], own=chosen.own)
 
 
 def _write(
@@ -151,6 +179,7 @@ def _write(
     division: Division,
     evaluation: Evaluation,
     reranked: Reranked | None,
+    by_matcher: RetrievalReport | None,
     encoded: EncodedImages,
     labels: NDArray[np.str_],
     pixels: NDArray[np.uint8],
@@ -164,8 +193,11 @@ def _write(
         details=_details(settings, card, images, division),
         embedding_map=embedding_map(queries, seed=settings.seed or 0) if has_map else None,
         pixels_of=lambda row: pixels[row],
-        extra=[*_sections(settings.name, reranked), *_features(settings, card, evaluation, labels, pixels)],
-        extra_numbers=_numbers(card, division, reranked),
+        extra=[
+            *_sections(settings.name, reranked, evaluation, by_matcher),
+            *_features(settings, card, evaluation, labels, pixels),
+        ],
+        extra_numbers=_numbers(card, division, reranked, by_matcher),
     )
     return write_report(report, settings.out)
 
@@ -183,12 +215,16 @@ def _details(settings: EvaluationSettings, card: ModelCard, images: ImageList, d
     return details | {f"warning {number}": text for number, text in enumerate(division.warnings, 1)}
 
 
-def _sections(name: str, reranked: Reranked | None) -> list[Section]:
-    if reranked is None:
-        return []
-    sections = [rerank_section({name: reranked.report}, reranked.weight)]
-    if reranked.calibration is not None:
-        sections.append(shortlist_calibration_section(reranked.calibration))
+def _sections(
+    name: str, reranked: Reranked | None, evaluation: Evaluation, by_matcher: RetrievalReport | None
+) -> list[Section]:
+    sections = []
+    if reranked is not None:
+        sections.append(rerank_section({name: reranked.report}, reranked.weights))
+        if reranked.calibration is not None:
+            sections.append(shortlist_calibration_section(reranked.calibration))
+    if by_matcher is not None:
+        sections.append(matcher_section(evaluation.retrieval, by_matcher))
     return sections
 
 
@@ -209,9 +245,14 @@ def _features(
     return [picture_section("Feature maps", note, feature_sheet(shown, maps))]
 
 
-def _numbers(card: ModelCard, division: Division, reranked: Reranked | None) -> dict[str, Any]:
+def _numbers(
+    card: ModelCard, division: Division, reranked: Reranked | None, by_matcher: RetrievalReport | None
+) -> dict[str, Any]:
     numbers: dict[str, Any] = {"model": {"id": card.id, "version": card.version}, "warnings": list(division.warnings)}
     if reranked is not None:
-        numbers["rerank"] = {"weight": reranked.weight, **reranked.report.to_dict()}
+        weights = reranked.weights
+        numbers["rerank"] = {"weight": weights.matcher, "neighbours": weights.neighbours, **reranked.report.to_dict()}
         numbers["calibration"] = None if reranked.calibration is None else reranked.calibration.to_dict()
+    if by_matcher is not None:
+        numbers["by_matcher"] = by_matcher.to_dict()
     return numbers

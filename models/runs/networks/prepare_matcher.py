@@ -1,23 +1,17 @@
-"""Prepare a trained matcher for its bundle: quantisation, calibration, fusion weight, and measurements."""
+"""Prepare a trained matcher for its bundle: quantisation, fusion weights, calibration, and measurements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from models.bundle.trained_card import Measurement
-from models.evaluation.learned_matcher import describe_calibration, describe_fusion, measure_reranking
-from models.evaluation.metrics.rerank import safe_weight
+from models.evaluation.learn_ranking import learn_ranking
+from models.evaluation.learned_matcher import measure_reranking
+from models.evaluation.metrics.shortlists import RankedShortlists
 from models.export.write_bundle import Matcher
 from models.matcher.split import SplitMatcher
 from models.runs.inputs.training_data import TrainingData
-from models.runs.networks.shortlist_scores import (
-    DEPTH,
-    EncodedSet,
-    ScoredShortlists,
-    calibrate_on,
-    encode_rows,
-    score_shortlists,
-)
+from models.runs.networks.shortlist_scores import EncodedSet, encode_rows, score_shortlists
 from models.runs.networks.train_embedder import TrainedEncoder
 from models.runs.networks.train_matcher import fit_stored
 
@@ -35,9 +29,9 @@ class ReadyMatcher:
 def prepare_matcher(
     network: SplitMatcher, trained: TrainedEncoder, data: TrainingData, seen: EncodedSet | None = None
 ) -> ReadyMatcher:
-    """Calibrate and choose the fusion weight on the validation images, measure on the test images.
+    """Choose the fusion weights and calibrate on the validation images, measure on the test images.
 
-    With too few validation images the matcher gets neither calibration nor weight. seen: the training images if they are
+    With too few validation images the matcher gets neither weights nor calibration. seen: the training images if they are
     encoded already.
     """
     material = data.material
@@ -53,16 +47,17 @@ def prepare_matcher(
     scored = {name: each for name, each in scored.items() if _has_both_kinds(each)}
     if not validation or not scored:
         return ReadyMatcher(Matcher(network, stored), {})
-    calibration = calibrate_on(validation, list(scored.values()))
-    weight = safe_weight([each.reranked() for each in validation])
-    metrics = {f"rerank, {name}": measure_reranking(each.reranked(), weight, _PROTOCOL) for name, each in scored.items()}
-    errors = {"ece_raw": calibration.raw.error, "ece": calibration.by_platt.error}
+    learned = learn_ranking(validation, validation, list(scored.values()), tolerance=0.0)
+    weights = learned.weights
+    metrics = {
+        f"rerank, {name}": measure_reranking(each.report([weights]), weights, _PROTOCOL) for name, each in scored.items()
+    }
+    errors = {"ece_raw": learned.calibration.raw.error, "ece": learned.calibration.by_platt.error}
     metrics["calibration"] = Measurement(protocol="fitted on validation pairs, measured on test pairs", values=errors)
-    ready = Matcher(network, stored, describe_calibration(calibration.platt), describe_fusion(weight, DEPTH))
-    return ReadyMatcher(ready, metrics)
+    return ReadyMatcher(Matcher(network, stored, learned.matcher_calibration(), learned.fusion()), metrics)
 
 
-def _has_both_kinds(scored: ScoredShortlists) -> bool:
+def _has_both_kinds(scored: RankedShortlists) -> bool:
     """Whether some pairs match and some do not, which calibration needs."""
-    matches = scored.pairs.matches
+    matches = scored.matches
     return bool(matches.any() and not matches.all())

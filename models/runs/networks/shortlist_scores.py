@@ -1,26 +1,22 @@
-"""Shortlists of an encoder with the scores of a matcher: their pairs, re-rankings and calibration."""
+"""Shortlists of an encoder with the scores of a matcher."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.ranking import DEPTH
 from models.data.samplers import Indices
-from models.evaluation.metrics.calibration import Calibration, ScoredPairs, calibrate
-from models.evaluation.metrics.ranking import Neighbours, nearest
-from models.evaluation.metrics.rerank import RerankReport, two_stage
+from models.evaluation.metrics.ranking import nearest
+from models.evaluation.metrics.shortlists import RankedShortlists
 from models.matcher.quantise import Quantisation
 from models.matcher.split import SplitMatcher
 from models.runs.inputs.material import Material
 from models.runs.networks.train_embedder import TrainedEncoder
 from models.runs.networks.train_matcher import shortlist_log_odds
 from models.training.encoding import Encoded, encode_images
-
-DEPTH = 100
-"""Number of places that are re-ranked and whose pairs calibrate the probabilities."""
 
 
 class EncodedSet(NamedTuple):
@@ -33,40 +29,6 @@ class EncodedSet(NamedTuple):
     def take(self, rows: NDArray[np.intp] | Indices) -> EncodedSet:
         """Some of the images."""
         return EncodedSet(self.embeddings[rows], self.maps[rows], self.labels[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredShortlists:
-    """Queries, the first places of their rankings, and the matcher's log-odds for them.
-
-    database: None if the queries are ranked among themselves.
-    """
-
-    queries: EncodedSet
-    database: EncodedSet | None
-    shortlist: Neighbours
-    log_odds: NDArray[np.float32]
-
-    @property
-    def pairs(self) -> ScoredPairs:
-        """All pairs of a query with an item of its shortlist."""
-        stored = (self.database or self.queries).labels[self.shortlist.indices]
-        matches = stored == self.queries.labels[:, np.newaxis]
-        return ScoredPairs(self.log_odds.ravel(), matches.ravel(), self.shortlist.similarities.ravel())
-
-    def reranked(self) -> RerankReport:
-        """Quality of the fused rankings by weight of the matcher."""
-        database = self.database or self.queries
-        own = np.arange(len(self.queries.labels)) if self.database is None else None
-        return two_stage(
-            self.queries.embeddings,
-            self.queries.labels,
-            database.embeddings,
-            database.labels,
-            self.shortlist,
-            self.log_odds,
-            own=own,
-        )
 
 
 def encoded_set(encoded: Encoded, labels: Indices) -> EncodedSet:
@@ -84,24 +46,12 @@ def encode_rows(trained: TrainedEncoder, material: Material, rows: Indices) -> E
 
 def score_shortlists(
     matcher: SplitMatcher, stored: Quantisation, queries: EncodedSet, database: EncodedSet | None = None, depth: int = DEPTH
-) -> ScoredShortlists:
+) -> RankedShortlists:
     """Rank `database` (None: the other queries) by the embedding and score the first `depth` places with the matcher."""
     ranked = database or queries
     own = np.arange(len(queries.labels)) if database is None else None
     shortlist = nearest(queries.embeddings, ranked.embeddings, depth, own=own)
-    return ScoredShortlists(
-        queries, database, shortlist, shortlist_log_odds(matcher, stored, queries.maps, ranked.maps, shortlist)
-    )
-
-
-def calibrate_on(validation: list[ScoredShortlists], test: list[ScoredShortlists]) -> Calibration:
-    """Fit to the pairs of the validation shortlists, measure on those of the test shortlists."""
-    return calibrate(_all_pairs(validation), _all_pairs(test))
-
-
-def _all_pairs(scored: list[ScoredShortlists]) -> ScoredPairs:
-    pairs = [each.pairs for each in scored]
-    similarities = [each.shortlist.similarities.ravel() for each in scored]
-    return ScoredPairs(
-        np.concatenate([p.logits for p in pairs]), np.concatenate([p.matches for p in pairs]), np.concatenate(similarities)
+    log_odds = shortlist_log_odds(matcher, stored, queries.maps, ranked.maps, shortlist)
+    return RankedShortlists.of(
+        queries.embeddings, queries.labels, ranked.embeddings, ranked.labels, shortlist, log_odds, own=own
     )

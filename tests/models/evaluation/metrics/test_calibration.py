@@ -51,19 +51,25 @@ def test_platt_is_what_scikit_learn_finds() -> None:
     assert found.offset == pytest.approx(float(expected.intercept_[0]), abs=1e-3)
 
 
-def test_with_the_cosine_a_calibration_holds_where_matches_are_rarer() -> None:
-    def shortlist(seed: int, share: float) -> ScoredPairs:
+def test_a_fit_of_the_fused_score_holds_where_matches_are_rarer() -> None:
+    def shortlist(seed: int, share: float, weight: float) -> ScoredPairs:
         random = np.random.default_rng(seed)
         cosines = random.normal(share, 0.2, 20_000)
         logits = random.normal(0, 1, 20_000)
-        return ScoredPairs(logits, random.random(20_000) < 1 / (1 + np.exp(-(logits + 6 * cosines - 3))), cosines)
+        return ScoredPairs(weight * cosines + logits, random.random(20_000) < 1 / (1 + np.exp(-(logits + 6 * cosines - 3))))
 
-    few, many = shortlist(8, 0.3), shortlist(9, 0.7)
-    beside = calibrate(few, many)
-    alone = calibrate(few._replace(similarities=None), many._replace(similarities=None))
-    assert beside.platt.slope == pytest.approx(6, rel=0.1)
-    assert beside.by_platt.error < 0.02
+    fused = calibrate(shortlist(8, 0.3, 6), shortlist(9, 0.7, 6))
+    alone = calibrate(shortlist(8, 0.3, 0), shortlist(9, 0.7, 0))
+    assert fused.platt.scale == pytest.approx(1, rel=0.1)
+    assert fused.by_platt.error < 0.02
     assert alone.by_platt.error > 0.1
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1.0, 0.0), (0.02, 0.9), (50.0, -400.0)])
+def test_a_fit_does_not_depend_on_the_unit_of_the_score(factor: float, shift: float) -> None:
+    some = pairs(5000, 7)
+    found = fit_platt(ScoredPairs(factor * some.logits + shift, some.matches))
+    np.testing.assert_allclose(found(factor * some.logits + shift), fit_platt(some)(some.logits), atol=1e-3)
 
 
 def test_isotonic_ascends_and_fits_what_no_sigmoid_can() -> None:

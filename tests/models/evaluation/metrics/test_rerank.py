@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics.ranking import Neighbours, nearest
-from models.evaluation.metrics.rerank import Quality, RerankReport, fuse, safe_weight, score_shortlist, two_stage
+from models.evaluation.metrics.rerank import (
+    Quality,
+    RerankReport,
+    Weights,
+    fuse,
+    safe_weights,
+    score_shortlist,
+    shortlist_overlaps,
+    two_stage,
+)
 from models.evaluation.metrics.retrieval import average_precision, nmrr, retrieval_metrics
 
 DEPTH = 12
@@ -40,8 +49,8 @@ def test_measures_agree_with_rankings_that_are_written_out() -> None:
             ranks = np.array([place for place, item in enumerate(order, 1) if stored[item] == wanted[query]])
             precisions.append(average_precision(ranks))
             ranks_lost.append(nmrr(ranks))
-        assert report.after[weight].mean_average_precision == pytest.approx(np.mean(precisions))
-        assert report.after[weight].anmrr == pytest.approx(np.mean(ranks_lost))
+        assert report.at(weight).mean_average_precision == pytest.approx(np.mean(precisions))
+        assert report.at(weight).anmrr == pytest.approx(np.mean(ranks_lost))
 
 
 def test_before_is_the_embedding_alone_and_weight_0_changes_nothing() -> None:
@@ -51,7 +60,10 @@ def test_before_is_the_embedding_alone_and_weight_0_changes_nothing() -> None:
     assert report.before.mean_average_precision == pytest.approx(alone.mean_average_precision)
     assert report.before.anmrr == pytest.approx(alone.anmrr)
     assert report.before.precision_at_10 == pytest.approx(alone.precision_at[10])
-    assert report.after[0.0] == report.before
+    assert report.after[Weights()] == report.before
+    assert report.before.precision_at_50 == pytest.approx(
+        retrieval_metrics(queries, wanted, database, stored, exclude_self=False, ks=(50,)).precision_at[50]
+    )
 
 
 def test_a_perfect_matcher_gains_and_a_wrong_one_gets_no_weight() -> None:
@@ -60,22 +72,27 @@ def test_a_perfect_matcher_gains_and_a_wrong_one_gets_no_weight() -> None:
     right = two_stage(queries, wanted, database, stored, shortlist, truth)
     wrong = two_stage(queries, wanted, database, stored, shortlist, -truth)
     assert right.gain(1.0) > 0.01
-    assert right.after[1.0].anmrr < right.before.anmrr
-    assert right.best_weight > 0
-    assert wrong.best_weight == 0
-    assert safe_weight([right, wrong]) == 0  # no weight that loses on one of them
+    assert right.at(1.0).anmrr < right.before.anmrr
+    assert right.first_page_gain(1.0) > 0.05
+    assert safe_weights([right]) > Weights()
+    assert safe_weights([wrong]) == Weights()
+    assert safe_weights([right, wrong]) == Weights()  # no weight that loses on one of them
 
 
 def test_the_safe_weight_gains_on_the_mean_and_loses_nowhere() -> None:
     def report(*gains: float) -> RerankReport:
-        after = {weight: Quality(0.5 + gain, 0.2, 0.9) for weight, gain in zip((0.0, 0.3, 0.6, 1.0), gains, strict=True)}
-        return RerankReport(10, 100, Quality(0.5, 0.2, 0.9), after)
+        tried = (Weights(), Weights(0.3), Weights(0.3, 0.2), Weights(1.0))
+        after = {
+            weights: Quality(0.5, 0.2, 0.6 + gain, 0.5 + gain, 0.4 + gain) for weights, gain in zip(tried, gains, strict=True)
+        }
+        return RerankReport(10, 100, Quality(0.5, 0.2, 0.6, 0.5, 0.4), after)
 
-    assert safe_weight([report(0, 0.01, 0.03, 0.02)]) == 0.6
-    assert safe_weight([report(0, 0.01, 0.03, 0.02), report(0, 0.01, -0.001, -0.03)]) == 0.3
-    assert safe_weight([report(0, 0.01, 0.03, 0.02), report(0, 0.01, -0.001, -0.03)], tolerance=0.002) == 0.6
-    with pytest.raises(EvaluationError, match="no weight in common"):
-        safe_weight([])
+    assert safe_weights([report(0, 0.01, 0.03, 0.02)]) == Weights(0.3, 0.2)
+    assert safe_weights([report(0, 0.01, 0.03, 0.02), report(0, 0.01, -0.001, -0.03)]) == Weights(0.3)
+    both = [report(0, 0.01, 0.03, 0.02), report(0, 0.01, -0.001, -0.03)]
+    assert safe_weights(both, tolerance=0.002) == Weights(0.3, 0.2)
+    with pytest.raises(EvaluationError, match="no weights in common"):
+        safe_weights([])
 
 
 def test_a_ranking_without_the_query_itself() -> None:
@@ -88,9 +105,24 @@ def test_a_ranking_without_the_query_itself() -> None:
 
 
 def test_fused_scores_and_the_report_for_json() -> None:
-    np.testing.assert_allclose(fuse(np.array([0.5, -1.0]), np.array([2.0, -4.0]), 0.25), [1.0, -2.0])
-    report = RerankReport(3, 100, Quality(0.5, 0.2, 0.9), {0.5: Quality(0.6, 0.1, 0.9)})
-    assert json.loads(json.dumps(report.to_dict()))["after"]["0.5"]["mean_average_precision"] == 0.6
+    np.testing.assert_allclose(fuse(np.array([0.5, -1.0]), np.array([2.0, -4.0]), Weights(0.25)), [1.0, -2.0])
+    fused = fuse(np.array([0.5, -1.0]), None, Weights(0.25, 2.0), np.array([0.1, 0.2]))
+    np.testing.assert_allclose(fused, [0.7, -0.6])
+    quality = Quality(0.6, 0.1, 0.9, 0.8, 0.7)
+    report = RerankReport(3, 100, Quality(0.5, 0.2, 0.9, 0.8, 0.7), {Weights(0.5): quality, Weights(0.5, 0.1): quality})
+    after = json.loads(json.dumps(report.to_dict()))["after"]
+    assert after["0.5"]["mean_average_precision"] == after["0.5 + 0.1"]["mean_average_precision"] == 0.6
+
+
+def test_overlaps_re_rank_without_a_matcher() -> None:
+    queries, wanted, database, stored, _ = scene()
+    shortlist = nearest(queries, database, 60)
+    overlaps = shortlist_overlaps(queries, database, shortlist)
+    assert overlaps.shape == shortlist.indices.shape
+    tried = [Weights(0, neighbours) for neighbours in (0.0, 1.0)]
+    report = two_stage(queries, wanted, database, stored, shortlist, None, overlaps=overlaps, weights=tried)
+    assert report.after[Weights()] == report.before
+    assert report.first_page_gain(0, 1.0) > 0.01
 
 
 def test_what_does_not_fit_is_refused() -> None:

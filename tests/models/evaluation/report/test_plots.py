@@ -11,7 +11,7 @@ from models.evaluation.aggregate import curve, sensitivity
 from models.evaluation.errors import EvaluationError
 from models.evaluation.metrics.calibration import ScoredPairs, calibrate
 from models.evaluation.metrics.neighbours import Confusion
-from models.evaluation.metrics.rerank import Quality, RerankReport
+from models.evaluation.metrics.rerank import Quality, RerankReport, Weights
 from models.evaluation.report import plots
 from models.evaluation.report.projection import EmbeddingMap
 
@@ -29,10 +29,9 @@ def reliability() -> bytes:
 
 
 def rerank() -> bytes:
-    reports = {
-        "AID": RerankReport(5, 100, Quality(0.7, 0.2, 0.9), {0.0: Quality(0.7, 0.2, 0.9), 0.5: Quality(0.75, 0.15, 0.9)})
-    }
-    return plots.rerank_plot({**reports, "UC Merced": reports["AID"]})
+    before, after = Quality(0.7, 0.2, 0.9, 0.8, 0.7), Quality(0.75, 0.15, 0.9, 0.8, 0.7)
+    reports = {"AID": RerankReport(5, 100, before, {Weights(): before, Weights(0.5): after})}
+    return plots.rerank_plot({**reports, "UC Merced": reports["AID"]}, Weights(0.5))
 
 
 def embedding_map() -> bytes:

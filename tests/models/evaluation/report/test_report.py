@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.evaluation.aggregate import curve, sensitivity
 from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics.calibration import ScoredPairs, calibrate
-from models.evaluation.metrics.rerank import Quality, RerankReport
+from models.evaluation.metrics.rerank import Quality, RerankReport, Weights
 from models.evaluation.protocols import residual_dyad
 from models.evaluation.report import sections
 from models.evaluation.report.pictures import Cell, sheet
@@ -50,9 +50,11 @@ def report() -> Report:
     evaluation = evaluate(vectors, labels, residual_dyad(), np.arange(30), np.arange(30, 60), ks=(5, 10))
     logits = np.linspace(-3, 3, 60)
     pairs = ScoredPairs(logits, logits + np.tile([1, -1], 30) > 0)
-    quality = Quality(0.7, 0.2, 0.9)
+    quality = Quality(0.7, 0.2, 0.9, 0.8, 0.7)
     extra = [
-        sections.rerank_section({"AID": RerankReport(5, 100, quality, {0.5: Quality(0.75, 0.1, 0.9)})}, 0.5),
+        sections.rerank_section(
+            {"AID": RerankReport(5, 100, quality, {Weights(0.5): Quality(0.75, 0.1, *[0.9] * 3)})}, Weights(0.5)
+        ),
         sections.calibration_section(calibrate(pairs, pairs)),
         sections.split_section({"mAP": curve({0.3: 0.5, 0.8: [0.8, 0.82]})}, "Split ratios"),
         sections.folds_section({"mAP": [0.8, 0.9]}),

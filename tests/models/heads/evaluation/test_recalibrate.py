@@ -10,17 +10,17 @@ import pytest
 from models.bundle.verify import read_card
 from models.evaluation.metrics.calibration import Platt
 from models.evaluation.metrics.relevance import LabelSets
-from models.evaluation.metrics.rerank import Quality, RerankReport
+from models.evaluation.metrics.rerank import Quality, RerankReport, Weights
 from models.heads.evaluation.pair_scores import PairScorer
-from models.heads.evaluation.recalibrate import choose_weight, recalibrate
+from models.heads.evaluation.recalibrate import choose_weights, recalibrate
 from models.heads.input_files import PairInputs
 from tests.support.head_inputs import Workshop
 from tests.support.tiles import CLASSES
 
 
 def _report(gains: Mapping[float, float]) -> RerankReport:
-    after = {weight: Quality(0.5 + gain, 0.5, 0.5) for weight, gain in gains.items()}
-    return RerankReport(20, 100, Quality(0.5, 0.5, 0.5), after)
+    after = {Weights(weight): Quality(0.5, 0.5, *[0.5 + gain] * 3) for weight, gain in gains.items()}
+    return RerankReport(20, 100, Quality(*[0.5] * 5), after)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def _report(gains: Mapping[float, float]) -> RerankReport:
     ],
 )
 def test_the_weight_changes_only_for_a_reason(first: dict[float, float], second: dict[float, float], wanted: float) -> None:
-    assert choose_weight([_report(first), _report(second)], base=0.02) == wanted
+    assert choose_weights([_report(first), _report(second)], base=Weights(0.02)) == Weights(wanted)
 
 
 def _inputs(workshop: Workshop) -> PairInputs:
@@ -69,10 +69,12 @@ def test_probabilities_hold_on_other_tiles(workshop: Workshop) -> None:
     ranked = scorer.rank(
         others, embeddings[others], labels.take(others), queries=30, depth=100, seed=0, progress=lambda *_: None
     )
-    pairs = ranked.pairs()
-    platt = Platt(*(float(found.calibration[name]) for name in ("scale", "offset", "slope")))
-    assert abs(float(np.mean(platt(pairs.logits, pairs.similarities))) - float(np.mean(pairs.matches))) < 0.1
-    assert len(ranked.pairs(3).logits) == 3 * 30
+    assert found.fusion is not None
+    weights = Weights(found.fusion["weight"], found.fusion["neighbours"])
+    pairs = ranked.pairs(weights)
+    platt = Platt(*(float(found.calibration[name]) for name in ("scale", "offset")))
+    assert abs(float(np.mean(platt(pairs.logits))) - float(np.mean(pairs.matches))) < 0.1
+    assert len(ranked.pairs(weights, 3).logits) == 3 * 30
 
 
 def test_few_pairs_teach_nothing(workshop: Workshop) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from scipy.special import expit  # type: ignore[import-untyped]
 
+from models.evaluation.metrics.rerank import Weights
 from models.evaluation.metrics.retrieval import average_precision
 from models.matcher.networks import match_probability
 from models.matcher.split import SplitMatcher
@@ -35,6 +36,7 @@ def test_log_odds_of_a_shortlist_are_those_of_the_pairs_one_by_one() -> None:
                 pair = (torch.from_numpy(each[None]).float() for each in (queries.maps[query], database.maps[item]))
                 expected = float(match_probability(network(*pair))[0])
             assert abs(float(expit(exact[query, place])) - expected) < 1e-5
+    assert scored.log_odds is not None
     assert np.abs(scored.log_odds - exact).max() < 0.05  # what the bytes of the stored half cost
 
 
@@ -50,19 +52,19 @@ def test_a_ranking_is_by_cosine_and_weighted_log_odds() -> None:
     scored = score_shortlists(network, fit_stored(network, database.maps), queries, database, depth=30)
     expected = []
     for query in range(12):
+        assert scored.log_odds is not None
         fused = scored.shortlist.similarities[query] + 0.5 * scored.log_odds[query]
         order = scored.shortlist.indices[query][np.argsort(-fused, kind="stable")]
         ranks = np.flatnonzero(database.labels[order] == queries.labels[query]) + 1
         expected.append(average_precision(ranks))
-    assert abs(scored.reranked().at(0.5).mean_average_precision - np.mean(expected)) < 1e-6
+    assert abs(scored.report([Weights(0.5)]).at(0.5).mean_average_precision - np.mean(expected)) < 1e-6
 
 
 def test_pairs_say_which_places_match() -> None:
     network, queries, database = matcher(), shown(4, 5), shown(10, 6)
     scored = score_shortlists(network, fit_stored(network, database.maps), queries, database, depth=3)
-    pairs = scored.pairs
+    pairs = scored.pairs(Weights(0.5))
     flat = scored.shortlist.indices.ravel()
     assert pairs.matches.tolist() == (database.labels[flat] == np.repeat(queries.labels, 3)).tolist()
-    assert pairs.logits.tolist() == scored.log_odds.ravel().tolist()
-    assert pairs.similarities is not None
-    assert pairs.similarities.tolist() == scored.shortlist.similarities.ravel().tolist()
+    assert scored.log_odds is not None
+    np.testing.assert_allclose(pairs.logits, (scored.shortlist.similarities + 0.5 * scored.log_odds).ravel(), atol=1e-6)
