@@ -8,7 +8,7 @@ from models.bundle.trained_card import Measurement
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion, measure_reranking
 from models.evaluation.metrics.rerank import safe_weight
 from models.export.write_bundle import Matcher
-from models.matcher.split import SplitMatcher
+from models.matcher.kinds import PairNetwork
 from models.runs.inputs.training_data import TrainingData
 from models.runs.networks.shortlist_scores import (
     DEPTH,
@@ -33,7 +33,7 @@ class ReadyMatcher:
 
 
 def prepare_matcher(
-    network: SplitMatcher, trained: TrainedEncoder, data: TrainingData, seen: EncodedSet | None = None
+    network: PairNetwork, trained: TrainedEncoder, data: TrainingData, seen: EncodedSet | None = None
 ) -> ReadyMatcher:
     """Calibrate and choose the fusion weight on the validation images, measure on the test images.
 
