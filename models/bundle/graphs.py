@@ -8,7 +8,10 @@
                       -> pair (N, P) uint8, exactly if the card's `pair_dimension` P is above 0: the candidate features
                       -> map (N, C, h, w) float32, if the card has a matcher
     query_half.onnx   map (N, C, h, w) float32 -> half (N, P) float32: the query features
-    tail.onnx         half (1, P) float32, pair (M, P) uint8 -> logits (M, 2) float32: no match, match
+    tail.onnx         half (1, P) float32, pair (M, P) uint8
+                      -> logits (M, 2) float32: no match, match
+                      -> query_places and candidate_places (M, h * w) float32, both or neither: how well each place of the map
+                         is matched by the other tile, 0 to 1, row-major; needed for `explain` only
 
 C, h, w are the matcher's `map_shape`. The encoder's N is dynamic or fixed, that of `query_half.onnx` and M are dynamic. Other
 outputs are ignored.
@@ -16,6 +19,7 @@ outputs are ignored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,7 @@ from models.bundle.sessions import open_session
 
 INPUT, MAP = "tiles", "map"
 QUERY, CANDIDATES, LOGITS = "half", "pair", "logits"
+QUERY_PLACES, CANDIDATE_PLACES = "query_places", "candidate_places"
 _FLOAT, _BYTES = "tensor(float)", "tensor(uint8)"
 
 
@@ -85,6 +90,15 @@ def check_matcher(query: ort.InferenceSession, tail: ort.InferenceSession, card:
     _check_node(card, TAIL_FILE, tail.get_inputs(), QUERY, _FLOAT, (1, dimension))
     _check_node(card, TAIL_FILE, tail.get_inputs(), CANDIDATES, _BYTES, (None, dimension))
     _check_node(card, TAIL_FILE, tail.get_outputs(), LOGITS, _FLOAT, (None, 2))
+    if has_places(tail):
+        places = math.prod(matcher.map_shape[1:])
+        for name in (QUERY_PLACES, CANDIDATE_PLACES):
+            _check_node(card, TAIL_FILE, tail.get_outputs(), name, _FLOAT, (None, places))
+
+
+def has_places(tail: ort.InferenceSession) -> bool:
+    """Whether a `tail.onnx` has outputs that show where two tiles match."""
+    return any(node.name in (QUERY_PLACES, CANDIDATE_PLACES) for node in tail.get_outputs())
 
 
 def _check_node(card: ModelCard, graph: str, nodes: Sequence[Any], name: str, type: str, shape: Sequence[int | None]) -> None:

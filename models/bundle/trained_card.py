@@ -13,6 +13,8 @@ from models.bundle.files import CARD_FILE
 Digest = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 Latent = Literal["8x8x512", "8x8x20", "1x1x1024"]
 """Height, width and channels of an autoencoder's features at 256 pixels."""
+MatcherBlock = Literal["dyad", "residual", "correlation"]
+"""What a matcher computes: the paper's network with a residual-dyad or a plain residual block, or a correlation of places."""
 OLD_ENCODERS = {"residual-attention-resnet18": "attention-resnet18"}
 """Encoder names of earlier cards, and the current ones."""
 
@@ -58,9 +60,10 @@ class Stored(_Part):
 
 
 class TrainedMatcher(MatcherCard):
-    """A matcher whose network can be built again. hidden: K, the channels of query and candidate features."""
+    """A matcher whose network can be built again. hidden: K, the channels of query and candidate features. head:
+    channels of its last layers."""
 
-    block: Literal["dyad", "residual"]
+    block: MatcherBlock
     hidden: int
     head: int
     stored: Stored

@@ -3,7 +3,8 @@
     encoder.onnx     tiles (N, B, S, S) float32 normalised -> embedding (N, D), L2-normalised; feature (N, F); with a matcher
                      also pair (N, P) uint8, the candidate features, and map (N, C, h, w), the input of the query features
     query_half.onnx  map (N, C, h, w) -> half (N, P)
-    tail.onnx        half (1, P), pair (M, P) uint8 -> logits (M, 2): no match, match
+    tail.onnx        half (1, P), pair (M, P) uint8 -> logits (M, 2): no match, match; of a correlation matcher also
+                     query_places and candidate_places (M, h w): how well each place is matched, 0 to 1
 
 float32 unless noted; N and M are dynamic. P = K h w: query and candidate features are flattened. Every graph is compared with
 its network before it is used.
@@ -23,8 +24,11 @@ from torch import Tensor, nn
 from models.backbones.encoder import Encoder
 from models.bundle.errors import BundleError
 from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
+from models.bundle.graphs import CANDIDATE_PLACES, LOGITS, QUERY_PLACES
 from models.export.parity import check_parity
+from models.matcher.correlation import CorrelationMatcher
 from models.matcher.fast_tail import FastTail, fits
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation, dequantise, quantise
 from models.matcher.split import SplitMatcher
 
@@ -34,9 +38,9 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class QuantisedMatcher:
-    """A split matcher, and the quantisation of its candidate features to bytes (`matcher.quantise.fit_quantisation`)."""
+    """A matcher, and the quantisation of its candidate features to bytes (`matcher.quantise.fit_quantisation`)."""
 
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
 
 
@@ -78,9 +82,13 @@ def export_matcher(folder: Path, matcher: QuantisedMatcher) -> None:
     generator = torch.Generator().manual_seed(_SEED)
     pairs = torch.randint(0, 256, (EXAMPLES, network.pair_dimension), dtype=torch.uint8, generator=generator)
     inputs = {"half": _noise(1, network.pair_dimension), "pair": pairs}
-    plain = _TailGraph(matcher)
+    if isinstance(network, CorrelationMatcher):
+        outputs = [LOGITS, QUERY_PLACES, CANDIDATE_PLACES]
+        _export(folder / TAIL_FILE, _ComparisonGraph(network, matcher.stored), inputs, outputs, free={"pair": "M"})
+        return
+    plain = _TailGraph(network, matcher.stored)
     graph = FastTail(network, matcher.stored) if fits(network) else plain
-    _export(folder / TAIL_FILE, graph, inputs, ["logits"], free={"pair": "M"}, like=plain)
+    _export(folder / TAIL_FILE, graph, inputs, [LOGITS], free={"pair": "M"}, like=plain)
 
 
 class _EncoderGraph(nn.Module):
@@ -103,7 +111,7 @@ class _EncoderGraph(nn.Module):
 class _QueryFeaturesGraph(nn.Module):
     """The computation of `query_half.onnx`."""
 
-    def __init__(self, matcher: SplitMatcher) -> None:
+    def __init__(self, matcher: PairNetwork) -> None:
         super().__init__()
         self.matcher = matcher
 
@@ -114,15 +122,28 @@ class _QueryFeaturesGraph(nn.Module):
 class _TailGraph(nn.Module):
     """The computation of `tail.onnx`, also for matchers without a fast tail."""
 
-    def __init__(self, matcher: QuantisedMatcher) -> None:
+    def __init__(self, matcher: SplitMatcher, stored: Quantisation) -> None:
         super().__init__()
-        self.matcher = matcher.network
-        self._stored = matcher.stored
+        self.matcher = matcher
+        self._stored = stored
 
     def forward(self, half: Tensor, pair: Tensor) -> Tensor:
         shape = (-1, *self.matcher.half_shape)
         candidates = dequantise(pair.reshape(shape), self._stored)
         return self.matcher.tail(half.reshape(shape), candidates)
+
+
+class _ComparisonGraph(nn.Module):
+    """The computation of `tail.onnx` for a correlation matcher."""
+
+    def __init__(self, matcher: CorrelationMatcher, stored: Quantisation) -> None:
+        super().__init__()
+        self.matcher = matcher
+        self._stored = stored
+
+    def forward(self, half: Tensor, pair: Tensor) -> tuple[Tensor, ...]:
+        shape = (-1, *self.matcher.half_shape)
+        return tuple(self.matcher.compare(half.reshape(shape), dequantise(pair.reshape(shape), self._stored)))
 
 
 def _export(

@@ -15,7 +15,7 @@ from models.backbones.registry import build_encoder
 from models.backbones.weights import WeightsError, read_state
 from models.bundle.errors import BundleError
 from models.bundle.trained_card import EncoderFacts, TrainedMatcher
-from models.matcher.split import SplitMatcher
+from models.matcher.kinds import PairNetwork, build_matcher
 
 Precision = Literal["float32", "float16"]
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -39,7 +39,7 @@ def at_precision(network: NetworkT, precision: Precision) -> NetworkT:
     return rounded
 
 
-def save_weights(path: Path, encoder: Encoder, matcher: SplitMatcher | None, precision: Precision) -> None:
+def save_weights(path: Path, encoder: Encoder, matcher: PairNetwork | None, precision: Precision) -> None:
     """Write networks that `at_precision` returned."""
     networks = {"encoder": encoder} if matcher is None else {"encoder": encoder, "matcher": matcher}
     tensors = {}
@@ -66,14 +66,17 @@ def load_encoder(path: Path, facts: EncoderFacts, *, bands: int, dimension: int)
     return _fill(encoder, path, "encoder.")
 
 
-def load_matcher(path: Path, facts: TrainedMatcher) -> SplitMatcher:
+def load_matcher(path: Path, facts: TrainedMatcher) -> PairNetwork:
     """The matcher of a weights file, float32, in evaluation mode.
 
     Raises:
-        BundleError: the weights are those of another network.
+        BundleError: there is no such network, or the weights are those of another one.
     """
     with torch.random.fork_rng(devices=[]):
-        matcher = SplitMatcher(facts.map_shape, hidden=facts.hidden, block=facts.block, head=facts.head)
+        try:
+            matcher = build_matcher(facts.map_shape, facts.block, hidden=facts.hidden, head=facts.head)
+        except ValueError as error:
+            raise BundleError(f"the card's matcher: {error}") from None
     return _fill(matcher, path, "matcher.")
 
 

@@ -26,8 +26,8 @@ from models.bundle.writing import check_json, move_into_place, write_card
 from models.export.onnx_graphs import EXAMPLES, QuantisedMatcher, export_encoder, export_matcher
 from models.export.quantise import Int8, quantise_encoder
 from models.export.weights import Precision, at_precision, load_encoder, load_matcher, save_weights
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation
-from models.matcher.split import SplitMatcher
 
 _FLOAT_FILE = "encoder.float32.onnx"
 
@@ -39,7 +39,7 @@ class Matcher:
     stored: quantisation of the candidate features to bytes. calibration, fusion: fields of the card, None if not learned.
     """
 
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
     calibration: Mapping[str, Any] | None = None
     fusion: Mapping[str, Any] | None = None

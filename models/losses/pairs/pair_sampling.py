@@ -31,10 +31,18 @@ class PairSampler:
     """
 
     def __init__(
-        self, labels: Tensor, *, positives: float = 0.5, hard: float = 0.5, pool: int = 50, generator: torch.Generator
+        self,
+        labels: Tensor,
+        *,
+        positives: float = 0.5,
+        hard: float = 0.5,
+        pool: int = 50,
+        near: bool = False,
+        generator: torch.Generator,
     ) -> None:
         """labels: (T,) int64 of at least two classes, one of them with two images. positives: share of matching pairs.
-        hard: share of the pairs that are hard once `mine` has been called. pool: see above. generator: of the draws.
+        hard: share of the pairs that are hard once `mine` has been called. pool: see above. near: hard positives are the
+        most similar ones of the class instead of the least similar. generator: of the draws.
 
         Raises:
             ValueError: shares outside [0, 1], or labels that allow no match or nothing but matches.
@@ -45,6 +53,7 @@ class PairSampler:
         if counts.numel() < 2 or int(counts.max()) < 2:
             raise ValueError("pairs need at least two classes, and two images in one of them")
         self.labels, self.positives, self.hard, self.pool = labels.cpu(), positives, hard, pool
+        self.near = near
         self.generator = generator
         self._anchors = torch.nonzero(_own_counts(self.labels) > 1).squeeze(1)
         self._near: Tensor | None = None
@@ -62,7 +71,7 @@ class PairSampler:
             raise ValueError(f"mining needs ({self.labels.shape[0]}, D) embeddings, not {tuple(embeddings.shape)}")
         rows = embeddings.detach()
         labels = self.labels.to(rows.device)
-        parts = [_partners(rows, labels, start, self.pool) for start in range(0, rows.shape[0], _CHUNK)]
+        parts = [_partners(rows, labels, start, self.pool, near=self.near) for start in range(0, rows.shape[0], _CHUNK)]
         self._near = torch.cat([near for near, _ in parts]).cpu()
         self._far = torch.cat([far for _, far in parts]).cpu()
 
@@ -125,15 +134,17 @@ def _own_counts(labels: Tensor) -> Tensor:
     return counts[inverse]
 
 
-def _partners(rows: Tensor, labels: Tensor, start: int, pool: int) -> tuple[Tensor, Tensor]:
-    """For the images from `start` on: (chunk, pool) most similar of other classes, and least similar of their own class.
+def _partners(rows: Tensor, labels: Tensor, start: int, pool: int, *, near: bool) -> tuple[Tensor, Tensor]:
+    """For the images from `start` on: (chunk, pool) most similar of other classes, and least similar of their own class, or the
+    most similar ones if `near`.
 
     -1 fills up where a class, or the rest of the set, has fewer.
     """
     own = labels[start : start + _CHUNK, None] == labels[None, :]
     similarity = rows[start : start + _CHUNK] @ rows.T
     width = min(pool, rows.shape[0])
-    near = similarity.masked_fill(own, -torch.inf).topk(width, dim=1)
+    others = similarity.masked_fill(own, -torch.inf).topk(width, dim=1)
     itself = torch.arange(start, start + own.shape[0], device=rows.device)[:, None]
-    far = similarity.masked_fill(~own.scatter(1, itself, False), torch.inf).topk(width, dim=1, largest=False)
-    return near.indices.masked_fill(near.values.isinf(), -1), far.indices.masked_fill(far.values.isinf(), -1)
+    outside = -torch.inf if near else torch.inf
+    alike = similarity.masked_fill(~own.scatter(1, itself, False), outside).topk(width, dim=1, largest=near)
+    return others.indices.masked_fill(others.values.isinf(), -1), alike.indices.masked_fill(alike.values.isinf(), -1)

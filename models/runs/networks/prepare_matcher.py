@@ -9,7 +9,7 @@ from models.evaluation.learn_ranking import learn_ranking
 from models.evaluation.learned_matcher import measure_reranking
 from models.evaluation.metrics.shortlists import RankedShortlists
 from models.export.write_bundle import Matcher
-from models.matcher.split import SplitMatcher
+from models.matcher.kinds import PairNetwork
 from models.runs.inputs.training_data import TrainingData
 from models.runs.networks.shortlist_scores import EncodedSet, encode_rows, score_shortlists
 from models.runs.networks.train_embedder import TrainedEncoder
@@ -27,7 +27,7 @@ class ReadyMatcher:
 
 
 def prepare_matcher(
-    network: SplitMatcher, trained: TrainedEncoder, data: TrainingData, seen: EncodedSet | None = None
+    network: PairNetwork, trained: TrainedEncoder, data: TrainingData, seen: EncodedSet | None = None
 ) -> ReadyMatcher:
     """Choose the fusion weights and calibrate on the validation images, measure on the test images.
 

@@ -11,8 +11,8 @@ from models.bundle.ranking import DEPTH
 from models.data.samplers import Indices
 from models.evaluation.metrics.ranking import nearest
 from models.evaluation.metrics.shortlists import RankedShortlists
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation
-from models.matcher.split import SplitMatcher
 from models.runs.inputs.material import Material
 from models.runs.networks.train_embedder import TrainedEncoder
 from models.runs.networks.train_matcher import shortlist_log_odds
@@ -45,7 +45,7 @@ def encode_rows(trained: TrainedEncoder, material: Material, rows: Indices) -> E
 
 
 def score_shortlists(
-    matcher: SplitMatcher, stored: Quantisation, queries: EncodedSet, database: EncodedSet | None = None, depth: int = DEPTH
+    matcher: PairNetwork, stored: Quantisation, queries: EncodedSet, database: EncodedSet | None = None, depth: int = DEPTH
 ) -> RankedShortlists:
     """Rank `database` (None: the other queries) by the embedding and score the first `depth` places with the matcher."""
     ranked = database or queries

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from models.data.samplers import Indices
 from models.evaluation.metrics.ranking import Neighbours
 from models.evaluation.metrics.rerank import score_shortlist
+from models.matcher.correlation import CorrelationMatcher
+from models.matcher.kinds import PairNetwork
 from models.matcher.networks import match_log_odds
 from models.matcher.quantise import Quantisation, dequantise, fit_quantisation, quantise
-from models.matcher.split import SplitMatcher
 from models.runs.inputs.material import Material
 from models.runs.networks.run_loop import run_loop
 from models.runs.networks.run_options import RunOptions
@@ -43,7 +44,7 @@ def encode_views(trained: TrainedEncoder, pixels: NDArray[np.uint8], rows: Indic
 class TrainedMatcher:
     """network: in evaluation mode. stored: quantisation of candidate features. plain: training images without augmentation."""
 
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
     plain: Encoded
 
@@ -69,10 +70,12 @@ def train_matcher_on(
     return TrainedMatcher(network, fit_stored(network, plain.maps), plain)
 
 
-def train_matcher(recipe: Recipe, views: Sequence[Encoded], labels: Indices, options: RunOptions) -> SplitMatcher:
+def train_matcher(
+    recipe: Recipe, views: Sequence[Encoded], labels: Indices, options: RunOptions, *, hidden: int | None = None
+) -> PairNetwork:
     """Run a recipe of task "matcher" over the maps of T images in all views; hard pairs are mined in the last view.
 
-    views: of `encode_views`. labels: (T,) int64.
+    views: of `encode_views`. labels: (T,) int64. hidden: channels of the features, None for the usual number.
 
     Raises:
         ValueError: recipe, views and labels do not fit together. CheckpointError, DivergedError: see `Loop.run`.
@@ -82,27 +85,33 @@ def train_matcher(recipe: Recipe, views: Sequence[Encoded], labels: Indices, opt
         raise ValueError("a matcher trains on maps; encode with with_maps=True")
     seed_everything(recipe.seed)
     _, channels, height, width = maps[0].shape
-    task = matching_task(recipe, (channels, height, width), split=True)
+    task = matching_task(recipe, (channels, height, width), split=True, hidden=hidden)
+    if isinstance(task.matcher, CorrelationMatcher):
+        task.matcher.fit_projection(torch.from_numpy(_sample(maps[0], recipe.seed)).float())
     task.to(options.process.device)
     batches = PairBatches(recipe, maps, labels, views[-1].embeddings, options.process.shard)
     run_loop(recipe, task, batches, options)
     network = task.cpu().matcher
-    if not isinstance(network, SplitMatcher):
-        raise TypeError(f"the task of {recipe.name!r} has a {type(network).__name__}, not a SplitMatcher")
+    if not isinstance(network, PairNetwork):
+        raise TypeError(f"the task of {recipe.name!r} has a {type(network).__name__}, not a split or correlation matcher")
     return network
 
 
 @torch.no_grad()
-def fit_stored(matcher: SplitMatcher, maps: NDArray[np.float16], seed: int = 0) -> Quantisation:
+def fit_stored(matcher: PairNetwork, maps: NDArray[np.float16], seed: int = 0) -> Quantisation:
     """Quantisation of this matcher's candidate features, fitted to a sample of (N, C, h, w) training maps."""
-    sample = np.random.default_rng(seed).permutation(len(maps))[:_SAMPLE]
-    features = matcher.candidate_half(torch.from_numpy(maps[np.sort(sample)]).float())
+    features = matcher.candidate_half(torch.from_numpy(_sample(maps, seed)).float())
     return fit_quantisation(features, coverage=COVERAGE)
+
+
+def _sample(maps: NDArray[np.float16], seed: int) -> NDArray[np.float16]:
+    sampled: NDArray[np.float16] = maps[np.sort(np.random.default_rng(seed).permutation(len(maps))[:_SAMPLE])]
+    return sampled
 
 
 @torch.no_grad()
 def shortlist_log_odds(
-    matcher: SplitMatcher,
+    matcher: PairNetwork,
     stored: Quantisation | None,
     query_maps: NDArray[np.float16],
     database_maps: NDArray[np.float16],

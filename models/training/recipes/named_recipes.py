@@ -82,6 +82,23 @@ _ALL = (
         batch_size=128,
         weight_decay=1e-2,
     ),
+    Recipe(
+        name="correlation-matcher",
+        task="matcher",
+        block="correlation",
+        freeze=True,
+        loss=loss.PairCrossEntropyConfig(smoothing=0.02),
+        pairs=PairSampling(hard=0.5, pool=50, instances=0.3, hidden=0.3, near=True),
+        augment=ROBUST,
+        image_size=224,
+        optimiser="adamw",
+        lr=2e-3,
+        schedule="cosine",
+        epochs=20,
+        batch_size=256,
+        weight_decay=1e-2,
+        clip_norm=1.0,
+    ),
 )
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _ALL})

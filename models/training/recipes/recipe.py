@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from models.bundle.trained_card import Latent
+from models.bundle.trained_card import Latent, MatcherBlock
 from models.losses.configs import LossConfig, LossInputs
 from models.training.recipes.augmentation import NONE, Augmentation
 
@@ -48,21 +48,28 @@ class RecipeError(ValueError):
 
 class PairSampling(BaseModel):
     """Training pairs of a matcher. positives: share of matching pairs. hard: share of pairs that are hard instead of random.
-    pool: hard pairs are drawn from this many nearest images of other classes, or farthest of the same class, by embedding."""
+    pool: hard pairs are drawn from this many nearest images of other classes, or farthest of the same class, by embedding.
+    instances: share of the matching pairs that are two views of one image; the other matching pairs are two images of a class.
+    hidden: share of the classes that are hidden in each batch: their images match only other views of themselves, so that the
+    network learns to compare tiles instead of recognising classes. near: hard matching pairs are drawn from the nearest images
+    of the class instead of the farthest, as in the shortlists of a search."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     positives: Annotated[float, Field(gt=0, lt=1)] = 0.5
     hard: Annotated[float, Field(ge=0, le=1)] = 0.5
     pool: Annotated[int, Field(ge=1)] = 50
+    instances: Annotated[float, Field(ge=0, le=1)] = 0.0
+    hidden: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    near: bool = False
 
 
 class Recipe(BaseModel):
     """One training run.
 
     width: channels of the first stage (64 is the published network; fewer scale every stage down). bands: of the input.
-    dim: of the embedding. block: of a matcher, dyad or plain residual. code: (height, width, channels) of an autoencoder's
-    features for an input of 256 pixels per side.
+    dim: of the embedding. block: of a matcher: dyad, plain residual or correlation. code: (height, width, channels) of an
+    autoencoder's features for an input of 256 pixels per side.
     decay, decay_every: "step" multiplies lr by decay every so many epochs; "cosine" falls to zero over `epochs`.
     warmup_epochs: first epochs, in which lr rises linearly. steps_per_epoch: updates per epoch (0: one pass over the images,
     or over the unlabelled ones if there are any).
@@ -81,7 +88,7 @@ class Recipe(BaseModel):
     width: Annotated[int, Field(ge=8, le=512)] = 64
     bands: Annotated[int, Field(ge=1, le=1024)] = 3
     dim: Annotated[int, Field(ge=2, le=4096)] = 128
-    block: Literal["dyad", "residual"] = "dyad"
+    block: MatcherBlock = "dyad"
     code: Latent = "8x8x512"
     freeze: bool = False
     loss: LossConfig

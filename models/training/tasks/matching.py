@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from models.data.samplers import Indices, Shard
 from models.losses.build import build_loss
-from models.losses.pairs.pair_sampling import PairSampler
+from models.losses.pairs.pair_sampling import Pairs, PairSampler
+from models.matcher.kinds import build_matcher
 from models.matcher.networks import MATCH, MapShape, PairMatcher
 from models.matcher.siamese import Siamese
-from models.matcher.split import SplitMatcher
 from models.training.loop.task import Task
 from models.training.recipes.recipe import Recipe
 from models.training.transforms import Preparation
@@ -23,7 +23,8 @@ from models.training.transforms import Preparation
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """left, right: (N, C, h, w) float16 maps, or (N, S, S, B) uint8 images. matches: (N,) int64: 1 for one class, else 0."""
+    """left, right: (N, C, h, w) float16 maps, or (N, S, S, B) uint8 images. matches: (N,) int64: 1 for one class (of a hidden
+    class: for one image), else 0."""
 
     left: Tensor
     right: Tensor
@@ -66,10 +67,14 @@ class PairBatches:
         pairs = recipe.pairs
         self._generator = torch.Generator()
         self._sampler = PairSampler(
-            torch.from_numpy(labels), positives=pairs.positives, hard=pairs.hard, pool=pairs.pool, generator=self._generator
-        )
+            torch.from_numpy(labels), positives=pairs.positives, hard=pairs.hard, pool=pairs.pool, near=pairs.near,
+            generator=self._generator,
+        )  # fmt: skip
+        if len(views) < 2 and (pairs.instances or pairs.hidden):
+            raise ValueError("pairs.instances and pairs.hidden need at least two views of each image; set both to 0")
         if pairs.hard:
             self._sampler.mine(torch.from_numpy(embeddings))
+        self._pairs, self._labels = pairs, labels
         self._views, self._size, self._seed, self._shard = tuple(views), recipe.batch_size, recipe.seed, shard or Shard()
 
     @property
@@ -82,18 +87,33 @@ class PairBatches:
         random = np.random.default_rng([self._seed, step])
         self._generator.manual_seed(int(random.integers(2**63)))
         pairs = self._sampler.draw(self._size)
+        views = random.integers(len(self._views), size=(2, self._size))
+        if self._pairs.instances or self._pairs.hidden:
+            pairs, views = self._with_instances(pairs, views, random)
         own = self._shard.of(np.arange(self._size))
-        views = random.integers(len(self._views), size=(2, self._size))[:, own]
+        views = views[:, own]
         left = self._take(pairs.left.numpy()[own], views[0])
         right = self._take(pairs.right.numpy()[own], views[1])
         return PairBatch(left, right, pairs.matches[torch.from_numpy(own)].long())
+
+    def _with_instances(self, pairs: Pairs, views: Indices, random: np.random.Generator) -> tuple[Pairs, Indices]:
+        """Replace a share of the matching pairs, and all of the hidden classes, by two different views of their first image."""
+        classes = np.unique(self._labels)
+        hidden = random.permutation(classes)[: round(self._pairs.hidden * len(classes))]
+        left, matches = pairs.left.numpy(), pairs.matches.numpy()
+        is_instance = (random.random(self._size) < self._pairs.instances) | np.isin(self._labels[left], hidden)
+        is_instance &= matches
+        other = (views[0] + random.integers(1, len(self._views), self._size)) % len(self._views)
+        views = np.stack((views[0], np.where(is_instance, other, views[1])))
+        right = torch.from_numpy(np.where(is_instance, left, pairs.right.numpy()))
+        return Pairs(pairs.left, right, pairs.matches), views
 
     def _take(self, indices: Indices, views: Indices) -> Tensor:
         return torch.from_numpy(np.stack([self._views[view][index] for view, index in zip(views, indices, strict=True)]))
 
 
 class MatchingTask(Task[PairBatch]):
-    """`loss(logits, matches)` of a `PairMatcher` or `SplitMatcher`; also reports the accuracy."""
+    """`loss(logits, matches)` of a `PairMatcher` or `PairNetwork`; also reports the accuracy."""
 
     def __init__(self, matcher: nn.Module, loss: nn.Module) -> None:
         super().__init__()
@@ -117,19 +137,21 @@ class SiameseTask(Task[PairBatch]):
         return _losses(self.network(left, right), batch.matches, self.loss)
 
 
-def matching_task(recipe: Recipe, map_shape: MapShape, *, split: bool = False) -> MatchingTask:
+def matching_task(recipe: Recipe, map_shape: MapShape, *, split: bool = False, hidden: int | None = None) -> MatchingTask:
     """The task of a recipe for maps of (C, h, w), initialised from torch's global generator.
 
-    split: whether to build a `SplitMatcher`, the same network with its first layer split by query and candidate.
+    split: whether to build a `SplitMatcher`, the same network with its first layer split by query and candidate; a correlation
+    matcher has no other form. hidden: channels of the features of both, None for the usual number.
 
     Raises:
         ValueError: the recipe does not train a matcher.
     """
     if recipe.task != "matcher":
         raise ValueError(f"the recipe {recipe.name!r} has task {recipe.task!r}, not 'matcher'")
-    kind = SplitMatcher if split else PairMatcher
     loss = build_loss(recipe.loss, num_classes=0, dim=0, num_images=0)
-    return MatchingTask(kind(map_shape, block=recipe.block), loss)
+    if split or recipe.block == "correlation":
+        return MatchingTask(build_matcher(map_shape, recipe.block, hidden=hidden), loss)
+    return MatchingTask(PairMatcher(map_shape, block=recipe.block), loss)
 
 
 def _losses(logits: Tensor, matches: Tensor, loss: nn.Module) -> dict[str, Tensor]:

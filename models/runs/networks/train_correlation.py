@@ -1,0 +1,54 @@
+"""Train a correlation matcher on cached maps, within minutes on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.samplers import Indices
+from models.matcher.correlation import CorrelationMatcher
+from models.matcher.quantise import Quantisation
+from models.runs.networks.run_options import RunOptions
+from models.runs.networks.train_matcher import fit_stored, train_matcher
+from models.training.encoding import Encoded
+from models.training.recipes.load import named_recipe
+from models.training.recipes.recipe import Recipe
+
+STEPS = 3000
+_EPOCHS = 10
+
+
+def train_correlation(
+    views: Sequence[NDArray[np.float16]],
+    labels: Indices,
+    embeddings: NDArray[np.float32],
+    *,
+    descriptor_dim: int,
+    seed: int = 0,
+    steps: int = STEPS,
+    recipe: Recipe | None = None,
+    options: RunOptions | None = None,
+    folder: Path | None = None,
+) -> tuple[CorrelationMatcher, Quantisation]:
+    """Train a matcher, and fit the quantisation of its descriptors to the first view.
+
+    views: (T, C, h, w) each, at least two: maps of the same T images, the first one without augmentation. labels: (T,) int64.
+    embeddings: (T, D) float32, L2-normalised, in which hard pairs are mined. descriptor_dim: K, with K h w at most 2 048.
+    steps: updates. recipe: None for `correlation-matcher`; seed and steps replace its own. options, folder: checkpoints of a run
+    that is resumable; None for none.
+
+    Raises:
+        ValueError: the arguments do not fit together. TypeError: the recipe is of another matcher.
+        CheckpointError, DivergedError: see `Loop.run`.
+    """
+    base = named_recipe("correlation-matcher") if recipe is None else recipe
+    epochs = min(_EPOCHS, steps)
+    chosen = base.model_copy(update={"seed": seed, "epochs": epochs, "steps_per_epoch": max(1, steps // epochs)})
+    encoded = [Encoded(embeddings, maps) for maps in views]
+    network = train_matcher(chosen, encoded, labels, options or RunOptions(folder), hidden=descriptor_dim)
+    if not isinstance(network, CorrelationMatcher):
+        raise TypeError(f"the recipe {chosen.name!r} has block {chosen.block!r}, not 'correlation'")
+    return network, fit_stored(network, views[0])
