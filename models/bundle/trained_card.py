@@ -35,6 +35,14 @@ class TrainingSet(_Part):
     source: str = ""
 
 
+class StartingWeights(_Part):
+    """Weights that a training started from. terms: their licence or terms of use. source: a package, file or address."""
+
+    name: Annotated[str, Field(min_length=1)]
+    terms: Annotated[str, Field(min_length=1)]
+    source: str = ""
+
+
 class Measurement(_Part):
     """Measured values, and how they were measured: split, queries, database, seeds."""
 
@@ -88,7 +96,7 @@ class Facts(Identity):
     """What training states about a model, before the bundle is written.
 
     recipe, matcher_recipe: of the runs, as plain values (a `Recipe` is converted). splits: how the images were divided.
-    metrics: measurements by name.
+    metrics: measurements by name. starting_weights: empty if training started from random weights.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")  # so that NaN is refused instead of written as null
@@ -99,6 +107,7 @@ class Facts(Identity):
     matcher_recipe: dict[str, Any] | None = None
     seed: Annotated[int, Field(ge=0)]
     training_sets: tuple[TrainingSet, ...]
+    starting_weights: tuple[StartingWeights, ...] = ()
     splits: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Measurement] = Field(default_factory=dict)
 
@@ -146,6 +155,7 @@ class TrainingRecord(BaseModel):
     """What any card may record of its training; empty for a bundle that was not trained here."""
 
     training_sets: tuple[TrainingSet, ...] = ()
+    starting_weights: tuple[StartingWeights, ...] = ()
     splits: dict[str, Any] = Field(default_factory=dict)
     precision: str = "float32"
 
