@@ -34,7 +34,9 @@ ScalingText = Annotated[
         help="Conversion to 0..255: auto, none, range:LOW,HIGH, percentile[:LOW,HIGH], reflectance[:scale=S,offset=O].",
     ),
 ]
-Model = Annotated[str | None, typer.Option(metavar="ID", help="Embedding model; see `dyad models list`.")]
+Model = Annotated[
+    str | None, typer.Option(metavar="ID", help="Embedding model; `dyad models list` lists the models and their licences.")
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from app.atomic_files import telling_full_disk
-from app.domain.models import ModelEntry
+from app.domain.models import DEFAULT_MODEL, ModelEntry
 from app.errors import Conflict, Forbidden, InvalidBundle, NotFound
 from app.inference.bundle_zip import stream_bundle, unpack_bundle
 from app.inference.bundles import check_bundle, fingerprint, read_bundle
@@ -42,9 +42,9 @@ class LocalModels(ModelProvider):
     """The `ModelProvider` port over folders. Thread-safe; a loaded model is returned without a lock.
 
     models_folder: one bundle per subfolder; it need not exist. An invalid bundle is logged once and not listed; loading it by
-    its folder's name raises the reason. threads: of each model. bundled: bundles that ship with the package; the first of them
-    is the default until another one is chosen. opening: opens a bundle's folder with a number of threads. trial: tries a
-    bundle before it is added, see `try_bundle`; raises `InvalidBundle`.
+    its folder's name raises the reason. threads: of each model. bundled: bundles that ship with the package; `DEFAULT_MODEL`,
+    or without it the first of them, is the default until another one is chosen. opening: opens a bundle's folder with a number
+    of threads. trial: tries a bundle before it is added, see `try_bundle`; raises `InvalidBundle`.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class LocalModels(ModelProvider):
     def entries(self) -> list[ModelEntry]:
         with self._lock:
             bundles = [self._entry(folder, card) for folder, card in self._bundles().values()]
+        bundles.sort(key=lambda entry: entry.card.id != DEFAULT_MODEL)
         shipped = [entry for entry in bundles if entry.origin == "shipped"]
         added = [entry for entry in bundles if entry.origin == "added"]
         built_in = [ModelEntry(card, "built-in", 0) for card, _ in BUILT_IN.values()]

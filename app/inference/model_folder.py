@@ -3,7 +3,7 @@
 ::
 
     {id}/            a bundle
-    active.json      {"model": id}: the default that a user chose; without the file, the first that ships
+    active.json      {"model": id}: the default that a user chose; without the file, `DEFAULT_MODEL`
     .incoming/       unpacking and deletion in progress; emptied at the next start
 """
 

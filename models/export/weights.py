@@ -60,7 +60,8 @@ def load_encoder(path: Path, facts: EncoderFacts, *, bands: int, dimension: int)
     """
     with torch.random.fork_rng(devices=[]):  # the random initial weights are overwritten
         try:
-            encoder = build_encoder(facts.name, bands=bands, dimension=dimension, width=facts.width, latent=facts.latent)
+            options = facts.model_dump(include={"width", "latent", "pooling"})
+            encoder = build_encoder(facts.name, bands=bands, dimension=dimension, **options)
         except ValueError as error:
             raise BundleError(f"the card's encoder: {error}") from None
     return _fill(encoder, path, "encoder.")

@@ -141,6 +141,7 @@ def _card(part: Path, base: ModelCard, facts: HeadFacts) -> ModelCard:
         "description": facts.description,
         "training_sets": [each.model_dump() for each in sets],
         "training_data": describe_data(sets),
+        "supersedes": (),
         "metrics": {name: each.model_dump() for name, each in facts.metrics.items()},
         "code_version": code_version(),
         "matcher": None if base.matcher is None else _matcher_fields(base.matcher, facts),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from models.bundle.card import Normalisation
-from models.bundle.trained_card import EncoderFacts, Facts, Measurement, TrainingSet
+from models.bundle.trained_card import EncoderFacts, Facts, Measurement, StartingWeights, TrainingSet
 from models.runs.command_line import UsageError
 from models.runs.inputs.training_data import TrainingData
 from models.training.recipes.recipe import Recipe
@@ -39,10 +40,11 @@ def make_facts(
     *,
     encoder: EncoderFacts | None = None,
     base: Facts | None = None,
+    weights: Path | None = None,
     metrics: Mapping[str, Measurement] | None = None,
 ) -> Facts:
     """The facts of a run. encoder: if it is not the recipe's. base: of the bundle that the run started from, for its training
-    sets, and for a matcher for its encoder's recipe.
+    sets and starting weights, and for a matcher for its encoder's recipe. weights: file of pretrained weights.
 
     Raises:
         UsageError: a value is not valid in a card.
@@ -61,7 +63,9 @@ def make_facts(
             recipe=base.recipe if is_matcher and base is not None else recipe.model_dump(mode="json"),
             matcher_recipe=recipe.model_dump(mode="json") if is_matcher else None,
             seed=recipe.seed,
+            research_only=True if base is not None and base.research_only else None,
             training_sets=_training_sets(naming, data, base),
+            starting_weights=_starting_weights(weights, base),
             splits=_splits(data, base),
             metrics=dict(metrics or {}),
         )
@@ -86,6 +90,12 @@ def _training_sets(naming: Naming, data: TrainingData, base: Facts | None) -> tu
         sets.append(TrainingSet(name="without labels", terms=everywhere, images=len(data.unlabelled)))
     names = {each.name for each in sets}
     return (*sets, *(each for each in (base.training_sets if base else ()) if each.name not in names))
+
+
+def _starting_weights(weights: Path | None, base: Facts | None) -> tuple[StartingWeights, ...]:
+    if weights is not None:
+        return (StartingWeights(name=weights.name, terms=UNSTATED),)
+    return base.starting_weights if base else ()
 
 
 def _splits(data: TrainingData, base: Facts | None) -> dict[str, Any]:

@@ -123,7 +123,9 @@ def _write(
     metrics = {**measure_test(data, trained, progress), **result.metrics}
     mean, std = (tuple(map(float, each.flatten())) for each in (trained.preparation.mean, trained.preparation.std))
     base = None if start is None else start.card
-    facts = make_facts(settings.naming, data, recipe, mean, std, encoder=result.encoder, base=base, metrics=metrics)
+    facts = make_facts(
+        settings.naming, data, recipe, mean, std, encoder=result.encoder, base=base, weights=settings.weights, metrics=metrics
+    )
     progress.say("writing the bundle")
     try:
         int8 = _int8(data) if settings.is_int8 else None

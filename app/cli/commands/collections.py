@@ -12,10 +12,11 @@ from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.values import Document
 from app.cli.commands.index_versions import indexes, rollback
+from app.cli.commands.model_terms import find_model, licence_of, reindex_hint
 from app.cli.commands.processes import evaluate, train
 from app.cli.commands.schedule import schedule
 from app.cli.options import Target
-from app.cli.output import print_fields, print_json, print_table, say
+from app.cli.output import notice, print_fields, print_json, print_table, say
 
 
 def build() -> typer.Typer:
@@ -55,12 +56,16 @@ def show(
 
     Example: dyad collections show naip
     """
-    with open_client(Target(url, home)) as dyad:
+    target = Target(url, home)
+    with open_client(target) as dyad:
         document = dyad.collection(collection)
+        model = None if json else find_model(dyad, document["index"]["model"])
     if json:
         print_json(document)
-    else:
-        _print_collection(document)
+        return
+    _print_collection(document, model)
+    if model is not None and (hint := reindex_hint(collection, model, target)):
+        notice(hint)
 
 
 def create(
@@ -93,10 +98,11 @@ def create(
     )
     with open_client(Target(url, home)) as dyad:
         document = dyad.create_collection({"id": collection, **settings})
+        model = None if json else find_model(dyad, document["index"]["model"])
     if json:
         print_json(document)
     else:
-        _print_collection(document)
+        _print_collection(document, model)
 
 
 def delete(
@@ -143,7 +149,7 @@ def labels(
         say(f"wrote the labels of {collection} to {target}")
 
 
-def _print_collection(document: Document) -> None:
+def _print_collection(document: Document, model: Document | None) -> None:
     extent = document["extent"]
     print_fields(
         {
@@ -152,6 +158,7 @@ def _print_collection(document: Document) -> None:
             "description": document["description"],
             "tiles": document["item_count"],
             "model": f"{document['model']} (index {document['index']['version']})",
+            "model licence": licence_of(model) if model else None,
             "tile size": f"{document['tile_size']}, stride {document['stride']}",
             "bands": ", ".join(map(str, document["bands"] or ())),
             "scaling": document["scaling"]["method"],

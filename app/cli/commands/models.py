@@ -14,6 +14,7 @@ import typer
 from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.values import Document
+from app.cli.commands.model_terms import licence_of
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
 
@@ -54,10 +55,11 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
             _megabytes(m["size_bytes"]),
             ",".join(m["used_by"]),
             m["title"],
+            licence_of(m),
         )
         for m in document["models"]
     ]
-    columns = ["id", "active", "version", "origin", "dimension", "bands", "size", "used by", "title"]
+    columns = ["id", "active", "version", "origin", "dimension", "bands", "size", "used by", "title", "licence"]
     print_table(columns, rows, right=["dimension", "size"], whole=["id"])
 
 
@@ -172,16 +174,24 @@ def _print_model(document: Document, json: bool) -> None:
     if json:
         print_json(document)
         return
-    shown = ("id", "version", "title", "description", "kind", "input_size", "dimension", "licence", "training_data", "origin")
+    shown = ("id", "version", "title", "description", "kind", "input_size", "dimension", "origin")
     print_fields(
         {
             **{name.replace("_", " "): document[name] for name in shown},
             "bands": ", ".join(document["bands"]),
             "size": _megabytes(document["size_bytes"]),
+            "licence": licence_of(document),
+            "training data": _terms(document["training_sets"]) or document["training_data"],
+            "starting weights": _terms(document["starting_weights"]),
             "active": "yes" if document["active"] else "no",
             "used by": ", ".join(document["used_by"]),
+            "superseded by": document["superseded_by"],
         }
     )
+
+
+def _terms(parts: list[Document]) -> str:
+    return "; ".join(f"{part['name']}: {part['terms']}" + (f" ({part['source']})" if part["source"] else "") for part in parts)
 
 
 def _megabytes(size: int) -> str:

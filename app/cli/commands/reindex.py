@@ -10,6 +10,7 @@ from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
 from app.cli.client.values import Document
+from app.cli.commands.model_terms import find_model, licence_of
 from app.cli.options import Target
 from app.cli.output import notice, print_fields, print_json, say
 
@@ -35,7 +36,7 @@ def reindex(
 
     Examples:
 
-        dyad reindex naip --model dyad-rgb-128
+        dyad reindex naip --model dyad-rgb
 
         dyad reindex naip --margin 0.02
     """
@@ -43,10 +44,12 @@ def reindex(
     with open_client(Target(url, home)) as dyad:
         job = dyad.execute("reindex", inputs)
         result = follow_job(dyad, job["id"], collection, "stopped: the current index is unchanged")
+        used = None if json else find_model(dyad, result["model"])
     if json:
         print_json(result)
     else:
         print_reindex(collection, result)
+        print_fields({"model licence": licence_of(used) if used else None})
 
 
 def print_reindex(collection: str, result: Document) -> None:

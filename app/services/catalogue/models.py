@@ -24,11 +24,16 @@ Uses = Callable[[], Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """An available model. is_default: whether new collections get it. used_by: ids of the collections that use it."""
+    """An available model.
+
+    is_default: whether new collections get it. used_by: ids of the collections that use it. superseded_by: id of the default
+    model, if that is a bundled one and its card names this model as superseded.
+    """
 
     entry: ModelEntry
     is_default: bool
     used_by: tuple[str, ...]
+    superseded_by: str | None = None
 
     @property
     def card(self) -> ModelCard:
@@ -64,7 +69,17 @@ class ModelService:
         """All models, the default first."""
         uses = self._uses()
         entries = self._provider.entries()
-        return [ModelInfo(entry, entry is entries[0], tuple(uses.get(entry.card.id, ()))) for entry in entries]
+        default = entries[0]
+        superseded = default.card.supersedes if default.origin == "shipped" else ()
+        return [
+            ModelInfo(
+                entry,
+                entry is default,
+                tuple(uses.get(entry.card.id, ())),
+                default.card.id if entry.origin == "shipped" and entry.card.id in superseded else None,
+            )
+            for entry in entries
+        ]
 
     def info(self, model_id: str) -> ModelInfo:
         """One model.
