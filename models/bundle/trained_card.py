@@ -101,11 +101,9 @@ class Int8Report(_Part):
 class Facts(Identity):
     """What training states about a model, before the bundle is written.
 
-        recipe, matcher_recipe: of the runs, as plain values (a `Recipe` is converted). splits: how the images were divided.
-        metrics: measurements by name. ranking: for searches without a matcher.
-    =======
-        metrics: measurements by name. starting_weights: empty if training started from random weights.
-    >>>>>>> h3-bundles
+    recipe, matcher_recipe: of the runs, as plain values (a `Recipe` is converted). splits: how the images were divided.
+    metrics: measurements by name. ranking: for searches without a matcher. starting_weights: empty if training started from
+    random weights.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")  # so that NaN is refused instead of written as null
