@@ -23,7 +23,7 @@ NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importli
 NEEDS_TORCH := ^(benchmarks/|(tests/)?models/(?!(bundle|evaluation|heads)/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/.*_torch\.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz chaos lint format lock bench train-default results clean packages bench-gpu
+.PHONY: help serve test fuzz chaos lint format lock bench train-default unseen results clean packages bench-gpu
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -67,8 +67,11 @@ bench: $(VENV)/.dev ## run all benchmarks except the GPU's
 bench-gpu: $(VENV)/.train ## measure embedding and training on a GPU, by batch size; ARGS=--help
 	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
 
-train-default: $(VENV)/.train ## train the model that ships with Dyad (hours on a CPU; resumes after a stop)
-	$(BIN)/python -m models.runs.default.train_default $(ARGS)
+train-default: $(VENV)/.train ## train dyad-rgb, the default model (half an hour on a CPU; resumes after a stop); ARGS="--model dyad-rgb-research"
+	$(BIN)/python -m models.runs.bundled.train_bundle $(ARGS)
+
+unseen: $(VENV)/.train ## measure the bundled models on data sets that they were trained on, and on others; ARGS=--help
+	$(BIN)/python -m models.runs.bundled.unseen $(ARGS)
 
 results: $(VENV)/.train ## compute the missing cells of the papers' tables in docs/results.md; ARGS=--list, ARGS="--only 'a-*'"
 	$(BIN)/python -m models.papers $(ARGS)

