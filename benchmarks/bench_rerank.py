@@ -1,4 +1,4 @@
-"""Re-ranking: the split matcher compared with the naive one, neighbourhoods, and a query by upload compared with its bare parts.
+"""Re-ranking: neighbourhoods, the split matcher compared with the naive one, and a query by upload with its bare parts.
 
 python benchmarks/bench_rerank.py [--size 100000] [--queries 200] [--images FOLDER] [--parts ...] [--threads 2]
 
@@ -69,15 +69,14 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--threads", type=int, default=2, help="threads of ONNX Runtime")
     options = parser.parse_args()
+    print(machine_line())
     if "neighbours" in options.parts:
-        print(machine_line())
         measure_neighbours()
     if options.parts == ["neighbours"]:
         return
     images = [path.read_bytes() for path in sorted(options.images.rglob("*.jpg"))[::3][:600]]
     if len(images) < max(DEPTHS):
         raise SystemExit(f"{options.images}: {len(images)} JPEGs; more than {max(DEPTHS) * 3} are needed")
-    print(machine_line())
     parts = Parts.open(options.threads)
     maps = np.concatenate([parts.encode(parts.decode(data))[2] for data in images[: max(DEPTHS) + 1]])
     pairs = np.concatenate([parts.encode(parts.decode(data))[1] for data in images[1 : max(DEPTHS) + 1]])
@@ -134,7 +133,7 @@ class Parts:
 
 
 def measure_neighbours() -> None:
-    """The neighbourhood overlap of one query, by dimension and number of candidates. Vectors are random around one direction."""
+    """The neighbourhood overlap of one query, by dimension and number of candidates, with random vectors around a direction."""
     random = np.random.default_rng(0)
     rows = []
     for dimension in (128, 512):
