@@ -1,4 +1,4 @@
-"""Re-ranking: the split matcher compared with the naive one, its depth, and a query by upload compared with its bare parts.
+"""Re-ranking: neighbourhoods, the split matcher compared with the naive one, and a query by upload with its bare parts.
 
 python benchmarks/bench_rerank.py [--size 100000] [--queries 200] [--images FOLDER] [--parts ...] [--threads 2]
 
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from benchmarks._archive import fill
 from benchmarks._imagery import DATA
 from benchmarks._naive_matcher import export_naive, split_log_odds
 from benchmarks._table import machine_line, print_table
+from models.bundle.neighbourhood import neighbour_overlap
 from models.bundle.sessions import open_session
 from models.export.write_bundle import read_bundle as read_networks
 from tests.support.process import ServeProcess
@@ -63,13 +65,18 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=DATA / "ucmerced", help="JPEGs of at least 128 x 128, in any sub-folder")
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--parts", nargs="+", choices=["matchers", "queries"], default=["matchers", "queries"])
+    kinds = ["neighbours", "matchers", "queries"]
+    parser.add_argument("--parts", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--threads", type=int, default=2, help="threads of ONNX Runtime")
     options = parser.parse_args()
+    print(machine_line())
+    if "neighbours" in options.parts:
+        measure_neighbours()
+    if options.parts == ["neighbours"]:
+        return
     images = [path.read_bytes() for path in sorted(options.images.rglob("*.jpg"))[::3][:600]]
     if len(images) < max(DEPTHS):
         raise SystemExit(f"{options.images}: {len(images)} JPEGs; more than {max(DEPTHS) * 3} are needed")
-    print(machine_line())
     parts = Parts.open(options.threads)
     maps = np.concatenate([parts.encode(parts.decode(data))[2] for data in images[: max(DEPTHS) + 1]])
     pairs = np.concatenate([parts.encode(parts.decode(data))[1] for data in images[1 : max(DEPTHS) + 1]])
@@ -123,6 +130,19 @@ class Parts:
         """(M, 2)."""
         found: NDArray[np.float32] = self.tail.run(["logits"], {"half": half, "pair": pairs})[0]
         return found
+
+
+def measure_neighbours() -> None:
+    """The neighbourhood overlap of one query, by dimension and number of candidates, with random vectors around a direction."""
+    random = np.random.default_rng(0)
+    rows = []
+    for dimension in (128, 512):
+        for depth in (100, 200, 500):
+            vectors = random.normal(size=(depth + 1, dimension)) + 2 * random.normal(size=(1, dimension))
+            vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+            spent = [_spent(partial(neighbour_overlap, vectors[0], vectors[1:])) for _ in range(3 * ROUNDS)]
+            rows.append([str(dimension), str(depth), f"{np.median(spent):.2f}"])
+    print_table("Neighbourhood overlap of one query", ["dimension", "candidates", "p50 ms"], rows)
 
 
 def compare_matchers(parts: Parts, maps: NDArray[np.float32], pairs: NDArray[np.uint8], threads: int) -> None:

@@ -69,14 +69,14 @@ class Shortlist:
     """M candidates in order of similarity, as arrays; the records of tiles are read on request.
 
     ids: M ids. similarities: (M,) float64 cosines in [-1, 1]. pairs: (M, P) uint8 candidate features, None unless all have
-    them.
-    read: reads the tile of a row.
+    them. read: reads the tile of a row. embeddings: (M, D) float32, None unless they were requested.
     """
 
     ids: list[str]
     similarities: NDArray[np.float64]
     pairs: NDArray[np.uint8] | None
     read: Callable[[int], Tile]
+    embeddings: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, hits: Sequence[Hit]) -> Shortlist:
@@ -87,7 +87,8 @@ class Shortlist:
     def head(self, count: int) -> Shortlist:
         """The first `count` candidates."""
         pairs = None if self.pairs is None else self.pairs[:count]
-        return Shortlist(self.ids[:count], self.similarities[:count], pairs, self.read)
+        embeddings = None if self.embeddings is None else self.embeddings[:count]
+        return Shortlist(self.ids[:count], self.similarities[:count], pairs, self.read, embeddings)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,7 +131,7 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks with the matcher (docs/search.md).
+    """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks the first results (docs/search.md).
 
     min_probability: 0..1, results below it are removed. diversify: show one result per place. other_dates: with `diversify`,
     also for tiles of different dates. index_version: None for the live index.
@@ -152,8 +153,8 @@ class SearchQuery:
 class Match:
     """A search result.
 
-    score: determines the rank. similarity: cosine to the query's direction. probability: match probability, 0..1, None if not
-    re-ranked. near_copies: ids of near-copies folded into it, in rank order.
+    score: determines the rank. similarity: cosine to the query's direction. probability: match probability, 0..1, which ascends
+    with the score; None if unknown. near_copies: ids of near-copies folded into it, in rank order.
     """
 
     tile: Tile
@@ -165,12 +166,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Reranking:
-    """How a search was re-ranked. depth: number of candidates. weight: of the log-odds in the score. budget_ms: if
-    requested.
+    """How a search was re-ranked. depth: number of candidates. weight: of the log-odds in the score. neighbours: of the
+    neighbourhood overlap, None if it is not used. budget_ms: if requested.
     """
 
     depth: int
     weight: float
+    neighbours: float | None = None
     budget_ms: float | None = None
 
 
@@ -179,8 +181,9 @@ class SearchResult:
     """A page of matches in rank order (score descending, then id ascending).
 
     rank_offset: number of matches on earlier pages. matched: number of qualifying tiles. after: where the next page begins,
-    None after the last page. reranking: None if not re-ranked. matches_end_at: rank of the last likely match, 0 for none, None
-    if unknown. warnings: about the uploaded image, for the user. timings_ms: decode, embed, search, rerank, total.
+    None after the last page. reranking: None if not re-ranked. matches_end_at: rank of the last result with a probability of
+    at least 0.5, 0 for none, None if unknown. warnings: about the uploaded image, for the user. timings_ms: decode, embed,
+    search, rerank, total.
     """
 
     hits: list[Match]

@@ -136,11 +136,20 @@ class VectorStore(Protocol):
         vector: (D,) float32, L2-normalised. after: only hits after this cursor, so that pages neither repeat nor lose a tile.
         """
 
-    def search_with_pairs(
-        self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
+    def shortlist(
+        self,
+        index: str,
+        vector: NDArray[np.float32],
+        *,
+        limit: int,
+        filter: TileFilter,
+        after: Cursor | None = None,
+        pairs: bool = True,
+        embeddings: bool = False,
     ) -> Shortlist:
-        """The results of `search`, in the same order and with as many requests, with their candidate features for the
-        matcher.
+        """The results of `search`, in the same order and with as many requests, for re-ranking.
+
+        pairs, embeddings: also read the candidate features for the matcher, and the embeddings.
         """
 
     def scroll(self, index: str, *, limit: int, filter: TileFilter, after: str | None = None) -> Page:

@@ -36,8 +36,8 @@ class HeadFacts:
     """Facts about a trained head, for its card.
 
     id: of the new model, also its folder's name. labels_from: collection of the labels, with the number of labelled tiles.
-    training: recipe, counts and choices, for the card's `head`. metrics: by name. fusion, calibration: of the matcher; None to
-    keep the base model's.
+    training: recipe, counts and choices, for the card's `head`. metrics: by name. fusion, calibration: of the matcher; ranking:
+    without one. None to keep the base model's.
     """
 
     id: str
@@ -48,6 +48,7 @@ class HeadFacts:
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
     fusion: Mapping[str, Any] | None = None
     calibration: Mapping[str, Any] | None = None
+    ranking: Mapping[str, Any] | None = None
 
 
 def read_head(bundle: Path) -> Head:
@@ -145,6 +146,7 @@ def _card(part: Path, base: ModelCard, facts: HeadFacts) -> ModelCard:
         "metrics": {name: each.model_dump() for name, each in facts.metrics.items()},
         "code_version": code_version(),
         "matcher": None if base.matcher is None else _matcher_fields(base.matcher, facts),
+        "ranking": _ranking_fields(base, facts),
         "base": base.id,
         "head": dict(facts.training),
         "encoder_digest": encoder_digest(base),
@@ -160,3 +162,10 @@ def _card(part: Path, base: ModelCard, facts: HeadFacts) -> ModelCard:
 
 def _matcher_fields(base: MatcherCard, facts: HeadFacts) -> dict[str, Any]:
     return learned_matcher(base, facts.fusion, facts.calibration).model_dump(exclude_unset=True)
+
+
+def _ranking_fields(base: ModelCard, facts: HeadFacts) -> dict[str, Any] | None:
+    """The new ranking or the base's; None with a matcher, as the base's is calibrated for another embedding."""
+    if facts.ranking is not None:
+        return dict(facts.ranking)
+    return None if base.matcher is not None or base.ranking is None else base.ranking.model_dump(exclude_unset=True)

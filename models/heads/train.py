@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.ranking import second_stage
 from models.bundle.trained_card import TrainingSet
 from models.heads.child_program import run_program
 from models.heads.errors import HeadError
 from models.heads.evaluation.head_gain import Measured, measure_heads
 from models.heads.evaluation.pair_scores import PairScorer
-from models.heads.evaluation.recalibrate import Recalibration, recalibrate
+from models.heads.evaluation.recalibrate import Recalibration, recalibrate, recalibrate_embedding
 from models.heads.fitting.cross_fit import CrossFit, cross_fit
 from models.heads.fitting.fit_head import Examples, fit_head
 from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
@@ -122,13 +123,17 @@ def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: C
 def _recalibrate(
     inputs: Inputs, scorer: PairScorer | None, rows: NDArray[np.intp], cross: CrossFit, progress: ProgressCallback
 ) -> Recalibration:
-    if scorer is None or inputs.matcher is None or inputs.card.matcher is None:
+    card = inputs.card
+    if card.matcher is None and (base := second_stage(card)) is not None:
+        labels = inputs.label_sets(rows)
+        return recalibrate_embedding(base, cross.embeddings, labels, cross.folds, len(inputs.labels), inputs.manifest.seed)
+    if scorer is None or inputs.matcher is None or card.matcher is None:
         return Recalibration()
     places = np.flatnonzero(np.isin(inputs.matcher.rows, rows))
     among = np.searchsorted(rows, inputs.matcher.rows[places])  # rows are ascending
     return recalibrate(
         scorer,
-        inputs.card.matcher,
+        card.matcher,
         places,
         cross.embeddings[among],
         inputs.label_sets(rows[among]),
@@ -160,6 +165,7 @@ def _facts(inputs: Inputs, training: dict[str, Any], learned: Recalibration, mea
         metrics={} if measured is None else measured.measurements(),
         fusion=learned.fusion,
         calibration=learned.calibration,
+        ranking=learned.ranking,
     )
 
 

@@ -228,17 +228,31 @@ def test_a_shortlist_is_what_search_finds_with_the_pair_halves(archive: VectorSt
     assert VECTORS.pair is not None
     rows = {tile.id: row for row, tile in enumerate(TILES)}
     hits = archive.search(INDEX, QUERY, limit=37, filter=FILTERS[name])
-    found = archive.search_with_pairs(INDEX, QUERY, limit=37, filter=FILTERS[name])
+    found = archive.shortlist(INDEX, QUERY, limit=37, filter=FILTERS[name])
     assert found.ids == [hit.tile.id for hit in hits]
     assert found.similarities.tolist() == [hit.score for hit in hits]
     assert [found.read(row) for row in range(len(found))] == [hit.tile for hit in hits]
     if hits:
         np.testing.assert_array_equal(found.pairs, VECTORS.pair[[rows[point] for point in found.ids]])
         after = Cursor(hits[-1].score, hits[-1].tile.id, len(hits))
-        following = archive.search_with_pairs(INDEX, QUERY, limit=5, filter=FILTERS[name], after=after)
+        following = archive.shortlist(INDEX, QUERY, limit=5, filter=FILTERS[name], after=after)
         assert following.ids == [hit.tile.id for hit in archive.search(INDEX, QUERY, limit=42, filter=FILTERS[name])[37:]]
     else:
         assert found.pairs is None
+
+
+@each_filter
+def test_a_shortlist_has_the_embeddings_if_they_are_wanted(archive: VectorStore, name: str) -> None:
+    rows = {tile.id: row for row, tile in enumerate(TILES)}
+    plain = archive.shortlist(INDEX, QUERY, limit=37, filter=FILTERS[name])
+    found = archive.shortlist(INDEX, QUERY, limit=37, filter=FILTERS[name], pairs=False, embeddings=True)
+    assert (plain.embeddings, found.pairs) == (None, None)
+    assert found.ids == plain.ids
+    assert [found.read(row) for row in range(len(found))] == [plain.read(row) for row in range(len(plain))]
+    assert found.embeddings is not None
+    assert found.embeddings.shape == (len(found), D)
+    np.testing.assert_allclose(found.embeddings, VECTORS.embedding[[rows[point] for point in found.ids]], atol=1e-6)
+    assert len(found.head(3).embeddings if found.head(3).embeddings is not None else ()) == min(3, len(found))
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 1024])
@@ -247,7 +261,7 @@ def test_pair_halves_of_any_length_come_back_with_a_shortlist(store: VectorStore
     vectors = random_vectors(20)
     pairs = np.random.default_rng(0).integers(0, 256, (20, width), dtype=np.uint8)
     store.upsert(INDEX, TILES[:20], replace(vectors, pair=pairs))
-    found = store.search_with_pairs(INDEX, QUERY, limit=50, filter=TileFilter())
+    found = store.shortlist(INDEX, QUERY, limit=50, filter=TileFilter())
     rows = {tile.id: row for row, tile in enumerate(TILES[:20])}
     np.testing.assert_array_equal(found.pairs, pairs[[rows[point] for point in found.ids]])
 
@@ -256,7 +270,7 @@ def test_a_shortlist_without_all_pair_halves_has_none(store: VectorStore) -> Non
     store.create_index(INDEX, D)
     store.upsert(INDEX, TILES[:3], random_vectors(3))
     store.upsert(INDEX, TILES[3:4], Embeddings(VECTORS.embedding[3:4]))
-    found = store.search_with_pairs(INDEX, QUERY, limit=4, filter=TileFilter())
+    found = store.shortlist(INDEX, QUERY, limit=4, filter=TileFilter())
     assert (len(found), found.pairs) == (4, None)
 
 
@@ -613,7 +627,7 @@ UNKNOWN: dict[str, Callable[[VectorStore], object]] = {
     "upsert": lambda s: s.upsert("x.y.1", TILES[:1], random_vectors(1)),
     "flush": lambda s: s.flush("x.y.1"),
     "search": lambda s: s.search("x.y.1", QUERY, limit=1, filter=TileFilter()),
-    "search_with_pairs": lambda s: s.search_with_pairs("x.y.1", QUERY, limit=1, filter=TileFilter()),
+    "shortlist": lambda s: s.shortlist("x.y.1", QUERY, limit=1, filter=TileFilter()),
     "scroll": lambda s: s.scroll("x.y.1", limit=1, filter=TileFilter()),
     "retrieve": lambda s: s.retrieve("x.y.1", [TILES[0].id]),
     "retrieve_vectors": lambda s: s.retrieve_vectors("x.y.1", [TILES[0].id]),

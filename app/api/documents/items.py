@@ -70,10 +70,12 @@ class FeaturePublic(BaseModel):
 
 
 class RerankPublic(BaseModel):
-    """How a search was re-ranked: the first `depth` candidates, with `weight` for the score of the pairwise model."""
+    """How a search was re-ranked: the first `depth` candidates, with `weight` for the score of the pairwise model, and
+    `neighbours` for the overlap of neighbourhoods (absent if it is not used)."""
 
     depth: int
     weight: float
+    neighbours: float | None = None
     budget_ms: float | None = None
 
 
@@ -91,7 +93,7 @@ class FeatureCollectionPublic(BaseModel):
     rerank: RerankPublic | None = Field(default=None, description="Null if the search was not re-ranked")
     matches_end_at: int | None = Field(
         default=None,
-        description="Rank of the last likely match; absent if the model gives no match probabilities",
+        description="Rank of the last result with a match probability of at least 0.5; absent without probabilities",
     )
     warnings: list[str] | None = Field(
         default=None, description="Remarks on the uploaded image: what was assumed, and what makes it unlike the tiles"

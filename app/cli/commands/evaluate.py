@@ -28,6 +28,10 @@ def evaluate(
     depth: Annotated[
         int | None, typer.Option(metavar="N", help="Number of candidates to re-rank. Default: of the model.")
     ] = None,
+    rank_by: Annotated[
+        str | None,
+        typer.Option(metavar="embedding|matcher", help="matcher: also rank all images by the pairwise model alone (slow)."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the split. Default: that of the training.")] = None,
     no_map: Annotated[bool, typer.Option("--no-map", help="Omit the t-SNE map, which is slow.")] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Number of CPU threads. Default: all.")] = None,
@@ -57,6 +61,7 @@ def evaluate(
             "--without-classes": without_classes,
             "--bands": bands,
             "--depth": depth,
+            "--rank-by": rank_by,
             "--seed": seed,
             "--no-map": no_map,
             "--threads": threads,

@@ -108,7 +108,7 @@ def _print_hits(document: Document, collection: str) -> None:
         copies = [len(feature.get("near_copies", ())) or ""] if has_copies else []
         rows.append([*numbers, found["source"], ", ".join(found["labels"]), *copies, feature["id"]])
     names = ["rank", "score", "match", "file", "labels", *(["copies"] if has_copies else []), "id"]
-    if document.get("rerank") is None:
+    if all("match_probability" not in feature["properties"] for feature in document["features"]):
         names.remove("match")
         rows = [[*row[:2], *row[3:]] for row in rows]
     numeric = [name for name in names if name in ("rank", "score", "match", "copies")]

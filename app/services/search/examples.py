@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.domain.collections import Collection
 from app.domain.indexes import Live
-from app.domain.search import SearchQuery
+from app.domain.search import SearchQuery, Shortlist
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
 from app.imagery.tiling.tiler import read_tile
@@ -21,7 +21,7 @@ from app.ports import Blobs, Inference, VectorStore
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
 from app.services.search.query_image import prepare
-from app.services.search.rocchio import direction
+from app.services.search.rocchio import direction, strength
 from app.services.search.timer import Timer
 from models.bundle.files import ENCODER_FILE, QUERY_FEATURES_FILE
 
@@ -29,6 +29,9 @@ MAX_EXAMINED = 8
 """Maximum number of positives with which the matcher compares each candidate; the direction uses all positives."""
 MAX_CACHED = 1024
 """Indexed tiles whose query features are cached; those of one tile take some kilobytes."""
+
+SAME = 1 - 2e-6
+"""Cosine (6 decimals) from which a candidate counts as the same image as an example."""
 
 _Key = tuple[str, str, str, str]
 """Digests of the two graphs that compute query features, the tile's id, its content hash."""
@@ -57,6 +60,20 @@ class Examples:
             InvalidInput: the examples cancel each other out.
         """
         return direction(self.positives, self.negatives)
+
+    def cosines(self, head: Shortlist) -> NDArray[np.float64]:
+        """(M,) cosine of each candidate to the examples, the first term of its score: the cosine to a single positive, the mean
+        cosine to several, plus its lead over the mean cosine to the negatives.
+        """
+        return head.similarities * strength(self.positives, self.negatives)
+
+    def are_same(self, head: Shortlist) -> NDArray[np.bool_]:
+        """(M,) whether each candidate has the same image as all positives. With negatives it needs the embeddings."""
+        if len(self.negatives) == 0:
+            return np.asarray(self.cosines(head) >= SAME)
+        if head.embeddings is None:
+            raise ValueError("the shortlist was read without embeddings")
+        return np.asarray(head.embeddings @ self.positives.mean(axis=0) >= SAME)
 
 
 class ExampleReader:

@@ -1,8 +1,9 @@
 """A ranking by similarity, processed in blocks and returned in pages.
 
-The matcher re-orders the first block; with `diversify`, near-copies are folded within each block. Later blocks are ordered by
-similarity. The bookmark of a page contains the block in which it ended and the end of that block, so that tiles added or
-deleted between two requests do not move other tiles from one page to another.
+The second stage re-orders the first block; with `diversify`, near-copies are folded within each block. Later blocks are ordered
+by similarity. The bookmark of a page contains the block in which it ended and the end of that block, so that tiles added or
+deleted between two requests do not move other tiles from one page to another, unless they change the neighbourhoods of
+re-ranked ones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from app.domain.search import Bookmark, Cursor, Match, Shortlist, TileFilter
 from app.ports import VectorStore
 from app.services.search.near_copies import fold
-from app.services.search.rerank import Judgement, matches_end
+from app.services.search.rerank import STEP, Judgement, matches_end
 from app.services.search.timer import Timer
 
 MIN_FOLDED, MAX_FOLDED = 200, 1000
@@ -24,18 +25,16 @@ MIN_FOLDED, MAX_FOLDED = 200, 1000
 FOLDED_PER_RESULT = 25
 MOST_GROWN = 8
 """A block that has grown to this many times its size between two requests is cut there."""
-STEP = 1e-6
-"""Smallest difference of two scores, which have 6 decimals."""
-
 Judge = Callable[[Shortlist], Judgement | None]
-"""Re-ranks the first candidates; None if they have no candidate features."""
+"""Scores the first candidates; None if they have no candidate features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ranking. vector: (D,) float32, L2-normalised. depth: number of candidates that `judge` re-ranks, 0 for none.
+    """A ranking. vector: (D,) float32, L2-normalised. depth: number of candidates that `judge` scores, 0 for none.
 
-    diversify: fold near-copies. other_dates: as in `fold`.
+    pairs, embeddings: whether it needs candidate features and embeddings. diversify: fold near-copies. other_dates: as in
+    `fold`.
     """
 
     index: str
@@ -43,6 +42,8 @@ class Asked:
     filter: TileFilter
     depth: int = 0
     judge: Judge | None = None
+    pairs: bool = False
+    embeddings: bool = False
     diversify: bool = False
     other_dates: bool = True
     min_probability: float | None = None
@@ -122,15 +123,15 @@ class Pages:
         folded = min(max(FOLDED_PER_RESULT * wanted, MIN_FOLDED), MAX_FOLDED) if asked.diversify else 0
         size = max(asked.depth if judge else 0, folded) or wanted
         with timer.stage("search"):
-            found, is_last = self._gather(asked, mark, size, has_pairs=judge is not None)
+            found, is_last = self._gather(asked, mark, size, is_judged=judge is not None)
         with timer.stage("rerank"):
             return _arranged(asked, mark, found, is_last, judge)
 
-    def _gather(self, asked: Asked, mark: Bookmark, size: int, *, has_pairs: bool) -> tuple[Shortlist, bool]:
+    def _gather(self, asked: Asked, mark: Bookmark, size: int, *, is_judged: bool) -> tuple[Shortlist, bool]:
         """The candidates of a block and whether it is the last: `size` candidates, or all up to the end in the bookmark."""
         limit = size + 1
         while True:
-            found = self._first(asked, limit, mark.start, has_pairs=has_pairs)
+            found = self._first(asked, limit, mark.start, is_judged=is_judged)
             if mark.end is None:
                 return found.head(size), len(found) <= size
             inside = _count_until(found, mark.end)
@@ -138,9 +139,17 @@ class Pages:
                 return found.head(inside), inside == len(found) < limit
             limit *= 2
 
-    def _first(self, asked: Asked, limit: int, after: Cursor | None, *, has_pairs: bool) -> Shortlist:
-        if has_pairs:
-            return self._vectors.search_with_pairs(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after)
+    def _first(self, asked: Asked, limit: int, after: Cursor | None, *, is_judged: bool) -> Shortlist:
+        if is_judged and (asked.pairs or asked.embeddings):
+            return self._vectors.shortlist(
+                asked.index,
+                asked.vector,
+                limit=limit,
+                filter=asked.filter,
+                after=after,
+                pairs=asked.pairs,
+                embeddings=asked.embeddings,
+            )
         return Shortlist.of(self._vectors.search(asked.index, asked.vector, limit=limit, filter=asked.filter, after=after))
 
 
@@ -177,7 +186,10 @@ class _Judged:
 
 
 def _by_judgement(found: Shortlist, verdict: Judgement, *, is_all: bool) -> _Judged:
-    """Order the candidates of the verdict by its scores, and put the others behind them."""
+    """Order the candidates of the verdict by its scores, and put the others behind them.
+
+    Scores of the others are lowered by `shift`, unless they are below those of all judged candidates already.
+    """
     scores = verdict.scores.tolist()
     order = sorted(range(len(scores)), key=lambda row: (-scores[row], found.ids[row]))
     likely, chances = None, [None] * len(scores)
@@ -185,7 +197,12 @@ def _by_judgement(found: Shortlist, verdict: Judgement, *, is_all: bool) -> _Jud
         end, chances = matches_end(verdict.probabilities[order], is_all), verdict.probabilities.tolist()
         likely = None if end is None else frozenset(order[:end])
     places = [_Place(scores[row], found.ids[row], chances[row], [row]) for row in order]
-    shift = max(0.0, float(found.similarities[len(scores) - 1]) - min(scores) + STEP) if scores else 0.0
+    shift = 0.0
+    if scores:
+        worst, last = order[-1], len(scores) - 1
+        nearest = float(found.similarities[last])
+        if (-scores[worst], found.ids[worst]) > (-nearest, found.ids[last]):
+            shift = nearest - scores[worst] + STEP
     return _Judged(places + _by_similarity(found, len(scores), shift), likely, round(shift, 6))
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.domain.collections import Collection
 from app.domain.indexes import Live
@@ -19,8 +18,9 @@ from app.services.catalogue.models import ModelService
 from app.services.search.examples import MAX_EXAMINED, ExampleReader, Examples
 from app.services.search.ranking import Asked, Pages
 from app.services.search.recent_queries import RecentQueries, RecentQuery
-from app.services.search.rerank import Judgement, Plan, Reranker
+from app.services.search.rerank import Judgement, Plan, Reranker, judge
 from app.services.search.timer import Timer
+from models.bundle.neighbourhood import neighbour_overlap
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,13 @@ class SearchService:
         live = self._collections.live(collection_id, _version(query))
         plan = self._reranker.plan(collection, live.model, query, _count_examined(query, image))
         is_judging = plan is not None and (query.after is None or query.after.start is None)
-        examples = self._examples.read(collection, live, query, image, timer, with_query_features=is_judging)
+        compares = plan is not None and plan.has_matcher and is_judging
+        examples = self._examples.read(collection, live, query, image, timer, with_query_features=compares)
         asked = self._asked(live, query, examples)
         if query.after is None:
             self._recent.note(collection_id, RecentQuery(examples.ids, query.negatives, examples.pixels))
         if plan is not None and is_judging:
-            asked = self._with_matcher(asked, plan, collection, live, examples, timer)
+            asked = self._judged(asked, plan, collection, live, examples, timer)
         begun = query.after or Bookmark(0, live.version, depth=asked.depth)
         page = self._pages.page(asked, query.limit, begun, timer)
         with timer.stage("search"):
@@ -92,39 +93,37 @@ class SearchService:
             min_probability=query.min_probability,
         )
 
-    def _with_matcher(
-        self, asked: Asked, plan: Plan, collection: Collection, live: Live, examples: Examples, timer: Timer
-    ) -> Asked:
-        """The search with re-ranking; without it where it is not possible and was not requested."""
+    def _judged(self, asked: Asked, plan: Plan, collection: Collection, live: Live, examples: Examples, timer: Timer) -> Asked:
+        """The search with its plan; without it where it is not possible and was not requested."""
         must = plan.is_wish or asked.min_probability is not None
-        try:
-            features = self._examples.query_features(collection, live, plan.model, examples, timer)
-        except (NotFound, UnreadableImage) as error:
-            if must:
-                raise
-            log.warning("not re-ranked: the image of an example cannot be read: %s", error)
-            return asked
-
-        def judge(head: Shortlist) -> Judgement | None:
-            pairs = head.pairs if len(head) else features[:0].astype(np.uint8)
-            if pairs is None:
+        features = None
+        if plan.has_matcher:
+            try:
+                features = self._examples.query_features(collection, live, plan.model, examples, timer)
+            except (NotFound, UnreadableImage) as error:
                 if must:
-                    raise InvalidInput(
-                        f"rerank: index {live.version!r} of collection {collection.id!r} has tiles without candidate features; "
-                        "re-index the collection, or leave out `rerank`"
-                    )
-                return None
-            cosines = self._cosines(live.index, examples, len(features), head)
-            return self._reranker.judge(plan, features, pairs, head.similarities, cosines)
+                    raise
+                log.warning("not re-ranked: the image of an example cannot be read: %s", error)
+                return asked
 
-        return replace(asked, depth=plan.depth, judge=judge)
+        def judged(head: Shortlist) -> Judgement | None:
+            log_odds = overlaps = None
+            if features is not None:
+                pairs = head.pairs if len(head) else features[:0].astype(np.uint8)
+                if pairs is None:
+                    if must:
+                        raise InvalidInput(
+                            f"rerank: index {live.version!r} of collection {collection.id!r} has tiles without candidate "
+                            "features; re-index the collection, or leave out `rerank`"
+                        )
+                    return None
+                log_odds = self._reranker.compare(plan.model, features, pairs)
+            if plan.ranking.neighbours and head.embeddings is not None:
+                overlaps = neighbour_overlap(asked.vector, head.embeddings)
+            return judge(plan.ranking, examples.cosines(head), examples.are_same(head), log_odds, overlaps)
 
-    def _cosines(self, index: str, examples: Examples, examined: int, head: Shortlist) -> NDArray[np.float64]:
-        """(M,) mean cosine of each candidate to the examined positives."""
-        mean = examples.positives[:examined].mean(axis=0, dtype=np.float64)
-        if examined == len(examples.positives) and len(examples.negatives) == 0:
-            return head.similarities * np.linalg.norm(mean)  # the direction is that of the mean
-        return np.asarray(self._vectors.retrieve_vectors(index, head.ids).embedding @ mean, np.float64)
+        needs_embeddings = plan.ranking.neighbours > 0 or len(examples.negatives) > 0
+        return replace(asked, depth=plan.depth, judge=judged, pairs=features is not None, embeddings=needs_embeddings)
 
     def _matched(self, index: str, filter: TileFilter) -> int:
         """How many tiles qualify. Excluded ids are counted separately, so that the store can reuse the count of the filter."""

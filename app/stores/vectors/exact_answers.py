@@ -21,7 +21,16 @@ from app.domain.temporal import Interval, parse_instant
 from app.ports import Extent, Page
 from app.stores.vectors.batched_reads import read_batches
 from app.stores.vectors.conditions import Where, without_region
-from app.stores.vectors.payload import BOUNDS_FIELDS, DATETIME_INDEX, PAIR_FIELD, RECORD_FIELDS, Payload, pairs_of, to_tile
+from app.stores.vectors.payload import (
+    BOUNDS_FIELDS,
+    DATETIME_INDEX,
+    EMBEDDING_FIELD,
+    PAIR_FIELD,
+    RECORD_FIELDS,
+    Payload,
+    pairs_of,
+    to_tile,
+)
 from app.stores.vectors.regions import Reach, inside_and_edge, meets, near, overlapping
 
 MAX_REFINED = 10_000
@@ -46,7 +55,7 @@ class Engine(Protocol):
         """Up to `limit` points by id ascending, from the id `start` on."""
 
     def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
-        """Payload fields by id; unknown ids are absent."""
+        """Payload fields by id; unknown ids are absent. The field `EMBEDDING_FIELD` is the point's vector."""
 
     def count(self, where: Where) -> int:
         """Exact number of points."""
@@ -69,16 +78,26 @@ def search(
     return [Hit(to_tile(point, payload), score) for score, point, payload in found]
 
 
-def search_with_pairs(
-    engine: Engine, vector: NDArray[np.float32], *, limit: int, tile_filter: TileFilter, after: Cursor | None
+def shortlist(
+    engine: Engine,
+    vector: NDArray[np.float32],
+    *,
+    limit: int,
+    tile_filter: TileFilter,
+    after: Cursor | None,
+    pairs: bool,
+    embeddings: bool,
 ) -> Shortlist:
     """See `VectorStore.shortlist`."""
-    found = _search(engine, vector, limit, tile_filter, after, [*RECORD_FIELDS, PAIR_FIELD])
+    wanted = [name for name, is_wanted in ((PAIR_FIELD, pairs), (EMBEDDING_FIELD, embeddings)) if is_wanted]
+    found = _search(engine, vector, limit, tile_filter, after, [*RECORD_FIELDS, *wanted])
+    rows = [payload[EMBEDDING_FIELD] for _, _, payload in found] if embeddings else None
     return Shortlist(
         ids=[point for _, point, _ in found],
         similarities=np.array([score for score, _, _ in found], np.float64),
-        pairs=pairs_of([payload for _, _, payload in found]),
+        pairs=pairs_of([payload for _, _, payload in found]) if pairs else None,
         read=lambda row: to_tile(*found[row][1:]),
+        embeddings=None if rows is None else np.array(rows, np.float32).reshape(len(rows), len(vector)),
     )
 
 

@@ -73,11 +73,25 @@ class IndexedStore(VectorStore):
         return exact_answers.search(self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after)
 
     @override
-    def search_with_pairs(
-        self, index: str, vector: NDArray[np.float32], *, limit: int, filter: TileFilter, after: Cursor | None = None
+    def shortlist(
+        self,
+        index: str,
+        vector: NDArray[np.float32],
+        *,
+        limit: int,
+        filter: TileFilter,
+        after: Cursor | None = None,
+        pairs: bool = True,
+        embeddings: bool = False,
     ) -> Shortlist:
-        return exact_answers.search_with_pairs(
-            self._opened(index, vector), vector, limit=limit, tile_filter=filter, after=after
+        return exact_answers.shortlist(
+            self._opened(index, vector),
+            vector,
+            limit=limit,
+            tile_filter=filter,
+            after=after,
+            pairs=pairs,
+            embeddings=embeddings,
         )
 
     @override

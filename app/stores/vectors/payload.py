@@ -36,6 +36,8 @@ SOURCE_FIELD = "source"
 RECORD_FIELDS = ["record", LABELS_FIELD, *BOUNDS_FIELDS]
 PAIR_FIELD = "pair"
 VECTOR_FIELDS = ["feature", PAIR_FIELD]
+EMBEDDING_FIELD = "embedding"
+"""Not a field of the payload: where `Engine.retrieve` puts the vector of a point if this name is among the fields."""
 KEYWORD_INDEXES = (LABELS_FIELD, SOURCE_FIELD)
 FLOAT_INDEXES = (*BOUNDS_FIELDS, "half_width", "half_height")
 DATETIME_INDEX = "datetime"

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from models.bundle.card import MatcherCard
 from models.bundle.ranking import Ranking, matcher_ranking
-from models.evaluation.learned_matcher import describe_calibration, describe_fusion, learned_weights
+from models.evaluation.learned_matcher import describe_calibration, describe_fusion, describe_ranking, learned_weights
 from models.evaluation.metrics.calibration import ScoredPairs, fit_platt
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.metrics.rerank import NO_LOSS, RerankReport, Weights, safe_weights
 from models.evaluation.metrics.shortlists import RankedShortlists, weight_grid
-from models.heads.evaluation.pair_scores import PairScorer, reranked
+from models.heads.evaluation.pair_scores import PairScorer, rank_tiles, reranked
 from models.heads.progress import ProgressCallback, sub_progress
 
 QUERIES = 240
@@ -30,11 +30,12 @@ NEAREST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """Fitted values. fusion, calibration: for the card; None to keep the base model's, for the reason in `note`. pairs: number
-    of pairs used."""
+    """Fitted values. fusion, calibration: of the matcher; ranking: without one. None to keep the base model's, for the reason
+    in `note`. pairs: number of pairs used."""
 
     fusion: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
+    ranking: dict[str, Any] | None = None
     pairs: int = 0
     note: str = ""
 
@@ -59,9 +60,7 @@ def recalibrate(
     its fold. labels, folds: of these tiles. tiles: number in the collection.
     """
     base = matcher_ranking(matcher)
-    groups = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
-    groups = [rows for rows in groups if len(rows) > 1]
-    ranked = []
+    groups, ranked = _groups(folds), []
     for number, rows in enumerate(groups):
         own = sub_progress(progress, 100 * number / len(groups), 100 * (number + 1) / len(groups))
         queries = QUERIES // len(groups)
@@ -73,10 +72,28 @@ def recalibrate(
     return _learn(ranked, base, max(NEAREST, base.depth / tiles))
 
 
+def recalibrate_embedding(
+    base: Ranking, embeddings: NDArray[np.float32], labels: LabelSets, folds: NDArray[np.intp], tiles: int, seed: int
+) -> Recalibration:
+    """`recalibrate` for a model without a matcher, whose ranking is `base`."""
+    groups = _groups(folds)
+    ranked = [
+        rank_tiles(embeddings[rows], labels.take(rows), queries=QUERIES // len(groups), depth=base.depth, seed=seed)
+        for rows in groups
+    ]
+    return _learn(ranked, base, max(NEAREST, base.depth / tiles))
+
+
+def _groups(folds: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The rows of each fold of at least two tiles."""
+    groups = (np.flatnonzero(folds == fold) for fold in np.unique(folds))
+    return [rows for rows in groups if len(rows) > 1]
+
+
 def _learn(ranked: Sequence[RankedShortlists], base: Ranking, nearest: float) -> Recalibration:
     """base: of the base model. nearest: share of a fold's tiles that form pairs with a query."""
-    own = learned_weights(base)
-    grid = weight_grid(has_matcher=True, also=own)
+    own, has_matcher = learned_weights(base), any(each.log_odds is not None for each in ranked)
+    grid = weight_grid(has_matcher=has_matcher, also=own)
     reports = [report for each in ranked if (report := reranked(each, grid)) is not None]
     matches = _pairs(ranked, own, nearest).matches
     fewest = min(int(matches.sum()), int((~matches).sum()))
@@ -84,7 +101,10 @@ def _learn(ranked: Sequence[RankedShortlists], base: Ranking, nearest: float) ->
         return Recalibration(note=_too_few(reports, fewest))
     weights = choose_weights(reports, own)
     platt = fit_platt(_pairs(ranked, weights, nearest))
-    return Recalibration(describe_fusion(weights, base.depth), describe_calibration(platt), len(matches))
+    if has_matcher:
+        return Recalibration(describe_fusion(weights, base.depth), describe_calibration(platt), pairs=len(matches))
+    cosine = fit_platt(_pairs(ranked, Weights(), nearest))
+    return Recalibration(ranking=describe_ranking(weights.neighbours, base.depth, platt, cosine), pairs=len(matches))
 
 
 def _pairs(ranked: Sequence[RankedShortlists], weights: Weights, nearest: float) -> ScoredPairs:

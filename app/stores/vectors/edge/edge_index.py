@@ -25,7 +25,15 @@ from app.errors import Damaged, DyadError, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
 from app.stores.vectors.edge.manifest import CURE, write_manifest
 from app.stores.vectors.index_protocol import Index, Point
-from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, KEYWORD_INDEXES, VECTOR_FIELDS, Payload
+from app.stores.vectors.payload import (
+    DATETIME_INDEX,
+    EMBEDDING_FIELD,
+    FLOAT_INDEXES,
+    GEO_INDEX,
+    KEYWORD_INDEXES,
+    VECTOR_FIELDS,
+    Payload,
+)
 
 _ALL_VALUES = 1_000_000
 _DELETE_RESERVE = 16 << 20
@@ -97,7 +105,9 @@ class EdgeIndex(Index):
         if not ids:
             return {}
         with self._open() as shard:
-            records = shard.retrieve(list(ids), list(fields), False)
+            records = shard.retrieve(list(ids), list(fields), EMBEDDING_FIELD in fields)
+        if EMBEDDING_FIELD in fields:
+            return {str(record.id): {**(record.payload or {}), EMBEDDING_FIELD: _vector(record)} for record in records}
         return {str(record.id): record.payload or {} for record in records}
 
     @override

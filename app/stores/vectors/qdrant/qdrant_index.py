@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from app.stores.vectors.conditions import EVERYTHING, Where
 from app.stores.vectors.index_protocol import Index, Point
-from app.stores.vectors.payload import VECTOR_FIELDS, Payload
+from app.stores.vectors.payload import EMBEDDING_FIELD, VECTOR_FIELDS, Payload
 from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.filters import to_filter
 from app.stores.vectors.qdrant.options import EXACT, QdrantOptions
@@ -71,7 +71,11 @@ class QdrantIndex(Index):
     def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
         if not ids:
             return {}
-        records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=list(fields) or False)
+        payload = [field for field in fields if field != EMBEDDING_FIELD] or False
+        has_vectors = EMBEDDING_FIELD in fields
+        records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=payload, with_vectors=has_vectors)
+        if has_vectors:
+            return {str(record.id): {**(record.payload or {}), EMBEDDING_FIELD: _vector(record)} for record in records}
         return {str(record.id): record.payload or {} for record in records}
 
     @override

@@ -51,7 +51,7 @@ function drawMatchLine() {
   const shown = features.filter((f) => f.properties.rank <= (likelyMatches ?? 0)).length;
   if (likelyMatches === null || !features.length || (shown === features.length && token)) return;
   const text = likelyMatches ? "Likely matches above this line" : "No likely match: these are the most similar tiles";
-  const line = h("li", { class: "match-line", title: "Placed by the match probabilities: most tiles above are likely matches, most tiles below are not" }, h("span", {}, text));
+  const line = h("li", { class: "match-line", title: "Tiles above have a match probability of at least 50 %, tiles below have less" }, h("span", {}, text));
   grid.insertBefore(line, cards()[shown] ?? null);
 }
 

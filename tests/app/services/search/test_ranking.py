@@ -60,11 +60,12 @@ def judge(head: Shortlist) -> Judgement:
     """A matcher that goes by the first byte of the pair halves, with many ties."""
     assert head.pairs is not None
     evidence = (head.pairs[:, 0] // 32).astype(np.float64) - 3.5
-    return Judgement(np.round(head.similarities + 0.1 * evidence, 6), 1 / (1 + np.exp(-evidence)))
+    scores = np.round(head.similarities + 0.1 * evidence, 6)
+    return Judgement(scores, 1 / (1 + np.exp(2 - 8 * scores)))
 
 
 def asked(depth: int = 60, **changes: object) -> Asked:
-    fields: dict[str, object] = {"depth": depth, "judge": judge if depth else None, **changes}
+    fields: dict[str, object] = {"depth": depth, "judge": judge if depth else None, "pairs": True, **changes}
     return Asked(INDEX, QUERY, TileFilter(), **fields)  # type: ignore[arg-type]
 
 
@@ -86,7 +87,7 @@ def every_page(store: EdgeVectorStore, wanted: Asked, limit: int) -> tuple[list[
 
 def expected(store: EdgeVectorStore, depth: int) -> list[str]:
     """Ids: the first `depth` by their new score, the others as they were."""
-    found = store.search_with_pairs(INDEX, QUERY, limit=N, filter=TileFilter())
+    found = store.shortlist(INDEX, QUERY, limit=N, filter=TileFilter())
     scores = judge(found).scores
     first = sorted(range(depth), key=lambda row: (-scores[row], found.ids[row]))
     return [found.ids[row] for row in (*first, *range(depth, N))]
@@ -114,9 +115,19 @@ def test_equal_scores_are_ordered_by_id_across_pages(store: EdgeVectorStore) -> 
 def test_the_end_of_the_matches_counts_ranks(store: EdgeVectorStore) -> None:
     found, ends = every_page(store, asked(60), 1000)
     chances = np.array([match.probability for match in found[:60]], np.float64)
-    gains = np.cumsum(chances - 0.5)
-    assert gains.max() > 0
-    assert ends == [int(np.argmax(gains)) + 1]
+    assert np.all(np.diff(chances) <= 0)
+    assert 0 < np.count_nonzero(chances >= 0.5) < 60
+    assert ends == [np.count_nonzero(chances >= 0.5)]
+
+
+def test_a_plain_order_with_probabilities_keeps_its_scores(store: EdgeVectorStore) -> None:
+    def plainly(head: Shortlist) -> Judgement:
+        return Judgement(head.similarities, 1 / (1 + np.exp(2 - 8 * head.similarities)))
+
+    found, _ = every_page(store, asked(60, judge=plainly, pairs=False), 7)
+    assert [match.score for match in found] == [match.similarity for match in found]
+    assert [match.tile.id for match in found] == [h.tile.id for h in store.search(INDEX, QUERY, limit=N, filter=TileFilter())]
+    assert [match.probability is not None for match in found] == [rank < 60 for rank in range(N)]
 
 
 def test_a_least_probability_cuts_and_ends_the_answer(store: EdgeVectorStore) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from models.bundle.card import EmbeddingRanking
+from models.bundle.ranking import Ranking
 from models.bundle.verify import read_card
 from models.evaluation.metrics.calibration import Platt
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.metrics.rerank import Quality, RerankReport, Weights
 from models.heads.evaluation.pair_scores import PairScorer
-from models.heads.evaluation.recalibrate import choose_weights, recalibrate
+from models.heads.evaluation.recalibrate import choose_weights, recalibrate, recalibrate_embedding
 from models.heads.input_files import PairInputs
 from tests.support.head_inputs import Workshop
 from tests.support.tiles import CLASSES
@@ -88,3 +90,18 @@ def test_few_pairs_teach_nothing(workshop: Workshop) -> None:
     )
     assert (found.fusion, found.calibration, found.pairs) == (None, None, 0)
     assert "4 tiles share a label with another (20 needed), and there are 4 pairs of the rarer kind (25 needed)" in found.note
+
+
+def test_a_model_without_a_matcher_gets_a_ranking_of_its_own(workshop: Workshop) -> None:
+    rows = np.flatnonzero(workshop.tiles.labels.any(axis=1)).astype(np.int64)[:90]
+    labels = LabelSets(CLASSES, workshop.tiles.labels[rows])
+    embeddings = workshop.encoded.embeddings[rows]
+    found = recalibrate_embedding(Ranking(neighbours=0.2, depth=80), embeddings, labels, np.arange(90) % 2, 120, 0)
+    assert (found.fusion, found.calibration, found.note) == (None, None, "")
+    ranking = EmbeddingRanking.model_validate(found.ranking)
+    assert ranking.depth == 80
+    assert ranking.calibration is not None
+    assert ranking.cosine_calibration is not None
+    few = recalibrate_embedding(Ranking(), embeddings[:6], labels.take(np.arange(6)), np.arange(6) % 2, 120, 0)
+    assert few.ranking is None
+    assert "too few labelled tiles" in few.note
