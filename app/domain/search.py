@@ -133,7 +133,7 @@ class SearchQuery:
     """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks with the matcher (docs/search.md).
 
     min_probability: 0..1, results below it are removed. diversify: show one result per place. other_dates: with `diversify`,
-    also for tiles of different dates. index_version: None for the live index.
+    also for tiles of different dates. index_version: None for the live index. explain: show where results match.
     """
 
     positives: tuple[str, ...] = ()
@@ -146,6 +146,19 @@ class SearchQuery:
     diversify: bool = False
     other_dates: bool = True
     index_version: str | None = None
+    explain: bool = False
+
+
+Grid = tuple[tuple[float, ...], ...]
+"""h rows of w numbers in 0..1, north or the top of the image first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPlaces:
+    """Where two tiles match: how well each place of the query, and each place of the candidate, is matched by the other."""
+
+    query: Grid
+    candidate: Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +166,8 @@ class Match:
     """A search result.
 
     score: determines the rank. similarity: cosine to the query's direction. probability: match probability, 0..1, None if not
-    re-ranked. near_copies: ids of near-copies folded into it, in rank order.
+    re-ranked. near_copies: ids of near-copies folded into it, in rank order. places: where it matches the first example, None
+    unless requested.
     """
 
     tile: Tile
@@ -161,6 +175,7 @@ class Match:
     similarity: float
     probability: float | None = None
     near_copies: tuple[str, ...] = ()
+    places: MatchPlaces | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +195,8 @@ class SearchResult:
 
     rank_offset: number of matches on earlier pages. matched: number of qualifying tiles. after: where the next page begins,
     None after the last page. reranking: None if not re-ranked. matches_end_at: rank of the last likely match, 0 for none, None
-    if unknown. warnings: about the uploaded image, for the user. timings_ms: decode, embed, search, rerank, total.
+    if unknown. warnings: about the uploaded image and `explain`, for the user. timings_ms: decode, embed, search, rerank,
+    total.
     """
 
     hits: list[Match]

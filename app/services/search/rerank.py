@@ -79,6 +79,11 @@ class Reranker:
                 raise InvalidInput(f"min_probability: the matcher of model {model_id!r} is not calibrated; leave it out")
         return plan
 
+    def matching_model(self, model_id: str) -> Inference | None:
+        """The model; None if it cannot be loaded or has no matcher."""
+        model = self._model(model_id, is_wish=False)
+        return None if model is None or model.card.matcher is None else model
+
     def judge(
         self,
         plan: Plan,
