@@ -14,8 +14,8 @@ from models.data.samplers import Indices
 from models.evaluation.learned_matcher import describe_calibration, describe_fusion
 from models.evaluation.metrics.calibration import Calibration
 from models.evaluation.metrics.rerank import NO_LOSS, RerankReport, safe_weight
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation
-from models.matcher.split import SplitMatcher
 from models.runs.default.plan import Plan
 from models.runs.default.stages import train_in_stages
 from models.runs.inputs.material import Material
@@ -37,7 +37,7 @@ class Reranker:
     "test" were not used for any choice.
     """
 
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
     calibration: Mapping[str, Any]
     fusion: Mapping[str, Any]
@@ -97,7 +97,7 @@ class Twin:
     """
 
     trained: TrainedEncoder
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
     rows: Indices
     held: Indices
