@@ -30,6 +30,7 @@ import numpy as np
 import onnxruntime as ort
 import qdrant_edge as edge
 import simplejpeg
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -44,7 +45,11 @@ from benchmarks._naive_matcher import export_naive, split_log_odds
 from benchmarks._table import machine_line, print_table
 from models.bundle.neighbourhood import neighbour_overlap
 from models.bundle.sessions import open_session
+from models.export.onnx_graphs import QuantisedMatcher, export_matcher
 from models.export.write_bundle import read_bundle as read_networks
+from models.matcher.correlation import CorrelationMatcher
+from models.matcher.quantise import fit_quantisation, quantise
+from models.matcher.split import SplitMatcher
 from tests.support.process import ServeProcess
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +87,7 @@ def main() -> None:
     pairs = np.concatenate([parts.encode(parts.decode(data))[1] for data in images[1 : max(DEPTHS) + 1]])
     if "matchers" in options.parts:
         compare_matchers(parts, maps, pairs, options.threads)
+        compare_tails(parts, maps, pairs, options.threads)
     if "queries" not in options.parts:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -148,10 +154,11 @@ def measure_neighbours() -> None:
 def compare_matchers(parts: Parts, maps: NDArray[np.float32], pairs: NDArray[np.uint8], threads: int) -> None:
     """The split matcher and the naive one, by depth. maps: (1 + M, C, h, w), the query's first. pairs: (M, P)."""
     bundle = read_networks(BUNDLE)
-    if bundle.matcher is None:
-        raise SystemExit("the bundle has no matcher")
+    if bundle.matcher is None or not isinstance(bundle.matcher.network, SplitMatcher):
+        raise SystemExit("the bundle has no split matcher")
+    network = bundle.matcher.network
     with tempfile.TemporaryDirectory() as folder:
-        export_naive(bundle.matcher.network, Path(folder) / "naive.onnx")
+        export_naive(network, Path(folder) / "naive.onnx")
         naive = open_session(Path(folder) / "naive.onnx", threads)
     rows = []
     for depth in DEPTHS:
@@ -165,13 +172,43 @@ def compare_matchers(parts: Parts, maps: NDArray[np.float32], pairs: NDArray[np.
             return parts.logits(parts.half(query), stored)
 
         whole, bytes_ = (logits[:, 1] - logits[:, 0] for logits in (run_naive(), run_split()))
-        exact = np.abs(whole - split_log_odds(bundle.matcher.network, query, candidates)).max()
+        exact = np.abs(whole - split_log_odds(network, query, candidates)).max()
         slow, fast = alternate(run_naive, run_split)
         ratio = np.median(slow / fast)
         errors = [f"{exact:.1e}", f"{np.abs(whole - bytes_).max():.2f}"]
         rows.append([f"{depth}", f"{np.median(slow):.2f}", f"{np.median(fast):.2f}", f"{ratio:.1f}", *errors])
     columns = ["candidates", "naive ms", "split ms", "naive / split", "largest difference", "as bytes"]
     print_table(f"Log-odds of one query and its candidates, {threads} threads", columns, rows)
+
+
+def compare_tails(parts: Parts, maps: NDArray[np.float32], pairs: NDArray[np.uint8], threads: int) -> None:
+    """The tail of the bundle and that of a correlation matcher of 36 places, by depth. The latter's time does not depend on its
+    weights, so it is not trained. maps: (1 + M, C, h, w). pairs: (M, P)."""
+    network = CorrelationMatcher((112, 6, 6)).eval()
+    generator = torch.Generator().manual_seed(0)
+    network.fit_projection(torch.randn(64, 112, 6, 6, generator=generator))
+    with torch.no_grad():
+        halves = network.candidate_half(torch.randn(max(DEPTHS), 112, 6, 6, generator=generator))
+    stored = fit_quantisation(halves)
+    half, bytes_ = halves[:1].flatten(1).numpy(), quantise(halves, stored).flatten(1).numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        export_matcher(Path(folder), QuantisedMatcher(network, stored))
+        tail = open_session(Path(folder) / "tail.onnx", threads)
+    own = parts.half(maps[:1])
+    rows = []
+    for depth in DEPTHS:
+
+        def run_present(depth: int = depth) -> object:
+            return parts.logits(own, pairs[:depth])
+
+        def run_correlation(depth: int = depth) -> object:
+            return tail.run(["logits"], {"half": half, "pair": bytes_[:depth]})
+
+        present, correlation = alternate(run_present, run_correlation)
+        ratio = np.median(correlation / present)
+        rows.append([f"{depth}", f"{np.median(present):.2f}", f"{np.median(correlation):.2f}", f"{ratio:.1f}"])
+    columns = ["candidates", "bundle ms", "correlation ms", "correlation / bundle"]
+    print_table(f"Tails of matchers, {threads} threads", columns, rows)
 
 
 def alternate(one: Callable[[], object], other: Callable[[], object]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

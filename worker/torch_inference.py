@@ -91,6 +91,20 @@ class TorchInference(Inference):
         return np.asarray(logits[:, 1] - logits[:, 0], np.float32)
 
     @override
+    def places(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        matcher = self._card.matcher
+        if matcher is None or not self._network.has_places:
+            return None
+        check_pair_features(self._card, matcher, query, candidates)
+        with self._lock, torch.inference_mode():
+            features = torch.from_numpy(query.astype(np.float32)).to(self._device)
+            found = self._network.places(features, torch.from_numpy(candidates.copy()).to(self._device))
+            ours, theirs = (each.cpu().numpy().reshape(-1, *matcher.map_shape[1:]) for each in found)
+        return ours, theirs
+
+    @override
     def close(self) -> None:
         """Nothing to do: the device's memory is freed with the last reference."""
 

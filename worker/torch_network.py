@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 from models.export.write_bundle import Bundle
-from models.matcher.split import SplitMatcher
+from models.matcher.correlation import CorrelationMatcher
+from models.matcher.kinds import PairNetwork
 from models.training.loop.precision import usable_precision
 
 LEVELS = 255
@@ -50,7 +51,7 @@ class TileNetwork(nn.Module):
         self.dtype = dtype
         # Fused while still float32: folding in bf16 would round twice.
         self.trunk = fuse(bundle.encoder.trunk).to(dtype).to(memory_format=torch.channels_last)
-        self.matcher: SplitMatcher | None = None
+        self.matcher: PairNetwork | None = None
         if bundle.matcher is not None:
             self.matcher = bundle.matcher.network
             self._keep("low", torch.tensor(bundle.matcher.stored.low))
@@ -78,9 +79,28 @@ class TileNetwork(nn.Module):
         """
         if self.matcher is None:
             raise ValueError("this network has no matcher")
-        shape = (-1, *self.matcher.half_shape)
-        candidates = self.low + self.step * pairs.reshape(shape).float()
-        return self.matcher.tail(query.reshape(shape), candidates)
+        return self.matcher.tail(*self._features(self.matcher, query, pairs))
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the matcher compares places."""
+        return isinstance(self.matcher, CorrelationMatcher)
+
+    def places(self, query: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """How well each place of the query, and of the candidates, is matched: (M, h * w) in 0..1 each; arguments of `logits`.
+
+        Raises:
+            ValueError: the bundle has no matcher that compares places.
+        """
+        if not isinstance(self.matcher, CorrelationMatcher):
+            raise ValueError("this network has no matcher that compares places")  # noqa: TRY004 - a property of the bundle
+        found = self.matcher.compare(*self._features(self.matcher, query, pairs))
+        return found.query_places, found.candidate_places
+
+    def _features(self, matcher: PairNetwork, query: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """Query features (1, K, h, w), and candidate features (M, K, h, w) from their bytes."""
+        shape = (-1, *matcher.half_shape)
+        return query.reshape(shape), self.low + self.step * pairs.reshape(shape).float()
 
     def _keep(self, name: str, values: Tensor) -> None:
         """One number per channel as (C, 1, 1) float32; a buffer, so that it is moved to the device with the network."""

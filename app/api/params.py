@@ -64,6 +64,7 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         diversify=body.diversify is not False,
         other_dates=body.diversify.other_dates if isinstance(body.diversify, Diversify) else True,
         index_version=body.index_version,
+        explain=body.explain,
     )
 
 

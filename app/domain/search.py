@@ -134,7 +134,7 @@ class SearchQuery:
     """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks the first results (docs/search.md).
 
     min_probability: 0..1, results below it are removed. diversify: show one result per place. other_dates: with `diversify`,
-    also for tiles of different dates. index_version: None for the live index.
+    also for tiles of different dates. index_version: None for the live index. explain: show where results match.
     """
 
     positives: tuple[str, ...] = ()
@@ -147,6 +147,19 @@ class SearchQuery:
     diversify: bool = False
     other_dates: bool = True
     index_version: str | None = None
+    explain: bool = False
+
+
+Grid = tuple[tuple[float, ...], ...]
+"""h rows of w numbers in 0..1, north or the top of the image first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPlaces:
+    """Where two tiles match: how well each place of the query, and each place of the candidate, is matched by the other."""
+
+    query: Grid
+    candidate: Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +167,8 @@ class Match:
     """A search result.
 
     score: determines the rank. similarity: cosine to the query's direction. probability: match probability, 0..1, which ascends
-    with the score; None if unknown. near_copies: ids of near-copies folded into it, in rank order.
+    with the score; None if unknown. near_copies: ids of near-copies folded into it, in rank order. places: where it matches the
+    first example, None unless requested.
     """
 
     tile: Tile
@@ -162,6 +176,7 @@ class Match:
     similarity: float
     probability: float | None = None
     near_copies: tuple[str, ...] = ()
+    places: MatchPlaces | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +197,8 @@ class SearchResult:
 
     rank_offset: number of matches on earlier pages. matched: number of qualifying tiles. after: where the next page begins,
     None after the last page. reranking: None if not re-ranked. matches_end_at: rank of the last result with a probability of
-    at least 0.5, 0 for none, None if unknown. warnings: about the uploaded image, for the user. timings_ms: decode, embed,
-    search, rerank, total.
+    at least 0.5, 0 for none, None if unknown. warnings: about the uploaded image and `explain`, for the user. timings_ms:
+    decode, embed, search, rerank, total.
     """
 
     hits: list[Match]

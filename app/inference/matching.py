@@ -14,7 +14,7 @@ from app.inference.bundles import as_invalid_bundle
 from app.inference.supervised_runs import run_session
 from models.bundle.card import MatcherCard, ModelCard
 from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
-from models.bundle.graphs import CANDIDATES, LOGITS, MAP, QUERY, check_matcher
+from models.bundle.graphs import CANDIDATE_PLACES, CANDIDATES, LOGITS, MAP, QUERY, QUERY_PLACES, check_matcher, has_places
 from models.bundle.sessions import ORT_ERRORS, one_line, open_session
 
 
@@ -37,7 +37,7 @@ class OnnxMatcher:
 
     def query_features(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, h, w) maps of queries, the encoder's output `map`, to (N, P) float32 query features."""
-        features = self._run(self._query, QUERY, {MAP: maps})
+        (features,) = self._run(self._query, [QUERY], {MAP: maps})
         return self._finite(features, (len(maps), self._matcher.pair_dimension), QUERY_FEATURES_FILE)
 
     def log_odds(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -53,17 +53,42 @@ class OnnxMatcher:
             QUERY: query[np.newaxis].astype(np.float32, copy=False),
             CANDIDATES: candidates,
         }
-        logits = self._finite(self._run(self._tail, LOGITS, inputs), (len(candidates), 2), TAIL_FILE)
+        (logits,) = self._run(self._tail, [LOGITS], inputs)
+        logits = self._finite(logits, (len(candidates), 2), TAIL_FILE)
         return logits[:, 1] - logits[:, 0]
 
-    def _run(self, session: ort.InferenceSession, output: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+    def places(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """How well each place of the query, and of the candidates, is matched: (M, h, w) float32 in 0..1 each; None if the
+        matcher does not compare places. The arguments and errors are those of `log_odds`.
+        """
+        if not has_places(self._tail):
+            return None
+        check_pair_features(self._card, self._matcher, query, candidates)
+        _, height, width = self._matcher.map_shape
+        count = len(candidates)
+        if count == 0:
+            nothing = np.zeros((0, height, width), np.float32)
+            return nothing, nothing
+        inputs: dict[str, NDArray[np.generic]] = {
+            QUERY: query[np.newaxis].astype(np.float32, copy=False),
+            CANDIDATES: candidates,
+        }
+        found = self._run(self._tail, [QUERY_PLACES, CANDIDATE_PLACES], inputs)
+        ours, theirs = (self._finite(each, (count, height * width), TAIL_FILE).clip(0, 1) for each in found)
+        return ours.reshape(count, height, width), theirs.reshape(count, height, width)
+
+    def _run(
+        self, session: ort.InferenceSession, outputs: list[str], inputs: dict[str, NDArray[np.generic]]
+    ) -> list[NDArray[np.float32]]:
         try:
-            (found,) = run_session(session, [output], inputs, model=self._card.id)
+            found = run_session(session, outputs, inputs, model=self._card.id)
         except ORT_ERRORS as error:
             raise InvalidBundle(
                 f"model {self._card.id!r}: its matcher fails on inputs that match its card: {one_line(error)}"
             ) from error
-        return np.asarray(found, dtype=np.float32)
+        return [np.asarray(each, dtype=np.float32) for each in found]
 
     def _finite(self, found: NDArray[np.float32], shape: tuple[int, int], graph: str) -> NDArray[np.float32]:
         if found.shape != shape:

@@ -86,6 +86,17 @@ class OnnxInference:
             raise ModelMismatch(f"model {self._card.id!r} has no matcher")
         return self._matcher.log_odds(query, candidates)
 
+    def places(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Where one query, (P,) features, and (M, P) candidates match: two (M, h, w) float32 grids in 0..1, of the query and of
+        the candidates; None without a matcher that compares places.
+
+        Raises:
+            ModelMismatch: features of another length. InvalidBundle: the graph fails on them.
+        """
+        return None if self._matcher is None else self._matcher.places(query, candidates)
+
     def project(self, features: NDArray[np.float16]) -> NDArray[np.float32] | None:
         """(N, F) float16 features of this encoder to (N, D) float32 embeddings; None if the bundle has no `head.npz`.
 

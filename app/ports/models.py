@@ -53,6 +53,18 @@ class Inference(Protocol):
             ModelMismatch: the model has no matcher, or features of another length.
         """
 
+    def places(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Where one tile and M candidates match; the arguments are those of `log_odds`.
+
+        Returns two (M, h, w) float32 grids in 0..1: how well each place of the query, and each place of the candidate, is
+        matched by the other tile; None if the model has no matcher, or one that does not compare places.
+
+        Raises:
+            ModelMismatch: features of another length.
+        """
+
     def close(self) -> None:
         """Release everything."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.files import QUERY_FEATURES_FILE, TAIL_FILE
-from models.bundle.graphs import CANDIDATES, INPUT, LOGITS, MAP, QUERY
+from models.bundle.graphs import CANDIDATE_PLACES, CANDIDATES, INPUT, LOGITS, MAP, QUERY, QUERY_PLACES, has_places
 from models.bundle.sessions import open_session
 
 BATCH = 32
@@ -56,3 +56,17 @@ class OnnxMatcher:
         """One query's (P,) features and (M, P) candidate features, the encoder's output `pair`, to (M,) log-odds of a match."""
         (logits,) = self._tail.run([LOGITS], {QUERY: query[np.newaxis], CANDIDATES: candidates})
         return np.asarray(logits[:, 1] - logits[:, 0], dtype=np.float32)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the matcher shows where two tiles match."""
+        return has_places(self._tail)
+
+    def places(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """How well each place of the query, and of the candidates, is matched by the other tile: (M, h * w) in 0..1 each."""
+        query_places, candidate_places = self._tail.run(
+            [QUERY_PLACES, CANDIDATE_PLACES], {QUERY: query[np.newaxis], CANDIDATES: candidates}
+        )
+        return np.asarray(query_places, np.float32), np.asarray(candidate_places, np.float32)

@@ -186,7 +186,7 @@ class CorrelationTail(nn.Module):
     def _vote(self, correlation: Tensor) -> Tensor:
         """(M, L, L) to (M, rings): the strongest vote of each ring of displacements, over all turns and reflections."""
         votes = correlation.flatten(1) @ self.votes
-        return torch.stack([part.amax(1) for part in votes.split(self._rings, dim=1)], 1)
+        return torch.stack([part.amax(1) for part in torch.split(votes, self._rings, dim=1)], 1)
 
 
 class PlaceNetwork(nn.Module):
@@ -205,7 +205,7 @@ class PlaceNetwork(nn.Module):
         count, places, _ = evidence.shape
         phi = self.enter(self.norm(evidence.flatten(0, 1)))
         varphi = phi + self.block_a(phi)
-        x = (self.shortcut(varphi) + self.block_b(varphi)).relu().unflatten(0, (count, places))
+        x = (self.shortcut(varphi) + self.block_b(varphi)).relu().reshape(count, places, -1)
         return torch.cat((x.mean(1), x.amax(1)), 1)
 
 

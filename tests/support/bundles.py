@@ -92,8 +92,11 @@ def query_half_graph(dimension: int = PAIR, rows: int | str = "N", output: str =
     return _model(nodes, [maps], [helper.make_tensor_value_info(output, TensorProto.FLOAT, [rows, dimension])], constants)
 
 
-def tail_graph(dimension: int = PAIR, rows: int | str = "M", pair_type: int = TensorProto.UINT8) -> onnx.ModelProto:
-    """Logits `(0, 1 - mean |half - pair|)`."""
+def tail_graph(
+    dimension: int = PAIR, rows: int | str = "M", pair_type: int = TensorProto.UINT8, places: int = 0
+) -> onnx.ModelProto:
+    """Logits `(0, 1 - mean |half - pair|)`. places: h * w of `query_places` and `candidate_places`, the values `k / places` and
+    `1 - k / places` of place k for every pair; 0 for none."""
     nodes = [
         helper.make_node("Cast", ["pair"], ["candidates"], to=TensorProto.FLOAT),
         helper.make_node("Sub", ["half", "candidates"], ["difference"]),
@@ -108,9 +111,15 @@ def tail_graph(dimension: int = PAIR, rows: int | str = "M", pair_type: int = Te
         numpy_helper.from_array(np.array(1, np.float32), "one"),
         numpy_helper.from_array(np.array(0, np.float32), "zero"),
     ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [rows, 2])]
+    rising = np.arange(places, dtype=np.float32) / max(1, places)
+    for name, values in (("query_places", rising), ("candidate_places", 1 - rising)) if places else ():
+        constants.append(numpy_helper.from_array(values, f"{name}_values"))
+        nodes.append(helper.make_node("Add", ["mismatch", f"{name}_values"], [name]))
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, places]))
     half = helper.make_tensor_value_info("half", TensorProto.FLOAT, [1, dimension])
     pair = helper.make_tensor_value_info("pair", pair_type, [rows, dimension])
-    return _model(nodes, [half, pair], [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [rows, 2])], constants)
+    return _model(nodes, [half, pair], outputs, constants)
 
 
 def matcher_card(**changes: Any) -> dict[str, Any]:

@@ -56,6 +56,13 @@ class ItemPatch(In):
     )
 
 
+class MatchPublic(BaseModel):
+    """How well each place of two tiles is matched by the other tile: rows of numbers from 0 to 1, the top row first."""
+
+    query: list[list[float]]
+    candidate: list[list[float]]
+
+
 class FeaturePublic(BaseModel):
     """A tile as a GeoJSON feature; `geometry` is null for a tile that is not georeferenced."""
 
@@ -66,6 +73,9 @@ class FeaturePublic(BaseModel):
     links: list[Link]
     near_copies: list[str] | None = Field(
         default=None, description="Items that `diversify` merged into this result because they show the same place"
+    )
+    match: MatchPublic | None = Field(
+        default=None, description="Where a search result and the first example match; only with `explain`"
     )
 
 

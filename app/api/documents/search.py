@@ -64,6 +64,7 @@ class SearchRequest(In):
     index_version: str | None = Field(
         default=None, max_length=100, description="A previous index version, from /collections/{id}/indexes"
     )
+    explain: bool = Field(default=False, description="Add to each result the places where it matches the first example")
 
 
 def search_document(result: SearchResult, here: Place, links: list[Document]) -> Document:
@@ -79,7 +80,9 @@ def _match_feature(match: Match, rank: int, here: Place) -> Document:
     scores = {"score": round(match.score, 6), "similarity": round(match.similarity, 6)}
     probability = None if match.probability is None else round(match.probability, 6)
     found = feature(match.tile, here, rank=rank, **scores, **_given(match_probability=probability))
-    return {**found, "near_copies": list(match.near_copies)} if match.near_copies else found
+    if match.near_copies:
+        found = {**found, "near_copies": list(match.near_copies)}
+    return found if match.places is None else {**found, "match": asdict(match.places)}
 
 
 def _given(**values: Any) -> Document:

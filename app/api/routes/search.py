@@ -69,6 +69,7 @@ def search_item(
     index_version: Annotated[
         str | None, Query(max_length=100, description="A previous index version, from /collections/{id}/indexes")
     ] = None,
+    explain: Annotated[bool, Query(description="Add to each result the places where it matches the query")] = False,
 ) -> Response:
     """The tiles most similar to an indexed tile. A GIS can open this URL as a layer."""
     query = SearchQuery(
@@ -80,6 +81,7 @@ def search_item(
         min_probability=min_probability,
         diversify=diversify,
         index_version=index_version,
+        explain=explain,
     )
     result = service.search(collection_id, query)
     links = page_links(request, GEOJSON)

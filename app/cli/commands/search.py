@@ -46,6 +46,9 @@ def search(
         float | None, typer.Option(min=0, max=1, metavar="P", help="Only tiles with at least this match probability.")
     ] = None,
     diversify: Annotated[bool, typer.Option("--diversify", help="One result per place.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="With --json: add the places where each result matches the example.")
+    ] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
@@ -76,11 +79,14 @@ def search(
         rerank=rerank if depth is None else {"depth": depth},
         min_probability=min_probability,
         diversify=diversify or None,
+        explain=explain or None,
     )
     positives = [*([] if image else [example]), *(positive or [])]
     query["positives"] = positives
     with open_client(Target(url, home)) as dyad:
         document = dyad.search(collection, query, image)
+    for warning in document.get("warnings", ()) if explain else ():
+        notice(warning)
     if json:
         print_json(document)
     else:

@@ -106,6 +106,12 @@ class RemoteInference(Inference):
         return self._local.log_odds(query, candidates)
 
     @override
+    def places(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        return self._local.places(query, candidates)
+
+    @override
     def close(self) -> None:
         """Release the model of this process."""
         self._local.close()

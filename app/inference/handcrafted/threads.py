@@ -55,6 +55,9 @@ class HandCrafted:
         """
         raise ModelMismatch(f"model {self._card.id!r} has no matcher")
 
+    def places(self, query: NDArray[np.float32], candidates: NDArray[np.uint8]) -> None:
+        """None: there is no matcher."""
+
     def project(self, features: NDArray[np.float16]) -> None:
         """None: no descriptor has a feature."""
 

@@ -125,15 +125,15 @@ class ExampleReader:
         return Examples(np.concatenate(parts), wrong, positives, uploaded, pixels, warnings)
 
     def query_features(
-        self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer
+        self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer, most: int = MAX_EXAMINED
     ) -> NDArray[np.float32]:
-        """(E, P) float32 query features of the first `MAX_EXAMINED` positives; those of indexed tiles come from their images.
+        """(E, P) float32 query features of the first `most` positives; those of indexed tiles come from their images.
 
         Raises:
             NotFound: a tile or its image is missing. UnreadableImage: the image of a tile is damaged.
         """
         first = [] if examples.uploaded is None else [examples.uploaded]
-        ids = examples.ids[: MAX_EXAMINED - len(first)]
+        ids = examples.ids[: most - len(first)]
         return np.stack([*first, *self._of_tiles(collection, live, model, ids, timer)])
 
     def _of_tiles(

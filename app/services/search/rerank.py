@@ -110,6 +110,11 @@ class Reranker:
                 raise InvalidInput(f"min_probability: the scores of model {model_id!r} are not calibrated; leave it out")
         return plan
 
+    def matching_model(self, model_id: str) -> Inference | None:
+        """The model; None if it cannot be loaded or has no matcher."""
+        model = self._model(model_id, is_wish=False)
+        return None if model is None or model.card.matcher is None else model
+
     def compare(self, model: Inference, query_features: NDArray[np.float32], pairs: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(M,) log-odds of each candidate, the mean over the examples.
 

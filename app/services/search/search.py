@@ -16,7 +16,8 @@ from app.ports import Blobs, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.models import ModelService
 from app.services.search.examples import MAX_EXAMINED, ExampleReader, Examples
-from app.services.search.ranking import Asked, Pages
+from app.services.search.explain import NOT_RERANKED, Explained, cannot_explain, explain
+from app.services.search.ranking import Asked, Page, Pages
 from app.services.search.recent_queries import RecentQueries, RecentQuery
 from app.services.search.rerank import Judgement, Plan, Reranker, judge
 from app.services.search.timer import Timer
@@ -57,7 +58,7 @@ class SearchService:
         live = self._collections.live(collection_id, _version(query))
         plan = self._reranker.plan(collection, live.model, query, _count_examined(query, image))
         is_judging = plan is not None and (query.after is None or query.after.start is None)
-        compares = plan is not None and plan.has_matcher and is_judging
+        compares = (plan is not None and plan.has_matcher and is_judging) or query.explain
         examples = self._examples.read(collection, live, query, image, timer, with_query_features=compares)
         asked = self._asked(live, query, examples)
         if query.after is None:
@@ -68,9 +69,10 @@ class SearchService:
         page = self._pages.page(asked, query.limit, begun, timer)
         with timer.stage("search"):
             matched = self._matched(live.index, asked.filter) if page.kept is None else page.kept
+        shown = self._explained(plan, collection, live, query, examples, page, timer)
         timer.publish()
         return SearchResult(
-            hits=page.matches,
+            hits=shown.matches,
             matched=matched,
             rank_offset=begun.seen,
             after=page.after,
@@ -79,8 +81,31 @@ class SearchService:
             timings_ms=timer.totals(),
             reranking=None if plan is None or page.depth == 0 else plan.summary,
             matches_end_at=page.matches_end_at,
-            warnings=examples.warnings,
+            warnings=(*examples.warnings, *shown.warnings),
         )
+
+    def _explained(
+        self,
+        plan: Plan | None,
+        collection: Collection,
+        live: Live,
+        query: SearchQuery,
+        examples: Examples,
+        page: Page,
+        timer: Timer,
+    ) -> Explained:
+        """The matches of a page, with the places where they match the first example if this was requested."""
+        if not query.explain:
+            return Explained(page.matches)
+        if plan is None or not plan.is_second_stage or plan.model.card.matcher is None:
+            model = self._reranker.matching_model(live.model)
+            return Explained(page.matches, (cannot_explain(live.model) if model is None else NOT_RERANKED,))
+        try:
+            features = self._examples.query_features(collection, live, plan.model, examples, timer, most=1)
+        except (NotFound, UnreadableImage) as error:
+            return Explained(page.matches, (f"explain: the image of the example cannot be read: {error}",))
+        with timer.stage("rerank"):
+            return explain(plan.model, self._vectors, live.index, features[0], page.matches)
 
     def _asked(self, live: Live, query: SearchQuery, examples: Examples) -> Asked:
         named = tuple(dict.fromkeys((*query.positives, *query.negatives)))

@@ -18,7 +18,7 @@ from models.evaluation.metrics.ranking import Neighbours, nearest
 from models.evaluation.metrics.rerank import two_stage
 from models.evaluation.metrics.retrieval import retrieval_metrics, score_metrics
 from models.evaluation.protocols import RESIDUAL_DYAD_FOLDS, RESIDUAL_DYAD_FRACTIONS, Selection, residual_dyad
-from models.matcher.split import SplitMatcher
+from models.matcher.kinds import PairNetwork
 from models.papers.protocol_a import features
 from models.papers.protocol_a.budget import (
     AUTOENCODERS,
@@ -124,7 +124,7 @@ def measure(bench: Bench, look: Features, recipe: Recipe | None, settings: Mappi
     return values
 
 
-def _all_log_odds(matcher: SplitMatcher, look: Features, chosen: Selection) -> NDArray[np.float32]:
+def _all_log_odds(matcher: PairNetwork, look: Features, chosen: Selection) -> NDArray[np.float32]:
     """(Q, N): the matcher's log-odds for every query and every image of the database."""
     maps = look.whole.maps
     if maps is None:

@@ -15,8 +15,8 @@ from models.evaluation.learn_ranking import learn_ranking
 from models.evaluation.metrics.calibration import Calibration
 from models.evaluation.metrics.rerank import RerankReport, Weights
 from models.evaluation.metrics.shortlists import RankedShortlists
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation
-from models.matcher.split import SplitMatcher
 from models.runs.default.plan import Plan
 from models.runs.default.stages import train_in_stages
 from models.runs.inputs.material import Material
@@ -38,7 +38,7 @@ class Reranker:
     "test" were not used for any choice.
     """
 
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
     calibration: Mapping[str, Any]
     fusion: Mapping[str, Any]
@@ -98,7 +98,7 @@ class Twin:
     """
 
     trained: TrainedEncoder
-    network: SplitMatcher
+    network: PairNetwork
     stored: Quantisation
     rows: Indices
     held: Indices

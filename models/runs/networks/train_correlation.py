@@ -17,7 +17,7 @@ from models.training.encoding import Encoded
 from models.training.recipes.load import named_recipe
 from models.training.recipes.recipe import Recipe
 
-STEPS = 3000
+STEPS = 2000
 _EPOCHS = 10
 
 
@@ -37,8 +37,8 @@ def train_correlation(
 
     views: (T, C, h, w) each, at least two: maps of the same T images, the first one without augmentation. labels: (T,) int64.
     embeddings: (T, D) float32, L2-normalised, in which hard pairs are mined. descriptor_dim: K, with K h w at most 2 048.
-    steps: updates. recipe: None for `correlation-matcher`; seed and steps replace its own. options, folder: checkpoints of a run
-    that is resumable; None for none.
+    steps: updates. recipe: None for `correlation-matcher`; seed and steps replace its own. options, folder: of a resumable run,
+    None for none.
 
     Raises:
         ValueError: the arguments do not fit together. TypeError: the recipe is of another matcher.

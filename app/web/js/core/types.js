@@ -9,9 +9,10 @@
  *   dimension: number, default: boolean, matcher?: Record<string, any>|null, origin: "shipped"|"built-in"|"added", used_by: string[],
  *   size_bytes: number, licence?: string, metrics?: Record<string, any>}} Model
  * @typedef {{type: "Feature", id: string, geometry: any, properties: Record<string, any>, near_copies?: string[],
+ *   match?: {query: number[][], candidate: number[][]},
  *   links?: {rel: string, href: string, type?: string, title?: string}[]}} Feature
  * @typedef {{type: "FeatureCollection", features: Feature[], number_matched?: number, number_returned?: number,
- *   model?: string, index_version?: string, timings_ms?: Record<string, number>, matches_end_at?: number,
+ *   model?: string, index_version?: string, timings_ms?: Record<string, number>, matches_end_at?: number, warnings?: string[],
  *   rerank?: {depth: number, weight?: number, budget_ms?: number}|null,
  *   links?: {rel: string, href: string, method?: string, body?: any}[]}} FeatureCollection
  * @typedef {{id: string, processID: string, status: "accepted"|"running"|"successful"|"failed"|"dismissed", progress: number,

@@ -9,6 +9,7 @@ import { state } from "../core/state.js";
 import { labelsOf, relabel, showLabels } from "../labels/store.js";
 import { polygons } from "../map/footprints.js";
 import { run } from "../search/run.js";
+import { placesButton } from "./places.js";
 import { matchText } from "./scores.js";
 
 /** @typedef {import("../core/types.js").Feature} Feature */
@@ -122,7 +123,8 @@ export async function openDetails(id) {
           h("a", { class: "button quiet", href: api.imageUrl(c, id), target: "_blank" }, "Original file"),
           h("a", { class: "button quiet", href: api.itemUrl(c, id), target: "_blank" }, "GeoJSON"),
           copyId,
-          h("button", { type: "button", class: "quiet danger-text", onclick: () => remove(f, dialog) }, "Delete…"))),
+          h("button", { type: "button", class: "quiet danger-text", onclick: () => remove(f, dialog) }, "Delete…")),
+        placesButton(f)),
       h("div", {}, h("h3", {}, "Labels"), labelEditor(f), h("h3", {}, "Metadata"), record(f))),
   ], { class: "wide" });
 }

@@ -72,6 +72,16 @@ function fetchPage(view, token, signal) {
   return api.browse(view.collection, params, signal);
 }
 
+/**
+ * One result of the view's search, with the places where it matches the first example.
+ * @param {View} view
+ * @param {string} id
+ */
+export function explained(view, id) {
+  const query = { ...rankingQuery(view), min_probability: undefined, rerank: true, positives: view.items, negatives: view.not, ids: [id], limit: 1, explain: true };
+  return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, new AbortController().signal);
+}
+
 /** @param {import("../core/types.js").FeatureCollection} answer */
 function nextToken(answer) {
   const next = answer.links?.find((link) => link.rel === "next");
