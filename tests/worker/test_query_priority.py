@@ -17,11 +17,10 @@ from app.cluster.celery.settings import EMBED, SOONEST
 from app.cluster.inference.queries import QuerySender, connect_bytes
 from app.cluster.inference.remote_inference import RemoteQueries
 from app.container import Container
-from app.domain.models import DEFAULT_MODEL
 from app.settings import load_settings
 from tests.support.cluster import Cluster, until
 
-MODEL = DEFAULT_MODEL
+MODEL = "dyad-rgb-128"
 CHUNKS = 5
 SECONDS = 90.0
 

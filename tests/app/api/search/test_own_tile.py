@@ -10,14 +10,13 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
-from app.domain.models import DEFAULT_MODEL
 from app.imagery.pictures import previews
 from app.imagery.raster.decode_budget import BUDGET
 from app.imagery.tiling import query
 from tests.support import images
 from tests.support.service import Service, document
 
-MODEL = DEFAULT_MODEL
+MODEL = "dyad-rgb-128"
 SCALINGS: dict[str, dict[str, Any]] = {
     "auto": {"method": "auto"},
     "percentile": {"method": "percentile", "low": 5, "high": 90},

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.models import DEFAULT_MODEL
 from app.domain.search import TileFilter
 from app.imagery.tiling.tiler import read_query
 from app.services.catalogue.tile_settings import cut_spec
 from tests.support.pictures import striped
 from tests.support.service import Service, document
 
-MODEL = DEFAULT_MODEL
+MODEL = "dyad-rgb-128"
 COLLECTION = "matched"
 PERIODS = (5.0, 8.0, 12.0, 20.0)
 Archive = dict[str, str]
@@ -209,7 +208,7 @@ def test_near_copies_are_folded(service: Service, archive: Archive) -> None:
         ({"rerank": {"budget_ms": 0}}, 422, "budget_ms"),
         ({"rerank": {"depth": 10, "budget_ms": 5}}, 422, "budget_ms"),
         ({"rerank": "yes please"}, 422, "rerank"),
-        ({"index_version": f"{MODEL}.7"}, 404, f"no index version '{MODEL}.7'"),
+        ({"index_version": "dyad-rgb-128.7"}, 404, "no index version 'dyad-rgb-128.7'"),
         ({"token": "eyJzZWVuIjotMSwidmVyc2lvbiI6IngifQ"}, 400, "token"),
         ({"token": "WzEsMl0"}, 400, "token"),
     ],

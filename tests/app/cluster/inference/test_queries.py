@@ -12,14 +12,13 @@ import pytest
 from redis import Redis
 
 from app.cluster.inference.queries import ANSWER, QUESTION, QuerySender, answer_query, connect_bytes
-from app.domain.models import DEFAULT_MODEL
 from app.domain.origin import Origin, coming_from, origin
 from app.errors import Unavailable
 from app.inference.local_models import BUNDLED, LocalModels
 from app.ports import Inference, ModelProvider
 from tests.support.redis import RedisServer
 
-MODEL = DEFAULT_MODEL
+MODEL = "dyad-rgb-128"
 TILES = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
 SECONDS = 8.0
 
