@@ -114,7 +114,7 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 @pytest.fixture(scope="session")
 def shipped() -> Path:
-    """The folder of the bundle that ships with Dyad; not to be changed."""
+    """The folder of the bundle `dyad-rgb-128`, a bundled model with features and a matcher; not to be changed."""
     return SHIPPED
 
 

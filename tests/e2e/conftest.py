@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.domain.models import DEFAULT_MODEL
+from app.inference.local_models import BUNDLED
 from tests.support.pictures import striped
 from tests.support.process import ServeProcess
 
@@ -149,6 +151,11 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
 def visit_empty(empty_service: str, visitor: Callable[..., Visit]) -> Visit:
     """A window on a service without any data. The service is created first, so that it stops after the window is closed."""
     return visitor(empty_service)
+
+
+def default_title() -> str:
+    """The title of the default model."""
+    return str(json.loads((BUNDLED / DEFAULT_MODEL / "card.json").read_text())["title"])
 
 
 def _tiles() -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.e2e.conftest import Archive, Visit, follow_job, wait_for_job
+from tests.e2e.conftest import Archive, Visit, default_title, follow_job, wait_for_job
 from tests.support.pictures import striped
 from tests.support.process import ServeProcess
 
@@ -26,7 +26,7 @@ WIDTHS = {"fine": 5.0, "coarse": 16.0}
 PER_KIND = 15
 LABELLED = 10
 """Tiles of each kind that are labelled."""
-SHIPPED = "Dyad RGB"
+SHIPPED = default_title()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.conftest import CONTRAST, Archive, Visit, follow_job
+from app.domain.models import DEFAULT_MODEL
+from tests.e2e.conftest import CONTRAST, Archive, Visit, default_title, follow_job
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +32,7 @@ def search(page: Page, act: Callable[[], object]) -> dict[str, Any]:
         act()
     answer: dict[str, Any] = answered.value.json()
     expect(page.locator("#grid")).to_have_attribute("aria-busy", "false")
-    expect(page.locator("#status")).to_contain_text("ranked by Dyad RGB, version dyad-rgb-128.1")
+    expect(page.locator("#status")).to_contain_text(f"ranked by {default_title()}, version {DEFAULT_MODEL}.1")
     return answer
 
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.domain.models import DEFAULT_MODEL
 from tests.support.pictures import striped
 
 POINT = {"type": "Point", "coordinates": [0.05, 10.05]}
@@ -70,7 +71,7 @@ WORDS: dict[str, list[Any]] = {
     "cron": ["0 3 * * *", "@daily", "61 * * * *", "0 0 30 2 *"],
     "timezone": ["UTC", "Europe/Berlin", "Nowhere/Land", "../../etc/passwd"],
     "href": ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1/", "s3://a/b", "\x00", "~nobody-at-all/x"],
-    "model": ["hog", "lbp-rgb", "dyad-rgb-128", "none"],
+    "model": ["hog", "lbp-rgb", DEFAULT_MODEL, "none"],
     "bands": [[1, 2, 3], ["red"], [0], [10**20]],
     "tile_size": [64, 16, 2**40],
     "version": ["hog.1", "hog.2", ""],

@@ -22,6 +22,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
 from app.domain.keys import Role
+from app.domain.models import DEFAULT_MODEL
 from app.stores.key_file import add_key
 from tests.fuzz.seasoning import PICTURE, WORDS, Seasoning, drawn
 from tests.support.pictures import striped
@@ -96,7 +97,7 @@ def described(fuzzed: Service, read_root: Path, keys: dict[str, str]) -> Any:
             "negatives": [items[3:5], items[:1], []],
             "token": [*WORDS["token"], page["links"][-1]["body"]["token"], jobs[0]],
             "job_id": jobs,
-            "model_id": ["hog", "lbp-rgb", "dyad-rgb-128"],
+            "model_id": ["hog", "lbp-rgb", DEFAULT_MODEL],
             "process_id": ["train", "evaluate", "reindex"],
             "inputs": [
                 {"collection": KEPT},

@@ -44,7 +44,7 @@ def reindex(
     with open_client(Target(url, home)) as dyad:
         job = dyad.execute("reindex", inputs)
         result = follow_job(dyad, job["id"], collection, "stopped: the current index is unchanged")
-        used = None if json else find_model(dyad, result["model"])
+        used = None if json else find_model(dyad, result["index_version"].rpartition(".")[0])
     if json:
         print_json(result)
     else:

@@ -7,6 +7,7 @@
  */
 
 import { setupCollections } from "./collections/picker.js";
+import { setupUpgrade } from "./collections/upgrade.js";
 import { setupWelcome } from "./collections/welcome.js";
 import { byId, errorBox } from "./core/dom.js";
 import { loadModels, refreshCollections, refreshLabels } from "./core/loading.js";
@@ -66,7 +67,7 @@ async function start() {
 }
 
 for (const setup of [setupSession, setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
-  setupJobs, setupModels, setupNotification, setupWelcome, setupDrop, setupShortcuts]) setup();
+  setupJobs, setupModels, setupNotification, setupWelcome, setupUpgrade, setupDrop, setupShortcuts]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });
 void start();

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.domain.models import DEFAULT_MODEL as DEFAULT
 from tests.support.bundle_zips import packed
 from tests.support.bundles import tiny_graph, write_bundle
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from tests.support.command import Dyad, Service
 
     Serve = Callable[..., Service]
-
-DEFAULT = "dyad-rgb-128"
 
 
 @pytest.fixture(params=["local", "http"])
@@ -46,7 +45,19 @@ def test_the_life_of_a_model(dyad: Dyad, target: tuple[str, str], tmp_path: Path
     assert dyad("models", "delete", "mine", "--yes", "--json", *target).json == {"deleted": "mine"}
     assert dyad("models", "import", exported, "--json", *target).json["title"] == "Mine"
     table = dyad("models", "list", *target).out.splitlines()
-    assert table[0].split() == ["id", "active", "version", "origin", "dimension", "bands", "size", "used", "by", "title"]
+    assert table[0].split() == [
+        "id",
+        "active",
+        "version",
+        "origin",
+        "dimension",
+        "bands",
+        "size",
+        "used",
+        "by",
+        "title",
+        "licence",
+    ]
     assert [line.split()[0] for line in table[1:]] == [DEFAULT, "lbp-rgb", "hog", "mine"]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.domain.models import DEFAULT_MODEL
 from tests.support.labelled import write_pictures
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_a_collection_is_trained_on_re_indexed_and_measured(dyad: Dyad, home: Pa
     assert trained.code == 0, trained.err
     assert trained.json["model"] == "shapes-head-1"
     assert trained.json["recipe"]["steps"] == 5
-    assert trained.json["reindex"]["previous_version"] == "dyad-rgb-128.1"
+    assert trained.json["reindex"]["previous_version"] == f"{DEFAULT_MODEL}.1"
     page = tmp_path / "report.html"
     measured = dyad("collections", "evaluate", "shapes", "--report", page, "--home", home)
     assert measured.code == 0, measured.err

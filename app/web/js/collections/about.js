@@ -6,6 +6,7 @@ import { attempt, count, group, h, when } from "../core/dom.js";
 import { refreshCollections } from "../core/loading.js";
 import { go } from "../core/route.js";
 import { emptyView, state } from "../core/state.js";
+import { researchTag } from "../learning/names.js";
 
 /** @typedef {import("../core/types.js").Collection} Collection */
 
@@ -20,6 +21,7 @@ function facts(c) {
     ["Identifier", c.id],
     ["Tiles", group(c.item_count)],
     ["Model", model ? `${model.title || model.id} (${model.bands.join(", ")}; ${model.dimension} dimensions)` : c.model],
+    ["Licence of the model", model && [researchTag(model), " ", model.licence]],
     ["Tiling", `${c.tile_size} px tiles, stride ${c.stride} px`],
     ["Bands", c.bands?.join(", ") || "the first of each file, as many as the model needs"],
     ["Scaling", `${c.scaling?.method ?? "auto"}${c.scaling?.method !== "auto" && scaling ? ` (${scaling})` : ""}`],

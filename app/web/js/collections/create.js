@@ -8,6 +8,7 @@ import { go } from "../core/route.js";
 import { emptyView, state } from "../core/state.js";
 import { openUpload } from "../ingest/upload.js";
 import { modelSummary } from "../learning/models.js";
+import { licenceLines, researchTag } from "../learning/names.js";
 
 /** @typedef {import("../core/types.js").Model} Model */
 
@@ -30,8 +31,8 @@ const bandList = (text) => text.split(",").map((b) => b.trim()).filter(Boolean).
 function modelOption(m) {
   return h("label", { class: "model" },
     h("input", { type: "radio", name: "model", value: m.id, checked: m.default }),
-    h("span", {}, h("b", {}, m.title || m.id), h("span", { class: "muted" }, modelSummary(m)),
-      m.description && h("span", { class: "muted" }, m.description)));
+    h("span", {}, h("span", { class: "row" }, h("b", {}, m.title || m.id), researchTag(m)), h("span", { class: "muted" }, modelSummary(m)),
+      m.description && h("span", { class: "muted" }, m.description), licenceLines(m)));
 }
 
 function scalingFields() {

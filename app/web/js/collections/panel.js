@@ -11,14 +11,14 @@ import { schedule } from "./schedule.js";
 
 /** @typedef {"about"|"train"|"index"|"labels"|"schedule"} TabId */
 
-/** @param {TabId} [tab] */
-export function openPanel(tab = "about") {
+/** @param {TabId} [tab] @param {string} [model] selected for re-indexing */
+export function openPanel(tab = "about", model = undefined) {
   const c = current();
   if (!c) return;
   const { bar, panels } = tabs(`Sections of ${c.title || c.id}`, [
     { id: "about", title: "About", build: () => about(c, () => dialog.close()) },
     { id: "train", title: "Train", build: () => training(c) },
-    { id: "index", title: "Index", build: () => indexes(c) },
+    { id: "index", title: "Index", build: () => indexes(c, model) },
     { id: "labels", title: "Labels", build: () => labelFiles(c) },
     { id: "schedule", title: "Schedule", build: () => schedule(c) },
   ], tab);

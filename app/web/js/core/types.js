@@ -7,7 +7,9 @@
  *   index?: {model: string, version: string, size: number, built_at: string|null}}} Collection
  * @typedef {{id: string, title: string, description: string, kind: string, bands: string[], input_size: number,
  *   dimension: number, default: boolean, matcher?: Record<string, any>|null, origin: "shipped"|"built-in"|"added", used_by: string[],
- *   size_bytes: number, licence?: string, metrics?: Record<string, any>}} Model
+ *   size_bytes: number, licence?: string, metrics?: Record<string, any>, research_only: boolean, superseded_by: string|null,
+ *   training_sets: Terms[], starting_weights: Terms[]}} Model
+ * @typedef {{name: string, terms: string, source: string, images?: number|null}} Terms
  * @typedef {{type: "Feature", id: string, geometry: any, properties: Record<string, any>, near_copies?: string[],
  *   match?: {query: number[][], candidate: number[][]},
  *   links?: {rel: string, href: string, type?: string, title?: string}[]}} Feature

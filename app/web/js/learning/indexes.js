@@ -8,7 +8,7 @@ import { state } from "../core/state.js";
 import { indexChanged } from "../jobs/completion.js";
 import { watch } from "../jobs/tracker.js";
 import { jobView } from "../jobs/view.js";
-import { modelTitle } from "./names.js";
+import { licenceLines, modelTitle, RESEARCH_ONLY } from "./names.js";
 
 /** @typedef {import("../core/types.js").Collection} Collection */
 /** @typedef {{version: string, model: string, size: number, built_at: string|null, live: boolean}} Index */
@@ -28,10 +28,15 @@ function row(index, c, { search, rollBack }) {
     !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => rollBack(index, e.currentTarget) }, "Roll back…")));
 }
 
-/** @param {Collection} c @param {(job: import("../core/types.js").Job) => void} begin */
-function build(c, begin) {
+/** @param {Collection} c @param {string} chosen model @param {(job: import("../core/types.js").Job) => void} begin */
+function build(c, chosen, begin) {
   const note = h("div", {});
-  const models = h("select", { name: "model" }, state.models.map((m) => h("option", { value: m.id, selected: m.id === c.model }, m.title || m.id)));
+  const models = h("select", { name: "model" }, state.models.map((m) => h("option", { value: m.id, selected: m.id === chosen },
+    `${m.title || m.id}${m.research_only ? ` (${RESEARCH_ONLY})` : ""}`)));
+  const licence = h("div", { class: "stack small", "aria-live": "polite" });
+  const showLicence = () => licence.replaceChildren(...state.models.filter((m) => m.id === models.value).flatMap(licenceLines));
+  models.addEventListener("change", showLicence);
+  showLicence();
   const margin = h("input", { type: "number", name: "margin", min: 0, max: 1, step: "any", value: 0.01, required: true });
   const force = h("input", { type: "checkbox", name: "force" });
   const submit = h("button", {}, "Build a new index");
@@ -44,12 +49,13 @@ function build(c, begin) {
   h("p", { class: "muted" }, "A new index is built while the current one serves searches. Then both are compared on the same searches. The new index becomes the current one if it is not worse."),
   h("div", { class: "fields two" }, h("label", { class: "field" }, "Model", models),
     h("label", { class: "field" }, "Tolerated loss of mAP (0 to 1)", margin)),
+  licence,
   h("label", { class: "option" }, force, h("span", {}, "Switch even if the new index is worse")),
   note, h("div", { class: "row end" }, submit));
 }
 
-/** The tab. @param {Collection} c */
-export function indexes(c) {
+/** The tab. @param {Collection} c @param {string} [model] selected for re-indexing; by default the collection's */
+export function indexes(c, model = c.model) {
   const list = h("div", { class: "stack" }, h("p", { class: "muted" }, "Loading…"));
   const run = h("div", { class: "stack" });
   const note = h("div", { "aria-live": "polite" });
@@ -87,5 +93,5 @@ export function indexes(c) {
     await load();
   };
   void load();
-  return [list, note, run, build(c, begin)];
+  return [list, note, run, build(c, model, begin)];
 }

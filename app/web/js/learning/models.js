@@ -5,6 +5,7 @@ import { confirmed, openDialog } from "../core/dialog.js";
 import { announce, attempt, byId, errorBox, h, size } from "../core/dom.js";
 import { loadModels } from "../core/loading.js";
 import { state } from "../core/state.js";
+import { licenceLines, researchTag } from "./names.js";
 
 /** @typedef {import("../core/types.js").Model} Model */
 
@@ -35,11 +36,11 @@ function modelCard(m, reload) {
   const remove = act(`${m.id} deleted`, () => api.deleteModel(m.id));
   const users = m.used_by ?? [];
   return h("article", { class: `entry${m.default ? " chosen" : ""}`, "data-model": m.id },
-    h("div", { class: "row" }, h("b", {}, m.title || m.id), m.default && h("span", { class: "tag" }, "active"), h("span", { class: "spread" }),
+    h("div", { class: "row" }, h("b", {}, m.title || m.id), m.default && h("span", { class: "tag" }, "active"), researchTag(m), h("span", { class: "spread" }),
       h("span", { class: "muted" }, [ORIGINS[m.origin], m.size_bytes > 0 && size(m.size_bytes)].filter(Boolean).join(" · "))),
     h("p", { class: "muted" }, `${m.id} · ${modelSummary(m)}`),
     m.description && h("p", {}, m.description),
-    m.licence && h("p", { class: "muted" }, `Licence: ${m.licence}`),
+    licenceLines(m).map((line) => h("p", {}, line)),
     h("p", { class: "muted" }, users.length ? ["Used by ", h("b", {}, users.join(", "))] : "Used by no collection"),
     note,
     h("div", { class: "row acts-row" },

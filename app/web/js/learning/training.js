@@ -6,6 +6,7 @@ import { state } from "../core/state.js";
 import { watch } from "../jobs/tracker.js";
 import { jobView } from "../jobs/view.js";
 import { labelColour } from "../labels/palette.js";
+import { modelTitle, licenceLines, researchTag } from "./names.js";
 import { missingForTraining } from "./readiness.js";
 
 /** @typedef {import("../core/types.js").Collection} Collection */
@@ -76,6 +77,13 @@ function inputs(c, data) {
   return out;
 }
 
+/** Note that a model trained from the current one has its terms. @param {Collection} c */
+function inheritedTerms(c) {
+  const model = state.models.find((m) => m.id === c.model);
+  return model && h("div", { class: "stack small" }, h("span", { class: "row" }, "A fine-tuned model has the terms of ", h("b", {}, modelTitle(model.id)), researchTag(model)),
+    licenceLines(model));
+}
+
 /** The tab. @param {Collection} c */
 export function training(c) {
   const note = h("div", {});
@@ -92,6 +100,7 @@ export function training(c) {
     h("label", { class: "field" }, "Name of the new model", h("input", { type: "text", name: "title", maxlength: 200, placeholder: `default: ${c.title || c.id}` })),
     h("label", { class: "option" }, h("input", { type: "checkbox", name: "reindex", checked: true }),
       h("span", {}, "Then re-index, and switch if the new index is not worse"))),
+  inheritedTerms(c),
   note,
   h("div", { class: "row end" }, submit));
   return [run, form, evaluation(c)];

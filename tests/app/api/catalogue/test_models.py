@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from app.domain.models import DEFAULT_MODEL as DEFAULT
 from tests.support.bundle_zips import HOSTILE, packed
 from tests.support.bundles import tiny_graph, write_bundle
 from tests.support.pictures import striped
 from tests.support.service import Service, document, running_service
 
-DEFAULT = "dyad-rgb-128"
 _numbers = itertools.count()
 
 

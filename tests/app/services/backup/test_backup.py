@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.container import Container
+from app.domain.models import DEFAULT_MODEL
 from app.domain.search import SearchQuery
 from app.domain.tiles import Tile
 from app.errors import Conflict, DyadError, OutOfSpace, Unavailable
@@ -189,7 +190,7 @@ def test_a_restore_of_a_broken_backup_changes_nothing(written: Path, tmp_path: P
         assert new.vectors.aliases() == {}, name
         assert [key for prefix in DURABLE for key in new.blobs.keys(prefix)] == [], name
         assert [entry.card.id for entry in new.models_provider.entries() if entry.origin == "added"] == [], name
-        assert new.models.default().id == "dyad-rgb-128", name
+        assert new.models.default().id == DEFAULT_MODEL, name
         assert list(new.jobs.list()) == [], name
     new.restore.read(written)
     assert new.collections.ids() == ["empty", "shapes"]

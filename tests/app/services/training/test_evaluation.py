@@ -9,6 +9,7 @@ import pytest
 
 from app.container import Container
 from app.domain.jobs import Job, JobStatus
+from app.domain.models import DEFAULT_MODEL
 from app.errors import InvalidInput, NotFound
 from app.services.catalogue.collection_store import reports_prefix
 from app.services.training import evaluation
@@ -46,7 +47,7 @@ def test_a_collection_is_re_ranked_by_default_as_its_labels_say(container: Conta
 def test_the_page_is_kept_as_long_as_the_collection(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     job = evaluate(container, None, monkeypatch)
     assert job.result is not None
-    assert (job.result["model"], job.result["index_version"]) == ("dyad-rgb-128", "dyad-rgb-128.1")
+    assert (job.result["model"], job.result["index_version"]) == (DEFAULT_MODEL, f"{DEFAULT_MODEL}.1")
     assert container.evaluation.report(job.id) == b"<h1>Fine</h1>"
     assert container.folders.ids() == []
     ingest = next(each for each in container.jobs.list() if each.kind == "ingest")

@@ -12,6 +12,7 @@ import pytest
 
 from app.container import Container
 from app.domain.jobs import Job, JobStatus
+from app.domain.models import DEFAULT_MODEL
 from app.errors import Conflict, DyadError, InvalidInput, NotFound, Unprocessable
 from app.services.training import head_training
 from tests.support.labelled import ended, tiles_of
@@ -129,7 +130,7 @@ def test_what_was_learned_is_not_learned_again_after_a_kill(container: Container
     ("inputs", "error", "reason"),
     [
         ({"collection": "nowhere"}, NotFound, "nowhere"),
-        ({"model_id": "dyad-rgb-128"}, Conflict, "dyad-rgb-128"),
+        ({"model_id": DEFAULT_MODEL}, Conflict, DEFAULT_MODEL),
         ({"model_id": "../evil"}, Unprocessable, "inputs.model_id"),
         ({"model_id": ".hidden"}, Unprocessable, "inputs.model_id"),
         ({"recipe": "../evil.toml"}, Unprocessable, "inputs.recipe"),
