@@ -4,9 +4,9 @@ The map of a tile becomes one descriptor per place: a 1 x 1 convolution, L2-norm
 tail computes the cosine of all pairs of places. From it the tail takes, for both sides with the same weights:
 
 - the evidence of each place: its best matches in the other tile, through a residual-dyad of 1 x 1 layers, then pooled;
-- Hough-like votes: the mean correlation of all places that are displaced alike, for each turn and reflection of the candidate.
+- Hough-like votes: the mean correlation of all places that are displaced alike, for each quarter turn of the candidate.
 
-No layer looks at the position of a place otherwise, so that the result is the same for turned and mirrored tiles, and
+No layer looks at the position of a place otherwise, so that the result is the same for tiles that are turned by quarters, and
 match(a, b) = match(b, a). After CVNet (arXiv 2204.01458), AMES (2408.03282) and R2Former (2304.03410), with the block of the
 residual-dyad paper (section IV-B).
 """
@@ -184,7 +184,7 @@ class CorrelationTail(nn.Module):
         return Comparison(logits, places[:count], places[count:])
 
     def _vote(self, correlation: Tensor) -> Tensor:
-        """(M, L, L) to (M, rings): the strongest vote of each ring of displacements, over all turns and reflections."""
+        """(M, L, L) to (M, rings): the strongest vote of each ring of displacements, over all turns."""
         votes = correlation.flatten(1) @ self.votes
         return torch.stack([part.amax(1) for part in torch.split(votes, self._rings, dim=1)], 1)
 

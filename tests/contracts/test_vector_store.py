@@ -252,7 +252,9 @@ def test_a_shortlist_has_the_embeddings_if_they_are_wanted(archive: VectorStore,
     assert found.embeddings is not None
     assert found.embeddings.shape == (len(found), D)
     np.testing.assert_allclose(found.embeddings, VECTORS.embedding[[rows[point] for point in found.ids]], atol=1e-6)
-    assert len(found.head(3).embeddings if found.head(3).embeddings is not None else ()) == min(3, len(found))
+    first = found.head(3).embeddings
+    assert first is not None
+    assert len(first) == min(3, len(found))
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 1024])

@@ -98,11 +98,11 @@ def create(
     )
     with open_client(Target(url, home)) as dyad:
         document = dyad.create_collection({"id": collection, **settings})
-        model = None if json else find_model(dyad, document["index"]["model"])
+        used = None if json else find_model(dyad, document["index"]["model"])
     if json:
         print_json(document)
     else:
-        _print_collection(document, model)
+        _print_collection(document, used)
 
 
 def delete(

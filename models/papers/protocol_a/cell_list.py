@@ -110,7 +110,7 @@ def measure(bench: Bench, look: Features, recipe: Recipe | None, settings: Mappi
     wanted, stored = names[chosen.queries], names[chosen.database]
     euclid = retrieval_metrics(queries, wanted, database, stored, exclude_self=True, own=own)
     values: dict[str, Any] = {"euclid": euclid.to_dict()}
-    matcher = look.matcher
+    matcher: PairNetwork | None = look.matcher
     if recipe is not None:
         labels = material.labels[material.train]
         matcher = train_matcher(recipe, look.training, labels, bench.run(f"{settings['key']}-matcher", recipe, settings))

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -57,7 +58,7 @@ class LowerPart:
         file.parent.mkdir(parents=True, exist_ok=True)
         generator = torch.Generator().manual_seed(view.seed)
         part = file.with_name(f".{file.name}")
-        maps: NDArray[np.float16] | None = None
+        maps: np.memmap[Any, np.dtype[np.float16]] | None = None
         for start in range(0, len(rows), BATCH):
             images = torch.from_numpy(pixels[rows[start : start + BATCH]]).permute(0, 3, 1, 2)
             found = self._run(prepared(images, view, generator))

@@ -64,7 +64,7 @@ def train_bundle(plan: Plan, data: Path, out: Path, work: Path, console: Console
     matcher = Matcher(stages.network, stages.stored, learned.matcher_calibration(), learned.fusion())
     card = write_bundle(
         out / plan.model_id, encoder.to(memory_format=torch.contiguous_format), facts, matcher=matcher, weights="float16"
-    )  # type: ignore[call-overload]
+    )
     for name, measured in card.metrics.items():
         console.print(f"{name}: {measured.protocol}: {measured.values}", highlight=False)
     return card

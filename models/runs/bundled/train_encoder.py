@@ -50,7 +50,7 @@ def start_encoder(dimension: int, state: Mapping[str, Tensor] | None = None) -> 
         raise TypeError(f"a {type(encoder).__name__}, not a TwoLayerEncoder")
     if state is not None:
         encoder.load_state_dict(state)
-    return encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return encoder.eval().to(memory_format=torch.channels_last)
 
 
 def train_upper(plan: Plan, views: Sequence[Maps], rows: Indices, labels: Indices, options: RunOptions) -> UpperTraining:

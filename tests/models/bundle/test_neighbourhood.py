@@ -10,7 +10,7 @@ from models.bundle.neighbourhood import neighbour_overlap
 def unit(count: int, dimension: int, seed: int, spread: float = 1.0) -> NDArray[np.float32]:
     random = np.random.default_rng(seed)
     rows = spread * random.normal(size=(count, dimension)) + random.normal(size=(1, dimension))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def plainly(rows: NDArray[np.float32], k1: int, k2: int) -> list[float]:
@@ -20,7 +20,7 @@ def plainly(rows: NDArray[np.float32], k1: int, k2: int) -> list[float]:
     np.fill_diagonal(cosines, 2)
 
     def near(tile: int, k: int) -> list[int]:
-        return np.argsort(-cosines[tile], kind="stable")[: min(k, count - 1) + 1].tolist()
+        return [int(each) for each in np.argsort(-cosines[tile], kind="stable")[: min(k, count - 1) + 1]]
 
     def reciprocal(tile: int, k: int) -> set[int]:
         return {other for other in near(tile, k) if tile in near(other, k)}

@@ -35,6 +35,7 @@ def test_an_earlier_card_ranks_by_its_calibration() -> None:
     found = matcher_ranking(matcher(fusion={"weight": 0.02, "depth": 80}, calibration={"scale": 2, "slope": 5, "offset": -3}))
     log_odds, cosines = np.random.default_rng(0).normal(size=(2, 50))
     probabilities = found.probabilities(found.scores(cosines, log_odds))
+    assert probabilities is not None
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-(2 * log_odds + 5 * cosines - 3))), rtol=1e-9)
     assert found.depth == 80
 
@@ -49,6 +50,7 @@ def test_an_earlier_card_without_a_slope_ranks_by_log_odds(slope: float) -> None
     assert probabilities is not None
     assert np.all(np.diff(scores) > 0)
     assert np.all(np.diff(probabilities) >= 0)
+    assert probabilities is not None
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-(2 * log_odds - 3))), atol=LEAST_SLOPE)
 
 

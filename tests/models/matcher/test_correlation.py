@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.matcher.correlation import START_BEST, START_SCALE, CorrelationMatcher
-from models.matcher.displacements import symmetries, vote_matrix
+from models.matcher.displacements import turns, vote_matrix
 from models.matcher.quantise import dequantise, fit_quantisation, quantise
 
 SHAPE = (10, 4, 4)
@@ -40,16 +40,14 @@ def test_query_and_candidate_can_be_exchanged() -> None:
 
 @pytest.mark.parametrize("shape", [SHAPE, (10, 3, 5)])
 @torch.no_grad()
-def test_turned_and_mirrored_tiles_match_alike(shape: tuple[int, int, int]) -> None:
+def test_turned_tiles_match_alike(shape: tuple[int, int, int]) -> None:
     network, a, b = matcher(shape), maps(5, shape=shape), maps(5, 2, shape)
     logits = network(a, b)
     assert float(logits.std()) > 1e-3
-    for turns in range(4) if shape[1] == shape[2] else (0, 2):
-        for is_mirrored in (False, True):
-            turned = a.rot90(turns, (2, 3))
-            turned = turned.flip(3) if is_mirrored else turned
-            torch.testing.assert_close(network(turned, b), logits, atol=1e-5, rtol=1e-5)
-            torch.testing.assert_close(network(b, turned), logits, atol=1e-5, rtol=1e-5)
+    for turn in range(4) if shape[1] == shape[2] else (0, 2):
+        turned = a.rot90(turn, (2, 3))
+        torch.testing.assert_close(network(turned, b), logits, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(network(b, turned), logits, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -69,11 +67,11 @@ def test_untrained_log_odds_are_the_mean_best_match() -> None:
 def test_votes_are_means_over_equally_displaced_places() -> None:
     size, reach = (3, 3), 2
     votes, rings = vote_matrix(size)
-    assert sum(rings) == votes.shape[1] == 8 * 25
-    assert rings == [8, 32, 32, 32, 64, 32]
+    assert sum(rings) == votes.shape[1] == 4 * 25
+    assert rings == [4, 16, 16, 16, 32, 16]
     correlation = np.random.default_rng(0).random((9, 9)).astype(np.float32)
     wanted = []
-    for order in symmetries(size):
+    for order in turns(size):
         for dy in range(-reach, reach + 1):
             for dx in range(-reach, reach + 1):
                 found = [
@@ -85,7 +83,7 @@ def test_votes_are_means_over_equally_displaced_places() -> None:
                 wanted.append(sum(found) / len(found))
     made = torch.from_numpy(correlation).flatten() @ votes
     np.testing.assert_allclose(sorted(made.tolist()), sorted(wanted), atol=1e-6)
-    assert len(symmetries((2, 3))) == 4
+    assert len(turns((2, 3))) == 2
 
 
 @torch.no_grad()

@@ -40,9 +40,9 @@ def grids(answer: dict[str, Any]) -> list[Any]:
 
 
 def test_every_result_of_every_page_shows_where_it_matches(explaining: Service) -> None:
-    query = {"item": first(explaining, "places"), "limit": 3, "explain": True}
+    query: dict[str, str | int] = {"item": first(explaining, "places"), "limit": 3, "explain": True}
     answer = document(explaining.client.get("/collections/places/search", params=query))
-    wanted = {
+    wanted: dict[str, list[Any]] = {
         "query": [[round(value, 2) for value in row] for row in QUERY],
         "candidate": [[pytest.approx(1 - value, abs=0.006) for value in row] for row in QUERY],
     }
@@ -55,7 +55,10 @@ def test_every_result_of_every_page_shows_where_it_matches(explaining: Service) 
 
 def test_an_uploaded_image_is_explained_and_other_searches_stay_as_they_are(explaining: Service) -> None:
     address = "/collections/places/search"
-    form = {"query": (None, json.dumps({"explain": True, "limit": 2})), "image": ("q.png", striped(40, 9, seed=20))}
+    form: dict[str, tuple[str | None, bytes]] = {
+        "query": (None, json.dumps({"explain": True, "limit": 2}).encode()),
+        "image": ("q.png", striped(40, 9, seed=20)),
+    }
     assert all(grids(document(explaining.client.post(address, files=form))))
     plain = document(explaining.client.post(address, json={"positives": [first(explaining, "places")]}))
     assert grids(plain) == [None] * 7

@@ -16,9 +16,7 @@ RECIPE = Recipe(name="short", loss=NslMarginConfig(), batch_size=4)
 
 
 def test_batches_are_a_pure_function_of_the_step_and_mix_views() -> None:
-    views = [
-        np.full((6, 1, 2, 2), view, np.float16) + np.arange(6, dtype=np.float16)[:, None, None, None] / 8 for view in (0, 1)
-    ]
+    views = [(np.full((6, 1, 2, 2), view) + np.arange(6)[:, None, None, None] / 8).astype(np.float16) for view in (0, 1)]
     targets = [np.repeat(view[:, :, 0, 0], 3, axis=1).astype(np.float32) for view in views]
     rows = np.array([5, 1, 3, 2], np.int64)
     batches = MapBatches(RECIPE, views, targets, rows, np.array([0, 1, 0, 1], np.int64))
@@ -45,14 +43,14 @@ def test_only_the_upper_part_learns_and_the_distance_to_the_start_is_measured() 
     with torch.no_grad():
         targets = encoder.trunk.upper(maps.float()).mean((2, 3))
     loss = torch.nn.Module()
-    loss.forward = lambda embeddings, labels: embeddings[:, 0].sum()  # type: ignore[method-assign]
+    loss.forward = lambda embeddings, labels: embeddings[:, 0].sum()
     task = DistillationTask(encoder, loss, 2.0, targets.mean(0)).train()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     batch = MapBatch(maps, torch.zeros(6, dtype=torch.int64), targets)
     found = task.step(batch)
     assert float(found["distance"]) == pytest.approx(0, abs=1e-5)
     optimiser = torch.optim.SGD([each for each in task.parameters() if each.requires_grad], lr=0.1)
-    found["loss"].backward()
+    torch.autograd.backward(found["loss"])
     optimiser.step()
     changed = {name for name, value in encoder.state_dict().items() if not torch.equal(value, before[name])}
     assert changed
