@@ -59,21 +59,25 @@ class BackupService:
             OSError: the file exists, or cannot be made. OutOfSpace: the disk is full. Unavailable: a part is down.
         """
         folder = target.absolute().parent
-        with telling_full_disk(folder), complete_file(target) as output:
-            with scratch_folder(folder) as scratch, zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as file:
-                aliases = dict(self._write_collections(file, scratch))
-                for prefix in (SCHEDULES, STATES, QUERIES):
-                    self._write_blobs(file, self._blobs.keys(prefix))
-                default = self._write_models(file)
-                self._write_jobs(file, scratch / JOBS)
-                contents = Contents(
-                    version=__version__,
-                    created=datetime.now(UTC),
-                    entries=len(file.namelist()),
-                    aliases=aliases,
-                    default_model=default,
-                )
-                file.writestr(CONTENTS, contents.model_dump_json())
+        with (
+            telling_full_disk(folder),
+            complete_file(target) as output,
+            scratch_folder(folder) as scratch,
+            zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as file,
+        ):
+            aliases = dict(self._write_collections(file, scratch))
+            for prefix in (SCHEDULES, STATES, QUERIES):
+                self._write_blobs(file, self._blobs.keys(prefix))
+            default = self._write_models(file)
+            self._write_jobs(file, scratch / JOBS)
+            contents = Contents(
+                version=__version__,
+                created=datetime.now(UTC),
+                entries=len(file.namelist()),
+                aliases=aliases,
+                default_model=default,
+            )
+            file.writestr(CONTENTS, contents.model_dump_json())
         return contents
 
     def _write_collections(self, file: zipfile.ZipFile, scratch: Path) -> Iterator[tuple[str, str]]:
