@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import OutOfSpace
 
 _CHUNK = 1 << 16
+_SCRATCH, _LOCK = ".dyad-part-", "lock"
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -66,6 +70,77 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             path.unlink()
             raise
+
+
+@contextmanager
+def complete_file(path: Path) -> Iterator[BinaryIO]:
+    """Create a file that appears under its name only after the block: complete and durable, also if the process is killed.
+
+    Raises:
+        OSError: the file exists, or cannot be created.
+    """
+    _refuse_existing(path)
+    with scratch_folder(path.absolute().parent) as folder:
+        part = folder / "file"
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(part)
+        except FileExistsError:
+            raise
+        except OSError:  # the file system has no hard links
+            _refuse_existing(path)
+            part.rename(path)
+        sync(path.absolute().parent)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, deleted after the block. First deletes such folders of killed processes.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    for abandoned in parent.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):  # in use, of another user, or a file system without locks
+            lock = _open_lock(abandoned, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(abandoned, ignore_errors=True)
+            os.close(lock)
+    folder, lock = _locked_folder(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+        with suppress(FileNotFoundError):  # another process deleted the folder before it was locked
+            lock = _open_lock(folder, fcntl.LOCK_EX, is_optional=True)
+            if (folder / _LOCK).exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _open_lock(folder: Path, how: int, *, is_optional: bool = False) -> int:
+    """Lock a scratch folder; the lock ends with the process."""
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, how)
+    except OSError:
+        if not is_optional:
+            os.close(lock)
+            raise
+    return lock
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def copy_tree(source: Path, target: Path) -> None:

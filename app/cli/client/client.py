@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from app.api.problems import STATUS
-from app.atomic_files import new_file
+from app.atomic_files import complete_file
 from app.cli.client.values import ENDED, POLL_SECONDS, Document, LabelMode, ProgressCallback, Stopped
 from app.cli.output import notice
 from app.errors import DyadError, Unavailable
@@ -61,7 +61,7 @@ class Client:
             if not answer.is_success:
                 answer.read()
                 raise self._refused(answer, _json_object(answer))
-            with new_file(target) as file:
+            with complete_file(target) as file:
                 for piece in answer.iter_bytes():
                     file.write(piece)
 

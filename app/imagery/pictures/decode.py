@@ -25,6 +25,8 @@ ROWS_PIXELS = 16_000_000
 """Larger PNGs are read by rows."""
 ROWS_BYTES = 64 << 20
 """Memory for reading a PNG by rows."""
+_FORMAT_BYTES = {"WEBP": 24}
+"""Bytes per pixel of formats whose decoder takes more memory than its result. libwebp and Pillow take 17 to 21."""
 _HEAD = 4096
 _ORIENTATION = 0x0112
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
@@ -63,7 +65,8 @@ def decode(source: Path | bytes, max_pixels: int, at_least: int = 0, seconds: fl
     seconds: how long to wait for memory (`DecodeBudget`), None: until it is free.
 
     Raises:
-        UnreadableImage: damaged or truncated. TooLarge: more pixels than `max_pixels`. Busy: no memory in time.
+        UnreadableImage: damaged or truncated. TooLarge: more pixels than `max_pixels`, or a WebP that takes more memory than
+            DYAD_DECODE_MB. Busy: no memory in time.
     """
     head = source[:_HEAD] if isinstance(source, bytes) else _read_head(source)
     png = read_header(head)
@@ -85,7 +88,10 @@ def decode(source: Path | bytes, max_pixels: int, at_least: int = 0, seconds: fl
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             check_size(image.width, image.height, max_pixels)
-            with BUDGET.hold(_bytes_to_decode(image), seconds):
+            needed = bytes_to_decode(image)
+            if image.format in _FORMAT_BYTES:
+                _check_budget(image, needed)
+            with BUDGET.hold(needed, seconds):
                 return _convert(image, at_least)
     except PILLOW_ERRORS as error:
         raise UnreadableImage(f"the image is damaged or truncated ({_words(error)}); save it again") from None
@@ -135,10 +141,18 @@ def _is_progressive(data: bytes) -> bool:
     return True
 
 
-def _bytes_to_decode(image: Image.Image) -> int:
+def bytes_to_decode(image: Image.Image) -> int:
     """An upper estimate of the memory for an image that Pillow decodes whole, with the copies that `_convert` makes."""
-    size = 4 * image.width * image.height
-    return 3 * size if image.mode in ("P", "PA", "CMYK", "RGBA", "LA", "RGB") else 2 * size
+    per_pixel = 12 if image.mode in ("P", "PA", "CMYK", "RGBA", "LA", "RGB") else 8
+    return _FORMAT_BYTES.get(image.format or "", per_pixel) * image.width * image.height
+
+
+def _check_budget(image: Image.Image, needed: int) -> None:
+    if needed > BUDGET.size:
+        raise TooLarge(
+            f"decoding the {image.format} image of {image.width} x {image.height} pixels takes {needed >> 20} MiB; the limit is"
+            f" {BUDGET.size >> 20} MiB (DYAD_DECODE_MB). Cut it, save it as JPEG or PNG, or raise DYAD_DECODE_MB"
+        )
 
 
 def _from_rows(pixels: NDArray[Any], png: Header) -> Picture:

@@ -22,6 +22,11 @@ class DecodeBudget:
         self._used = 0
         self._changed = threading.Condition()
 
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return self._size
+
     def resize(self, size: int) -> None:
         """Set the size in bytes; what is held stays held."""
         with self._changed:

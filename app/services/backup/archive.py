@@ -31,6 +31,7 @@ CONTENTS = "backup.json"
 BLOBS, VECTORS, MODELS, JOBS = "blobs/", "vectors/", "models/", "jobs.jsonl"
 DURABLE = (DOCUMENTS, RECORDS, QUERIES, SCHEDULES, STATES, "collections/", "reports/")
 """Key prefixes of the blobs in a backup. Other blobs are temporary, or bundles, which are stored separately."""
+_CURE = "nothing was changed; use another backup, or write a new one with `dyad backup`"
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -59,27 +60,31 @@ def open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
     try:
         file = zipfile.ZipFile(path)
     except BROKEN as error:
-        raise InvalidInput(f"{path} is not a complete backup ({error}); nothing was changed") from None
+        raise InvalidInput(f"{path} is not a complete backup ({error}); {_CURE}") from None
     with file:
         yield file, _checked(path, file)
 
 
 def _checked(path: Path, file: zipfile.ZipFile) -> Contents:
     names = file.namelist()
+    if CONTENTS not in names:  # a truncated backup may end with the table of a bundle's zip
+        raise InvalidInput(f"{path} is not a complete backup (the entry {CONTENTS} is missing); {_CURE}")
     try:
         contents = Contents.model_validate_json(file.read(CONTENTS))
         damaged = file.testzip()
-    except (KeyError, ValidationError) as error:
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "JSON"
         raise InvalidInput(
-            f"{path} is not a backup that this version can read ({type(error).__name__}); nothing was changed"
+            f"{path} is not a backup that this version can read ({CONTENTS}: {place}: {error.errors()[0]['msg']}). Nothing was"
+            " changed; use another backup, or a newer version of Dyad"
         ) from None
     except BROKEN as error:
-        raise InvalidInput(f"{path} is damaged ({error}); nothing was changed") from None
+        raise InvalidInput(f"{path} is damaged ({error}); {_CURE}") from None
     if contents.format != FORMAT:
         raise InvalidInput(f"{path} is a backup of format {contents.format}; this version reads format {FORMAT}: upgrade Dyad")
     strange = next((name for name in names if not _is_known(name)), None)
     if damaged is not None or strange is not None or len(names) != contents.entries + 1 or len(set(names)) != len(names):
-        raise InvalidInput(f"{path} is damaged (at {damaged or strange or 'its list of entries'}); nothing was changed")
+        raise InvalidInput(f"{path} is damaged (at {damaged or strange or 'its list of entries'}); {_CURE}")
     return contents
 
 

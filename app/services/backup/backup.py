@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from app import __version__
-from app.atomic_files import new_file, sync, telling_full_disk
+from app.atomic_files import complete_file, scratch_folder, telling_full_disk
 from app.domain.jobs import Job, JobStatus
 from app.errors import NotFound
 from app.ports import Blobs, JobStore, VectorStore
@@ -53,33 +52,32 @@ class BackupService:
         self._jobs = jobs
 
     def write(self, target: Path) -> Contents:
-        """Write a backup to the new file `target`, which is removed on failure. Writers of a collection wait while it is read;
-        searches continue. Jobs that have not ended are not included.
+        """Write a backup to the new file `target`, which appears when it is complete. Writers of a collection wait while it is
+        read; searches continue. Jobs that have not ended are not included.
 
         Raises:
             OSError: the file exists, or cannot be made. OutOfSpace: the disk is full. Unavailable: a part is down.
         """
         folder = target.absolute().parent
-        with telling_full_disk(folder), new_file(target) as output:
-            with (
-                tempfile.TemporaryDirectory(prefix=".dyad-backup-", dir=folder) as scratch,
-                zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as file,
-            ):
-                aliases = dict(self._write_collections(file, Path(scratch)))
-                for prefix in (SCHEDULES, STATES, QUERIES):
-                    self._write_blobs(file, self._blobs.keys(prefix))
-                default = self._write_models(file)
-                self._write_jobs(file, Path(scratch) / JOBS)
-                contents = Contents(
-                    version=__version__,
-                    created=datetime.now(UTC),
-                    entries=len(file.namelist()),
-                    aliases=aliases,
-                    default_model=default,
-                )
-                file.writestr(CONTENTS, contents.model_dump_json())
-            output.flush()
-        sync(target)
+        with (
+            telling_full_disk(folder),
+            complete_file(target) as output,
+            scratch_folder(folder) as scratch,
+            zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as file,
+        ):
+            aliases = dict(self._write_collections(file, scratch))
+            for prefix in (SCHEDULES, STATES, QUERIES):
+                self._write_blobs(file, self._blobs.keys(prefix))
+            default = self._write_models(file)
+            self._write_jobs(file, scratch / JOBS)
+            contents = Contents(
+                version=__version__,
+                created=datetime.now(UTC),
+                entries=len(file.namelist()),
+                aliases=aliases,
+                default_model=default,
+            )
+            file.writestr(CONTENTS, contents.model_dump_json())
         return contents
 
     def _write_collections(self, file: zipfile.ZipFile, scratch: Path) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.atomic_files import new_file
+from app.atomic_files import complete_file
 from app.domain.collections import Band
 from app.domain.models import ModelEntry
 from app.errors import Conflict, ModelMismatch, NotFound
@@ -165,13 +165,13 @@ class ModelService:
         return self._provider.zipped(model_id)
 
     def export_zip(self, model_id: str, target: Path) -> None:
-        """Write the bundle of a model as a zip to the new file `target`; the file is removed on failure.
+        """Write the bundle of a model as a zip to the new file `target`, completely or not at all.
 
         Raises:
             NotFound: no such model, or one without a bundle. OSError: the file exists, or cannot be written.
         """
         pieces = self._provider.zipped(model_id)
-        with new_file(target) as file:
+        with complete_file(target) as file:
             file.writelines(pieces)
 
     def copy_bundle(self, model_id: str, target: Path) -> Path:

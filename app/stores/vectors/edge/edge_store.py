@@ -246,11 +246,16 @@ class EdgeVectorStore(IndexedStore):
 
     def _load(self, folder: Path) -> EdgeIndex:
         """Open a shard whose files are complete."""
-        if not check_files(folder):
-            probe(folder)
+        is_intact = check_files(folder)
         dimension, _ = read_description(folder)
-        write_manifest(folder, is_open=True)
-        return EdgeIndex(folder / SHARD, dimension, reserve=self._reserve)
+        if is_intact:
+            write_manifest(folder, is_open=True)
+        else:
+            probe(folder)
+        opened = EdgeIndex(folder / SHARD, dimension, reserve=self._reserve)
+        if not is_intact:
+            write_manifest(folder, is_open=True)
+        return opened
 
     def _clean(self, folder: Path) -> None:
         """Delete an unfinished index; write a damaged `index.json` again if that is possible."""

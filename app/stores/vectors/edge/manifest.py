@@ -3,13 +3,18 @@ opens the shard. The engine serves a shard without a missing segment, and the pr
 
 `manifest.json` holds {"dimension", "home", "is_open", "files": {path: [size, crc32 or null]}}. It is written when the shard is
 opened, flushed and closed. After a clean end the files must be the same, as far as they have checksums. After an unclean end
-(`is_open`) they may have grown, so a child process opens the shard first.
+(`is_open`) they may have grown, and the engine may have removed its journals, so a child process opens the shard first.
+
+Order of writes, so that a process killed at any moment leaves a manifest that fits: `is_open` is set before the engine opens a
+closed shard. The manifest of an unclean shard stays until the engine has opened the shard, because the engine truncates files
+whose last record is incomplete. `is_open` is cleared after the engine has closed the shard and its files are on disk.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -17,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.atomic_files import replace_file
+from app.atomic_files import replace_file, sync_tree
 from app.errors import Damaged
 from app.python_modules import module_environment
 
@@ -28,6 +33,8 @@ _CHECKED_BYTES = 256 << 20
 _BLOCK = 1 << 16
 _ZEROS = bytes(_BLOCK)
 _PROBE_SECONDS = 300
+_REPLACED = re.compile(r"/wal/|/tracker_journal\.dat$|/compacted_tracker\.dat$")
+"""Files that the engine removes, truncates or replaces while a shard is open or when it is opened."""
 
 
 def describe(dimension: int, owner: str) -> bytes:
@@ -62,7 +69,9 @@ def recover_description(folder: Path) -> bool:
 
 
 def write_manifest(folder: Path, *, is_open: bool) -> None:
-    """Write the manifest of an index folder with the current files of its shard."""
+    """Write the manifest of an index folder with the current files of its shard; a closed shard is made durable before."""
+    if not is_open:
+        sync_tree(folder / SHARD)
     dimension, owner = read_description(folder)
     sizes = {}
     for path in (folder / SHARD).rglob("*"):
@@ -94,8 +103,8 @@ def check_files(folder: Path) -> bool:
         return False  # of a version without manifests, or damaged itself
     for name, (size, checksum) in files.items():
         path = folder / name
-        if is_open and "/wal/" in name:
-            continue  # the engine replaces these files while it runs
+        if is_open and _REPLACED.search(name):
+            continue
         found = path.stat().st_size if path.is_file() else -1
         if found < size:
             what = "is missing" if found < 0 else f"is truncated ({found} of {size} bytes)"

@@ -11,6 +11,8 @@ from PIL import Image
 
 from app.domain.collections import Scaling
 from app.errors import InvalidInput, ModelMismatch, TooLarge, UnreadableImage
+from app.imagery.pictures import decode as decoding
+from app.imagery.raster.decode_budget import DecodeBudget
 from app.imagery.tiling.tiler import count_windows, read_query
 from tests.support import images
 from tests.support.cutting import spec, tiles
@@ -169,3 +171,24 @@ def test_real_images_keep_their_pixels(data_dir: Path) -> None:
     (tile,) = tiles(path, spec(input_size=256))
     with Image.open(path) as image:
         assert np.abs(tile.pixels.astype(int) - np.asarray(image.convert("RGB")).astype(int)).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("form", "mode", "per_pixel"),
+    [("WEBP", "RGB", 24), ("WEBP", "RGBA", 24), ("PNG", "P", 12), ("PNG", "RGB", 12), ("PNG", "L", 8), ("JPEG", "CMYK", 12)],
+)
+def test_memory_is_counted_by_format_and_mode(tmp_path: Path, form: str, mode: str, per_pixel: int) -> None:
+    Image.new("RGB", (50, 20)).convert(mode).save(tmp_path / "x", form)
+    with Image.open(tmp_path / "x") as image:
+        assert decoding.bytes_to_decode(image) == per_pixel * 50 * 20
+
+
+def test_a_webp_that_takes_more_than_the_budget_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, other = images.saved(tmp_path / "x.webp"), images.saved(tmp_path / "x.png")
+    needed = 24 * 64 * 64
+    monkeypatch.setattr(decoding, "BUDGET", DecodeBudget(needed))
+    assert decoding.decode(path, 10_000).size == (64, 64)
+    monkeypatch.setattr(decoding, "BUDGET", DecodeBudget(needed - 1))
+    assert decoding.decode(other, 10_000).size == (64, 64)
+    with pytest.raises(TooLarge, match=r"WEBP image of 64 x 64 pixels takes .*DYAD_DECODE_MB.*save it as JPEG or PNG"):
+        decoding.decode(path, 10_000)

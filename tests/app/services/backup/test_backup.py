@@ -14,8 +14,8 @@ from app.container import Container
 from app.domain.models import DEFAULT_MODEL
 from app.domain.search import SearchQuery
 from app.domain.tiles import Tile
-from app.errors import Conflict, DyadError, OutOfSpace, Unavailable
-from app.services.backup.archive import CONTENTS, DURABLE
+from app.errors import Conflict, DyadError, InvalidInput, OutOfSpace, Unavailable
+from app.services.backup.archive import CONTENTS, DURABLE, open_backup
 from app.settings import load_settings
 from tests.support.bundles import tiny_graph, write_bundle
 from tests.support.labelled import index_labelled, tiles_of, write_pictures
@@ -195,6 +195,23 @@ def test_a_restore_of_a_broken_backup_changes_nothing(written: Path, tmp_path: P
     new.restore.read(written)
     assert new.collections.ids() == ["empty", "shapes"]
     new.close()
+
+
+def test_a_file_that_is_not_a_complete_backup_is_named(written: Path, tmp_path: Path) -> None:
+    """A backup that ends within an added model is a valid zip for the library: it finds the table of the bundle's zip."""
+    cut_off = tmp_path / "cut.zip"
+    with zipfile.ZipFile(written) as whole:
+        model = next(entry for entry in whole.infolist() if entry.filename.startswith("models/"))
+        start, data = model.header_offset, whole.read(model)
+    end = written.read_bytes().index(data, start) + len(data)
+    cut_off.write_bytes(written.read_bytes()[:end])
+    with pytest.raises(InvalidInput, match=r"is not a complete backup.*backup\.json.*another backup"), open_backup(cut_off):
+        pass
+    other = tmp_path / "other.zip"
+    shutil.copy(written, other)
+    rewritten(lambda entries: swap(entries, CONTENTS, b"{}"))(other)
+    with pytest.raises(InvalidInput, match=r"can read \(backup\.json: version: Field required\)"), open_backup(other):
+        pass
 
 
 @pytest.mark.parametrize("error", [Unavailable, OutOfSpace])
