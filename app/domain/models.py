@@ -7,7 +7,7 @@ from typing import Literal
 
 from models.bundle.card import ModelCard
 
-DEFAULT_MODEL = "dyad-rgb-128"
+DEFAULT_MODEL = "dyad-rgb"
 """The bundled model that new collections use until another model is activated; if it is not installed, another bundled one."""
 
 Origin = Literal["shipped", "built-in", "added"]

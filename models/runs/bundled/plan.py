@@ -92,7 +92,7 @@ class Plan:
 
 OPEN = Plan(
     model_id="dyad-rgb",
-    title="Dyad RGB",
+    title="Dyad RGB, open imagery",
     licence="Apache-2.0; trained on public-domain imagery",
     sets=("ucmerced",),
     held_out=("Beach", "StorageTanks", "freeway", "golfcourse", "mobilehomepark", "tenniscourt"),
