@@ -173,9 +173,11 @@ def _export(
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
-    """Remove the source lines and stack traces that the exporter adds to every node: they contain local paths."""
+    """Remove the source lines and stack traces that the exporter adds to every node, which contain local paths, and the shapes
+    of inner values, which a runtime infers."""
     graph = model.graph
     model.ClearField("metadata_props")
+    graph.ClearField("value_info")
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer, *model.functions):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
