@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.atomic_files import replace_file
 from app.domain.search import TileFilter
 from app.errors import Damaged
 from app.stores.vectors.edge import edge_store, manifest
@@ -73,7 +74,7 @@ def test_a_kill_at_any_moment_is_not_damage(tmp_path: Path, monkeypatch: pytest.
 
         return call
 
-    monkeypatch.setattr(manifest, "replace_file", surrounded(manifest.replace_file))
+    monkeypatch.setattr(manifest, "replace_file", surrounded(replace_file))
     monkeypatch.setattr(EdgeIndex, "__init__", surrounded(EdgeIndex.__init__))
     monkeypatch.setattr(EdgeIndex, "flush", surrounded(EdgeIndex.flush))
     for number in range(2):
