@@ -79,7 +79,7 @@ def test_a_newer_bundled_model_is_proposed_once_with_its_terms(visitor: Callable
     expect(proposal).to_contain_text("research use only")
     proposal.get_by_role("button", name="Re-index…").click()
     dialog = page.get_by_role("dialog", name="Shapes")
-    expect(dialog.get_by_label("Model", exact=True)).to_have_value("hog")
+    expect(dialog.get_by_role("combobox", name="Model")).to_have_value("hog")
     expect(dialog).to_contain_text("Started from: ImageNet weights (Apache-2.0; a package)")
     page.keyboard.press("Escape")
     proposal.get_by_role("button", name="Dismiss").click()
