@@ -41,14 +41,14 @@ PLAN = replace(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of four textures; 110 of each, so that the training images outnumber the 256 kept dimensions."""
+    """Images of four textures; 130 of each, so that the training images outnumber the 256 kept dimensions."""
     folder = tmp_path_factory.mktemp("data")
     generator = np.random.default_rng(0)
     ramp = np.arange(48)
     for name in CLASSES:
         target = folder / "ucmerced" / name
         target.mkdir(parents=True)
-        for number in range(110):
+        for number in range(130):
             period = generator.integers(4, 9)
             wave = {"stripes": ramp[:, None] // period % 2 + 0 * ramp, "grid": (ramp[:, None] // period + ramp // period) % 2}
             plane = wave.get(name, (generator.random((48, 48)) < (0.1 if name == "dots" else 0)).astype(int))
@@ -87,7 +87,7 @@ def test_a_second_run_reads_maps_and_checkpoints(trained: Path, data: Path) -> N
 def test_matrix_measures_each_stage(trained: Path, data: Path, tmp_path: Path) -> None:
     found = measure(trained / "out" / PLAN.model_id, "ucmerced", data / "ucmerced", tmp_path, make_progress("json"))
     assert found["seen"] is True
-    assert found["images"] == 88
+    assert found["images"] == 104
     card = read_trained_card(trained / "out" / PLAN.model_id)
     reranked = card.metrics["rerank, test of ucmerced"].values
     assert found["stages"]["both"][0] == pytest.approx(reranked["p_at_10_after"], abs=0.02)
