@@ -10,9 +10,9 @@ from models.bundle.card import Normalisation
 from models.bundle.trained_card import EncoderFacts, Facts, TrainingSet
 from models.evaluation.learn_ranking import learn_ranking
 from models.export.write_bundle import Matcher, write_bundle
-from models.runs.default.card_facts import TERMS
 from models.runs.default.plan import Plan
 from models.runs.default.train_reranker import Twin, train_twin
+from models.runs.inputs.known_sets import TERMS
 from models.runs.inputs.material import Material
 from models.runs.networks.shortlist_scores import encode_rows, score_shortlists
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +47,7 @@ class OnnxMatcher:
         Raises:
             ModelMismatch: features of another length. InvalidBundle: the graph fails on them.
         """
-        check_pair_features(self._card, self._matcher, query, candidates)
-        if len(candidates) == 0:
-            return np.zeros(0, np.float32)
-        inputs: dict[str, NDArray[np.generic]] = {
-            QUERY: query[np.newaxis].astype(np.float32, copy=False),
-            CANDIDATES: candidates,
-        }
-        (logits,) = self._run(self._tail, [LOGITS], inputs)
-        logits = self._finite(logits, (len(candidates), 2), TAIL_FILE)
+        (logits,) = self._compare(query, candidates, {LOGITS: 2})
         return logits[:, 1] - logits[:, 0]
 
     def places(
@@ -65,19 +58,26 @@ class OnnxMatcher:
         """
         if not has_places(self._tail):
             return None
-        check_pair_features(self._card, self._matcher, query, candidates)
         _, height, width = self._matcher.map_shape
+        found = self._compare(query, candidates, dict.fromkeys((QUERY_PLACES, CANDIDATE_PLACES), height * width))
+        ours, theirs = (each.clip(0, 1).reshape(-1, height, width) for each in found)
+        return ours, theirs
+
+    def _compare(
+        self, query: NDArray[np.float32], candidates: NDArray[np.uint8], widths: Mapping[str, int]
+    ) -> list[NDArray[np.float32]]:
+        """Run the tail unless M is 0: (M, width) float32, finite, of each output. widths: by output."""
+        check_pair_features(self._card, self._matcher, query, candidates)
         count = len(candidates)
         if count == 0:
-            nothing = np.zeros((0, height, width), np.float32)
-            return nothing, nothing
+            return [np.zeros((0, width), np.float32) for width in widths.values()]
         inputs: dict[str, NDArray[np.generic]] = {
             QUERY: query[np.newaxis].astype(np.float32, copy=False),
             CANDIDATES: candidates,
         }
-        found = self._run(self._tail, [QUERY_PLACES, CANDIDATE_PLACES], inputs)
-        ours, theirs = (self._finite(each, (count, height * width), TAIL_FILE).clip(0, 1) for each in found)
-        return ours.reshape(count, height, width), theirs.reshape(count, height, width)
+        found = self._run(self._tail, list(widths), inputs)
+        pairs = zip(found, widths.values(), strict=True)
+        return [self._finite(each, (count, width), TAIL_FILE) for each, width in pairs]
 
     def _run(
         self, session: ort.InferenceSession, outputs: list[str], inputs: dict[str, NDArray[np.generic]]

@@ -1,6 +1,6 @@
 """EfficientNet-Lite in two parts: up to a middle map, and from there to the last one.
 
-The middle map sees patterns that the last one has collapsed into classes, so that it describes classes which nobody taught.
+The middle map sees patterns that the last one has collapsed into classes, so it also describes classes that training lacked.
 """
 
 from __future__ import annotations

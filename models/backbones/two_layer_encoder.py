@@ -1,7 +1,7 @@
 """An encoder that keeps what its backbone knew: classes that it was taught beside statistics that were learned without labels.
 
-A head that was taught classes finds these best; pooled features of the last and of a middle layer find classes that nobody
-taught. The feature joins both, and a linear head projects it to the embedding as in `Encoder`.
+A head that was taught classes finds these best; pooled features of the last and of a middle layer find classes that
+training did not include. The feature joins both, and a linear head projects it to the embedding as in `Encoder`.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from models.matcher.displacements import vote_matrix
 from models.matcher.networks import MapShape
+from models.matcher.pair_features import PairFeatures
 
 LARGEST = 2048
 """Largest number of stored values, and so bytes, of a tile."""
@@ -47,7 +48,7 @@ class Comparison(NamedTuple):
     candidate_places: Tensor
 
 
-class CorrelationMatcher(nn.Module):
+class CorrelationMatcher(PairFeatures):
     """A matcher with the interface of `SplitMatcher`; query and candidate features are the same descriptors.
 
     map_shape: (C, h, w) of one map. hidden: K, dimension of a descriptor, at most C. head: width of the layers over places.
@@ -71,16 +72,6 @@ class CorrelationMatcher(nn.Module):
         self.block: Literal["correlation"] = "correlation"
         self.projection = nn.Conv2d(channels, hidden, kernel_size=1)
         self.tail_network = CorrelationTail((height, width), head)
-
-    @property
-    def half_shape(self) -> MapShape:
-        """(K, h, w) of query and candidate features."""
-        return self.hidden, self.map_shape[1], self.map_shape[2]
-
-    @property
-    def pair_dimension(self) -> int:
-        """Number of values of stored candidate features."""
-        return self.hidden * self.map_shape[1] * self.map_shape[2]
 
     @torch.no_grad()
     def fit_projection(self, maps: Tensor) -> None:
@@ -122,20 +113,6 @@ class CorrelationMatcher(nn.Module):
     def tail(self, query_half: Tensor, candidate_half: Tensor) -> Tensor:
         """The (M, 2) logits of `compare`: no match, match."""
         return self.compare(query_half, candidate_half).logits
-
-    def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
-        """Two (N, C, h, w) maps (or one query) to (N, 2) logits: no match, match."""
-        return self.tail(self.query_half(query), self.candidate_half(candidate))
-
-    @torch.no_grad()
-    def scores(self, query: Tensor, candidates: Tensor, batch: int = 512) -> Tensor:
-        """Logits of every candidate for every query, in batches.
-
-        query: (Q, C, h, w) and candidates: (M, C, h, w) float32. Returns (Q, M, 2) logits.
-        """
-        queries, halves = self.query_half(query), self.candidate_half(candidates)
-        rows = [torch.cat([self.tail(half[None], part) for part in torch.split(halves, batch)]) for half in queries]
-        return torch.stack(rows)
 
 
 class CorrelationTail(nn.Module):

@@ -10,14 +10,14 @@ from __future__ import annotations
 import copy
 from typing import Self
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.backbones.blocks import conv, init_convs
 from models.matcher.networks import HEAD, HIDDEN, Block, MapShape, MatcherTail, PairMatcher
+from models.matcher.pair_features import PairFeatures
 
 
-class SplitMatcher(nn.Module):
+class SplitMatcher(PairFeatures):
     """The network of `PairMatcher` with its first convolution split into two; it gives the same numbers, and is trainable.
 
     map_shape: (C, h, w) of one map. hidden: K, channels of the query and candidate features, `pair_dimension` = K h w numbers.
@@ -44,16 +44,6 @@ class SplitMatcher(nn.Module):
         split.tail_network = copy.deepcopy(matcher.tail)
         return split.to(weight.device).train(matcher.training)
 
-    @property
-    def half_shape(self) -> MapShape:
-        """(K, h, w) of query and candidate features."""
-        return self.hidden, self.map_shape[1], self.map_shape[2]
-
-    @property
-    def pair_dimension(self) -> int:
-        """Number of values of stored candidate features."""
-        return self.hidden * self.map_shape[1] * self.map_shape[2]
-
     def query_half(self, query: Tensor) -> Tensor:
         """Query features: (Q, C, h, w) float32 maps to (Q, K, h, w) float32."""
         half: Tensor = self.query_conv(query)
@@ -72,17 +62,3 @@ class SplitMatcher(nn.Module):
         """
         logits: Tensor = self.tail_network(query_half + candidate_half)
         return logits
-
-    def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
-        """As `PairMatcher`: two (N, C, h, w) maps (or one query) to (N, 2) logits: no match, match."""
-        return self.tail(self.query_half(query), self.candidate_half(candidate))
-
-    @torch.no_grad()
-    def scores(self, query: Tensor, candidates: Tensor, batch: int = 512) -> Tensor:
-        """Logits of every candidate for every query, in batches.
-
-        query: (Q, C, h, w) and candidates: (M, C, h, w) float32. Returns (Q, M, 2) logits.
-        """
-        query_halves, halves = self.query_half(query), self.candidate_half(candidates)
-        rows = [torch.cat([self.tail(half[None], part) for part in torch.split(halves, batch)]) for half in query_halves]
-        return torch.stack(rows)

@@ -16,9 +16,10 @@ from models.evaluation.metrics.shortlists import RankedShortlists
 from models.evaluation.protocols import protocol_named
 from models.runs.bundled.bundle_maps import BundleMaps
 from models.runs.bundled.middle_maps import MEAN, STD
-from models.runs.bundled.plan import IMAGENET, TERMS, Plan
+from models.runs.bundled.plan import IMAGENET, Plan
 from models.runs.bundled.train_encoder import embed
 from models.runs.bundled.train_ranking import TwoStages
+from models.runs.inputs.known_sets import TERMS
 from models.runs.inputs.recorded_splits import describe_splits
 from models.training.recipes.load import named_recipe
 

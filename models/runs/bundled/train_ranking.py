@@ -1,4 +1,4 @@
-"""The second stage of a bundle: a correlation matcher, and the fused score learned on classes that nobody taught."""
+"""The second stage of a bundle: a correlation matcher, and the fused score learned on classes that training did not include."""
 
 from __future__ import annotations
 

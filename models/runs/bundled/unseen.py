@@ -27,12 +27,10 @@ from models.data.cache import load_pixels
 from models.data.folders import list_class_folders
 from models.evaluation.learned_matcher import learned_platt, learned_weights
 from models.evaluation.metrics.calibration import calibrate_shortlists
-from models.evaluation.metrics.ranking import nearest
 from models.evaluation.metrics.rerank import Quality, Weights
 from models.evaluation.metrics.retrieval import retrieval_metrics
-from models.evaluation.metrics.shortlists import RankedShortlists
-from models.evaluation.protocols import protocol_named
-from models.runs.evaluation.bundle_encoding import encode_with_bundle, shortlist_log_odds
+from models.evaluation.protocols import Selection, protocol_named
+from models.runs.evaluation.bundle_encoding import encode_with_bundle, shortlists_with_bundle
 from models.runs.evaluation.evaluation_split import divide
 from models.runs.progress_output import Progress, make_progress
 
@@ -71,10 +69,9 @@ def measure(bundle: Path, name: str, folder: Path, cache: Path, progress: Progre
     ranking = second_stage(card)
     if ranking is None or encoded.pairs is None:
         return result
-    shortlist = nearest(encoded.embeddings, encoded.embeddings, ranking.depth, own=everything)
+    selection = Selection(everything, everything, everything)
     with progress.counting(f"{card.id} on {name}: re-ranking") as count:
-        log_odds = shortlist_log_odds(bundle, encoded, everything, shortlist, threads=0, count=count)
-    ranked = RankedShortlists.of(encoded.embeddings, labels, encoded.embeddings, labels, shortlist, log_odds, everything)
+        ranked = shortlists_with_bundle(bundle, encoded, labels, selection, ranking.depth, threads=0, count=count)
     weights = learned_weights(ranking)
     tried = {
         "+ neighbours": Weights(0.0, weights.neighbours),

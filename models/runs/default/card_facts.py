@@ -14,14 +14,10 @@ from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.evaluation.protocols import protocol_named
 from models.runs.default.plan import Plan
 from models.runs.default.train_reranker import Reranker
+from models.runs.inputs.known_sets import TERMS
 from models.runs.inputs.material import Material
 from models.runs.inputs.recorded_splits import describe_splits
 from models.runs.networks.train_embedder import TrainedEncoder
-
-TERMS = {
-    "ucmerced": ("UC Merced Land Use", "USGS imagery, public domain; cite Yang and Newsam 2010"),
-    "aid": ("AID", "research use (Google Earth imagery); cite Xia et al. 2017"),
-}
 
 
 def default_facts(plan: Plan, material: Material, trained: TrainedEncoder, reranker: Reranker) -> Facts:

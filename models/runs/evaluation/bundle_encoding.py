@@ -12,8 +12,10 @@ from models.bundle.card import ModelCard
 from models.bundle.files import ENCODER_FILE
 from models.bundle.runtime import OnnxEncoder, OnnxMatcher
 from models.data.samplers import Indices
-from models.evaluation.metrics.ranking import Neighbours
+from models.evaluation.metrics.ranking import Neighbours, nearest
 from models.evaluation.metrics.rerank import score_shortlist
+from models.evaluation.metrics.shortlists import RankedShortlists
+from models.evaluation.protocols import Selection
 from models.runs.progress_output import Count
 
 PART = 128
@@ -61,6 +63,29 @@ def maps_with_bundle(folder: Path, card: ModelCard, pixels: NDArray[np.uint8], *
     scale = card.scaling
     encoder = OnnxEncoder(folder / ENCODER_FILE, scale.mean, scale.std, threads=threads)
     return np.asarray(encoder(pixels, ("map",))["map"], np.float32)
+
+
+def shortlists_with_bundle(
+    folder: Path,
+    encoded: EncodedImages,
+    labels: NDArray[np.str_],
+    selection: Selection,
+    depth: int,
+    *,
+    threads: int,
+    count: Count,
+) -> RankedShortlists:
+    """The first `depth` places of each query, with the matcher's log-odds if the images were encoded with one.
+
+    labels: (N,) of the encoded images. selection: which of them are queries, and which are ranked.
+    """
+    queries, database = encoded.embeddings[selection.queries], encoded.embeddings[selection.database]
+    shortlist = nearest(queries, database, depth, own=selection.own)
+    log_odds = None
+    if encoded.pairs is not None:
+        log_odds = shortlist_log_odds(folder, encoded, selection.database, shortlist, threads=threads, count=count)
+    named = labels[selection.queries], labels[selection.database]
+    return RankedShortlists.of(queries, named[0], database, named[1], shortlist, log_odds, selection.own)
 
 
 def shortlist_log_odds(

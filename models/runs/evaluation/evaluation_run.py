@@ -23,14 +23,20 @@ from models.evaluation.metrics.calibration import Calibration, calibrate_shortli
 from models.evaluation.metrics.ranking import nearest
 from models.evaluation.metrics.rerank import RerankReport, Weights
 from models.evaluation.metrics.retrieval import RetrievalReport, score_metrics
-from models.evaluation.metrics.shortlists import RankedShortlists, weight_grid
+from models.evaluation.metrics.shortlists import weight_grid
 from models.evaluation.protocols import Protocol
 from models.evaluation.report.html import Section
 from models.evaluation.report.pictures import feature_sheet
 from models.evaluation.report.projection import embedding_map
 from models.evaluation.report.report import ReportFiles, evaluation_report, write_report
 from models.evaluation.report.sections import matcher_section, picture_section, rerank_section, shortlist_calibration_section
-from models.runs.evaluation.bundle_encoding import EncodedImages, encode_with_bundle, maps_with_bundle, shortlist_log_odds
+from models.runs.evaluation.bundle_encoding import (
+    EncodedImages,
+    encode_with_bundle,
+    maps_with_bundle,
+    shortlist_log_odds,
+    shortlists_with_bundle,
+)
 from models.runs.evaluation.evaluation_split import Division, divide
 from models.runs.progress_output import Progress
 
@@ -134,20 +140,13 @@ def _rerank(
     evaluation: Evaluation,
     progress: Progress,
 ) -> Reranked:
-    chosen = evaluation.selection
-    queries, database = encoded.embeddings[chosen.queries], encoded.embeddings[chosen.database]
-    shortlist = nearest(queries, database, settings.depth or ranking.depth, own=chosen.own)
-    log_odds = None
-    if encoded.pairs is not None:
-        with progress.counting("re-ranking") as count:
-            log_odds = shortlist_log_odds(
-                settings.bundle, encoded, chosen.database, shortlist, threads=settings.threads, count=count
-            )
-    ranked = RankedShortlists.of(
-        queries, labels[chosen.queries], database, labels[chosen.database], shortlist, log_odds, chosen.own
-    )
+    depth = settings.depth or ranking.depth
+    with progress.counting("re-ranking") as count:
+        ranked = shortlists_with_bundle(
+            settings.bundle, encoded, labels, evaluation.selection, depth, threads=settings.threads, count=count
+        )
     weights = learned_weights(ranking)
-    report = ranked.report(weight_grid(has_matcher=log_odds is not None, also=weights))
+    report = ranked.report(weight_grid(has_matcher=ranked.log_odds is not None, also=weights))
     return Reranked(report, weights, calibrate_shortlists(ranked.scores(weights), ranked.matches, learned_platt(ranking)))
 
 
