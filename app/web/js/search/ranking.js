@@ -40,7 +40,7 @@ export function rankingFields() {
     toggle("rerank", "Re-rank (pairwise model)", on, (yes) => go({ rerank: yes === byDefault() ? "" : yes ? "on" : "off", least: yes ? view.least : 0 }),
       { disabled: !supported, title: "Compare each of the most similar tiles with the query again, with the pairwise model" }),
     why && h("p", { class: "muted small" }, why),
-    h("label", { class: "field inline" }, h("span", {}, "At least"), h("input", { type: "number", id: "least", min: 0, max: 100, step: 5, placeholder: "any", disabled: !on,
+    h("label", { class: "field inline" }, h("span", {}, "At least"), h("input", { type: "number", id: "least", min: 0, max: 100, step: 1, placeholder: "any", disabled: !on,
       value: view.least || "", onchange: (/** @type {any} */ e) => { if (e.target.checkValidity()) go({ least: Number(e.target.value) }); } }), h("span", {}, "% match")),
     toggle("diversify", "One result per place", view.onePerPlace, (onePerPlace) => go({ onePerPlace }), { title: "Merge overlapping tiles and repeated images of the same place into one result" }));
 }
