@@ -48,7 +48,7 @@ def test_only_the_upper_part_learns_and_the_distance_to_the_start_is_measured() 
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     batch = MapBatch(maps, torch.zeros(6, dtype=torch.int64), targets)
     found = task.step(batch)
-    assert float(found["distance"]) == pytest.approx(0, abs=1e-5)
+    assert found["distance"].item() == pytest.approx(0, abs=1e-5)
     optimiser = torch.optim.SGD([each for each in task.parameters() if each.requires_grad], lr=0.1)
     torch.autograd.backward(found["loss"])
     optimiser.step()
@@ -61,4 +61,4 @@ def test_only_the_upper_part_learns_and_the_distance_to_the_start_is_measured() 
         for name in changed
     )
     assert not any("running" in name for name in changed)
-    assert float(task.step(batch)["distance"]) > 0
+    assert task.step(batch)["distance"].item() > 0
