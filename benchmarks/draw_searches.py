@@ -3,7 +3,7 @@
     python benchmarks/draw_searches.py --out sheets [--models dyad-rgb dyad-rgb-128] [--data FOLDER]
 
 Three archives: all of UC Merced (a query of each of eight classes), NAIP of one year in tiles of 64 px (eight queries),
-Landsat of three years (four). Queries are chosen by a fixed seed, searches are those of the service with their defaults, and the
+Landsat of three years (four). Queries are chosen by a fixed seed, searches are those of the service with its defaults, and the
 query itself is left out. A sheet is a PNG per archive; for UC Merced the numbers of right results are printed.
 """
 
