@@ -65,5 +65,9 @@ class GrowingFile:
 
     def _map(self, capacity: int) -> np.memmap[Any, np.dtype[np.float32]]:
         with self._path.open("ab+") as file:
-            os.posix_fallocate(file.fileno(), 0, capacity * self._dimension * 4)
+            size = capacity * self._dimension * 4
+            if hasattr(os, "posix_fallocate"):  # macOS has none
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
         return np.memmap(self._path, np.float32, "r+", shape=(capacity, self._dimension))
