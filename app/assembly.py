@@ -18,6 +18,7 @@ from app.services.catalogue.indexes import Indexes
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
+from app.services.catalogue.property_types import PropertyTypes
 from app.services.ingest.ingest import IngestLimits, IngestService
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.jobs import JobService
@@ -100,6 +101,7 @@ class Services:
             locks=self.locks,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
+        self.property_types = PropertyTypes(self.collections, self.vectors)
 
     def _build_search(self, settings: Settings) -> None:
         self.search = SearchService(

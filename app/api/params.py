@@ -6,15 +6,18 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.documents.search import MAX_IDS, MAX_LISTED, Diversify, RerankBudget, RerankDepth, SearchRequest
+from app.domain.cql2.expression import Expression, parse_expression
+from app.domain.crs import Crs, box_to_crs84
 from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
+from app.domain.sorting import Sorted
 from app.domain.temporal import parse_interval
 from app.errors import InvalidInput
 from models.bundle.card import MAX_DEPTH
@@ -25,12 +28,17 @@ _BOOKMARK = TypeAdapter(Bookmark)
 def parse_filter(
     *,
     bbox: str | Sequence[float] | None = None,
+    bbox_crs: Crs = Crs.CRS84,
     intersects: str | GeoJSON | None = None,
     datetime: str | None = None,
     labels: str | Sequence[str] | None = None,
     ids: str | Sequence[str] | None = None,
+    expression: str | Mapping[str, Any] | None = None,
+    language: str | None = None,
 ) -> TileFilter:
     """The filter for the parameters of a query string or a JSON body.
+
+    expression, language: `filter` and `filter-lang`.
 
     Raises:
         InvalidInput: bbox and intersects together, or a value that is not valid.
@@ -38,10 +46,11 @@ def parse_filter(
     if bbox is not None and intersects is not None:
         raise InvalidInput("bbox and intersects exclude each other; send one of them")
     return TileFilter(
-        region=_region(bbox, intersects),
+        region=_region(bbox, bbox_crs, intersects),
         interval=None if datetime is None else parse_interval(datetime),
         labels=tuple(dict.fromkeys(_listed(labels, "labels", MAX_LISTED))),
         ids=None if ids is None else tuple(dict.fromkeys(check_item_id(item) for item in _listed(ids, "ids", MAX_IDS))),
+        expression=_expression(expression, language),
     )
 
 
@@ -55,7 +64,13 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         positives=tuple(map(check_item_id, body.positives)),
         negatives=tuple(map(check_item_id, body.negatives)),
         filter=parse_filter(
-            bbox=body.bbox, intersects=body.intersects, datetime=body.datetime, labels=body.labels, ids=body.ids
+            bbox=body.bbox,
+            intersects=body.intersects,
+            datetime=body.datetime,
+            labels=body.labels,
+            ids=body.ids,
+            expression=body.filter,
+            language=body.filter_lang,
         ),
         limit=min(body.limit, MAX_LIMIT),
         after=decode_bookmark(body.token),
@@ -92,9 +107,17 @@ def _wish(value: bool | RerankDepth | RerankBudget | None) -> RerankWish:
     return RerankWish(value)
 
 
-def _region(bbox: str | Sequence[float] | None, intersects: str | GeoJSON | None) -> Region | None:
+def _expression(value: str | Mapping[str, Any] | None, language: str | None) -> Expression | None:
+    if value is None:
+        if language is not None:
+            raise InvalidInput("filter-lang needs `filter`")
+        return None
+    return parse_expression(value, language)
+
+
+def _region(bbox: str | Sequence[float] | None, crs: Crs, intersects: str | GeoJSON | None) -> Region | None:
     if bbox is not None:
-        return parse_bbox(_numbers(bbox) if isinstance(bbox, str) else bbox)
+        return parse_bbox(box_to_crs84(_numbers(bbox) if isinstance(bbox, str) else bbox, crs))
     if isinstance(intersects, str):
         try:
             intersects = json.loads(intersects)
@@ -154,6 +177,25 @@ def decode_bookmark(token: str | None) -> Bookmark | None:
 def encode_after(item_id: str) -> str:
     """The token of the page after an item."""
     return _encode(item_id)
+
+
+def encode_place(place: Sorted) -> str:
+    """The token of the page after a place in a sorted list."""
+    return _encode([place.number, place.id])
+
+
+def decode_place(token: str | None) -> Sorted | None:
+    """The place of a token; None without a token.
+
+    Raises:
+        InvalidInput: it is not a token of a sorted list.
+    """
+    if token is None:
+        return None
+    match _decode(token):
+        case [int() as number, str() as item] if 0 <= number < 1 << 62:
+            return Sorted(number, check_item_id(item))
+    raise _bad_token()
 
 
 def decode_after(token: str | None) -> str | None:

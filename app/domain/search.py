@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.cql2.expression import Expression
 from app.domain.geometry import Region
 from app.domain.temporal import Interval
 from app.domain.tiles import Tile
@@ -26,6 +27,7 @@ class TileFilter:
     ids: contains the tile's id (an empty tuple matches nothing, None everything).
     exclude_ids: does not contain the tile's id.
     sources: contains the tile's source.
+    expression: accepts the tile.
     """
 
     region: Region | None = None
@@ -34,6 +36,7 @@ class TileFilter:
     ids: tuple[str, ...] | None = None
     exclude_ids: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    expression: Expression | None = None
 
     @property
     def is_empty(self) -> bool:

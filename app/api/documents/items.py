@@ -10,6 +10,7 @@ from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag, mo
 
 from app.api.documents.base import GEOJSON, Document, In, Link, link
 from app.api.links import Place
+from app.domain.crs import Crs, from_crs84
 from app.domain.geometry import GeoJSON
 from app.domain.metadata import Labels
 from app.domain.temporal import format_instant
@@ -125,10 +126,21 @@ def feature(tile: Tile, here: Place, **more: Any) -> dict[str, Any]:
     links = [
         link(thumbnail, "thumbnail", "image/jpeg"),
         link(f"{here.url}/items/{tile.id}", "self", GEOJSON),
+        link(here.url, "collection"),
         link(here.picture(tile.id, "image"), "enclosure", "image/*"),
     ]
     properties = {"thumbnail": thumbnail, **tile.properties, **more, **record}
     return {"type": "Feature", "id": tile.id, "geometry": tile.geometry, "properties": properties, "links": links}
+
+
+def in_crs(document: Document, crs: Crs) -> Document:
+    """A feature or feature collection with its geometries in another system."""
+    if crs is Crs.CRS84:
+        return document
+    if "features" in document:
+        return {**document, "features": [in_crs(each, crs) for each in document["features"]]}
+    geometry = document["geometry"]
+    return {**document, "geometry": None if geometry is None else from_crs84(geometry, crs)}
 
 
 def item_version(tile: Tile) -> str:

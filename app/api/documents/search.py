@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from app.api.documents.base import Document, In
 from app.api.documents.items import feature, feature_collection
@@ -50,6 +50,12 @@ class SearchRequest(In):
     datetime: str | None = Field(default=None, description="RFC 3339 instant or interval, `..` for an open end")
     labels: list[str] | None = Field(default=None, max_length=MAX_LISTED, description="A result has one of these labels")
     ids: list[str] | None = Field(default=None, max_length=MAX_IDS, description="Items that are candidates; all if not given")
+    filter: str | dict[str, Any] | None = Field(default=None, description="Filter in CQL2: JSON, or text")
+    filter_lang: Literal["cql2-text", "cql2-json"] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("filter-lang", "filter_lang"),
+        description="Language of `filter`; not given: JSON for an object, text for a text",
+    )
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, description="Number of results per page; values above 1000 mean 1000")
     token: str | None = Field(default=None, description="Page token, from the `next` link of the previous page")
     rerank: bool | RerankDepth | RerankBudget | None = Field(

@@ -40,7 +40,7 @@ def landing(request: Request) -> Response:
         "version": __version__,
         "links": [
             link(f"{base}/", "self"),
-            link(f"{base}/openapi.json", "service-desc", "application/vnd.oai.openapi+json;version=3.0"),
+            link(f"{base}/openapi.json", "service-desc", "application/vnd.oai.openapi+json;version=3.1"),
             link(f"{base}/docs", "service-doc", "text/html"),
             link(f"{base}/conformance", "conformance"),
             link(f"{base}/collections", "data"),

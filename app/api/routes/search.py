@@ -10,16 +10,18 @@ from fastapi import Query, Request, Response
 from pydantic import ValidationError
 
 from app.api.access import requires
-from app.api.deps import CollectionId, ContainerDep, FilterDep, LimitQuery, SearchDep, TokenQuery
-from app.api.documents.base import GEOJSON, Document, GeoJSONResponse, link, next_link, page_links
-from app.api.documents.items import FeatureCollectionPublic
+from app.api.deps import CollectionId, ContainerDep, CrsDep, FilterDep, LimitQuery, PropertyTypesDep, SearchDep, TokenQuery
+from app.api.documents.base import GEOJSON, Document, GeoJSONResponse, in_system, link, next_link, page_links
+from app.api.documents.items import FeatureCollectionPublic, in_crs
 from app.api.documents.search import SearchRequest, search_document
 from app.api.links import place_of
 from app.api.middleware.limits import MAX_JSON
 from app.api.openapi import SchemaReference
+from app.api.paging import check_names
 from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
 from app.api.routing import check_json_size, checked_router, parse_json
 from app.api.uploads import MEGABYTE, MEMORY, Form, is_multipart, receive_form, temporary_folder
+from app.domain.crs import Crs
 from app.domain.ids import check_item_id
 from app.domain.keys import Role
 from app.domain.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult
@@ -57,7 +59,9 @@ def search_item(
     collection_id: CollectionId,
     request: Request,
     service: SearchDep,
+    types: PropertyTypesDep,
     filter: FilterDep,
+    crs: CrsDep,
     item: Annotated[str, Query(description="Identifier of the query tile; the results do not contain it")],
     limit: LimitQuery = DEFAULT_LIMIT,
     token: TokenQuery = None,
@@ -83,11 +87,12 @@ def search_item(
         index_version=index_version,
         explain=explain,
     )
+    check_names(types, [collection_id], filter)
     result = service.search(collection_id, query)
     links = page_links(request, GEOJSON)
     if result.after is not None:
         links.append(next_link(request, encode_bookmark(result.after)))
-    return _answer(request, collection_id, result, links)
+    return _answer(request, collection_id, result, links, crs)
 
 
 @router.post("", response_class=GeoJSONResponse, responses=ANSWER, openapi_extra=SEARCH_BODY, summary="Search with examples")
@@ -115,7 +120,9 @@ def _search_form(collection_id: str, request: Request, service: SearchDep, form:
 def _search(
     collection_id: str, request: Request, service: SearchDep, body: SearchRequest, image: Path | bytes | None
 ) -> Response:
-    result = service.search(collection_id, parse_search(body), image)
+    query = parse_search(body)
+    check_names(request.app.state.container.property_types, [collection_id], query.filter)
+    result = service.search(collection_id, query, image)
     links = page_links(request, GEOJSON)
     if result.after is not None:
         next_body = {**body.model_dump(exclude_unset=True, mode="json"), "token": encode_bookmark(result.after)}
@@ -123,8 +130,11 @@ def _search(
     return _answer(request, collection_id, result, links)
 
 
-def _answer(request: Request, collection_id: str, result: SearchResult, links: list[Document]) -> Response:
-    return GeoJSONResponse(search_document(result, place_of(request, collection_id), links))
+def _answer(
+    request: Request, collection_id: str, result: SearchResult, links: list[Document], crs: Crs = Crs.CRS84
+) -> Response:
+    document = search_document(result, place_of(request, collection_id), links)
+    return in_system(GeoJSONResponse(in_crs(document, crs)), crs)
 
 
 async def _limited_body(request: Request) -> bytes:

@@ -163,7 +163,7 @@ def _print_collection(document: Document, model: Document | None) -> None:
             "bands": ", ".join(map(str, document["bands"] or ())),
             "scaling": document["scaling"]["method"],
             "keywords": ", ".join(document["keywords"]),
-            "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
+            "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if document["placed"] else None,
             "time": " to ".join(filter(None, extent["temporal"]["interval"][0])) or None,
             "created": document["created"],
         }
