@@ -15,6 +15,7 @@ from app.services.backup.restore import RestoreService
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.deletions import Deletions
 from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.item_search import ItemSearch
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
@@ -101,6 +102,7 @@ class Services:
             locks=self.locks,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
+        self.item_search = ItemSearch(self.collections, self.items, self.vectors)
         self.property_types = PropertyTypes(self.collections, self.vectors)
 
     def _build_search(self, settings: Settings) -> None:

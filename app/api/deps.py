@@ -19,6 +19,7 @@ from app.domain.search import MAX_LIMIT, TileFilter
 from app.domain.sorting import SortKey, parse_sorting
 from app.errors import InvalidInput
 from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.item_search import ItemSearch
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.property_types import PropertyTypes
@@ -55,6 +56,7 @@ CollectionsDep = Annotated[CollectionService, Depends(of_container(lambda contai
 IngestDep = Annotated[IngestService, Depends(of_container(lambda container: container.ingest))]
 ItemsDep = Annotated[ItemService, Depends(of_container(lambda container: container.items))]
 PropertyTypesDep = Annotated[PropertyTypes, Depends(of_container(lambda container: container.property_types))]
+ItemSearchDep = Annotated[ItemSearch, Depends(of_container(lambda container: container.item_search))]
 SchedulesDep = Annotated[ScheduleService, Depends(of_container(lambda container: container.schedules))]
 RollbackDep = Annotated[RollbackService, Depends(of_container(lambda container: container.rollback))]
 SearchDep = Annotated[SearchService, Depends(of_container(lambda container: container.search))]

@@ -20,6 +20,7 @@ from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, Tile
 from app.domain.sorting import Sorted
 from app.domain.temporal import parse_interval
 from app.errors import InvalidInput
+from app.services.catalogue.item_search import Position
 from models.bundle.card import MAX_DEPTH
 
 _BOOKMARK = TypeAdapter(Bookmark)
@@ -177,6 +178,27 @@ def decode_bookmark(token: str | None) -> Bookmark | None:
 def encode_after(item_id: str) -> str:
     """The token of the page after an item."""
     return _encode(item_id)
+
+
+def encode_position(position: Position) -> str:
+    """The token of the page after a position in several collections."""
+    return _encode(list(position))
+
+
+def decode_position(token: str | None) -> Position | None:
+    """The position of a token; None without a token.
+
+    Raises:
+        InvalidInput: it is not a token of a search over collections.
+    """
+    if token is None:
+        return None
+    match _decode(token):
+        case [str() as collection, None]:
+            return Position(collection, None)
+        case [str() as collection, str() as item]:
+            return Position(collection, check_item_id(item))
+    raise _bad_token()
 
 
 def encode_place(place: Sorted) -> str:

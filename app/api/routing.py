@@ -148,7 +148,7 @@ def check_json_size(body: bytes) -> None:
 
 
 def _is_page(request: Request) -> bool:
-    return request.url.path == "/" and "text/html" in request.headers.get("accept", "")
+    return request.url.path == "/" and wants_html(request)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

@@ -44,10 +44,12 @@ def test_it_can_be_extended_and_searched(tmp_path: Path) -> None:
 
 
 def _comparable(document: Any) -> Any:
-    """The document without addresses, timings, and the extent of a collection without a place, which was null."""
+    """The document without addresses, timings, the extent of a collection without a place, which was null, and members without
+    a value, which may be absent: STAC requires that of some.
+    """
     if isinstance(document, dict):
         left_out = ("links", "thumbnail", "timings_ms", *(("spatial",) if document.get("spatial", ...) in NOWHERE else ()))
-        return {key: _comparable(value) for key, value in document.items() if key not in left_out}
+        return {key: _comparable(value) for key, value in document.items() if key not in left_out and value not in (None, "")}
     return [_comparable(value) for value in document] if isinstance(document, list) else document
 
 

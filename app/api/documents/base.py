@@ -20,7 +20,8 @@ class In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _is_none(value: object) -> bool:
+def is_none(value: object) -> bool:
+    """Whether a member has no value; for `exclude_if` of members that are left out then."""
     return value is None
 
 
@@ -31,10 +32,10 @@ class Link(BaseModel):
 
     href: str
     rel: str
-    type: str | None = Field(default=None, exclude_if=_is_none)
-    title: str | None = Field(default=None, exclude_if=_is_none)
-    method: str | None = Field(default=None, exclude_if=_is_none)
-    body: dict[str, Any] | None = Field(default=None, exclude_if=_is_none)
+    type: str | None = Field(default=None, exclude_if=is_none)
+    title: str | None = Field(default=None, exclude_if=is_none)
+    method: str | None = Field(default=None, exclude_if=is_none)
+    body: dict[str, Any] | None = Field(default=None, exclude_if=is_none)
 
 
 class GeoJSONResponse(JSONResponse):

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.api.documents.base import GEOJSON, JSON, In, Link
+from app.api.documents.base import GEOJSON, JSON, In, Link, is_none
 from app.api.documents.schemas import MEDIA_TYPE as SCHEMA
+from app.api.documents.stac import LICENSE, STAC_VERSION, bbox_of
 from app.domain.collections import MAX_TILE, MIN_TILE, BandList, Keyword, Scaling
 from app.domain.crs import Crs
 from app.domain.geometry import Bounds
@@ -82,11 +83,14 @@ class CollectionPublic(BaseModel):
     """A collection with its extent, number of tiles and current index version."""
 
     id: str
+    type: str = "Collection"
+    stac_version: str = STAC_VERSION
+    license: str = LICENSE
     title: str
     description: str
     tile_size: int
     stride: int
-    bands: tuple[int | str, ...] | None
+    bands: tuple[int | str, ...] | None = Field(default=None, exclude_if=is_none, description="Absent if not chosen")
     scaling: Scaling
     model: str
     follows_active: bool
@@ -124,6 +128,7 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
     links = [
         Link(href=here, rel="self", type=JSON),
         Link(href=f"{base}/", rel="root", type=JSON),
+        Link(href=f"{base}/", rel="parent", type=JSON),
         Link(href=f"{here}/items", rel="items", type=GEOJSON),
         Link(href=f"{here}/search", rel="search", type=GEOJSON),
         Link(href=f"{base}/models/{info.live.model}", rel="model", type=JSON),
@@ -133,8 +138,10 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
         Link(href=f"{here}?f=html", rel="alternate", type="text/html"),
     ]
     extent = ExtentPublic(spatial=_spatial(info.bounds), temporal=_temporal(info.interval))
+    settings = collection.model_dump()
+    settings["description"] = collection.description or f"Tiles of {collection.title or collection.id}"
     return CollectionPublic(
-        **collection.model_dump(),
+        **settings,
         item_count=info.size,
         placed=info.bounds is not None,
         extent=extent,
@@ -146,9 +153,7 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
 def _spatial(bounds: Bounds | None) -> SpatialExtent:
     if bounds is None:
         return SpatialExtent(bbox=[[-180, -90, 180, 90]])
-    whole = bounds.east - bounds.west >= 360
-    west, east = (-180.0, 180.0) if whole else (bounds.west, bounds.east - 360 if bounds.east > 180 else bounds.east)
-    return SpatialExtent(bbox=[[west, bounds.south, east, bounds.north]])
+    return SpatialExtent(bbox=[bbox_of(bounds)])
 
 
 def _temporal(interval: Interval | None) -> TemporalExtent:

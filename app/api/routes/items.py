@@ -197,8 +197,13 @@ def list_items(
     crs: CrsDep,
     limit: LimitQuery = 10,
     token: TokenQuery = None,
+    collections: Annotated[
+        str | None, Query(description="The identifier of this collection, which STAC clients send; no other is accepted")
+    ] = None,
 ) -> Response:
     """Tiles that match the filters, by id or in the order of `sortby`, in pages. A GIS can open this URL as a layer."""
+    if collections not in (None, collection_id):
+        raise InvalidInput(f"collections {collections[:100]!r} is not this collection; search several of them at /search")
     check_names(types, [collection_id], filter, sortby)
     page = read_page(items, collection_id, filter, sortby, min(limit, MAX_LIMIT), token)
     here = place_of(request, collection_id)

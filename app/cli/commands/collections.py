@@ -160,7 +160,7 @@ def _print_collection(document: Document, model: Document | None) -> None:
             "model": f"{document['model']} (index {document['index']['version']})",
             "model licence": licence_of(model) if model else None,
             "tile size": f"{document['tile_size']}, stride {document['stride']}",
-            "bands": ", ".join(map(str, document["bands"] or ())),
+            "bands": ", ".join(map(str, document.get("bands") or ())),
             "scaling": document["scaling"]["method"],
             "keywords": ", ".join(document["keywords"]),
             "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if document["placed"] else None,

@@ -60,7 +60,7 @@ class ItemService:
         """
         index = self._collections.live(collection_id).index
         ids = self._order(index, self._vectors.stats(index).generation, filter, keys)
-        start = 0 if after is None else _place_after(ids, after)
+        start = 0 if after is None else place_after(ids, after)
         chosen = ids[start : start + limit]
         tiles = self._vectors.retrieve(index, chosen)
         end = start + len(chosen)
@@ -153,7 +153,7 @@ class ItemService:
         suffix = PurePosixPath(tile.image).suffix
         stem = PurePosixPath(tile.file_name).stem
         place = "" if tile.window is None else f"_{tile.window.col}_{tile.window.row}"
-        return self._blobs.get(tile.image), MEDIA_TYPES.get(suffix, "application/octet-stream"), f"{stem}{place}{suffix}"
+        return self._blobs.get(tile.image), media_type(tile.image), f"{stem}{place}{suffix}"
 
     def thumbnail(self, tile: Tile, size: int) -> tuple[bytes, str, str]:
         """A browser-ready image of at most `size` pixels per side, its media type, and an entity tag of its content.
@@ -181,6 +181,11 @@ class ItemService:
         return self._blobs.sign(tile.image, ADDRESS_SECONDS)
 
 
+def media_type(key: str) -> str:
+    """The media type of a stored image by its key."""
+    return MEDIA_TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
+
+
 def walk(vectors: VectorStore, index: str, filter: TileFilter) -> Iterator[Tile]:
     """All qualifying tiles of an index, by id, read in pages."""
     after: str | None = None
@@ -192,7 +197,7 @@ def walk(vectors: VectorStore, index: str, filter: TileFilter) -> Iterator[Tile]
             return
 
 
-def _place_after(ids: list[str], after: Sorted) -> int:
+def place_after(ids: list[str], after: Sorted) -> int:
     """Where a list continues after a place, also if tiles were added or deleted since."""
     if 0 < after.number <= len(ids) and ids[after.number - 1] == after.id:
         return after.number
