@@ -23,6 +23,7 @@ from app.services.catalogue.item_search import ItemSearch
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.property_types import PropertyTypes
+from app.services.export.formats import DOCUMENTS, NAMES, Format, chosen_format
 from app.services.ingest.ingest import IngestService
 from app.services.jobs.jobs import JobService
 from app.services.jobs.processes import ProcessService
@@ -147,6 +148,24 @@ async def _fields(
 
 FieldsDep = Annotated[Fields, Depends(_fields)]
 SortDep = Annotated[tuple[SortKey, ...], Depends(_sorting)]
+
+
+async def _format(
+    request: Request,
+    f: Annotated[
+        str | None,
+        Query(
+            description="A page of GeoJSON, a page for people, or a file with all items",
+            json_schema_extra={"enum": [*DOCUMENTS, *NAMES]},
+        ),
+    ] = None,
+) -> Format | None:
+    return chosen_format(f, request.headers.get("accept", ""))
+
+
+FormatDep = Annotated[Format | None, Depends(_format)]
+"""The format of a file with all items; None for a page of GeoJSON."""
+EmbeddingsQuery = Annotated[bool, Query(description="Add the embeddings, in GeoParquet")]
 
 
 async def _crs(crs: CrsQuery = None) -> Crs:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from typing_extensions import override
 
 from app.api.documents.service import ProblemPublic
-from app.api.routing import FORMAT, FORMATS, answers_json
+from app.api.routing import FORMAT, FORMATS, HTML, answers_json
 
 PROBLEM = "application/problem+json"
 _FORMAT = {
@@ -62,7 +62,9 @@ class DescribedApi(FastAPI):
                 schema = model.model_json_schema(ref_template=_REF)
                 schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
             for path, method in self._formatted:
-                parameters = self.openapi_schema["paths"][path][method].setdefault("parameters", [])
+                operation = self.openapi_schema["paths"][path][method]
+                operation["responses"]["200"]["content"][HTML] = {"schema": {"type": "string"}}
+                parameters = operation.setdefault("parameters", [])
                 if all(each["name"] != FORMAT for each in parameters):
                     parameters.append(_FORMAT)
         return super().openapi()

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.api.params import decode_after, decode_place, encode_after, encode_place
+from app.domain.crs import Crs
 from app.domain.search import TileFilter
 from app.domain.sorting import SortKey
 from app.domain.tiles import Tile
+from app.errors import InvalidInput
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.property_types import PropertyTypes
 
@@ -40,6 +42,16 @@ def read_page(
         return ItemPage(tiles, matched, None if following is None else encode_place(following))
     page, matched = items.page(collection_id, filter, limit, decode_after(token))
     return ItemPage(page.tiles, matched, None if page.after is None else encode_after(page.after))
+
+
+def refuse_crs(crs: Crs) -> None:
+    """Check that no system was chosen for a file, which is in CRS84.
+
+    Raises:
+        InvalidInput: another one was.
+    """
+    if crs is not Crs.CRS84:
+        raise InvalidInput("crs is supported for f=json; files are in CRS84 (longitude, latitude in degrees)")
 
 
 def check_names(types: PropertyTypes, collections: Sequence[str], filter: TileFilter, sortby: tuple[SortKey, ...] = ()) -> None:

@@ -16,8 +16,10 @@ from app.api.deps import (
     CollectionId,
     ContainerDep,
     CrsDep,
+    EmbeddingsQuery,
     FieldsDep,
     FilterDep,
+    FormatDep,
     IngestDep,
     ItemId,
     ItemsDep,
@@ -41,9 +43,10 @@ from app.api.documents.items import (
 )
 from app.api.documents.jobs import JobPublic, job_document
 from app.api.etags import if_match, is_not_modified
+from app.api.exports import export_response
 from app.api.links import place_of
 from app.api.openapi import SchemaReference
-from app.api.paging import check_names, read_page
+from app.api.paging import check_names, read_page, refuse_crs
 from app.api.pictures import picture
 from app.api.routing import checked_router
 from app.api.uploads import Form, is_multipart, receive_form
@@ -56,6 +59,7 @@ from app.domain.search import MAX_LIMIT
 from app.domain.tiles import LabelEdit, Tile
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
 from app.services.catalogue.items import ADDRESS_SECONDS
+from app.services.export.columns import columns_of
 
 INGEST_BODY: dict[str, Any] = {
     "requestBody": {
@@ -195,18 +199,31 @@ def list_items(
     fields: FieldsDep,
     types: PropertyTypesDep,
     crs: CrsDep,
+    format: FormatDep,
+    container: ContainerDep,
+    embeddings: EmbeddingsQuery = False,
     limit: LimitQuery = 10,
     token: TokenQuery = None,
     collections: Annotated[
         str | None, Query(description="The identifier of this collection, which STAC clients send; no other is accepted")
     ] = None,
 ) -> Response:
-    """Tiles that match the filters, by id or in the order of `sortby`, in pages. A GIS can open this URL as a layer."""
+    """Tiles that match the filters, by id or in the order of `sortby`, in pages. A GIS can open this URL as a layer.
+
+    With `f=geojsonseq|csv|gpkg|fgb|parquet` the answer is a file with the tiles of all pages.
+    """
     if collections not in (None, collection_id):
         raise InvalidInput(f"collections {collections[:100]!r} is not this collection; search several of them at /search")
     check_names(types, [collection_id], filter, sortby)
-    page = read_page(items, collection_id, filter, sortby, min(limit, MAX_LIMIT), token)
     here = place_of(request, collection_id)
+    if format is not None:
+        refuse_crs(crs)
+        live = container.collections.live(collection_id) if embeddings else None
+        tiles = items.walk(collection_id, filter) if not sortby else items.sorted_walk(collection_id, filter, sortby)
+        columns = columns_of(types.types(collection_id), is_search=False)
+        features = (feature(tile, here) for tile in tiles)
+        return export_response(request, container, format, features, columns, name=collection_id, embeddings_of=live)
+    page = read_page(items, collection_id, filter, sortby, min(limit, MAX_LIMIT), token)
     links = [*page_links(request, GEOJSON), link(here.url, "collection")]
     if page.token is not None:
         links.append(next_link(request, page.token))

@@ -67,6 +67,19 @@ class ItemService:
         following = Sorted(end, chosen[-1]) if chosen and end < len(ids) else None
         return [tiles[item] for item in chosen if item in tiles], following, len(ids)
 
+    def sorted_walk(self, collection_id: str, filter: TileFilter, keys: tuple[SortKey, ...]) -> Iterator[Tile]:
+        """All qualifying tiles in order of `keys`.
+
+        Raises:
+            NotFound: the collection.
+        """
+        after: Sorted | None = None
+        while True:
+            tiles, after, _ = self.sorted_page(collection_id, filter, keys, PAGE, after)
+            yield from tiles
+            if after is None:
+                return
+
     def walk(self, collection_id: str, filter: TileFilter) -> Iterator[Tile]:
         """All qualifying tiles, by id.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,15 @@ class SearchService:
             matches_end_at=page.matches_end_at,
             warnings=(*examples.warnings, *shown.warnings),
         )
+
+    def all_pages(self, collection_id: str, query: SearchQuery, image: Path | bytes | None = None) -> Iterator[SearchResult]:
+        """The pages of a search, to the last one. Raises as `search`."""
+        while True:
+            result = self.search(collection_id, query, image)
+            yield result
+            if result.after is None:
+                return
+            query = replace(query, after=result.after)
 
     def _explained(
         self,
