@@ -74,7 +74,7 @@ class Services:
         )
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self._build_catalogue(settings)
-        self._build_search(settings)
+        self._build_search(settings, read_policy)
         self._build_indexing(settings, read_policy)
         self._build_learning(settings)
         self._build_maintenance(settings)
@@ -105,13 +105,14 @@ class Services:
         self.item_search = ItemSearch(self.collections, self.items, self.vectors)
         self.property_types = PropertyTypes(self.collections, self.vectors)
 
-    def _build_search(self, settings: Settings) -> None:
+    def _build_search(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.search = SearchService(
             collections=self.collections,
             models=self.models,
             vectors=self.vectors,
             blobs=self.blobs,
             recent=self.recent,
+            resolve=read_policy.resolve,
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)

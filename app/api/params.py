@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.api.documents.search import MAX_IDS, MAX_LISTED, Diversify, RerankBudget, RerankDepth, SearchRequest
 from app.domain.cql2.expression import Expression, parse_expression
 from app.domain.crs import Crs, box_to_crs84
-from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
+from app.domain.geometry import Bounds, GeoJSON, Region, parse_bbox, parse_geometry, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
 from app.domain.sorting import Sorted
@@ -81,7 +81,35 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         other_dates=body.diversify.other_dates if isinstance(body.diversify, Diversify) else True,
         index_version=body.index_version,
         explain=body.explain,
+        places=tuple(
+            parse_place(each, name)
+            for name, each in (
+                ("point", body.point),
+                ("region", body.region),
+                *(("places", each) for each in body.places or ()),
+            )
+            if each is not None
+        ),
+        not_places=tuple(parse_place(each, "negative_places") for each in body.negative_places or ()),
     )
+
+
+def parse_place(value: str | Sequence[float] | GeoJSON, name: str) -> Region:
+    """A place of a search: `lon,lat`, [lon, lat] or a GeoJSON geometry. name: of the parameter.
+
+    Raises:
+        InvalidInput: it is none of these, or not on Earth.
+    """
+    if isinstance(value, dict):
+        geometry = parse_geometry(value, name) if value.get("type") != "Feature" else None
+        return parse_region(value) if geometry is None else Region(geometry, Bounds(*geometry.bounds))
+    try:
+        numbers = [float(each) for each in (value.split(",") if isinstance(value, str) else value)]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 2:
+        raise InvalidInput(f"{name} {value!r} is not valid: send longitude,latitude in degrees")
+    return parse_place({"type": "Point", "coordinates": numbers}, name)
 
 
 def parse_rerank(text: str | None) -> RerankWish:

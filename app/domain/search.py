@@ -136,7 +136,8 @@ class Bookmark:
 class SearchQuery:
     """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks the first results (docs/search.md).
 
-    min_probability: 0..1, results below it are removed. diversify: show one result per place. other_dates: with `diversify`,
+    places, not_places: regions that are further positives and negatives. min_probability: 0..1, results below it are removed.
+    diversify: show one result per place. other_dates: with `diversify`,
     also for tiles of different dates. index_version: None for the live index. explain: show where results match.
     """
 
@@ -151,6 +152,8 @@ class SearchQuery:
     other_dates: bool = True
     index_version: str | None = None
     explain: bool = False
+    places: tuple[Region, ...] = ()
+    not_places: tuple[Region, ...] = ()
 
 
 Grid = tuple[tuple[float, ...], ...]

@@ -16,6 +16,7 @@ from models.bundle.card import MAX_DEPTH
 
 MAX_LISTED = 1000
 MAX_IDS = 10_000
+MAX_PLACES = 32
 INTERSECTS = (
     f"GeoJSON geometry of at most {MAX_VERTICES} vertices, or a Feature, FeatureCollection or GeometryCollection, which stands "
     "for the union of its geometries; excludes bbox"
@@ -45,6 +46,16 @@ class SearchRequest(In):
 
     positives: tuple[str, ...] = Field(default=(), max_length=MAX_LISTED, description="Items that results resemble")
     negatives: tuple[str, ...] = Field(default=(), max_length=MAX_LISTED, description="Items that results do not resemble")
+    point: list[float] | None = Field(
+        default=None, min_length=2, max_length=2, description="[longitude, latitude]: what is there is a positive example"
+    )
+    region: GeoJSON | None = Field(default=None, description="GeoJSON geometry: what is there is a positive example")
+    places: list[list[float] | GeoJSON] | None = Field(
+        default=None, max_length=MAX_PLACES, description="Several points ([longitude, latitude]) and geometries as positives"
+    )
+    negative_places: list[list[float] | GeoJSON] | None = Field(
+        default=None, max_length=MAX_PLACES, description="As `places`, for what results do not resemble"
+    )
     bbox: list[float] | None = Field(default=None, max_length=6, description="[west, south, east, north] in degrees (WGS 84)")
     intersects: GeoJSON | None = Field(default=None, description=INTERSECTS)
     datetime: str | None = Field(default=None, description="RFC 3339 instant or interval, `..` for an open end")

@@ -30,7 +30,7 @@ from app.api.links import place_of
 from app.api.middleware.limits import MAX_JSON
 from app.api.openapi import SchemaReference
 from app.api.paging import check_names, refuse_crs
-from app.api.params import decode_bookmark, encode_bookmark, parse_rerank, parse_search
+from app.api.params import decode_bookmark, encode_bookmark, parse_place, parse_rerank, parse_search
 from app.api.routing import check_json_size, checked_router, parse_json
 from app.api.uploads import MEGABYTE, MEMORY, Form, is_multipart, receive_form, temporary_folder
 from app.container import Container
@@ -80,7 +80,10 @@ def search_item(
     crs: CrsDep,
     format: FormatDep,
     container: ContainerDep,
-    item: Annotated[str, Query(description="Identifier of the query tile; the results do not contain it")],
+    item: Annotated[str | None, Query(description="Identifier of the query tile; the results do not contain it")] = None,
+    point: Annotated[
+        str | None, Query(description="longitude,latitude: the query is the window of the newest scene there, else the tile")
+    ] = None,
     limit: LimitQuery = DEFAULT_LIMIT,
     token: TokenQuery = None,
     rerank: Annotated[
@@ -94,8 +97,11 @@ def search_item(
     explain: Annotated[bool, Query(description="Add to each result the places where it matches the query")] = False,
 ) -> Response:
     """The tiles most similar to an indexed tile. A GIS can open this URL as a layer."""
+    if (item is None) == (point is None):
+        raise InvalidInput("send item=ID or point=longitude,latitude, and not both")
     query = SearchQuery(
-        positives=(check_item_id(item),),
+        positives=() if item is None else (check_item_id(item),),
+        places=() if point is None else (parse_place(point, "point"),),
         filter=filter,
         limit=min(limit, MAX_LIMIT),
         after=decode_bookmark(token),
