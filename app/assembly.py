@@ -15,9 +15,11 @@ from app.services.backup.restore import RestoreService
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.deletions import Deletions
 from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.item_search import ItemSearch
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
+from app.services.catalogue.property_types import PropertyTypes
 from app.services.ingest.ingest import IngestLimits, IngestService
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.jobs import JobService
@@ -73,7 +75,7 @@ class Services:
         )
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self._build_catalogue(settings)
-        self._build_search(settings)
+        self._build_search(settings, read_policy)
         self._build_indexing(settings, read_policy)
         self._build_learning(settings)
         self._build_maintenance(settings)
@@ -101,14 +103,17 @@ class Services:
             locks=self.locks,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
+        self.item_search = ItemSearch(self.collections, self.items, self.vectors)
+        self.property_types = PropertyTypes(self.collections, self.vectors)
 
-    def _build_search(self, settings: Settings) -> None:
+    def _build_search(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.search = SearchService(
             collections=self.collections,
             models=self.models,
             vectors=self.vectors,
             blobs=self.blobs,
             recent=self.recent,
+            resolve=read_policy.resolve,
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)
