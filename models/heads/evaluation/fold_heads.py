@@ -31,6 +31,7 @@ from models.heads.head_bundle import read_head
 from models.heads.head_recipe import HeadRecipe
 from models.heads.linear_head import Head
 from models.heads.progress import ProgressCallback
+from models.heads.starting_head import starting_head
 
 LEFT_OUT, LEARNED, UNLABELLED = 0, 1, 2
 
@@ -68,7 +69,7 @@ def fit_folds(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     request = _read_request(folder / "request.json")
     labelled, unlabelled = (np.load(folder / f"{name}.npy").astype(np.float32) for name in ("labelled", "unlabelled"))
     targets, uses = (np.load(folder / f"{name}.npy") for name in ("targets", "uses"))
-    base = read_head(request.base)
+    base = starting_head(read_head(request.base), np.concatenate([labelled, unlabelled]), 0)
     heads: list[list[Head]] = []
     for step, each in enumerate(request.steps):
         recipe = HeadRecipe.with_changes(each.recipe)
