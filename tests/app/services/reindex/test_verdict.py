@@ -40,6 +40,7 @@ FIGURES = Figures(
         ({"quality": None, "places": 3}, "undecided", "3 separate places; 8 are needed"),
         ({"quality": None, "classes": 1}, "undecided", "two labels are needed"),
         ({"quality": None, "queries": 0, "neighbours": Neighbours(0.99, 1.0)}, "passed", "the same results (99 %"),
+        ({"neighbours": Neighbours(0.99, 1.0), "is_taught": True}, "refused", "learned nothing new"),
         ({"quality": None, "queries": 0, "neighbours": None}, "passed", "not two tiles"),
         ({"quality": replace(QUALITY, change=Change(-0.02, -0.03, -0.01))}, "refused", "exceeds the margin of 0.01"),
         ({"quality": replace(QUALITY, chance=0.5)}, "passed", "before"),
