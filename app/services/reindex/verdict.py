@@ -13,7 +13,7 @@ SAME = 0.98
 """Share of common results above which both indexes give the same results."""
 MIN_QUERIES, MIN_PLACES = 10, 8
 """With fewer queries, or queries from fewer places, the mean average precision is not compared."""
-MIN_COHERENCE = 0.01
+MIN_COHERENCE = 0.005
 """Labels that random labels match with a larger probability are not evidence."""
 MAX_REST_LOSS = 0.005
 """Accepted loss over the collection by tiles of unseen labels, however much the learned labels gain."""

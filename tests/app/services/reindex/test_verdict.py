@@ -46,7 +46,7 @@ FIGURES = Figures(
         ({"quality": replace(QUALITY, chance=0.5)}, "passed", "before"),
         ({"quality": TAUGHT}, "passed", "0.6000 now"),
         ({"quality": replace(TAUGHT, change=Change(0.049, -0.001, 0.1))}, "undecided", "a gain is not certain"),
-        ({"quality": replace(TAUGHT, chance=0.02)}, "undecided", "hardly better than random labels"),
+        ({"quality": replace(TAUGHT, chance=0.006)}, "undecided", "hardly better than random labels"),
         ({"quality": replace(TAUGHT, unseen=-0.012)}, "undecided", "-0.0060 by tiles of other labels"),
         ({"quality": replace(TAUGHT, unseen=-0.012, share=0.9)}, "passed", "0.6000 now"),
         ({"quality": TAUGHT, "rest": Neighbours(0.1, 0.2)}, "refused", "results for unlabelled tiles change too much"),
