@@ -15,9 +15,11 @@ from app.services.backup.restore import RestoreService
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.deletions import Deletions
 from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.item_search import ItemSearch
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
+from app.services.catalogue.property_types import PropertyTypes
 from app.services.ingest.ingest import IngestLimits, IngestService
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.jobs import JobService
@@ -27,6 +29,7 @@ from app.services.maintenance.garbage import GarbageCollector
 from app.services.maintenance.identity import Installation
 from app.services.maintenance.repair import Repair
 from app.services.maintenance.state_check import StateCheck
+from app.services.reindex.fold_heads import FoldHeads
 from app.services.reindex.gate import Gate
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
@@ -72,7 +75,7 @@ class Services:
         )
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self._build_catalogue(settings)
-        self._build_search(settings)
+        self._build_search(settings, read_policy)
         self._build_indexing(settings, read_policy)
         self._build_learning(settings)
         self._build_maintenance(settings)
@@ -100,14 +103,17 @@ class Services:
             locks=self.locks,
         )
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
+        self.item_search = ItemSearch(self.collections, self.items, self.vectors)
+        self.property_types = PropertyTypes(self.collections, self.vectors)
 
-    def _build_search(self, settings: Settings) -> None:
+    def _build_search(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.search = SearchService(
             collections=self.collections,
             models=self.models,
             vectors=self.vectors,
             blobs=self.blobs,
             recent=self.recent,
+            resolve=read_policy.resolve,
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)
@@ -153,8 +159,9 @@ class Services:
             models=self.models,
             vectors=self.vectors,
             queue=self.queue,
-            gate=Gate(self.vectors, self.recent),
+            gate=Gate(self.vectors, self.recent, FoldHeads(self.models, run_child)),
             source_choice=source_choice,
+            folders=self.folders,
         )
         self.rollback = RollbackService(
             collections=self.collections,

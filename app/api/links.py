@@ -32,6 +32,11 @@ class Place:
     collection: str
     key: ApiKey | None = None
 
+    @property
+    def base(self) -> str:
+        """The URL of the service."""
+        return self.url.rpartition("/collections/")[0]
+
     def picture(self, item: str, what: str) -> str:
         """The URL of the `thumbnail` or `image` of a tile."""
         address = f"{self.url}/items/{item}/{what}"

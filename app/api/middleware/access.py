@@ -21,7 +21,7 @@ from app.domain.keys import ApiKey, Role
 from app.stores.key_file import KeyFile
 
 COOKIE = "dyad_key"
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dyad"'}
+BEARER, BASIC = 'Bearer realm="dyad"', 'Basic realm="dyad", charset="UTF-8"'
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -76,7 +76,7 @@ class AccessMiddleware:
         if self._keys is None or needed is None or self._is_signed(scope, access):
             return None
         if key is None:
-            return problem(401, _unauthenticated(text), headers=CHALLENGE)
+            return problem(401, _unauthenticated(text), headers=_challenge(headers))
         return None if key.role.allows(needed) else problem(403, _forbidden(key, needed))
 
     def _is_signed(self, scope: Scope, access: Access) -> bool:
@@ -85,6 +85,14 @@ class AccessMiddleware:
             return False
         collection, item = access.parameters["collection_id"], access.parameters["item_id"]
         return is_signed(collection, item, QueryParams(scope["query_string"]), self._keys.named)
+
+
+def _challenge(headers: Headers) -> dict[str, str]:
+    """The challenge of a 401. GIS programs send a user and password (the key) only after a Basic challenge; a browser would
+    show its own dialog instead of the page's.
+    """
+    is_browser = "sec-fetch-mode" in headers or "text/html" in headers.get("accept", "")
+    return {"WWW-Authenticate": BEARER if is_browser else f"{BEARER}, {BASIC}"}
 
 
 def _unauthenticated(text: str | None) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.api.access import requires
-from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep
-from app.api.documents.base import Link, base_url, page_links
+from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep, PropertyTypesDep
+from app.api.documents.base import Document, Link, base_url, page_links
 from app.api.documents.collections import (
     CollectionCreate,
     CollectionList,
@@ -17,10 +18,24 @@ from app.api.documents.collections import (
     collection_document,
 )
 from app.api.documents.labels import LabelCount, LabelList
+from app.api.documents.schemas import MEDIA_TYPE, schema_document
 from app.api.routing import checked_router
+from app.domain.collections import Collection
 from app.domain.keys import Role
 
-CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",)
+CONFORMANCE: tuple[str, ...] = (
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/core-roles-features",
+)
+
+
+class SchemaResponse(JSONResponse):
+    """A JSON Schema."""
+
+    media_type = MEDIA_TYPE
+
 
 router = checked_router(prefix="/collections", tags=["collections"])
 
@@ -78,3 +93,22 @@ def labels(
     """The labels of the tiles that match the filters, with counts, the most frequent first."""
     counts = items.labels(collection_id, filter, limit)
     return LabelList(labels=[LabelCount(value=value, count=count) for value, count in counts])
+
+
+@router.get("/{collection_id}/schema", response_class=SchemaResponse, summary="Schema of the items")
+@requires(Role.READ)
+def schema(collection_id: CollectionId, request: Request, collections: CollectionsDep, types: PropertyTypesDep) -> Response:
+    """JSON Schema of the properties of the items, over all items of the collection."""
+    return SchemaResponse(_schema("schema", request, collections.get(collection_id), types))
+
+
+@router.get("/{collection_id}/queryables", response_class=SchemaResponse, summary="Properties that filters can use")
+@requires(Role.READ)
+def queryables(collection_id: CollectionId, request: Request, collections: CollectionsDep, types: PropertyTypesDep) -> Response:
+    """JSON Schema of the properties that `filter` and `sortby` accept."""
+    return SchemaResponse(_schema("queryables", request, collections.get(collection_id), types))
+
+
+def _schema(name: str, request: Request, collection: Collection, types: PropertyTypesDep) -> Document:
+    address = f"{base_url(request)}/collections/{collection.id}/{name}"
+    return schema_document(address, collection.title or collection.id, types.types(collection.id))
