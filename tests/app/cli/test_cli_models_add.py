@@ -80,7 +80,7 @@ def test_a_strangers_encoder_is_taught_gated_and_rolled_back(dyad: Dyad, serve: 
     succeed(dyad, "models", "export", model, exported, *target)
     assert succeed(dyad, "models", "import", exported, *target)["unchanged"]
     back = succeed(dyad, "collections", "rollback", "shapes", "--version", "odd-name-1.1", *target)
-    assert back["index_version"] == "odd-name-1.1"
+    assert back["index"]["version"] == "odd-name-1.1"
     assert succeed(dyad, "search", "shapes", query, *target)["model"] == "odd-name-1"
 
 
