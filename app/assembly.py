@@ -18,6 +18,9 @@ from app.services.catalogue.indexes import Indexes
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
+from app.services.classes.classes import ClassService
+from app.services.classes.sample import Samples
+from app.services.classes.suggestions import SuggestionService
 from app.services.ingest.ingest import IngestLimits, IngestService
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.jobs import JobService
@@ -111,6 +114,9 @@ class Services:
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)
+        samples = Samples(self.vectors)
+        self.classes = ClassService(self.collections, self.vectors, samples)
+        self.suggestions = SuggestionService(self.collections, self.vectors, samples)
 
     def _build_indexing(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.ingest = IngestService(
