@@ -31,6 +31,7 @@ from app.services.maintenance.repair import Repair
 from app.services.maintenance.state_check import StateCheck
 from app.services.maps.imagery_png import ImageryMap
 from app.services.maps.map_service import MapService
+from app.services.reindex.fold_heads import FoldHeads
 from app.services.reindex.gate import Gate
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
@@ -167,8 +168,9 @@ class Services:
             models=self.models,
             vectors=self.vectors,
             queue=self.queue,
-            gate=Gate(self.vectors, self.recent),
+            gate=Gate(self.vectors, self.recent, FoldHeads(self.models, run_child)),
             source_choice=source_choice,
+            folders=self.folders,
         )
         self.rollback = RollbackService(
             collections=self.collections,

@@ -17,9 +17,10 @@ _Count = Annotated[int, Field(ge=1)]
 class HeadRecipe(BaseModel):
     """Settings of fitting a linear head with the joint loss of HR-S2DML, starting from the base model's head.
 
-    tau, margin, rankness, rank_tau: of `JointLoss`. keep: weight of the term that keeps embeddings of unlabelled tiles where
-    the base model places them, so that classes without labels stay separated; 0 disables it. rounds, steps: number of rounds,
-    and updates per round; the head of any round may be chosen. labelled_batch, unlabelled_batch: rows per update. rate: Adam's
+    tau, margin, rankness, rank_tau, open_world: of `JointLoss`. retain: weight of the term that preserves similarities between
+    unlabelled tiles, so that classes without labels stay separated; 0 disables it. keep: weight of the term that keeps each
+    unlabelled tile near its old embedding. rounds, steps: number of rounds, and updates per round; the head of any round may be
+    chosen. labelled_batch, unlabelled_batch: rows per update; each label has an equal share of the labelled ones. rate: Adam's
     learning rate at the start, in units of the mean absolute weight; it falls to 0 along a cosine. prototype_rate: the same for
     the class prototypes. folds: of the cross-fitting that chooses the round and calibrates. unlabelled: maximum number of
     unlabelled tiles.
@@ -29,9 +30,11 @@ class HeadRecipe(BaseModel):
 
     tau: _Above0 = 0.05
     margin: Annotated[float, Field(ge=0, lt=1.57)] = 0.7
-    rankness: _Share = 1.0
+    rankness: _Share = 0.5
     rank_tau: _Above0 = 0.1
-    keep: _Share = 20.0
+    open_world: bool = True
+    retain: _Share = 200.0
+    keep: _Share = 0.0
     rounds: _Count = 15
     steps: _Count = 20
     labelled_batch: _Count = 256

@@ -33,15 +33,16 @@ class PairInputs:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """N tiles of a collection. card: of the bundle. labels: (N, C) bool. held_out: (N,) bool, never
-    trained on. embeddings: (N, D) float32, L2-normalised. features: (N, F) float16, memory-mapped, None if not stored. matcher:
-    None if the model has no matcher or no pixels are available."""
+    """N tiles of a collection. card: of the bundle. labels: (N, C) bool. held_out: (N,) bool, never trained on. places: (N,)
+    int64, equal for labelled tiles of one place. embeddings: (N, D) float32, L2-normalised. features: (N, F) float16,
+    memory-mapped, None if not stored. matcher: None if the model has no matcher or no pixels are available."""
 
     folder: Path
     manifest: Manifest
     card: ModelCard
     labels: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
+    places: NDArray[np.int64]
     embeddings: NDArray[np.float32]
     features: NDArray[np.float16] | None
     matcher: PairInputs | None
@@ -50,6 +51,12 @@ class Inputs:
     def is_labelled(self) -> NDArray[np.bool_]:
         """(N,) bool: whether a tile has a label."""
         return np.asarray(self.labels.any(axis=1))
+
+    def held_out_rows(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows of held-out labelled tiles: those whose place has no training tile, and all of them."""
+        rows = np.flatnonzero(self.is_labelled & self.held_out)
+        trained = self.places[self.is_labelled & ~self.held_out]
+        return rows[~np.isin(self.places[rows], trained)], rows
 
     def label_sets(self, rows: NDArray[np.integer[Any]]) -> LabelSets:
         """The labels of some tiles."""
@@ -62,7 +69,8 @@ class Inputs:
 
 
 def read_inputs(folder: Path) -> Inputs:
-    """Read `manifest.json`, `labels.npy`, `held_out.npy`, `embeddings.npy`, and `features.npy` and the matcher's where present.
+    """Read `manifest.json`, `labels.npy`, `held_out.npy`, `embeddings.npy`, and `places.npy`, `features.npy` and the matcher's
+    where present. Without `places.npy` every tile is a place of its own.
 
     Raises:
         HeadError: a file is missing, unreadable, or does not fit the others. BundleError: the bundle is invalid.
@@ -81,10 +89,15 @@ def read_inputs(folder: Path) -> Inputs:
         card=card,
         labels=labels,
         held_out=_load(folder / "held_out.npy", np.bool_, (count,)),
+        places=_read_places(folder / "places.npy", count),
         embeddings=embeddings,
         features=features,
         matcher=_read_matcher(folder, card, count),
     )
+
+
+def _read_places(path: Path, count: int) -> NDArray[np.int64]:
+    return _load(path, np.int64, (count,)) if path.exists() else np.arange(count)
 
 
 def _read_matcher(folder: Path, card: ModelCard, count: int) -> PairInputs | None:

@@ -23,6 +23,7 @@ from app.domain.tiles import Embeddings, Tile, Window
 from app.errors import Conflict, InvalidInput, ModelMismatch, NotFound
 from app.ports import VectorStore
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
+from app.stores.vectors.edge.tabled_index import TabledIndex
 from app.stores.vectors.qdrant.options import QdrantOptions
 from app.stores.vectors.qdrant.qdrant_store import QdrantVectorStore, connect
 
@@ -32,7 +33,18 @@ START = datetime(2020, 1, 1, tzinfo=UTC)
 INDEX = "ucm.hog.1"
 
 
+class TabledStore(EdgeVectorStore):
+    """The embedded store, whose indexes of every size have a search table before they answer."""
+
+    def _index(self, index: str) -> TabledIndex:
+        opened = super()._index(index)
+        opened.wait_for_table()
+        return opened
+
+
 def make_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> VectorStore:
+    if kind == "edge with tables":
+        return TabledStore(folder / "vectors", reserve=0, table_from=0)
     if kind == "edge":
         return EdgeVectorStore(folder / "vectors", reserve=0)
     return QdrantVectorStore(connect(request.getfixturevalue("qdrant_url")), QdrantOptions(prefix=f"test-{uuid.uuid4()}"))
@@ -45,7 +57,7 @@ def close(store: VectorStore) -> None:
     store.close()
 
 
-KINDS = ("edge", "server")
+KINDS = ("edge", "edge with tables", "server")
 
 
 @pytest.fixture(params=KINDS)

@@ -6,6 +6,7 @@ For all N tiles, ordered by id:
     embeddings.npy  (N, D) float32
     labels.npy      (N, C) bool, which of the manifest's classes a tile has
     held_out.npy    (N,) bool, tiles that training must not use
+    places.npy      (N,) int64, place of a labelled tile, -1 without a label; see `app.domain.place_groups`
 
 For a model with a matcher, also of L labelled tiles (including held-out ones), as evenly distributed over the classes as
 possible:
@@ -24,6 +25,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ from numpy.typing import NDArray
 
 from app.atomic_files import telling_full_disk
 from app.domain.held_out import is_held_out
+from app.domain.place_groups import place_groups
 from app.domain.tiles import Tile
 from app.errors import InvalidInput, NotFound
 from app.ports import JobContext, VectorStore
@@ -39,6 +42,8 @@ from app.services.training.stored_pixels import StoredPixels
 from models.bundle.card import ModelCard
 
 MAX_PAIRS = 2000
+SMALLEST_PLACE, PLACES = 4, 24
+"""A place with more than `SMALLEST_PLACE` tiles and more than one in `PLACES` of the labelled tiles is divided."""
 SCANNED = 64
 """Tiles per read; small, so that searches do not wait long."""
 PICTURED = 32
@@ -66,7 +71,7 @@ class TrainingFiles:
     def write(self, folder: Path, classes: tuple[str, ...], context: JobContext, *, features: bool) -> dict[str, int]:
         """Write all arrays; return the numbers of `tiles`, of `labelled` tiles, and of `held_out` ones among the labelled.
 
-        Memory use is a few bytes per tile and one read.
+        Memory use is a few bytes per tile, the records of labelled tiles, and one read.
 
         Raises:
             Cancelled, Interrupted: the job has to stop. NotFound: the index does not exist. OutOfSpace: the disk is full.
@@ -137,13 +142,14 @@ class TrainingFiles:
 
 
 class _Labels:
-    """The classes of all tiles, in a few bytes per tile."""
+    """The classes of all tiles, in a few bytes per tile, and where the labelled tiles are."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self._number = {name: number for number, name in enumerate(classes)}
         self._held_out = array("B")
         self._rows, self._columns = array("q"), array("q")
         self._labelled, self._ids = array("q"), bytearray()
+        self._tiles: list[Tile] = []
 
     def add(self, tiles: list[Tile]) -> None:
         """Add the next tiles."""
@@ -156,6 +162,7 @@ class _Labels:
             if numbers:
                 self._labelled.append(row)
                 self._ids += uuid.UUID(tile.id).bytes
+                self._tiles.append(replace(tile, labels=(), properties={}, stretch=None, sent=None))
 
     def tile_id(self, row: int) -> str:
         """Id of the labelled tile of a row."""
@@ -169,7 +176,7 @@ class _Labels:
         return {"tiles": len(self._held_out), "labelled": len(self._labelled), "held_out": held_out}
 
     def write(self, folder: Path) -> None:
-        """Write labels.npy and held_out.npy."""
+        """Write labels.npy, held_out.npy and places.npy."""
         rows, columns = np.array(self._rows, np.int64), np.array(self._columns, np.int64)
         with NpyWriter(folder / "labels.npy", np.bool_, (len(self._number),)) as writer:
             for start in range(0, len(self._held_out), SCANNED):
@@ -179,6 +186,12 @@ class _Labels:
                 writer.append(part)
         with NpyWriter(folder / "held_out.npy", np.bool_, ()) as writer:
             writer.append(np.array(self._held_out, np.bool_))
+        places = np.full(len(self._held_out), -1, np.int64)
+        places[np.array(self._labelled, np.int64)] = place_groups(
+            self._tiles, largest=max(SMALLEST_PLACE, len(self._tiles) // PLACES)
+        )
+        with NpyWriter(folder / "places.npy", np.int64, ()) as writer:
+            writer.append(places)
 
     def choose(self, most: int) -> list[int]:
         """Choose at most `most` labelled rows, ascending: the first of each class, then the second, and so on."""

@@ -39,12 +39,13 @@ _CHUNK = 1000
 # Extra hits, to find the end of a run of equal scores.
 _SLACK = 16
 _FEW = 100
-# Fetching a record and testing its footprint costs as much as filtering this many points in the engine.
-_LOOK_COST = 300
 
 
 class Engine(Protocol):
     """The reads that an engine offers on one index. Ids are canonical UUID strings."""
+
+    look_cost: int
+    """Fetching a record and testing its footprint costs as much as filtering this many points."""
 
     def size(self) -> int:
         """Number of points."""
@@ -153,7 +154,7 @@ def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
     share = left / max(1, engine.estimate(rest))
     likely = int(needed / max(share, 1e-3) * 1.5)
     # If the engine's estimate is far too high, the first ranking finds too few hits, and filtering is fast.
-    return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * _LOOK_COST < left else first
+    return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * engine.look_cost < left else first
 
 
 def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:

@@ -75,9 +75,25 @@ def measure_heads(
 ) -> Measured | None:
     """Compare two heads, the base model's first; None if no held-out tile shares a label with another.
 
+    Held-out tiles of a place that has a training tile are used only if the others do not suffice.
+
     features: (N, F) of all tiles.
     """
-    rows = np.flatnonzero(inputs.is_labelled & inputs.held_out)
+    found = next((found for rows in inputs.held_out_rows() if (found := _rankings(inputs, features, heads, rows))), None)
+    if found is None:
+        return None
+    reports, depth = found
+    before, after = (_quality(report, depth) for report in reports)
+    queries = reports[0].queries - reports[0].without_match
+    if scorer is None:
+        return Measured(queries, before, after)
+    return Measured(queries, before, after, *_with_matcher(inputs, features, heads[1], scorer, learned, progress))
+
+
+def _rankings(
+    inputs: Inputs, features: NDArray[np.float16], heads: tuple[Head, Head], rows: NDArray[np.intp]
+) -> tuple[list[RetrievalReport], int] | None:
+    """The rankings by each head and k of their precision; None if no two of the rows share a label."""
     rows = np.sort(np.random.default_rng(inputs.manifest.seed).permutation(rows)[:MOST_TILES])
     labels = inputs.label_sets(rows)
     reports = []
@@ -88,11 +104,7 @@ def measure_heads(
             reports.append(retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True, ks=(depth,)))
         except EvaluationError:
             return None
-    before, after = (_quality(report, depth) for report in reports)
-    queries = reports[0].queries - reports[0].without_match
-    if scorer is None:
-        return Measured(queries, before, after)
-    return Measured(queries, before, after, *_with_matcher(inputs, features, heads[1], scorer, learned, progress))
+    return reports, depth
 
 
 def _with_matcher(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,25 @@ class CrossFit:
     embeddings: NDArray[np.float32]
 
 
-def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, progress: ProgressCallback) -> CrossFit:
-    """Fit one head for each fold without its tiles; after every round these query all labelled tiles."""
-    folds = assign_folds(examples.targets, recipe.folds, seed)
+def cross_fit(
+    base: Head,
+    examples: Examples,
+    recipe: HeadRecipe,
+    seed: int,
+    progress: ProgressCallback,
+    *,
+    places: NDArray[np.integer[Any]] | None = None,
+) -> CrossFit:
+    """Fit one head for each fold without its tiles; after every round these query each other among unlabelled tiles.
+
+    places: (L,) place of each labelled tile; tiles of one place are in one fold. None: every tile is a place.
+    """
+    places = np.arange(len(examples.targets)) if places is None else places
+    folds = assign_folds(examples.targets, recipe.folds, seed, places)
     count = int(folds.max()) + 1
     fitted: list[list[Head]] = []
     precisions = []
+    queried = []
     random = np.random.default_rng(seed)
     for fold in range(count):
         heads = [base]
@@ -48,8 +62,9 @@ def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, pro
             progress(100 * (fold + len(heads) / (recipe.rounds + 1)) / count, f"cross-validating, fold {fold + 1} of {count}")
         fitted.append(heads)
         precisions.append(np.stack(scores, axis=1))
+        queried.append(places[evaluate.queries])
     pooled = np.concatenate(precisions)  # (queries, rounds + 1)
-    best = choose_round(pooled)
+    best = choose_round(pooled, np.concatenate(queried))
     embeddings = np.empty((len(folds), base.dimension), dtype=np.float32)
     for fold, heads in enumerate(fitted):
         embeddings[folds == fold] = heads[best].project(examples.labelled, np.flatnonzero(folds == fold))
@@ -57,57 +72,78 @@ def cross_fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, pro
     return CrossFit(best, tuple(float(each) for each in means), folds, embeddings)
 
 
-def choose_round(precisions: NDArray[np.float64]) -> int:
-    """The last round within one standard error of the best one (of their difference over the queries).
+def choose_round(precisions: NDArray[np.float64], places: NDArray[np.integer[Any]] | None = None) -> int:
+    """The first round within one standard error of the best one: the nearest to the base model's head, round 0.
 
-    With few queries the rounds cannot be distinguished, and the last one is chosen, because its learning rate is the lowest.
-    precisions: (Q, rounds + 1), average precision of each query by round, the base model's first.
+    With few queries the rounds cannot be distinguished, and an early one is chosen; without any, round 0. The standard error is
+    that of the mean difference from the best round; queries of one place count as one observation.
+
+    precisions: (Q, rounds + 1), average precision of each query by round, the base model's first. places: (Q,) place of each
+    query; None: all different.
     """
     if len(precisions) == 0:
-        return int(precisions.shape[1]) - 1
+        return 0
     best = int(precisions.mean(axis=0).argmax())
     lost = precisions[:, best : best + 1] - precisions
-    allowed = lost.std(axis=0, ddof=min(1, len(lost) - 1)) / np.sqrt(len(lost))
-    as_good = np.flatnonzero(lost.mean(axis=0) <= allowed)
-    return int(as_good[-1])
+    means = lost.mean(axis=0)
+    members = np.unique(np.arange(len(lost)) if places is None else places, return_inverse=True)[1]
+    sums = np.zeros((int(members.max()) + 1, lost.shape[1]))
+    np.add.at(sums, members, lost - means)
+    allowed = np.sqrt((sums * sums).sum(axis=0)) / len(lost)
+    return int(np.flatnonzero(means <= allowed)[0])
 
 
-def assign_folds(targets: NDArray[np.bool_], folds: int, seed: int) -> NDArray[np.intp]:
-    """(L,) fold numbers; each class is spread evenly over the folds, rare classes first.
+def assign_folds(
+    targets: NDArray[np.bool_], folds: int, seed: int, places: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.intp]:
+    """(L,) fold numbers; each class is spread evenly over the folds, rare classes first, and a place is in one fold.
 
-    targets: (L, C), at least one class a row. The number of folds is at most `folds` and at most the number of tiles of the
-    rarest class with two or more tiles.
+    targets: (L, C), at least one class a row. places: (L,) place of each row; None: all different. The number of folds is at
+    most `folds` and at most the number of places of the rarest class with two or more places.
     """
     random = np.random.default_rng(seed)
-    totals = targets.sum(axis=0)
+    members = np.unique(np.arange(len(targets)) if places is None else places, return_inverse=True)[1]
+    sums = np.zeros((int(members.max()) + 1, targets.shape[1]), np.intp)  # tiles by place and class
+    np.add.at(sums, members, targets)
+    totals = (sums > 0).sum(axis=0)
     count = int(min(folds, max(2, totals[totals > 1].min(initial=folds))))
-    assigned = np.full(len(targets), -1)
+    assigned = np.full(len(sums), -1)
+    classes = np.zeros((count, targets.shape[1]), np.intp)
     sizes = np.zeros(count, np.intp)
     for label in np.argsort(totals, kind="stable"):
-        own = np.bincount(assigned[targets[:, label] & (assigned >= 0)], minlength=count)
-        for row in random.permutation(np.flatnonzero(targets[:, label] & (assigned < 0))):
-            fold = int(np.lexsort((sizes, own))[0])  # the fewest of this class, then of all
-            assigned[row] = fold
-            own[fold] += 1
-            sizes[fold] += 1
-    return assigned
+        for place in random.permutation(np.flatnonzero((sums[:, label] > 0) & (assigned < 0))):
+            fold = int(np.lexsort((sizes, classes[:, label]))[0])  # the fewest of this class, then of all
+            assigned[place] = fold
+            classes[fold] += sums[place]
+            sizes[fold] += sums[place].sum()
+    return np.asarray(assigned[members], np.intp)
 
 
 class _FoldEvaluation:
-    """Average precision of tiles of a fold as queries, ranked against labelled tiles; shared labels are relevant."""
+    """Average precision of tiles of a fold as queries, which rank the tiles of the fold and unlabelled ones.
+
+    Other labelled tiles are not ranked: the head was fitted to them. An unlabelled tile of the same class counts as not
+    relevant, with every head. If no two tiles of the fold share a label, all labelled tiles are ranked. queries: (Q,) labelled
+    rows, those that share a label with a ranked tile.
+    """
 
     def __init__(self, examples: Examples, fold: NDArray[np.intp], random: np.random.Generator) -> None:
-        queries = np.sort(random.permutation(fold)[:_QUERIES])
-        others = random.permutation(np.setdiff1d(np.arange(len(examples.labelled)), queries))
-        rows = np.concatenate([queries, others[: max(_DATABASE - len(queries), 0)]])
-        self._own = np.arange(len(queries))
-        self._features = examples.labelled[rows]
-        labels = LabelSets([str(number) for number in range(examples.targets.shape[1])], examples.targets[rows])
-        self._related = relevance(labels.take(self._own), labels, len(queries), len(rows), self._own)
+        targets = examples.targets
+        if not (targets[fold].sum(axis=0) > 1).any():
+            fold = np.concatenate([fold, np.setdiff1d(np.arange(len(targets)), fold)])
+        known = random.permutation(fold)[:_DATABASE] if len(fold) > _DATABASE else fold
+        shared = targets[known][:, targets[known].sum(axis=0) > 1].any(axis=1)
+        self._own = np.sort(random.permutation(np.flatnonzero(shared))[:_QUERIES])
+        self.queries = known[self._own]
+        others = random.permutation(len(examples.unlabelled))[:_DATABASE]
+        self._features = np.concatenate([examples.labelled[known], examples.unlabelled[others]])
+        flags = np.concatenate([targets[known], np.zeros((len(others), targets.shape[1]), np.bool_)])
+        labels = LabelSets([str(number) for number in range(targets.shape[1])], flags)
+        self._related = relevance(labels.take(self._own), labels, len(self._own), len(flags), self._own)
 
     def __call__(self, head: Head) -> NDArray[np.float64]:
-        """(Q,) average precisions, of the queries that share a label with another tile."""
+        """(Q,) average precisions."""
         embeddings = head.project(self._features)
-        chunks = ranked_chunks(embeddings[self._own], embeddings, self._own, len(self._own))
+        chunks = ranked_chunks(embeddings[self._own], embeddings, self._own, max(1, len(self._own)))
         found = [average_precision(ranks) for chunk in chunks for _, ranks in self._related.ranks(chunk)]
         return np.array(found, dtype=np.float64)

@@ -43,10 +43,18 @@ def fit_head(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> I
     initial = scale.into(base)
     before = initial.project(unlabelled)
     parameters = Parameters(initial.weight.copy(), initial.bias.copy(), _prototypes(initial, labelled, examples.targets))
-    loss = JointLoss(recipe.tau, recipe.margin, recipe.rankness, recipe.rank_tau, recipe.keep)
+    loss = JointLoss(
+        tau=recipe.tau,
+        margin=recipe.margin,
+        rankness=recipe.rankness,
+        rank_tau=recipe.rank_tau,
+        keep=recipe.keep,
+        open_world=recipe.open_world,
+        retain=recipe.retain,
+    )
     adam = Adam(parameters)
     units = tuple(float(np.abs(each).mean()) for each in (initial.weight, initial.weight, parameters.prototypes))
-    drawn = _endless(len(labelled), recipe.labelled_batch, random)
+    drawn = balanced_batches(examples.targets, recipe.labelled_batch, random)
     others = _endless(len(unlabelled), recipe.unlabelled_batch, random)
     for round_ in range(recipe.rounds):
         for step in range(recipe.steps):
@@ -90,6 +98,23 @@ def _prototypes(head: Head, features: NDArray[np.float32], targets: NDArray[np.b
     """(C, D) unit rows: the mean direction of each class under the initial head."""
     embeddings = head.project(features)
     return to_unit(np.stack([embeddings[targets[:, each]].mean(axis=0) for each in range(targets.shape[1])])).rows
+
+
+def balanced_batches(targets: NDArray[np.bool_], batch: int, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+    """Endless batches of row numbers with the same number of rows for every class, at least one.
+
+    The rows of a class are drawn without replacement until all are used. targets: (L, C), each class with a row. batch: rows
+    per batch, of which there are fewer if there are fewer rows.
+    """
+    share = -(-min(batch, len(targets)) // targets.shape[1])
+    rows = [np.flatnonzero(own) for own in targets.T]
+    orders = [np.zeros(0, np.intp) for _ in rows]
+    while True:
+        for label, own in enumerate(rows):
+            while len(orders[label]) < share:
+                orders[label] = np.concatenate([orders[label], random.permutation(own)])
+        yield np.concatenate([order[:share] for order in orders])
+        orders = [order[share:] for order in orders]
 
 
 def _endless(count: int, batch: int, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:

@@ -49,12 +49,14 @@ def to_unit(rows: Array) -> Unit:
 
 @dataclass(frozen=True, slots=True)
 class JointLoss:
-    """Equation 7 of HR-S2DML, L = L_s-m + lambda L_HR, and a term that keeps unlabelled rows where they were.
+    """Equation 7 of HR-S2DML, L = L_s-m + lambda L_HR, and two terms that preserve the embeddings of unlabelled rows.
 
     tau, margin: of equation 3, above 0 and in radians in [0, pi / 2). rankness: lambda, at least 0. rank_tau: temperature of
     the predictions in equation 6 (which has none: 1). L_HR is divided by the number of singular values, so that its size does
-    not depend on the batch: "mean" of `high_rankness`. keep: weight of the mean of 1 - cosine between the embedding of an
-    unlabelled row and where it was.
+    not depend on the batch: "mean" of `high_rankness`. open_world: whether the predictions of equation 6 include "none of
+    these", see `high_rankness`; the paper assumes that every unlabelled row belongs to a labelled class. keep: weight of the
+    mean of 1 - cosine between the embedding of an unlabelled row and where it was. retain: weight of the mean squared change of
+    the cosine between two unlabelled rows, which allows all of them to move together.
     """
 
     tau: float = 0.05
@@ -62,6 +64,8 @@ class JointLoss:
     rankness: float = 1.0
     rank_tau: float = 1.0
     keep: float = 0.0
+    open_world: bool = False
+    retain: float = 0.0
 
     def __call__(
         self, parameters: Parameters, labelled: Array, targets: NDArray[np.bool_], unlabelled: Array, before: Array
@@ -81,13 +85,25 @@ class JointLoss:
         on_outputs = embeddings.back(on_embeddings)
         on_weight, on_bias = on_outputs.T @ labelled, on_outputs.sum(axis=0)
         if len(unlabelled):
+            none = float(np.median((embeddings.rows @ directions.rows.T)[targets])) if self.open_world else None
             others = to_unit(unlabelled @ weight.T + bias)
-            norm, on_others, more = high_rankness(others.rows, directions.rows, tau=self.rank_tau)
-            value += self.rankness * norm + self.keep * float(np.mean(1 - np.sum(others.rows * before, axis=1)))
-            on_outputs = others.back(self.rankness * on_others - self.keep / len(before) * before)
+            more, on_others, on_more = self._unlabelled(others.rows, directions.rows, before, none)
+            value += more
+            on_outputs = others.back(on_others)
             on_weight, on_bias = on_weight + on_outputs.T @ unlabelled, on_bias + on_outputs.sum(axis=0)
-            on_directions = on_directions + self.rankness * more
+            on_directions = on_directions + on_more
         return value, Parameters(on_weight, on_bias, directions.back(on_directions))
+
+    def _unlabelled(self, rows: Array, directions: Array, before: Array, none: float | None) -> tuple[float, Array, Array]:
+        """The terms of unlabelled unit rows; gradients on these rows and on the directions."""
+        value, on_rows, on_directions = high_rankness(rows, directions, tau=self.rank_tau, none=none)
+        value, on_rows, on_directions = self.rankness * value, self.rankness * on_rows, self.rankness * on_directions
+        value += self.keep * float(np.mean(1 - np.sum(rows * before, axis=1)))
+        on_rows = on_rows - self.keep / len(before) * before
+        if self.retain:
+            change, on_change = similarity_change(rows, before)
+            value, on_rows = value + self.retain * change, on_rows + self.retain * on_change
+        return value, on_rows, on_directions
 
 
 def softmax_with_margin(
@@ -122,9 +138,16 @@ def softmax_with_margin(
     return value, on_cosines @ directions, on_cosines.T @ embeddings
 
 
-def high_rankness(embeddings: Array, directions: Array, *, tau: float) -> tuple[float, Array, Array]:
-    """Equations 5 and 6 over min(M, C); gradients on embeddings (M, D) and directions (C, D), both unit rows."""
-    logits = embeddings @ directions.T / tau  # (M, C)
+def high_rankness(embeddings: Array, directions: Array, *, tau: float, none: float | None = None) -> tuple[float, Array, Array]:
+    """Equations 5 and 6 over min(M, C); gradients on embeddings (M, D) and directions (C, D), both unit rows.
+
+    none: cosine of an additional class "none of these", equal for all rows: a row is predicted to be of a class only if its
+    cosine is higher. None: every row is of one of the C classes.
+    """
+    logits = embeddings @ directions.T  # (M, C)
+    if none is not None:
+        logits = np.concatenate([logits, np.full((len(logits), 1), none, logits.dtype)], axis=1)
+    logits = logits / tau
     logits -= logits.max(axis=1, keepdims=True)
     predictions = np.exp(logits)
     predictions /= predictions.sum(axis=1, keepdims=True)
@@ -132,7 +155,17 @@ def high_rankness(embeddings: Array, directions: Array, *, tau: float) -> tuple[
     divisor = min(predictions.shape)
     on_predictions /= -divisor
     on_logits = predictions * (on_predictions - np.sum(predictions * on_predictions, axis=1, keepdims=True)) / tau
+    on_logits = on_logits[:, : len(directions)]
     return -norm / divisor, on_logits @ directions, on_logits.T @ embeddings
+
+
+def similarity_change(rows: Array, before: Array) -> tuple[float, Array]:
+    """Mean squared difference between the cosines of all pairs of rows and those before; the gradient on rows (M, D).
+
+    rows, before: (M, D), unit rows.
+    """
+    difference = rows @ rows.T - before @ before.T
+    return float(np.mean(difference * difference)), 4 / difference.size * (difference @ rows)
 
 
 def _nuclear_norm(matrix: Array) -> tuple[float, Array]:

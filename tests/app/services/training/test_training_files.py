@@ -54,6 +54,9 @@ def test_arrays_are_of_the_tiles_in_the_order_of_their_ids(
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), labels)
     np.testing.assert_array_equal(np.load(tmp_path / "held_out.npy"), held_out)
     is_labelled = labels.any(axis=1)
+    places = np.load(tmp_path / "places.npy")
+    np.testing.assert_array_equal(places >= 0, is_labelled)
+    assert len(set(places[is_labelled].tolist())) == is_labelled.sum()  # pictures without a place
     assert counts == {"tiles": 31, "labelled": is_labelled.sum(), "held_out": (is_labelled & held_out).sum()}
     percents = [percent for percent, _, _ in context.published]
     assert percents == sorted(percents)

@@ -39,15 +39,35 @@ def test_no_more_folds_than_a_class_has_tiles(sizes: tuple[int, ...], wanted: in
     assert assign_folds(targets, 3, seed=0).max() + 1 == wanted
 
 
-def test_the_last_round_is_taken_unless_queries_agree_that_it_is_worse() -> None:
+def test_the_earliest_round_is_taken_that_is_within_one_standard_error_of_the_best() -> None:
     random = np.random.default_rng(0)
-    noise = random.normal(0, 0.2, (20, 4))
-    assert choose_round(0.5 + noise) == 3
+    noise = random.normal(0, 0.2, (20, 1)) + random.normal(0, 0.05, (20, 4))
+    assert choose_round(0.5 + noise) == 0
     clear = np.tile([0.4, 0.9, 0.5, 0.3], (200, 1)) + random.normal(0, 0.05, (200, 4))
     assert choose_round(clear) == 1
+    rising = np.tile([0.4, 0.6, 0.8, 0.8001], (200, 1)) + random.normal(0, 0.05, (200, 4))
+    assert choose_round(rising) == 2
     assert choose_round(np.tile([0.9, 0.5, 0.5, 0.5], (200, 1))) == 0
     assert choose_round(np.array([[0.9, 0.5]])) == 0
-    assert choose_round(np.zeros((0, 4))) == 3
+    assert choose_round(np.zeros((0, 4))) == 0
+
+
+def test_queries_of_one_place_count_once() -> None:
+    gains = np.repeat([0.3, -0.1, 0.2, -0.2], 25)
+    precisions = np.stack([np.full(100, 0.5), 0.5 + gains], axis=1)
+    assert choose_round(precisions) == 1
+    assert choose_round(precisions, np.repeat(np.arange(4), 25)) == 0
+
+
+def test_a_place_is_in_one_fold_and_classes_stay_spread() -> None:
+    targets = np.eye(2, dtype=bool)[np.repeat([0, 1], 18)]
+    places = np.repeat(np.arange(12), 3)
+    folds = assign_folds(targets, 3, seed=0, places=places)
+    for place in range(12):
+        assert len(set(folds[places == place].tolist())) == 1
+    for label in range(2):
+        assert np.bincount(folds[targets[:, label]], minlength=3).tolist() == [6, 6, 6]
+    assert assign_folds(targets, 3, seed=0, places=np.repeat([0, 1, 2, 3], 9)).max() == 1  # two places of each class
 
 
 def test_each_tile_is_embedded_by_a_head_that_had_not_seen_it() -> None:
@@ -75,5 +95,5 @@ def test_labels_of_one_tile_each_can_be_fitted_but_not_judged() -> None:
     )
     base = Head(random.normal(size=(4, 6)).astype(np.float32), np.zeros(4, np.float32))
     found = cross_fit(base, examples, RECIPE, 0, lambda *_: None)
-    assert found.rounds == RECIPE.rounds
+    assert found.rounds == 0
     assert set(found.scores) == {0.0}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.heads.errors import HeadError
-from models.heads.fitting.fit_head import Examples, fit_head
+from models.heads.fitting.fit_head import Examples, balanced_batches, fit_head
 from models.heads.head_recipe import HeadRecipe
 from models.heads.linear_head import Head
 
@@ -98,3 +98,15 @@ def test_projection_of_rows_takes_any_float_a_part_at_a_time() -> None:
 def test_a_recipe_of_other_fields_or_values_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(HeadError, match=f"recipe: {next(iter(changes))}"):
         HeadRecipe.with_changes(changes)
+
+
+def test_a_batch_has_as_many_rows_of_a_rare_class_as_of_a_frequent_one() -> None:
+    targets = np.eye(3, dtype=bool)[np.repeat([0, 1, 2], [50, 8, 2])]
+    batches = balanced_batches(targets, 30, np.random.default_rng(0))
+    seen = np.zeros(len(targets), np.intp)
+    for _ in range(5):
+        rows = next(batches)
+        assert targets[rows].sum(axis=0).tolist() == [10, 10, 10]
+        np.add.at(seen, rows, 1)
+    assert seen[:50].tolist() == [1] * 50  # each once before any twice
+    assert seen[58:].tolist() == [25, 25]

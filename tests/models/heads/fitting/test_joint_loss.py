@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.heads.fitting.joint_loss import JointLoss, Parameters, high_rankness, softmax_with_margin, to_unit
+from models.heads.fitting.joint_loss import (
+    JointLoss,
+    Parameters,
+    high_rankness,
+    similarity_change,
+    softmax_with_margin,
+    to_unit,
+)
 
 DIMENSION, FEATURES, CLASSES = 6, 10, 5
 
@@ -25,11 +32,12 @@ def _one_hot(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(np.eye(CLASSES, dtype=bool)[labels])
 
 
-def test_gradients_of_several_labels_are_those_of_small_steps() -> None:
+@pytest.mark.parametrize("retain", [0.0, 2.0])
+def test_gradients_of_several_labels_are_those_of_small_steps(retain: float) -> None:
     targets = np.random.default_rng(3).random((12, CLASSES)) < 0.4
     targets[np.arange(12), np.arange(12) % CLASSES] = True
     assert targets.sum(axis=1).max() > 1
-    loss, parameters = JointLoss(tau=0.3, margin=0.3, rankness=0.5, keep=0.8), _parameters()
+    loss, parameters = JointLoss(tau=0.3, margin=0.3, rankness=0.5, keep=0.8, retain=retain), _parameters()
     labelled, unlabelled = _random(12, FEATURES), _random(9, FEATURES, seed=1)
     were = to_unit(_random(9, DIMENSION, seed=2)).rows
     gradients = loss(parameters, labelled, targets, unlabelled, were)[1]
@@ -73,10 +81,37 @@ def test_equal_predictions_have_rank_one_and_a_finite_gradient() -> None:
     assert np.isfinite(on_directions).all()
 
 
+def test_rows_that_resemble_no_class_are_predicted_to_be_none_and_left_alone() -> None:
+    directions = np.eye(2, 4)
+    like_one = to_unit(np.array([[1.0, 0.3, 0.2, 0.0]])).rows
+    like_none = to_unit(np.array([[0.2, 0.1, 1.0, 1.0]])).rows
+    rows = np.concatenate([like_one, like_none])
+    step = 1e-6
+    _, on_rows, on_directions = high_rankness(rows, directions, tau=0.1, none=0.7)
+    moved = rows.copy()
+    moved[0, 1] += step
+    values = [high_rankness(each, directions, tau=0.1, none=0.7)[0] for each in (rows, moved)]
+    assert (values[1] - values[0]) / step == pytest.approx(float(on_rows[0, 1]), abs=1e-5)
+    assert on_directions.shape == directions.shape
+    closed = high_rankness(rows, directions, tau=0.1)[1]
+    assert np.linalg.norm(on_rows[1]) < 0.1 * np.linalg.norm(closed[1])
+
+
+def test_a_common_rotation_changes_no_similarity() -> None:
+    before = to_unit(_random(9, DIMENSION)).rows
+    rotation = np.linalg.qr(_random(DIMENSION, DIMENSION))[0]
+    value, gradient = similarity_change(before @ rotation, before)
+    assert value == pytest.approx(0, abs=1e-12)
+    assert np.allclose(gradient, 0)
+    assert similarity_change(to_unit(_random(9, DIMENSION, seed=3)).rows, before)[0] > 0.01
+
+
 def test_float32_stays_float32() -> None:
     parameters = Parameters(*(each.astype(np.float32) for each in _parameters()))
     labelled, unlabelled = _random(8, FEATURES).astype(np.float32), _random(8, FEATURES, seed=1).astype(np.float32)
     were = np.zeros((8, DIMENSION), dtype=np.float32)
-    value, gradients = JointLoss(keep=1.0)(parameters, labelled, _one_hot(np.arange(8) % CLASSES), unlabelled, were)
+    value, gradients = JointLoss(keep=1.0, open_world=True, retain=1.0)(
+        parameters, labelled, _one_hot(np.arange(8) % CLASSES), unlabelled, were
+    )
     assert np.isfinite(value)
     assert {each.dtype for each in gradients} == {np.dtype(np.float32)}
