@@ -106,7 +106,7 @@ def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table:
     if settings.rate_limit:
         app.add_middleware(RateLimitMiddleware, rates=settings.rate_limit, broker_url=settings.broker_url)
     origins = OriginCheck(settings.cors_origins, settings.allowed_hosts)
-    app.add_middleware(AccessMiddleware, keys=container.keys, table=table, origins=origins)
+    app.add_middleware(AccessMiddleware, keys=container.keys, table=table, origins=origins, links=container.shared_links)
     if settings.checks_hosts:
         app.add_middleware(HostMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeadersMiddleware)

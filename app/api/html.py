@@ -23,7 +23,7 @@ def html_page(request: Request, document: Any) -> HTMLResponse:
     """A page with the content of a JSON answer."""
     base = base_url(request)
     body = document if isinstance(document, dict) else {"value": document}
-    rows = next((body[name] for name in _LISTS if isinstance(body.get(name), list)), [])
+    rows: list[Any] = next((body[name] for name in _LISTS if isinstance(body.get(name), list)), [])
     page = _template().render(
         base=base,
         title=str(body.get("title") or body.get("id") or request.url.path.strip("/").rpartition("/")[2] or "Dyad"),

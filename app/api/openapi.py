@@ -50,20 +50,23 @@ class DescribedApi(FastAPI):
         """Collect the models that the routes refer to."""
         found = [route for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
         extras = [route.openapi_extra for route in found]
-        self._formatted = [(route.path_format, "get") for route in found if "GET" in route.methods and answers_json(route)]
+        self._formatted = [
+            (route.path_format, "get") for route in found if "GET" in (route.methods or ()) and answers_json(route)
+        ]
         self._models = set(_referenced([PROBLEMS, extras]))
 
     @override
     def openapi(self) -> dict[str, Any]:
         """The document, built at the first request."""
         if self.openapi_schema is None:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for model in sorted(self._models, key=lambda each: each.__name__):
                 schema = model.model_json_schema(ref_template=_REF)
                 schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
             for path, method in self._formatted:
-                operation = self.openapi_schema["paths"][path][method]
-                operation["responses"]["200"]["content"][HTML] = {"schema": {"type": "string"}}
+                operation = document["paths"][path][method]
+                operation["responses"]["200"].setdefault("content", {})[HTML] = {"schema": {"type": "string"}}
                 parameters = operation.setdefault("parameters", [])
                 if all(each["name"] != FORMAT for each in parameters):
                     parameters.append(_FORMAT)

@@ -29,7 +29,7 @@ FORMAT = "f"
 """Parameter of the OGC APIs for the format of an answer: `json` or `html` where the answer is JSON."""
 FORMATS = ("json", "geojson", "html")
 HTML = "text/html"
-SIGNATURE = ("expires", "key", "signature")
+SIGNATURE = ("expires", "key", "signature", "link")
 """Parameters of a signed link (`app.api.links`)."""
 _OTHER_NAMES = {
     "offset": "token",

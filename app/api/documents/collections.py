@@ -136,6 +136,9 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
         Link(href=f"{here}/schema", rel="describedby", type=SCHEMA),
         Link(href=f"{here}/queryables", rel=QUERYABLES, type=SCHEMA),
         Link(href=f"{here}?f=html", rel="alternate", type="text/html"),
+        Link(href=f"{here}/searches", rel="searches", type=JSON),
+        Link(href=f"{here}/tiles/WebMercatorQuad/tilejson.json", rel="tilejson", type=JSON),
+        Link(href=f"{here}/wmts", rel="wmts", type="application/xml"),
     ]
     extent = ExtentPublic(spatial=_spatial(info.bounds), temporal=_temporal(info.interval))
     settings = collection.model_dump()

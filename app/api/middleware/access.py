@@ -18,6 +18,7 @@ from app.api.links import is_signed
 from app.api.middleware.origins import OriginCheck
 from app.api.problems import problem
 from app.domain.keys import ApiKey, Role
+from app.services.search.shared_links import SharedLinks
 from app.stores.key_file import KeyFile
 
 COOKIE = "dyad_key"
@@ -48,7 +49,10 @@ class AccessMiddleware:
     `request.state.access`, the `AccessRule` of the route.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyFile | None, table: AccessTable, origins: OriginCheck) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: KeyFile | None, table: AccessTable, origins: OriginCheck, links: SharedLinks
+    ) -> None:
+        self._links = links
         self._app = app
         self._origins = origins
         self._keys = keys
@@ -80,11 +84,16 @@ class AccessMiddleware:
         return None if key.role.allows(needed) else problem(403, _forbidden(key, needed))
 
     def _is_signed(self, scope: Scope, access: Access) -> bool:
-        """Whether the request is a link to a picture that this service signed."""
-        if not access.rule.accepts_signature or self._keys is None or b"signature=" not in scope["query_string"]:
+        """Whether the request is a link to a picture that this service signed, or to a layer that it shares."""
+        if not access.rule.accepts_signature or self._keys is None:
             return False
-        collection, item = access.parameters["collection_id"], access.parameters["item_id"]
-        return is_signed(collection, item, QueryParams(scope["query_string"]), self._keys.named)
+        query, collection, item = QueryParams(scope["query_string"]), access.parameters["collection_id"], access.item
+        if "link" in query:
+            is_allowed = self._links.allows(query["link"], collection, is_picture=item is not None)
+            if is_allowed:
+                scope["state"]["link"] = query["link"]
+            return is_allowed
+        return item is not None and "signature" in query and is_signed(collection, item, query, self._keys.named)
 
 
 def _challenge(headers: Headers) -> dict[str, str]:

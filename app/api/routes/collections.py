@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api.access import requires
-from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep, PropertyTypesDep
+from app.api.deps import CollectionId, CollectionsDep, ContainerDep, FilterDep, ItemsDep, PropertyTypesDep
 from app.api.documents.base import Document, Link, base_url, page_links
 from app.api.documents.collections import (
     CollectionCreate,
@@ -18,6 +18,7 @@ from app.api.documents.collections import (
     collection_document,
 )
 from app.api.documents.labels import LabelCount, LabelList
+from app.api.documents.saved_searches import search_collection
 from app.api.documents.schemas import MEDIA_TYPE, schema_document
 from app.api.routing import checked_router
 from app.domain.collections import Collection
@@ -58,11 +59,17 @@ def list_all(request: Request, collections: CollectionsDep) -> CollectionList:
     return CollectionList(collections=documents, links=[Link(**item) for item in page_links(request)])
 
 
-@router.get("/{collection_id}", summary="One collection")
-@requires(Role.READ)
-def read(collection_id: CollectionId, request: Request, collections: CollectionsDep) -> CollectionPublic:
-    """A collection with its extent, number of tiles and current index version."""
-    return collection_document(collections.info(collection_id), base_url(request))
+@router.get("/{collection_id}", response_model=None, responses={200: {"model": CollectionPublic}}, summary="One collection")
+@requires(Role.READ, accepts_signature=True)
+def read(
+    collection_id: CollectionId, request: Request, collections: CollectionsDep, container: ContainerDep
+) -> CollectionPublic | Document:
+    """A collection with its extent, number of tiles and current index version, or a saved search as a collection."""
+    search = container.saved_searches.find(collection_id)
+    if search is None:
+        return collection_document(collections.info(collection_id), base_url(request))
+    of_collection = collection_document(collections.info(search.collection), base_url(request))
+    return search_collection(search, base_url(request), of_collection.extent.model_dump())
 
 
 @router.patch("/{collection_id}", summary="Change a collection")

@@ -44,6 +44,7 @@ from app.api.documents.items import (
 from app.api.documents.jobs import JobPublic, job_document
 from app.api.etags import if_match, is_not_modified
 from app.api.exports import export_response
+from app.api.layer_items import LayerRequest, search_items
 from app.api.links import place_of
 from app.api.openapi import SchemaReference
 from app.api.paging import check_names, read_page, refuse_crs
@@ -189,7 +190,7 @@ async def _href(request: Request) -> HrefIngest:
 
 
 @router.get("", response_class=GeoJSONResponse, responses={200: {"model": FeatureCollectionPublic}}, summary="List tiles")
-@requires(Role.READ)
+@requires(Role.READ, accepts_signature=True)
 def list_items(
     collection_id: CollectionId,
     request: Request,
@@ -214,6 +215,10 @@ def list_items(
     """
     if collections not in (None, collection_id):
         raise InvalidInput(f"collections {collections[:100]!r} is not this collection; search several of them at /search")
+    search = container.saved_searches.find(collection_id)
+    if search is not None:
+        wish = LayerRequest(filter, fields, crs, format, min(limit, MAX_LIMIT), token, bool(sortby or embeddings))
+        return search_items(request, container, search, wish)
     check_names(types, [collection_id], filter, sortby)
     here = place_of(request, collection_id)
     if format is not None:
@@ -234,9 +239,18 @@ def list_items(
 @router.get(
     "/{item_id}", response_class=GeoJSONResponse, responses=ITEM, summary="One tile", openapi_extra=_header("If-None-Match")
 )
-@requires(Role.READ)
-def read(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep, crs: CrsDep) -> Response:
+@requires(Role.READ, accepts_signature=True)
+def read(
+    collection_id: CollectionId,
+    item_id: ItemId,
+    request: Request,
+    items: ItemsDep,
+    crs: CrsDep,
+    container: ContainerDep,
+) -> Response:
     """A tile as a GeoJSON feature. The header `ETag` identifies this version of the tile."""
+    search = container.saved_searches.find(collection_id)
+    collection_id = collection_id if search is None else search.collection
     return in_system(_item(request, collection_id, items.get(collection_id, _known_id(item_id)), crs), crs)
 
 

@@ -61,6 +61,8 @@ SEARCH_BODY: dict[str, Any] = {
         },
     }
 }
+EXPORT_PAGE = 10_000
+"""Results that an export reads at once."""
 PARTS = frozenset({"image", "query"})
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPublic}}
 
@@ -132,7 +134,7 @@ async def search(
     With `f=geojsonseq|csv|gpkg|fgb|parquet` the answer is a file with all results.
     """
     if not is_multipart(request):
-        body = await parse_json(await _limited_body(request), _parse)
+        body = await parse_json(await limited_body(request), _parse)
         return await to_thread.run_sync(_search, collection_id, request, service, body, None, format)
     with temporary_folder(container.folders.new) as folder:
         form = await receive_form(request, folder, container.settings.max_upload_bytes, PARTS, MEMORY)
@@ -182,7 +184,7 @@ def _export(
 ) -> Response:
     """A file with the results of all pages."""
     here = place_of(request, collection_id)
-    pages = container.search.all_pages(collection_id, replace(query, limit=MAX_LIMIT), image)
+    pages = container.search.all_pages(collection_id, replace(query, limit=EXPORT_PAGE), image)
     features = (found for page in pages for found in search_document(page, here, [])["features"])
     columns = columns_of(container.property_types.types(collection_id), is_search=True)
     return export_response(request, container, format, features, columns, name=f"{collection_id}-search")
@@ -195,7 +197,12 @@ def _answer(
     return in_system(GeoJSONResponse(in_crs(document, crs)), crs)
 
 
-async def _limited_body(request: Request) -> bytes:
+async def limited_body(request: Request) -> bytes:
+    """The JSON body of a request.
+
+    Raises:
+        TooLarge: it is larger than `MAX_JSON`.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -96,7 +96,7 @@ def _arithmetic(compute: Callable[[Any, Any], Any]) -> Apply:
     return apply
 
 
-def _spatial(holds: Callable[[Any, Any], bool], *, is_any: bool = True) -> Apply:
+def _spatial(holds: Callable[..., Any], *, is_any: bool = True) -> Apply:
     """A relation of two geometries, on either side of the antimeridian. is_any: enough if it holds for one turn."""
 
     def apply(left: Any, right: Any) -> bool | None:

@@ -9,7 +9,7 @@ FOLDER holds, for L labelled and M unlabelled tiles, K fits and S steps (a head,
     unlabelled.npy  (M, F) float16 features
     uses.npy        (S, K, L) uint8, `LEFT_OUT`, `LEARNED` or `UNLABELLED`: the use of a tile in a fit
 
-The result is heads.npz: `weight` (S, K, D, F) and `bias` (S, K, D), float32.
+The result is heads.npz: `weight` (S, K, D, F) and `bias` (S, K, D), float32. D is that of the trained heads (`starting_head`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def fit_folds(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     request = _read_request(folder / "request.json")
     labelled, unlabelled = (np.load(folder / f"{name}.npy").astype(np.float32) for name in ("labelled", "unlabelled"))
     targets, uses = (np.load(folder / f"{name}.npy") for name in ("targets", "uses"))
-    base = starting_head(read_head(request.base), np.concatenate([labelled, unlabelled]), 0)
+    seed = request.steps[0].seed if request.steps else 0
+    base = starting_head(read_head(request.base), np.concatenate([labelled, unlabelled]), seed)
     heads: list[list[Head]] = []
     for step, each in enumerate(request.steps):
         recipe = HeadRecipe.with_changes(each.recipe)

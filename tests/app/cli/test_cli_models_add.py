@@ -35,44 +35,52 @@ def succeed(dyad: Dyad, *args: object) -> Any:
     return ran.json
 
 
-def test_a_strangers_encoder_is_added_searched_taught_and_rolled_back(dyad: Dyad, serve: Serve, tmp_path: Path) -> None:
-    target = ("--url", serve().url)
+def add_and_index(dyad: Dyad, tmp_path: Path, target: tuple[str, str]) -> Path:
+    """Add an encoder with external data as `odd-name-1`, and index labelled pictures with it; returns one of them."""
     encoder = write_stranger(tmp_path / "odd name (1).onnx", data="odd.onnx.data")
     added = succeed(dyad, "models", "add", encoder, *RGB, "--licence", "MIT", *target)
     assert (added["id"], added["dimension"], added["input_size"], added["unchanged"]) == ("odd-name-1", WIDTH, 64, False)
-    assert succeed(dyad, "models", "add", encoder, *RGB, "--licence", "MIT", *target)["unchanged"]
-    taken = dyad("models", "add", encoder, "--bands", "red,green,blue", "--mean", "0.5", "--id", "odd-name-1", *target)
-    assert (taken.code, len(taken.err_lines)) == (1, 1)
-    assert "there is another model 'odd-name-1'" in taken.err
-
     pictures = write_classes(tmp_path / "pictures")
     indexed = succeed(dyad, "index", "shapes", pictures, "--labels-from-folders", "--model", "odd-name-1", *target)
     assert indexed["indexed"] == 3 * EACH
-    query = pictures / "level" / "level3.png"
+    return pictures / "level" / "level3.png"
+
+
+def test_a_strangers_encoder_is_added_searched_and_evaluated(dyad: Dyad, serve: Serve, tmp_path: Path) -> None:
+    target = ("--url", serve().url)
+    query = add_and_index(dyad, tmp_path, target)
+    again = (tmp_path / "odd name (1).onnx", "--licence", "MIT")
+    assert succeed(dyad, "models", "add", *again, *RGB, *target)["unchanged"]
+    taken = dyad("models", "add", *again, "--bands", "red,green,blue", "--mean", "0.5", *target)
+    assert (taken.code, len(taken.err_lines)) == (1, 1)
+    assert "there is another model 'odd-name-1'" in taken.err
     found = succeed(dyad, "search", "shapes", query, *target)
     assert found["model"] == "odd-name-1"
     assert found["features"][0]["properties"]["file_name"].endswith("level3.png")
     assert found["rerank"]["neighbours"] == 0.4  # re-ranked by neighbourhood, without a matcher
-
     measured = succeed(dyad, "collections", "evaluate", "shapes", *target)
     assert measured["model"] == "odd-name-1"
     assert 0 < measured["metrics"]["map"] <= 1
 
-    taught = succeed(dyad, "collections", "train", "shapes", *target)
+
+def test_a_strangers_encoder_is_taught_gated_and_rolled_back(dyad: Dyad, serve: Serve, tmp_path: Path) -> None:
+    target = ("--url", serve().url)
+    query = add_and_index(dyad, tmp_path, target)
+    quick = ("--set", "rounds=2", "--set", "steps=5", "--no-reindex")
+    taught = succeed(dyad, "collections", "train", "shapes", *quick, *target)
     assert taught["base"] == "odd-name-1"
     model = taught["model"]
     gated = succeed(dyad, "reindex", "shapes", "--model", model, "--force", *target)
     assert gated["switched"]
+    assert gated["projected"] == 3 * EACH
     assert gated["gate"]["golden_queries"] > 0
     assert succeed(dyad, "search", "shapes", query, *target)["model"] == model
-    shown = succeed(dyad, "models", "show", model, *target)
-    assert shown["licence"] == "MIT"
-
+    assert succeed(dyad, "models", "show", model, *target)["licence"] == "MIT"
     exported = tmp_path / "taught.zip"
     succeed(dyad, "models", "export", model, exported, *target)
     assert succeed(dyad, "models", "import", exported, *target)["unchanged"]
     back = succeed(dyad, "collections", "rollback", "shapes", "--version", "odd-name-1.1", *target)
-    assert back["index_version"] == "odd-name-1.1"
+    assert back["index"]["version"] == "odd-name-1.1"
     assert succeed(dyad, "search", "shapes", query, *target)["model"] == "odd-name-1"
 
 
