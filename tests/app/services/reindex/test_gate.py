@@ -142,7 +142,7 @@ def learned(parts: Container, name: str, tiles: Sequence[str] | None = None, **c
 
 
 def test_a_head_is_judged_by_heads_that_did_not_learn_the_queries(parts: Container, tmp_path: Path) -> None:
-    old = noisy(parts, "base", 0.3)
+    old = noisy(parts, "base", 0.07)
     verdict = judged(parts, recent(parts), learned(parts, "taught"), 0.01, tmp_path, old=old)
     with np.load(tmp_path / "new" / "heads.npz") as heads:
         assert heads["weight"].shape[:2] == (1, 5 + 4)  # five folds of places, four of labels
