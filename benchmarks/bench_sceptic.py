@@ -64,11 +64,15 @@ def main() -> None:
                 loop = Loop(service.client, archive, Path(folder) / "home" / "models")
                 for seed in range(options.seed, options.seed + options.draws):
                     for kind in options.kinds:
-                        outcomes.append(loop.run(kind, seed))
-                        print(outcomes[-1].line(), flush=True)
+                        outcome = loop.run(kind, seed)
+                        if outcome is None:
+                            print(f"{archive.name} {kind} {seed}: too few labels to train on", flush=True)
+                            continue
+                        outcomes.append(outcome)
+                        print(outcome.line(), flush=True)
                         if options.log:
                             with options.log.open("a") as log:
-                                log.write(json.dumps(asdict(outcomes[-1])) + "\n")
+                                log.write(json.dumps(asdict(outcome)) + "\n")
     report(outcomes)
 
 
@@ -127,12 +131,16 @@ class Loop:
         self._before = precisions(archive.embeddings, archive.classes)
         self._trained: list[str] = []
 
-    def run(self, kind: str, seed: int) -> Outcome:
-        """One draw."""
+    def run(self, kind: str, seed: int) -> Outcome | None:
+        """One draw; None if it has too few labels that are not held out."""
         started = time.perf_counter()
         rows, labels = draw(kind, seed, self._archive.classes)
         self._label(rows, labels)
-        train = self._execute("train", {"collection": COLLECTION, "seed": seed})
+        body = {"inputs": {"collection": COLLECTION, "seed": seed}}
+        answer = self._client.post("/processes/train/execution", json=body)
+        if answer.status_code == httpx.codes.BAD_REQUEST:
+            return None
+        train = self._results(answer.raise_for_status().json()["id"])
         result = self._results(train["reindex_job"])
         if result["switched"]:
             body = {"version": result["previous_version"]}
@@ -160,10 +168,6 @@ class Loop:
         path = f"/collections/{COLLECTION}/labels"
         headers = {"content-type": "text/csv"}
         self._client.post(path, params={"mode": "replace"}, content=content, headers=headers).raise_for_status()
-
-    def _execute(self, process: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        body = {"inputs": inputs}
-        return self._results(self._client.post(f"/processes/{process}/execution", json=body).raise_for_status().json()["id"])
 
     def _results(self, job: str) -> dict[str, Any]:
         """The results of a job, when it has ended."""

@@ -13,5 +13,7 @@ TAIL_FILE = "tail.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 HEAD_FILE = "head.npz"
 """`weight` (D, F) and `bias` (D,) of the head, where the embedding is a linear function of the feature."""
+LEARNED_FILE = "learned_tiles.npy"
+"""(L, 16) uint8, the UUIDs of the tiles whose labels a head learned."""
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What the name of a bundle's file must match."""

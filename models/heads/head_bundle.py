@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from models.bundle.card import MatcherCard, ModelCard, first_problem
 from models.bundle.code_version import code_version
 from models.bundle.errors import BundleError, ParityError
-from models.bundle.files import ENCODER_FILE, HEAD_FILE, WEIGHTS_FILE
+from models.bundle.files import ENCODER_FILE, HEAD_FILE, LEARNED_FILE, WEIGHTS_FILE
 from models.bundle.head_nodes import EMBEDDING, FEATURE
 from models.bundle.runtime import OnnxEncoder
 from models.bundle.terms import recorded_terms
@@ -39,7 +39,7 @@ class HeadFacts:
 
     id: of the new model, also its folder's name. labels_from: collection of the labels, with the number of labelled tiles.
     training: recipe, counts and choices, for the card's `head`. metrics: by name. fusion, calibration: of the matcher; ranking:
-    without one. None to keep the base model's.
+    without one. None to keep the base model's. learned: (L, 16) uint8, UUIDs of the tiles whose labels were learned.
     """
 
     id: str
@@ -51,6 +51,7 @@ class HeadFacts:
     fusion: Mapping[str, Any] | None = None
     calibration: Mapping[str, Any] | None = None
     ranking: Mapping[str, Any] | None = None
+    learned: NDArray[np.uint8] | None = None
 
 
 def read_head(bundle: Path) -> Head:
@@ -95,8 +96,10 @@ def write_head_bundle(
     try:
         part = scratch / facts.id
         part.mkdir()
-        for name in sorted({*card.files} - {ENCODER_FILE, WEIGHTS_FILE, HEAD_FILE}):
+        for name in sorted({*card.files} - {ENCODER_FILE, WEIGHTS_FILE, HEAD_FILE, LEARNED_FILE}):
             shutil.copyfile(base / name, part / name)
+        if facts.learned is not None:
+            np.save(part / LEARNED_FILE, facts.learned)
         _write_graph(base / ENCODER_FILE, part / ENCODER_FILE, head)
         if trained_card_problem(card) is None:  # weights of another network do not contain the head
             _write_weights(base / WEIGHTS_FILE, part / WEIGHTS_FILE, head)

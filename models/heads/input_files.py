@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from models.bundle.card import ModelCard
+from models.bundle.files import LEARNED_FILE
 from models.bundle.manifest import MANIFEST, Manifest
 from models.bundle.verify import read_card
 from models.evaluation.metrics.relevance import LabelSets
@@ -98,6 +99,16 @@ def read_inputs(folder: Path) -> Inputs:
 
 def _read_places(path: Path, count: int) -> NDArray[np.int64]:
     return _load(path, np.int64, (count,)) if path.exists() else np.arange(count)
+
+
+def read_learned_tiles(folder: Path) -> NDArray[np.uint8] | None:
+    """(L, 16) UUIDs of the tiles whose labels training may learn; None if they were not written.
+
+    Raises:
+        HeadError: the file cannot be read, or has another shape.
+    """
+    path = folder / LEARNED_FILE
+    return _load(path, np.uint8, (None, 16)) if path.exists() else None
 
 
 def _read_matcher(folder: Path, card: ModelCard, count: int) -> PairInputs | None:

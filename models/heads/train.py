@@ -25,7 +25,7 @@ from models.heads.fitting.cross_fit import CrossFit, cross_fit
 from models.heads.fitting.fit_head import Examples, fit_head
 from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
 from models.heads.head_recipe import HeadRecipe
-from models.heads.input_files import Inputs, read_inputs
+from models.heads.input_files import Inputs, read_inputs, read_learned_tiles
 from models.heads.linear_head import Head
 from models.heads.progress import ProgressCallback, sub_progress
 from models.heads.starting_head import starting_head
@@ -169,6 +169,7 @@ def _facts(inputs: Inputs, training: dict[str, Any], learned: Recalibration, mea
         fusion=learned.fusion,
         calibration=learned.calibration,
         ranking=learned.ranking,
+        learned=read_learned_tiles(inputs.folder),
     )
 
 

@@ -105,12 +105,12 @@ class Indexes:
         records = [record for record in self._records(collection_id) if record.built_at and record.index in existing]
         return sorted(records, key=lambda record: (record.built_at, record.index), reverse=True)
 
-    def drop_old(self, collection_id: str, live: str) -> None:
+    def drop_old(self, collection_id: str, live: str, before: str | None = None) -> None:
         """Drop all complete indexes of a collection except the live one, the `KEPT` newest previous ones, and the newest
-        candidate.
+        candidate. before: the index that was live before, which is kept whatever its age.
         """
         others = [record for record in self.whole(collection_id) if record.index != live]
-        previous = [record for record in others if not record.is_candidate]
+        previous = sorted((record for record in others if not record.is_candidate), key=lambda record: record.index != before)
         candidates = [record for record in others if record.is_candidate]
         for record in (*previous[KEPT:], *candidates[1:]):
             self.drop(record.index)

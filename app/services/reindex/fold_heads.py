@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import NotFound
+from app.domain.held_out import is_held_out
+from app.errors import InvalidBundle, NotFound
 from app.ports import JobContext, RunChild
 from app.services.catalogue.models import ModelService
 from models.bundle.card import ModelCard
+from models.bundle.files import LEARNED_FILE
 from models.bundle.trained_card import training_record
 
 PROGRAM = "models.heads.evaluation.fold_heads"
@@ -28,7 +31,7 @@ BATCH = 4096
 class FoldExamples:
     """What heads are fitted to. features: (N, F) float16. labels: (N, C) bool. unlabelled: rows of unlabelled examples.
 
-    uses: (K, N) uint8, the use of each labelled tile in each of K fits.
+    uses: (S, K, N) uint8, the use of each labelled tile in each of K fits, for each of the S heads of a lineage.
     """
 
     features: NDArray[np.float16]
@@ -64,6 +67,18 @@ class FoldHeads:
                 return None
         return found
 
+    def learned_tiles(self, card: ModelCard, ids: Sequence[str], folder: Path) -> NDArray[np.bool_]:
+        """(N,) bool: the tiles whose labels a head learned; for a bundle of an older version, all that are not held out."""
+        if LEARNED_FILE not in card.files:
+            return np.array([not is_held_out(item) for item in ids], np.bool_)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = self._models.copy_bundle(card.id, folder / "learned") / LEARNED_FILE
+        try:
+            known = {row.tobytes() for row in np.load(path)}
+        except (OSError, ValueError, EOFError) as error:
+            raise InvalidBundle(f"model {card.id!r}: {LEARNED_FILE} cannot be read: {error}") from None
+        return np.array([uuid.UUID(item).bytes in known for item in ids], np.bool_)
+
     def fit(
         self, lineage: Sequence[ModelCard], examples: FoldExamples, folder: Path, context: JobContext
     ) -> list[NDArray[np.float32]]:
@@ -76,12 +91,12 @@ class FoldHeads:
         steps = [card.model_dump()["head"] for card in lineage[1:]]
         base = self._models.copy_bundle(lineage[0].id, folder / "base")
         rows = np.flatnonzero(examples.labels.any(axis=1))
-        uses = examples.uses[:, rows]
-        counts = examples.labels[rows][(uses == LEARNED).any(axis=0)].sum(axis=0)
+        uses = examples.uses[:, :, rows]
+        counts = examples.labels[rows][(uses == LEARNED).any(axis=(0, 1))].sum(axis=0)
         np.save(folder / "labelled.npy", examples.features[rows])
         np.save(folder / "targets.npy", examples.labels[rows][:, counts >= FEWEST_TILES])
         np.save(folder / "unlabelled.npy", examples.features[examples.unlabelled])
-        np.save(folder / "uses.npy", np.stack([uses] * len(steps)))
+        np.save(folder / "uses.npy", uses)
         request = {
             "base": str(base),
             "steps": [{"recipe": step["recipe"], "rounds": step["rounds"]} for step in steps],

@@ -64,6 +64,7 @@ class Gate:
             neighbours=compare_neighbours(tiles, np.arange(len(tiles.ids))[:MAX_OTHERS]),
             rest=compare_neighbours(tiles, tiles.others()),
             latency_ms=replayed.latency_ms,
+            is_taught=bases[1] != Basis() and old.model.card.id != new.model.card.id,
         )
         if cannot_compare(figures) is None:
             figures = replace(figures, quality=self._measure(tiles, queries, bases, figures, folder, context))

@@ -104,7 +104,7 @@ class ReindexService:
             result = record.outcome if record is not None and record.outcome is not None else {}
         else:
             result = self._build_or_drop(context, live, target, model)
-        self._indexes.drop_old(collection_id, self._collections.live(collection_id).index)
+        self._indexes.drop_old(collection_id, self._collections.live(collection_id).index, live.index)
         return result
 
     def _build_or_drop(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:

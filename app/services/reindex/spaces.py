@@ -12,7 +12,7 @@ from app.ports import JobContext
 from app.services.reindex.comparison import Space
 from app.services.reindex.evaluation_queries import EvaluationTiles, IndexRows
 from app.services.reindex.fold_heads import FoldExamples, FoldHeads, learned_from
-from app.services.reindex.folds import folds_by_label, folds_by_place, uses_by_label, uses_by_place
+from app.services.reindex.folds import PLACE_FOLDS, folds_by_label, folds_by_place, uses_by_label, uses_by_place
 from models.bundle.card import ModelCard
 
 
@@ -57,11 +57,12 @@ def make_spaces(
     if basis.lineage is None or rows.features is None:
         own = Space.of(rows.embeddings)
         return Spaces(own, own)
-    learned = tiles.is_labelled & ~tiles.held_out
     places, labels = folds_by_place(tiles), folds_by_label(tiles)
-    uses = [uses_by_place(tiles, places, learned), uses_by_label(tiles, labels, learned)]
+    uses = []
+    for card in basis.lineage[1:]:
+        learned = tiles.is_labelled & heads.learned_tiles(card, tiles.ids, folder)
+        uses.append(np.concatenate([uses_by_place(tiles, places, learned), uses_by_label(tiles, labels, learned)]))
     unlabelled: NDArray[np.intp] = np.flatnonzero(~tiles.is_labelled & ~tiles.held_out)
-    examples = FoldExamples(rows.features, tiles.labels, unlabelled, np.concatenate(uses))
-    made = heads.fit(basis.lineage, examples, folder, context)
-    by_place, by_label = made[: len(uses[0])], made[len(uses[0]) :]
+    made = heads.fit(basis.lineage, FoldExamples(rows.features, tiles.labels, unlabelled, np.stack(uses)), folder, context)
+    by_place, by_label = made[:PLACE_FOLDS], made[PLACE_FOLDS:]
     return Spaces(Space(by_place, places), Space(by_label, labels) if by_label else None)

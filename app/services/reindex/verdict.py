@@ -13,7 +13,7 @@ SAME = 0.98
 """Share of common results above which both indexes give the same results."""
 MIN_QUERIES, MIN_PLACES = 10, 8
 """With fewer queries, or queries from fewer places, the mean average precision is not compared."""
-MIN_COHERENCE = 0.01
+MIN_COHERENCE = 0.005
 """Labels that random labels match with a larger probability are not evidence."""
 MAX_REST_LOSS = 0.005
 """Accepted loss over the collection by tiles of unseen labels, however much the learned labels gain."""
@@ -42,7 +42,8 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What the gate measured. tiles: number of compared tiles. queries, places, classes: of the labelled queries. neighbours:
-    of any tiles. rest: of unlabelled tiles. quality: None if it was not compared. margin: accepted loss.
+    of any tiles. rest: of unlabelled tiles. quality: None if it was not compared. margin: accepted loss. is_taught: the new
+    model is another one that learned from the collection's labels.
     """
 
     tiles: int
@@ -54,6 +55,7 @@ class Figures:
     rest: Neighbours | None
     latency_ms: dict[str, float] | None
     quality: Quality | None = None
+    is_taught: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def decide(figures: Figures) -> tuple[Decision, str]:
     if figures.neighbours is None:
         return "passed", "there are not two tiles to compare"
     if is_same(figures):
-        return "passed", f"both indexes give the same results ({100 * figures.neighbours.overlap:.0f} % of the nearest tiles)"
+        same = f"both indexes give the same results ({100 * figures.neighbours.overlap:.0f} % of the nearest tiles)"
+        return ("refused", f"{same}: the model learned nothing new") if figures.is_taught else ("passed", same)
     if figures.quality is None:
         return "undecided", f"quality could not be compared: {cannot_compare(figures)}"
     return _decide_quality(figures.quality, figures)

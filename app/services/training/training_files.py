@@ -40,6 +40,7 @@ from app.ports import JobContext, VectorStore
 from app.services.training.npy_writer import NpyWriter
 from app.services.training.stored_pixels import StoredPixels
 from models.bundle.card import ModelCard
+from models.bundle.files import LEARNED_FILE
 
 MAX_PAIRS = 2000
 SMALLEST_PLACE, PLACES = 4, 24
@@ -176,7 +177,7 @@ class _Labels:
         return {"tiles": len(self._held_out), "labelled": len(self._labelled), "held_out": held_out}
 
     def write(self, folder: Path) -> None:
-        """Write labels.npy, held_out.npy and places.npy."""
+        """Write labels.npy, held_out.npy, places.npy and learned_tiles.npy."""
         rows, columns = np.array(self._rows, np.int64), np.array(self._columns, np.int64)
         with NpyWriter(folder / "labels.npy", np.bool_, (len(self._number),)) as writer:
             for start in range(0, len(self._held_out), SCANNED):
@@ -192,6 +193,9 @@ class _Labels:
         )
         with NpyWriter(folder / "places.npy", np.int64, ()) as writer:
             writer.append(places)
+        is_learned = ~np.array(self._held_out, np.bool_)[np.array(self._labelled, np.int64)]
+        with NpyWriter(folder / LEARNED_FILE, np.uint8, (16,)) as writer:
+            writer.append(np.frombuffer(bytes(self._ids), np.uint8).reshape(-1, 16)[is_learned])
 
     def choose(self, most: int) -> list[int]:
         """Choose at most `most` labelled rows, ascending: the first of each class, then the second, and so on."""

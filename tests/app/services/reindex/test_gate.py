@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,9 @@ from app.services.reindex.gate import Gate
 from app.services.reindex.replay import Side
 from app.services.reindex.verdict import Verdict
 from app.services.search.recent_queries import RecentQueries, RecentQuery
+from models.bundle.files import LEARNED_FILE
 from tests.support.archives import ARCHIVE, index_pictures, opened, tiles_of, write_models, write_pictures
+from tests.support.bundles import digests
 from tests.support.context import Context
 from tests.support.headed import SIZE, random_head, write_headed_bundle
 
@@ -116,7 +119,7 @@ LEARNED: dict[str, Any] = {
 def noisy(parts: Container, model: str, scale: float) -> Side:
     """A new index: the vectors of the live one with noise."""
     live, index = side(parts), f"{ARCHIVE}.{model}.{len(parts.vectors.indexes())}"
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(len(parts.vectors.indexes()))
 
     def disturb(vectors: Embeddings) -> NDArray[np.float32]:
         made = vectors.embedding + random.normal(scale=scale, size=vectors.embedding.shape).astype(np.float32)
@@ -126,17 +129,20 @@ def noisy(parts: Container, model: str, scale: float) -> Side:
     return Side(index, parts.models.load(model))
 
 
-def learned(parts: Container, name: str, **card: Any) -> Side:
+def learned(parts: Container, name: str, tiles: Sequence[str] | None = None, **card: Any) -> Side:
     """A new index of a head that says that it learned the collection's labels."""
     digest = parts.models.card("base").files["encoder.onnx"]
     folder = write_headed_bundle(parts.home.models / name, random_head(1), pair=True, encoder_digest=digest, pair_digest=digest)
     fields = json.loads((folder / "card.json").read_text())
+    if tiles is not None:
+        np.save(folder / LEARNED_FILE, np.array([list(uuid.UUID(item).bytes) for item in tiles], np.uint8))
+        fields["files"] |= digests(folder, [LEARNED_FILE])
     (folder / "card.json").write_text(json.dumps(fields | LEARNED | card))
     return noisy(parts, name, 0.1)
 
 
 def test_a_head_is_judged_by_heads_that_did_not_learn_the_queries(parts: Container, tmp_path: Path) -> None:
-    old = noisy(parts, "base", 0.3)
+    old = noisy(parts, "base", 0.07)
     verdict = judged(parts, recent(parts), learned(parts, "taught"), 0.01, tmp_path, old=old)
     with np.load(tmp_path / "new" / "heads.npz") as heads:
         assert heads["weight"].shape[:2] == (1, 5 + 4)  # five folds of places, four of labels
@@ -165,3 +171,16 @@ def test_a_head_without_its_base_is_judged_on_held_out_tiles(parts: Container, t
     assert verdict.numbers["golden_queries"] == sum(is_held_out(item) for item in tiles_of(parts))
     assert verdict.numbers["learned"]
     assert not verdict.passed
+
+
+def test_a_head_on_a_head_is_compared_by_what_each_learned(parts: Container, tmp_path: Path) -> None:
+    ids = sorted(tiles_of(parts))
+    old = learned(parts, "first", ids[:40])
+    new = learned(parts, "second", ids[:80], base="first")
+    judged(parts, recent(parts), new, 0.01, tmp_path, old=old)
+    for side_, steps in (("old", [40]), ("new", [40, 80])):
+        uses = np.load(tmp_path / side_ / "uses.npy")
+        assert uses.shape == (len(steps), 5 + 4, len(ids))
+        for step, count in enumerate(steps):
+            assert not uses[step][:, count:].any()
+            np.testing.assert_array_equal(np.count_nonzero(uses[step, :5], axis=0)[:count], 4)  # each place is left out once

@@ -351,6 +351,12 @@ def test_three_indexes_are_kept_the_live_one_included(parts: Container) -> None:
         parts.collections.live(ARCHIVE, "base.1")
 
 
+def test_the_version_that_was_live_before_is_kept_whatever_its_age(parts: Container) -> None:
+    for _ in range(3):
+        assert reindexed(parts, "better", force=True)["switched"]
+        assert parts.rollback.rollback(ARCHIVE, "base.1").version == "base.1"
+
+
 INTERRUPTED = ["while filling", "while judging", "when the lock is asked for"]
 
 
