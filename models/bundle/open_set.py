@@ -97,7 +97,11 @@ class OpenSetClasses:
         cosines = rows @ self.examples.T
         if places is not None:
             cosines = np.where(places[:, None] == self.places, np.float32(-np.inf), cosines)
-        return np.array([_nearest(cosines[:, own]) for own in self.targets.T], np.float64).reshape(-1, len(rows)).T
+        return (
+            np.array([_nearest(cosines[:, own]) for own in self.targets.T], np.float64)
+            .reshape(self.targets.shape[1], len(rows))
+            .T
+        )
 
     def _logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) log of the sum over the classes, the evidence for any of them. scores: (N, C)."""

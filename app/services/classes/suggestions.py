@@ -69,12 +69,11 @@ class SuggestionService:
 
 
 def uncertainty(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) entropy relative to the greatest, 0..1, of (N, C + 1) probabilities; 1 without classes."""
-    count = probabilities.shape[1]
-    if count < 2:
-        return np.ones(len(probabilities))
-    entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
-    return np.asarray(entropy / np.log(count))
+    """(N,) 1 minus the probability of the most likely class, of (N, C + 1) probabilities; 1 without classes.
+
+    A tile that is clearly of no class is as useful as a tile between classes: its label is a new class.
+    """
+    return np.asarray(1 - probabilities[:, :-1].max(axis=1, initial=0.0))
 
 
 def choose(
