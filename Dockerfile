@@ -6,7 +6,7 @@ WORKDIR /src
 # Dependencies first: they change rarely, so this layer stays cached when only the code changes.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir app models worker && printf '__version__ = "0"\n' > app/__init__.py && touch models/__init__.py worker/__init__.py \
-    && /opt/dyad/bin/pip install -c constraints.txt ".[cluster,otel]" && /opt/dyad/bin/pip uninstall -y dyad
+    && /opt/dyad/bin/pip install -c constraints.txt ".[cluster,gis,otel]" && /opt/dyad/bin/pip uninstall -y dyad
 COPY app app
 COPY models models
 COPY worker worker

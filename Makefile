@@ -10,7 +10,7 @@ JOBS ?= auto
 export DYAD_HOME
 
 VENV := .venv
-EXTRAS := dev,cluster,otel
+EXTRAS := dev,cluster,otel,gis
 EXTRAS_AND_TORCH := $(EXTRAS),train
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -91,8 +91,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Dyad into $(VENV) (about 850 MB, a minute or two)"
-	@$(call install,.)
+	@echo "Installing Dyad into $(VENV) (about 1 GB, a minute or two)"
+	@$(call install,.[gis])
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

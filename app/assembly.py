@@ -15,9 +15,11 @@ from app.services.backup.restore import RestoreService
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.deletions import Deletions
 from app.services.catalogue.indexes import Indexes
+from app.services.catalogue.item_search import ItemSearch
 from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
+from app.services.catalogue.property_types import PropertyTypes
 from app.services.classes.classes import ClassService
 from app.services.classes.sample import Samples
 from app.services.classes.suggestions import SuggestionService
@@ -30,6 +32,9 @@ from app.services.maintenance.garbage import GarbageCollector
 from app.services.maintenance.identity import Installation
 from app.services.maintenance.repair import Repair
 from app.services.maintenance.state_check import StateCheck
+from app.services.maps.imagery_png import ImageryMap
+from app.services.maps.map_service import MapService
+from app.services.reindex.fold_heads import FoldHeads
 from app.services.reindex.gate import Gate
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
@@ -38,7 +43,9 @@ from app.services.schedules.schedule_store import SCHEDULES, STATES, ScheduleSto
 from app.services.schedules.schedules import ScheduleService
 from app.services.schedules.sync import SyncService
 from app.services.search.recent_queries import RecentQueries
+from app.services.search.saved_searches import SavedSearchService, SavedSearchStore
 from app.services.search.search import SearchService
+from app.services.search.shared_links import SharedLinks
 from app.services.training.evaluation import EvaluationService
 from app.services.training.head_training import HeadTraining
 from app.services.training.network_training import FullTraining
@@ -75,7 +82,7 @@ class Services:
         )
         self.jobs = JobService(self.job_store, self.queue, self.folders)
         self._build_catalogue(settings)
-        self._build_search(settings)
+        self._build_search(settings, read_policy)
         self._build_indexing(settings, read_policy)
         self._build_learning(settings)
         self._build_maintenance(settings)
@@ -86,12 +93,14 @@ class Services:
         self.models = ModelService(self.models_provider, uses, settings.max_upload_bytes, self.locks)
         self.indexes = Indexes(self.vectors, self.blobs, lambda: self.installation.ensure().id)
         self.recent = RecentQueries(self.blobs, settings.recent_queries, self.locks)
+        saved = SavedSearchStore(self.blobs)
+        self.shared_links = SharedLinks(self.blobs)
         self.deletions = Deletions(
             vectors=self.vectors,
             indexes=self.indexes,
             blobs=self.blobs,
             jobs=self.jobs,
-            data=[self.recent, ScheduleStore(self.blobs)],
+            data=[self.recent, ScheduleStore(self.blobs), saved, self.shared_links],
             locks=self.locks,
         )
         self.collections = CollectionService(
@@ -102,21 +111,27 @@ class Services:
             deletions=self.deletions,
             locks=self.locks,
         )
+        self.saved_searches = SavedSearchService(self.collections, saved)
         self.items = ItemService(self.collections, self.vectors, self.blobs, settings.max_pixels)
+        self.item_search = ItemSearch(self.collections, self.items, self.vectors)
+        self.property_types = PropertyTypes(self.collections, self.vectors)
 
-    def _build_search(self, settings: Settings) -> None:
+    def _build_search(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.search = SearchService(
             collections=self.collections,
             models=self.models,
             vectors=self.vectors,
             blobs=self.blobs,
             recent=self.recent,
+            resolve=read_policy.resolve,
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)
         samples = Samples(self.vectors)
         self.classes = ClassService(self.collections, self.vectors, samples)
         self.suggestions = SuggestionService(self.collections, self.vectors, samples)
+        self.maps = MapService(self.collections, self.vectors, self.search)
+        self.imagery_map = ImageryMap(self.items, self.vectors)
 
     def _build_indexing(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.ingest = IngestService(
@@ -159,8 +174,9 @@ class Services:
             models=self.models,
             vectors=self.vectors,
             queue=self.queue,
-            gate=Gate(self.vectors, self.recent),
+            gate=Gate(self.vectors, self.recent, FoldHeads(self.models, run_child)),
             source_choice=source_choice,
+            folders=self.folders,
         )
         self.rollback = RollbackService(
             collections=self.collections,

@@ -11,6 +11,9 @@
     ├── Unauthenticated           a key is needed, or the key is not valid
     ├── Forbidden                 a path outside DYAD_READ_ROOTS, or an action that is not allowed
     ├── NotFound                  a collection, item, job or model that does not exist
+    │   ├── NoSuchProcess         a process that does not exist
+    │   ├── NoSuchJob             a job that does not exist
+    │   └── ResultNotReady        the results of a job that has not ended
     ├── Conflict                  the resource already exists, or is in use
     ├── Outdated                  the resource was changed since the client read it (`If-Match`)
     ├── TooLarge                  more bytes or pixels than the limit
@@ -80,6 +83,18 @@ class Forbidden(DyadError):
 
 class NotFound(DyadError):
     """The requested resource does not exist."""
+
+
+class NoSuchProcess(NotFound):
+    """The process does not exist."""
+
+
+class NoSuchJob(NotFound):
+    """The job does not exist."""
+
+
+class ResultNotReady(NotFound):
+    """The job has not ended, so it has no results."""
 
 
 class Conflict(DyadError):

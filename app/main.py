@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.routing import BaseRoute
 
 from app import __version__
@@ -16,6 +18,7 @@ from app.api.access import AccessTable
 from app.api.middleware.access import AccessMiddleware
 from app.api.middleware.body_rate import BodyRateMiddleware
 from app.api.middleware.fail_fast import FailFastMiddleware
+from app.api.middleware.head import HeadMiddleware
 from app.api.middleware.hosts import HostMiddleware
 from app.api.middleware.limits import BodyLimitMiddleware, RateLimitMiddleware
 from app.api.middleware.metrics import Metrics, MetricsMiddleware
@@ -30,6 +33,14 @@ from app.container import Container
 DESCRIPTION = "Finds satellite tiles that look like a given one. Errors are `application/problem+json` (RFC 9457)."
 PUBLIC_PATHS = ("/openapi.json", "/static/{path:path}")
 """Paths that FastAPI and Starlette serve themselves; they need no key."""
+
+COMPRESSED_FROM = 1000
+"""Bytes of an answer that is worth compressing."""
+NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "image/*", "application/octet-stream", "application/vnd.apache.parquet")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+REQUEST_HEADERS = ("Authorization", "X-API-Key", "Content-Type", "If-Match", "If-None-Match", "Range", "X-Request-ID")
+ANSWER_HEADERS = ("Location", "Link", "ETag", "Content-Crs", "Content-Range", "Retry-After", "X-Request-ID")
+"""Headers of answers that a page of another origin may read (CORS)."""
 
 DOCUMENTED_KEY = HTTPBearer(auto_error=False, description="An API key, created with `dyad keys create`")
 """For the OpenAPI document only; `AccessMiddleware` checks keys."""
@@ -95,10 +106,21 @@ def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table:
     if settings.rate_limit:
         app.add_middleware(RateLimitMiddleware, rates=settings.rate_limit, broker_url=settings.broker_url)
     origins = OriginCheck(settings.cors_origins, settings.allowed_hosts)
-    app.add_middleware(AccessMiddleware, keys=container.keys, table=table, origins=origins)
+    app.add_middleware(AccessMiddleware, keys=container.keys, table=table, origins=origins, links=container.shared_links)
     if settings.checks_hosts:
         app.add_middleware(HostMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=5, exclude_content_types=NOT_COMPRESSED)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=METHODS,
+            allow_headers=REQUEST_HEADERS,
+            expose_headers=ANSWER_HEADERS,
+            max_age=3600,
+        )
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyRateMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(RequestContextMiddleware)

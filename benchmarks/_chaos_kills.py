@@ -105,7 +105,7 @@ class Chaos:
 
     def _kill_in_reindex(self, seconds: float, row: Counter[str]) -> None:
         live = self.service.client.get(f"/collections/{TILES}").raise_for_status().json()["index"]["model"]
-        inputs = {"collection": TILES, "model": MODELS[1 - MODELS.index(live)], "margin": 1}
+        inputs = {"collection": TILES, "model": MODELS[1 - MODELS.index(live)], "force": True}
         self._submit(TILES, "/processes/reindex/execution", inputs)
         self._kill_among_labels(seconds, row)
 

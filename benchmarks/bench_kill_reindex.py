@@ -123,7 +123,7 @@ class Killing:
         """Begin a re-index with the model that is not live."""
         self.counts["re-indexes that ended"] += bool(self.job)
         live = client.get(f"/collections/{COLLECTION}").raise_for_status().json()["index"]["model"]
-        inputs = {"collection": COLLECTION, "model": MODELS[1 - MODELS.index(live)], "margin": 1}
+        inputs = {"collection": COLLECTION, "model": MODELS[1 - MODELS.index(live)], "force": True}
         job: str = client.post("/processes/reindex/execution", json={"inputs": inputs}).raise_for_status().json()["id"]
         return job
 

@@ -153,7 +153,7 @@ class Client:
 
     def reindex(self) -> str:
         """Begin it, with a margin that lets any head pass; the job's id."""
-        inputs = {"collection": COLLECTION, "model": NEW, "margin": 1}
+        inputs = {"collection": COLLECTION, "model": NEW, "force": True}
         job: str = self.ask("POST", "/processes/reindex/execution", {"inputs": inputs})["id"]
         return job
 

@@ -10,7 +10,7 @@ import torch
 from app.inference.bundles import read_bundle
 from app.inference.onnx import OnnxInference
 from app.ports import Inference
-from models.bundle.files import WEIGHTS_FILE
+from models.bundle.trained_card import trained_card_problem
 from models.heads.errors import DeviceError
 from worker.torch_inference import TorchInference
 
@@ -55,7 +55,7 @@ class DeviceModels:
         """
         if self._device.type == "cpu":
             return OnnxInference(folder, threads)
-        if WEIGHTS_FILE not in read_bundle(folder).files:
-            log.warning("model %s has no %s: it runs on the CPU with ONNX Runtime", folder.name, WEIGHTS_FILE)
+        if (problem := trained_card_problem(read_bundle(folder))) is not None:
+            log.warning("model %s runs on the CPU with ONNX Runtime: %s", folder.name, problem)
             return OnnxInference(folder, threads)
         return TorchInference(folder, self._device)

@@ -35,6 +35,11 @@ class Access(NamedTuple):
     rule: AccessRule
     parameters: Mapping[str, str]
 
+    @property
+    def item(self) -> str | None:
+        """The item in the path; None if there is none."""
+        return self.parameters.get("item_id")
+
 
 PUBLIC = AccessRule(None)
 _DEFAULT_READ, _DEFAULT_WRITE = AccessRule(Role.READ), AccessRule(Role.WRITE)

@@ -25,16 +25,25 @@ DAY = 86_400
 class Place:
     """The URL of a collection for one client.
 
-    key: the key of the request; it signs links to pictures. Without keys, links are not signed.
+    key: the key of the request; it signs links to pictures. link: the secret of a shared link, which opens them. Without both,
+    links are not signed.
     """
 
     url: str
     collection: str
     key: ApiKey | None = None
+    link: str | None = None
+
+    @property
+    def base(self) -> str:
+        """The URL of the service."""
+        return self.url.rpartition("/collections/")[0]
 
     def picture(self, item: str, what: str) -> str:
         """The URL of the `thumbnail` or `image` of a tile."""
         address = f"{self.url}/items/{item}/{what}"
+        if self.link is not None:
+            return f"{address}?{urlencode({'link': self.link})}"
         if self.key is None:
             return address
         expires = (int(time.time()) // DAY + 2) * DAY  # the same URL all day, so that clients can cache pictures
@@ -45,7 +54,8 @@ class Place:
 def place_of(request: Request, collection_id: str) -> Place:
     """The URL of a collection for the client of a request."""
     key: Any = getattr(request.state, "key", None)
-    return Place(f"{str(request.base_url).rstrip('/')}/collections/{collection_id}", collection_id, key)
+    link: Any = getattr(request.state, "link", None)
+    return Place(f"{str(request.base_url).rstrip('/')}/collections/{collection_id}", collection_id, key, link)
 
 
 def is_signed(collection: str, item: str, query: QueryParams, named: Callable[[str], ApiKey | None]) -> bool:

@@ -12,8 +12,16 @@ from starlette.routing import BaseRoute
 from typing_extensions import override
 
 from app.api.documents.service import ProblemPublic
+from app.api.routing import FORMAT, FORMATS, HTML, answers_json
 
 PROBLEM = "application/problem+json"
+_FORMAT = {
+    "name": FORMAT,
+    "in": "query",
+    "required": False,
+    "description": "Format of the answer: JSON, or a page for people",
+    "schema": {"type": "string", "enum": list(FORMATS)},
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -40,17 +48,28 @@ class DescribedApi(FastAPI):
 
     def describe(self, routes: Iterable[BaseRoute]) -> None:
         """Collect the models that the routes refer to."""
-        extras = [route.openapi_extra for route in routes if isinstance(route, APIRoute)]
+        found = [route for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
+        extras = [route.openapi_extra for route in found]
+        self._formatted = [
+            (route.path_format, "get") for route in found if "GET" in (route.methods or ()) and answers_json(route)
+        ]
         self._models = set(_referenced([PROBLEMS, extras]))
 
     @override
     def openapi(self) -> dict[str, Any]:
         """The document, built at the first request."""
         if self.openapi_schema is None:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for model in sorted(self._models, key=lambda each: each.__name__):
                 schema = model.model_json_schema(ref_template=_REF)
                 schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
+            for path, method in self._formatted:
+                operation = document["paths"][path][method]
+                operation["responses"]["200"]["content"][HTML] = {"schema": {"type": "string"}}
+                parameters = operation.setdefault("parameters", [])
+                if all(each["name"] != FORMAT for each in parameters):
+                    parameters.append(_FORMAT)
         return super().openapi()
 
 

@@ -6,17 +6,21 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.documents.search import MAX_IDS, MAX_LISTED, Diversify, RerankBudget, RerankDepth, SearchRequest
-from app.domain.geometry import GeoJSON, Region, parse_bbox, parse_region
+from app.domain.cql2.expression import Expression, parse_expression
+from app.domain.crs import Crs, box_to_crs84
+from app.domain.geometry import Bounds, GeoJSON, Region, parse_bbox, parse_geometry, parse_region
 from app.domain.ids import check_item_id
 from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
+from app.domain.sorting import Sorted
 from app.domain.temporal import parse_interval
 from app.errors import InvalidInput
+from app.services.catalogue.item_search import Position
 from models.bundle.card import MAX_DEPTH
 
 _BOOKMARK = TypeAdapter(Bookmark)
@@ -25,12 +29,17 @@ _BOOKMARK = TypeAdapter(Bookmark)
 def parse_filter(
     *,
     bbox: str | Sequence[float] | None = None,
+    bbox_crs: Crs = Crs.CRS84,
     intersects: str | GeoJSON | None = None,
     datetime: str | None = None,
     labels: str | Sequence[str] | None = None,
     ids: str | Sequence[str] | None = None,
+    expression: str | Mapping[str, Any] | None = None,
+    language: str | None = None,
 ) -> TileFilter:
     """The filter for the parameters of a query string or a JSON body.
+
+    expression, language: `filter` and `filter-lang`.
 
     Raises:
         InvalidInput: bbox and intersects together, or a value that is not valid.
@@ -38,10 +47,11 @@ def parse_filter(
     if bbox is not None and intersects is not None:
         raise InvalidInput("bbox and intersects exclude each other; send one of them")
     return TileFilter(
-        region=_region(bbox, intersects),
+        region=_region(bbox, bbox_crs, intersects),
         interval=None if datetime is None else parse_interval(datetime),
         labels=tuple(dict.fromkeys(_listed(labels, "labels", MAX_LISTED))),
         ids=None if ids is None else tuple(dict.fromkeys(check_item_id(item) for item in _listed(ids, "ids", MAX_IDS))),
+        expression=_expression(expression, language),
     )
 
 
@@ -55,7 +65,13 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         positives=tuple(map(check_item_id, body.positives)),
         negatives=tuple(map(check_item_id, body.negatives)),
         filter=parse_filter(
-            bbox=body.bbox, intersects=body.intersects, datetime=body.datetime, labels=body.labels, ids=body.ids
+            bbox=body.bbox,
+            intersects=body.intersects,
+            datetime=body.datetime,
+            labels=body.labels,
+            ids=body.ids,
+            expression=body.filter,
+            language=body.filter_lang,
         ),
         limit=min(body.limit, MAX_LIMIT),
         after=decode_bookmark(body.token),
@@ -65,7 +81,35 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         other_dates=body.diversify.other_dates if isinstance(body.diversify, Diversify) else True,
         index_version=body.index_version,
         explain=body.explain,
+        places=tuple(
+            parse_place(each, name)
+            for name, each in (
+                ("point", body.point),
+                ("region", body.region),
+                *(("places", each) for each in body.places or ()),
+            )
+            if each is not None
+        ),
+        not_places=tuple(parse_place(each, "negative_places") for each in body.negative_places or ()),
     )
+
+
+def parse_place(value: str | Sequence[float] | GeoJSON, name: str) -> Region:
+    """A place of a search: `lon,lat`, [lon, lat] or a GeoJSON geometry. name: of the parameter.
+
+    Raises:
+        InvalidInput: it is none of these, or not on Earth.
+    """
+    if isinstance(value, dict):
+        geometry = parse_geometry(value, name) if value.get("type") != "Feature" else None
+        return parse_region(value) if geometry is None else Region(geometry, Bounds(*geometry.bounds))
+    try:
+        numbers = [float(each) for each in (value.split(",") if isinstance(value, str) else value)]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 2:
+        raise InvalidInput(f"{name} {value!r} is not valid: send longitude,latitude in degrees")
+    return parse_place({"type": "Point", "coordinates": numbers}, name)
 
 
 def parse_rerank(text: str | None) -> RerankWish:
@@ -92,9 +136,17 @@ def _wish(value: bool | RerankDepth | RerankBudget | None) -> RerankWish:
     return RerankWish(value)
 
 
-def _region(bbox: str | Sequence[float] | None, intersects: str | GeoJSON | None) -> Region | None:
+def _expression(value: str | Mapping[str, Any] | None, language: str | None) -> Expression | None:
+    if value is None:
+        if language is not None:
+            raise InvalidInput("filter-lang needs `filter`")
+        return None
+    return parse_expression(value, language)
+
+
+def _region(bbox: str | Sequence[float] | None, crs: Crs, intersects: str | GeoJSON | None) -> Region | None:
     if bbox is not None:
-        return parse_bbox(_numbers(bbox) if isinstance(bbox, str) else bbox)
+        return parse_bbox(box_to_crs84(_numbers(bbox) if isinstance(bbox, str) else bbox, crs))
     if isinstance(intersects, str):
         try:
             intersects = json.loads(intersects)
@@ -154,6 +206,46 @@ def decode_bookmark(token: str | None) -> Bookmark | None:
 def encode_after(item_id: str) -> str:
     """The token of the page after an item."""
     return _encode(item_id)
+
+
+def encode_position(position: Position) -> str:
+    """The token of the page after a position in several collections."""
+    return _encode(list(position))
+
+
+def decode_position(token: str | None) -> Position | None:
+    """The position of a token; None without a token.
+
+    Raises:
+        InvalidInput: it is not a token of a search over collections.
+    """
+    if token is None:
+        return None
+    match _decode(token):
+        case [str() as collection, None]:
+            return Position(collection, None)
+        case [str() as collection, str() as item]:
+            return Position(collection, check_item_id(item))
+    raise _bad_token()
+
+
+def encode_place(place: Sorted) -> str:
+    """The token of the page after a place in a sorted list."""
+    return _encode([place.number, place.id])
+
+
+def decode_place(token: str | None) -> Sorted | None:
+    """The place of a token; None without a token.
+
+    Raises:
+        InvalidInput: it is not a token of a sorted list.
+    """
+    if token is None:
+        return None
+    match _decode(token):
+        case [int() as number, str() as item] if 0 <= number < 1 << 62:
+            return Sorted(number, check_item_id(item))
+    raise _bad_token()
 
 
 def decode_after(token: str | None) -> str | None:

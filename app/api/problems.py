@@ -35,6 +35,13 @@ STATUS: dict[type[errors.DyadError], int] = {
     errors.InvalidBundle: 422,
     errors.Unavailable: 503,
 }
+OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+TYPES: dict[type[errors.DyadError], str] = {
+    errors.NoSuchProcess: f"{OGC}no-such-process",
+    errors.NoSuchJob: f"{OGC}no-such-job",
+    errors.ResultNotReady: f"{OGC}result-not-ready",
+}
+"""Problem types that OGC API Processes defines; all others are `about:blank`."""
 
 
 def status_of(error: errors.DyadError) -> int:
@@ -43,10 +50,14 @@ def status_of(error: errors.DyadError) -> int:
 
 
 def problem(
-    status: int, detail: str, fields: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    fields: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+    kind: str = "about:blank",
 ) -> JSONResponse:
     """A response with a problem document."""
-    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body: dict[str, Any] = {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if fields is not None:
         body["errors"] = fields
     return JSONResponse(body, status, headers, media_type="application/problem+json")
@@ -68,7 +79,8 @@ async def _domain(request: Request, error: Exception) -> JSONResponse:
     fields = None
     if isinstance(error, errors.Unprocessable):
         fields = [{"loc": item.loc, "message": item.message} for item in error.errors[:MAX_FIELDS]]
-    return problem(status, str(error), fields, {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
+    return problem(status, str(error), fields, headers, TYPES.get(type(error), "about:blank"))
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:
@@ -78,7 +90,8 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
         {"loc": ".".join(str(part) for part in item["loc"]), "message": item["msg"].removeprefix("Value error, ")}
         for item in error.errors()[:MAX_FIELDS]
     ]
-    return problem(422, "; ".join(f"{field['loc']}: {field['message']}" for field in fields[:3]), fields)
+    is_body = any(item["loc"][:1] == ("body",) for item in error.errors())
+    return problem(422 if is_body else 400, "; ".join(f"{field['loc']}: {field['message']}" for field in fields[:3]), fields)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -22,11 +22,14 @@ from starlette.routing import BaseRoute
 from typing_extensions import override
 
 from app.api.access import SAFE, rule_of
+from app.api.html import html_page
 from app.errors import InvalidInput, Unprocessable
 
 FORMAT = "f"
-"""Parameter of the OGC APIs for the format of an answer: `json` is accepted where the answer is JSON."""
-SIGNATURE = ("expires", "key", "signature")
+"""Parameter of the OGC APIs for the format of an answer: `json` or `html` where the answer is JSON."""
+FORMATS = ("json", "geojson", "html")
+HTML = "text/html"
+SIGNATURE = ("expires", "key", "signature", "link")
 """Parameters of a signed link (`app.api.links`)."""
 _OTHER_NAMES = {
     "offset": "token",
@@ -50,7 +53,7 @@ class CheckedRoute(APIRoute):
     """Answers 400 to unknown or repeated query parameters, and 415 to a body that is not JSON where the route reads JSON.
 
     Pages (`/` for a browser, and routes outside of the OpenAPI document) accept any parameters, because sites add some to
-    links.
+    links. A JSON answer to GET is a page with `f=html`, or for a client that prefers HTML.
     """
 
     @override
@@ -60,7 +63,7 @@ class CheckedRoute(APIRoute):
         rule = rule_of(self.endpoint)
         if rule is not None and rule.accepts_signature:
             known |= dict.fromkeys(SIGNATURE, False)
-        has_format = (self.methods or set()) <= SAFE and _answers_json(self)
+        has_format = (self.methods or set()) <= SAFE and answers_json(self)
         media_types = _declared_media_types(self)
         if self.body_field is not None:
             media_types.add(JSON)
@@ -71,7 +74,8 @@ class CheckedRoute(APIRoute):
             if JSON in media_types:
                 _check_media_type(request.headers, media_types)
             if self.body_field is None:
-                return await handler(request)
+                answer = await handler(request)
+                return _as_page(request, answer) if has_format and wants_html(request) else answer
             request = _JsonRequest(request.scope, request.receive)
             check_json_size(await request.body())
             return await handler(request)
@@ -116,7 +120,7 @@ def require_checked(routes: Iterable[BaseRoute]) -> None:
 def check_parameters(query: QueryParams, known: dict[str, bool], *, has_format: bool) -> None:
     """Check the names of query parameters.
 
-    known: whether a parameter may be repeated, by name. has_format: `f=json` is accepted, too.
+    known: whether a parameter may be repeated, by name. has_format: `f` is accepted, too, with one of `FORMATS`.
 
     Raises:
         InvalidInput: a parameter is unknown, or is repeated and may not be.
@@ -127,7 +131,7 @@ def check_parameters(query: QueryParams, known: dict[str, bool], *, has_format: 
             if has_format and name == FORMAT:
                 _check_format(value)
             else:
-                raise InvalidInput(_unknown(name, known))
+                raise InvalidInput(_unknown(name, [*known, FORMAT] if has_format else known))
         if name in seen and not known.get(name, False):
             raise InvalidInput(f"the query parameter {name[:100]!r} is given more than once; give it once")
         seen.add(name)
@@ -144,7 +148,7 @@ def check_json_size(body: bytes) -> None:
 
 
 def _is_page(request: Request) -> bool:
-    return request.url.path == "/" and "text/html" in request.headers.get("accept", "")
+    return request.url.path == "/" and wants_html(request)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -157,8 +161,22 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 
 def _check_format(value: str) -> None:
-    if value not in ("json", "geojson"):
-        raise InvalidInput(f"f={value[:100]!r} is not supported here; the format is f=json")
+    if value not in FORMATS:
+        raise InvalidInput(f"f={value[:100]!r} is not supported here; accepted: {', '.join(FORMATS)}")
+
+
+def wants_html(request: Request) -> bool:
+    """Whether the client asks for a page: by `f`, or without it by `Accept`, as browsers do."""
+    asked = request.query_params.get(FORMAT)
+    return asked == "html" if asked is not None else HTML in request.headers.get("accept", "")
+
+
+def _as_page(request: Request, answer: Response) -> Response:
+    """A JSON answer as a page; other answers, and JSON that is streamed, stay as they are."""
+    body = getattr(answer, "body", b"")
+    if answer.status_code != 200 or not body or not (answer.media_type or "").endswith("json"):
+        return answer
+    return html_page(request, json.loads(body))
 
 
 def _check_media_type(headers: Headers, accepted: set[str]) -> None:
@@ -176,7 +194,8 @@ def _declared_media_types(route: APIRoute) -> set[str]:
     return set(((route.openapi_extra or {}).get("requestBody") or {}).get("content", ()))
 
 
-def _answers_json(route: APIRoute) -> bool:
+def answers_json(route: APIRoute) -> bool:
+    """Whether the answer of a route is JSON."""
     documented = route.responses.get(200, {}).get("content")
     if documented:
         return JSON in documented

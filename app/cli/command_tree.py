@@ -12,6 +12,7 @@ from app.cli.commands.backup import backup, restore
 from app.cli.commands.classes import classes, suggest
 from app.cli.commands.doctor import doctor
 from app.cli.commands.evaluate import evaluate
+from app.cli.commands.export import export
 from app.cli.commands.index import index
 from app.cli.commands.label import label
 from app.cli.commands.reindex import reindex
@@ -49,6 +50,7 @@ def build() -> typer.Typer:
     app.command()(serve)
     app.command()(index)
     app.command()(search)
+    app.command()(export)
     app.command()(label)
     app.command()(suggest)
     app.command()(classes)

@@ -44,7 +44,7 @@ class Scaling(BaseModel):
         return self
 
 
-BandList = Annotated[tuple[Band, ...], Field(min_length=1, max_length=64)]
+BandList = Annotated[tuple[Band, ...], Field(min_length=1, max_length=1024)]
 Keyword = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 

@@ -163,6 +163,9 @@ def _check_vertices(number: int, name: str) -> None:
 
 def footprint_bounds(footprint: GeoJSON) -> Bounds:
     """The unwrapped bounds of a footprint."""
+    if footprint["type"] == "Polygon":  # nearly every one; shapely takes ten times as long
+        lons, lats = zip(*footprint["coordinates"][0], strict=True)
+        return Bounds(float(min(lons)), float(min(lats)), float(max(lons)), float(max(lats)))
     return Bounds(*_unwrap(shape(footprint)).bounds)
 
 

@@ -40,6 +40,11 @@ class IndexRecord(BaseModel):
     outcome: dict[str, Any] | None = None
 
     @property
+    def is_candidate(self) -> bool:
+        """Whether it was built, but never live, because the gate could not decide."""
+        return self.outcome is not None and self.outcome.get("switched") is False
+
+    @property
     def name(self) -> Live:
         """The parts of the name."""
         return Live.of(self.index)

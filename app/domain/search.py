@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.cql2.expression import Expression
 from app.domain.geometry import Region
 from app.domain.temporal import Interval
 from app.domain.tiles import Tile
@@ -26,6 +27,7 @@ class TileFilter:
     ids: contains the tile's id (an empty tuple matches nothing, None everything).
     exclude_ids: does not contain the tile's id.
     sources: contains the tile's source.
+    expression: accepts the tile.
     """
 
     region: Region | None = None
@@ -34,6 +36,7 @@ class TileFilter:
     ids: tuple[str, ...] | None = None
     exclude_ids: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    expression: Expression | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -133,7 +136,8 @@ class Bookmark:
 class SearchQuery:
     """A search by examples: ranks by the Rocchio direction of the examples, and re-ranks the first results (docs/search.md).
 
-    min_probability: 0..1, results below it are removed. diversify: show one result per place. other_dates: with `diversify`,
+    places, not_places: regions that are further positives and negatives. min_probability: 0..1, results below it are removed.
+    diversify: show one result per place. other_dates: with `diversify`,
     also for tiles of different dates. index_version: None for the live index. explain: show where results match.
     """
 
@@ -148,6 +152,8 @@ class SearchQuery:
     other_dates: bool = True
     index_version: str | None = None
     explain: bool = False
+    places: tuple[Region, ...] = ()
+    not_places: tuple[Region, ...] = ()
 
 
 Grid = tuple[tuple[float, ...], ...]

@@ -37,7 +37,7 @@ def unpack_bundle(archive: Path, folder: Path, max_bytes: int) -> None:
     folder.mkdir()
     staged: list[tuple[str, Path]] = []
     try:
-        for source, member in extract(archive, "zip", folder, max_bytes, MAX_MEMBERS):
+        for source, member in extract(archive, "zip", folder, max_bytes, MAX_MEMBERS, with_zips=True):
             name = source.removeprefix("zip/")
             if isinstance(member, DyadError):
                 raise InvalidBundle(f"{name}: {member}")

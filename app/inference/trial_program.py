@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.domain.tiles import Embeddings
 from app.errors import InvalidBundle, ModelMismatch
 from app.inference.bundle_trial import OUT_OF_MEMORY
 from app.inference.bundles import check_bundle
@@ -20,6 +21,8 @@ from app.inference.onnx import OnnxInference
 
 TILES = 2
 PAIRS = 2
+SHORTEST = 0.5
+"""Least length of an embedding, which is 1 unless it cannot be normalised."""
 _NO_MEMORY = ("failed to allocate", "bad allocation", "bad_alloc", "alloc_failed", "out of memory")
 
 
@@ -48,8 +51,21 @@ def _try(folder: Path) -> None:
     card = model.card
     shape = (TILES, card.input_size, card.input_size, len(card.bands))
     made, features = model.examine(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    _check_numbers(card.id, made)
     if features is not None and made.pair is not None:
         model.log_odds(features[0], made.pair[:PAIRS])
+
+
+def _check_numbers(model_id: str, made: Embeddings) -> None:
+    """Refuse a model whose embedding or feature cannot be stored. An embedding that is not finite was replaced by zeros."""
+    if np.linalg.norm(made.embedding, axis=1).min() < SHORTEST:
+        raise InvalidBundle(
+            f"model {model_id!r}: the embedding of a test tile is zero or not finite; check its normalisation and its export"
+        )
+    if made.feature is not None and not np.isfinite(made.feature).all():
+        raise InvalidBundle(
+            f"model {model_id!r}: the feature of a test tile is not finite in float16 (at most 65504); scale it down"
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 from typing_extensions import override
 
 from app.domain.jobs import Job, JobStatus, next_in_turn
-from app.errors import Conflict, HomeTooNew, NotFound, OutOfSpace, Unavailable
+from app.errors import Conflict, HomeTooNew, NoSuchJob, OutOfSpace, Unavailable
 from app.ports import JobStore
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class SqliteJobStore(JobStore):
         if after is not None:
             row = self._one("SELECT seq FROM jobs WHERE id=?", after)
             if row is None:
-                raise NotFound(f"no job {after}")
+                raise NoSuchJob(f"no job {after}")
             conditions.append("seq<?")
             values.append(row[0])
         where = " AND ".join(conditions)
@@ -146,7 +146,7 @@ class SqliteJobStore(JobStore):
     def add_items(self, job_id: str, item_ids: Sequence[str]) -> None:
         with self._transaction() as db:
             if not db.execute("SELECT 1 FROM jobs WHERE id=?", (job_id,)).fetchone():
-                raise NotFound(f"no job {job_id}")
+                raise NoSuchJob(f"no job {job_id}")
             rows = ((job_id, item_id) for item_id in item_ids)
             db.executemany("INSERT OR IGNORE INTO items (job_id, item_id) VALUES (?, ?)", rows)
 
@@ -226,7 +226,7 @@ def _store(db: sqlite3.Connection, job: Job, changes: dict[str, Any]) -> Job:
 
 def _job(row: Any, job_id: str) -> Job:
     if row is None:
-        raise NotFound(f"no job {job_id}")
+        raise NoSuchJob(f"no job {job_id}")
     return Job.model_validate_json(row[0])
 
 

@@ -1,8 +1,10 @@
 """The autoencoders of the residual-dyad paper (section IV-A and B, figure 2): `ResDyadAE` and, for the ablation, `ResAE`.
 
 The encoder is a shallow stem (the only pooling), then three stages that halve the map by convolutions of stride 2; the
-decoder mirrors it with transposed convolutions. A stage of `ResDyadAE` is one residual-dyad; a stage of `ResAE` is a full
-pre-activation residual block and a plain convolution of stride 2, so that only the dyad's second shortcut differs.
+decoder mirrors it with transposed convolutions. A stage of `ResDyadAE` is one residual-dyad: H(varphi) + F_B(varphi) of
+varphi = phi + F_A(phi). A stage of `ResAE` is H(varphi), a full pre-activation residual block and a convolution of stride 2.
+So ResAE lacks the residual function F_B, and with it 39 % of the parameters (10.9 instead of 17.9 million at width 64): the
+paper does not give the sizes of its networks, and the ablation is not one of equal capacity.
 Both are trained by the mean squared error of the reconstruction (equation 5).
 """
 
@@ -129,7 +131,7 @@ class ResDyadAE(Autoencoder):
 
 
 class ResAE(Autoencoder):
-    """The same without the dyad: conventional residual blocks, the ablation of table I."""
+    """The same without the residual function of the dyads' second block: the ablation of table I, with fewer parameters."""
 
     def __init__(self, latent: Latent = "8x8x512", *, width: int = WIDTH, bands: int = 3) -> None:
         super().__init__("residual", latent, width=width, bands=bands)

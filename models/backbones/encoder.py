@@ -76,8 +76,12 @@ class Encoder(nn.Module):
     def project(self, feature: Tensor) -> Tensor:
         """Embed pooled features: (N, F) to (N, D) float32, L2-normalised. With stored features a new head needs no images."""
         # Under autocast the head computes in half precision, in which a norm has only three exact digits.
+        return functional.normalize(self.project_unnormalised(feature), dim=1)
+
+    def project_unnormalised(self, feature: Tensor) -> Tensor:
+        """F(x) of HR-S2DML, the embedding before its L2 normalisation: (N, F) to (N, D) float32."""
         projected: Tensor = self.head(feature)
-        return functional.normalize(projected.float(), dim=1)
+        return projected.float()
 
     @torch.no_grad()
     def map_shape(self, size: int) -> tuple[int, int, int]:

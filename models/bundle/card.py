@@ -6,19 +6,22 @@ A bundle needs `id`, `input_size`, `bands`, `dimension` and `files`; all other f
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.bundle.files import ENCODER_FILE
+from models.bundle.files import ENCODER_FILE, HEAD_FILE, QUERY_FEATURES_FILE, TAIL_FILE, WEIGHTS_FILE
 
 FORMAT = 1
 MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Also the name of a bundle's folder, so it must not begin with a dot."""
+MAX_BANDS = 1024
 MAX_DEPTH = 1000
 """Candidates that are re-ranked, at most."""
 
+_NOT_ENCODER = frozenset({ENCODER_FILE, HEAD_FILE, QUERY_FEATURES_FILE, TAIL_FILE, WEIGHTS_FILE})
 LARGE = 1e6
 """Largest learned number in a card, so that results computed with it stay finite."""
 
@@ -163,7 +166,7 @@ class Identity(BaseModel):
     research_only: bool | None = None
     supersedes: tuple[str, ...] = ()
     input_size: int = Field(ge=16, le=1024)
-    bands: tuple[str, ...] = Field(min_length=1, max_length=64)
+    bands: tuple[str, ...] = Field(min_length=1, max_length=MAX_BANDS)
 
 
 class ModelCard(Identity):
@@ -173,7 +176,7 @@ class ModelCard(Identity):
     normalisation: None if the graph takes the values after division by 255.
     matcher: the pairwise network, None if there is none. ranking: for searches without a matcher.
     encoder_digest, pair_digest: equal for models that compute the same feature, or the same candidate features, of a tile (a
-        model and the heads trained on it); the sha256 of the encoder file stands in for a missing one.
+        model and the heads trained on it); `encoder_identity` stands in for a missing one.
     files: sha256 hex digest of every file of the bundle except the card, by file name.
     """
 
@@ -209,22 +212,36 @@ class ModelCard(Identity):
         return self.normalisation or Normalisation(mean=(0.0,) * count, std=(1.0,) * count)
 
     def has_encoder_of(self, other: ModelCard) -> bool:
-        """Whether both have the same encoder file, so that all their outputs for a tile are equal."""
-        return self._encoder is not None and self._encoder == other._encoder
+        """Whether both have the same encoder files and the same input, so that all their outputs for a tile are equal."""
+        return (
+            self.encoder_identity is not None and self.encoder_identity == other.encoder_identity and self._has_input_of(other)
+        )
 
     def has_features_of(self, other: ModelCard) -> bool:
         """Whether both compute the same feature of a tile."""
-        ours, theirs = self.encoder_digest or self._encoder, other.encoder_digest or other._encoder
-        return 0 < self.feature_dimension == other.feature_dimension and ours is not None and ours == theirs
+        ours, theirs = self.encoder_digest or self.encoder_identity, other.encoder_digest or other.encoder_identity
+        is_equal = ours is not None and ours == theirs and self._has_input_of(other)
+        return 0 < self.feature_dimension == other.feature_dimension and is_equal
 
     def has_pairs_of(self, other: ModelCard) -> bool:
         """Whether both compute the same candidate features of a tile."""
-        ours, theirs = self.pair_digest or self._encoder, other.pair_digest or other._encoder
-        return 0 < self.pair_dimension == other.pair_dimension and ours is not None and ours == theirs
+        ours, theirs = self.pair_digest or self.encoder_identity, other.pair_digest or other.encoder_identity
+        is_equal = ours is not None and ours == theirs and self._has_input_of(other)
+        return 0 < self.pair_dimension == other.pair_dimension and is_equal
 
     @property
-    def _encoder(self) -> str | None:
-        return self.files.get(ENCODER_FILE)
+    def encoder_identity(self) -> str | None:
+        """Sha256 that is equal for equal encoders: of `encoder.onnx`, and of the files that may hold its external data."""
+        encoder = self.files.get(ENCODER_FILE)
+        data = [f"{name}:{digest.lower()}" for name, digest in sorted(self.files.items()) if name not in _NOT_ENCODER]
+        if encoder is None or not data:
+            return encoder
+        return hashlib.sha256("\n".join([encoder.lower(), *data]).encode()).hexdigest()
+
+    def _has_input_of(self, other: ModelCard) -> bool:
+        """Whether both encoders get the same values for a tile."""
+        ours, theirs = (self.input_size, self.bands, self.scaling), (other.input_size, other.bands, other.scaling)
+        return ours == theirs
 
 
 def first_problem(error: ValidationError) -> str:

@@ -6,6 +6,8 @@ import re
 
 CARD_FILE = "card.json"
 ENCODER_FILE = "encoder.onnx"
+ENCODER_DATA_FILE = "encoder.onnx.data"
+"""Tensors of `encoder.onnx` that are stored outside the graph."""
 QUERY_FEATURES_FILE = "query_half.onnx"
 TAIL_FILE = "tail.onnx"
 WEIGHTS_FILE = "weights.safetensors"

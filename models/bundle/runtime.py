@@ -29,13 +29,18 @@ class OnnxEncoder:
         """mean, std: one number a band, on the 0..1 scale. threads: 0 takes all cores."""
         self._session = open_session(path, threads)
         self._mean, self._std = tuple(mean), tuple(std)
+        rows = self._session.get_inputs()[0].shape[0]
+        self._fixed_batch = rows if isinstance(rows, int) and rows > 0 else None
 
     def __call__(self, tiles: NDArray[np.uint8], outputs: Sequence[str] = ("embedding",)) -> dict[str, NDArray[Any]]:
         """Outputs by name, (N, ...) each, of (N, S, S, B) uint8 tiles, N >= 1; `graphs` lists the names."""
-        parts = []
-        for start in range(0, len(tiles), BATCH):
-            batch = normalised(tiles[start : start + BATCH], self._mean, self._std)
-            parts.append(self._session.run(list(outputs), {INPUT: batch}))
+        parts, size = [], self._fixed_batch or BATCH
+        for start in range(0, len(tiles), size):
+            batch = normalised(tiles[start : start + size], self._mean, self._std)
+            count = len(batch)
+            if self._fixed_batch is not None and count < size:
+                batch = np.concatenate([batch, np.zeros((size - count, *batch.shape[1:]), np.float32)])
+            parts.append([array[:count] for array in self._session.run(list(outputs), {INPUT: batch})])
         return {name: np.concatenate(arrays) for name, arrays in zip(outputs, zip(*parts, strict=True), strict=True)}
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from models.bundle.card import EmbeddingRanking, Identity, MatcherCard, ModelCard, Normalisation, first_problem
 from models.bundle.errors import BundleError
-from models.bundle.files import CARD_FILE
+from models.bundle.files import CARD_FILE, WEIGHTS_FILE
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 Latent = Literal["8x8x512", "8x8x20", "1x1x1024"]
@@ -178,6 +178,17 @@ def training_record(card: ModelCard) -> TrainingRecord:
         return TrainingRecord.model_validate(card.model_dump(exclude_unset=True))
     except ValidationError as error:
         raise BundleError(f"{card.id}: {CARD_FILE}: {first_problem(error)}") from None
+
+
+def trained_card_problem(card: ModelCard) -> str | None:
+    """Why the networks of a bundle cannot be trained further, in a few words; None if they can."""
+    if WEIGHTS_FILE not in card.files:
+        return f"it has no PyTorch weights ({WEIGHTS_FILE})"
+    try:
+        TrainedCard.model_validate(card.model_dump(exclude_unset=True))
+    except ValidationError as error:
+        return f"its card does not describe the network of its weights ({first_problem(error)})"
+    return None
 
 
 def describe_data(sets: tuple[TrainingSet, ...]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.open_set import OpenSetClasses, OpenSetQuality
-from models.bundle.trained_card import training_record
+from models.bundle.terms import recorded_terms
 from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.report.pictures import PixelsOf
 from models.evaluation.report.projection import embedding_map
@@ -121,7 +121,7 @@ def _write(
 def _details(inputs: Inputs, queried: QueryTiles, open_set: OpenSetQuality | None) -> dict[str, str]:
     card, labelled = inputs.card, int(inputs.is_labelled.sum())
     details = {
-        "model": f"{card.id}, version {card.version}, {training_record(card).precision}",
+        "model": f"{card.id}, version {card.version}, {recorded_terms(card).precision}",
         "trained on": card.training_data,
         "collection": f"{inputs.manifest.collection}: {len(inputs.labels):,} tiles, {labelled:,} with labels",
         "labels": ", ".join(f"{name} ({count:,})" for name, count in inputs.name_counts(queried.rows).items()),

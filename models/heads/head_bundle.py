@@ -19,12 +19,14 @@ from models.bundle.card import MatcherCard, ModelCard, first_problem
 from models.bundle.code_version import code_version
 from models.bundle.errors import BundleError, ParityError
 from models.bundle.files import ENCODER_FILE, HEAD_FILE, WEIGHTS_FILE
+from models.bundle.head_nodes import EMBEDDING, FEATURE
 from models.bundle.runtime import OnnxEncoder
-from models.bundle.trained_card import Measurement, TrainedCard, TrainingSet, describe_data, training_record
+from models.bundle.terms import recorded_terms
+from models.bundle.trained_card import Measurement, TrainedCard, TrainingSet, describe_data, trained_card_problem
 from models.bundle.verify import read_card, sha256
 from models.bundle.writing import move_into_place, write_card
 from models.heads.linear_head import Head
-from models.heads.onnx_head import EMBEDDING, FEATURE, head_of, with_head
+from models.heads.onnx_head import head_of, with_head
 
 TOLERANCE = 1e-4
 _WEIGHT, _BIAS = "encoder.head.weight", "encoder.head.bias"
@@ -57,12 +59,12 @@ def read_head(bundle: Path) -> Head:
     Raises:
         HeadError: its embedding is not a linear projection of its feature.
     """
-    return head_of(onnx.load(bundle / ENCODER_FILE))
+    return head_of(onnx.load(bundle / ENCODER_FILE, load_external_data=False), bundle)
 
 
 def encoder_digest(card: ModelCard) -> str:
     """Identifies the feature extractor: equal for a bundle and all heads trained on it."""
-    return card.encoder_digest or card.files[ENCODER_FILE]
+    return card.encoder_digest or card.encoder_identity or card.files[ENCODER_FILE]
 
 
 def learned_matcher(base: MatcherCard, fusion: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None) -> MatcherCard:
@@ -96,11 +98,11 @@ def write_head_bundle(
         for name in sorted({*card.files} - {ENCODER_FILE, WEIGHTS_FILE, HEAD_FILE}):
             shutil.copyfile(base / name, part / name)
         _write_graph(base / ENCODER_FILE, part / ENCODER_FILE, head)
-        if WEIGHTS_FILE in card.files:
+        if trained_card_problem(card) is None:  # weights of another network do not contain the head
             _write_weights(base / WEIGHTS_FILE, part / WEIGHTS_FILE, head)
         head.save(part / HEAD_FILE)
         _check_parity(part / ENCODER_FILE, card, head, examples)
-        changed = _card(part, card, facts)
+        changed = _card(part, card, facts, head.dimension)
         write_card(part, changed)
         read_card(part)
         move_into_place(part, folder)
@@ -110,7 +112,8 @@ def write_head_bundle(
 
 
 def _write_graph(source: Path, target: Path, head: Head) -> None:
-    target.write_bytes(with_head(onnx.load(source), head).SerializeToString(deterministic=True))
+    model = onnx.load(source, load_external_data=False)  # its data files are copied as they are
+    target.write_bytes(with_head(model, head).SerializeToString(deterministic=True))
 
 
 def _write_weights(source: Path, target: Path, head: Head) -> None:
@@ -133,16 +136,19 @@ def _check_parity(path: Path, card: ModelCard, head: Head, examples: NDArray[np.
         raise ParityError(f"{path.name}: {EMBEDDING!r} differs from the head's by {largest:.2g}, more than {TOLERANCE:.2g}")
 
 
-def _card(part: Path, base: ModelCard, facts: HeadFacts) -> ModelCard:
-    """The base's card with what changed; all that training records, if the base has weights, which only training writes."""
-    sets = (*(each for each in training_record(base).training_sets if each.name != facts.labels_from.name), facts.labels_from)
+def _card(part: Path, base: ModelCard, facts: HeadFacts, dimension: int) -> ModelCard:
+    """The base's card with what changed; all that training records, if the base's card has it."""
+    known = tuple(each for each in recorded_terms(base).training_sets if each.name != facts.labels_from.name)
+    sets = (*known, facts.labels_from)
+    unlisted = "" if known or not base.training_data else f"{base.training_data}; "
     changes = {
         "id": facts.id,
         "title": facts.title,
         "description": facts.description,
         "training_sets": [each.model_dump() for each in sets],
-        "training_data": describe_data(sets),
+        "training_data": unlisted + describe_data(sets),
         "supersedes": (),
+        "dimension": dimension,
         "metrics": {name: each.model_dump() for name, each in facts.metrics.items()},
         "code_version": code_version(),
         "matcher": None if base.matcher is None else _matcher_fields(base.matcher, facts),
@@ -150,10 +156,10 @@ def _card(part: Path, base: ModelCard, facts: HeadFacts) -> ModelCard:
         "base": base.id,
         "head": dict(facts.training),
         "encoder_digest": encoder_digest(base),
-        "pair_digest": base.pair_digest or (base.files[ENCODER_FILE] if base.matcher is not None else None),
+        "pair_digest": base.pair_digest or (base.encoder_identity if base.matcher is not None else None),
         "files": {path.name: sha256(path) for path in sorted(part.iterdir())},
     }
-    kind = TrainedCard if WEIGHTS_FILE in base.files else ModelCard
+    kind = TrainedCard if trained_card_problem(base) is None else ModelCard
     try:
         return kind.model_validate({**base.model_dump(exclude_unset=True), **changes})
     except ValidationError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,28 +11,32 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from models.bundle.head_nodes import EMBEDDING, FEATURE, append_head
 from models.heads.errors import HeadError
 from models.heads.linear_head import Head
 
-EMBEDDING, FEATURE = "embedding", "feature"
 _OLD = "embedding_of_the_base"
 
 
-def head_of(model: onnx.ModelProto) -> Head:
-    """The head of an encoder's graph: the matrix that projects `feature` to `embedding`.
+def head_of(model: onnx.ModelProto, folder: Path | None = None) -> Head:
+    """The head of an encoder's graph: the matrix that projects `feature` to `embedding`. folder: of its external data.
 
     Raises:
         HeadError: `embedding` is not `feature` through a `Gemm` with constant weights, as in every bundle of `dyad train`.
     """
-    constants = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    constants = {each.name: each for each in model.graph.initializer}
     sources = {FEATURE, *(node.output[0] for node in model.graph.node if node.op_type == "Cast" and FEATURE in node.input)}
     needed = _values_behind(model.graph, [EMBEDDING])
     for node in model.graph.node:
         takes = list(node.input)
         is_head = node.op_type == "Gemm" and node.output[0] in needed and len(takes) == 3 and takes[0] in sources
         if is_head and takes[1] in constants and takes[2] in constants:
-            return _read_gemm(node, constants[takes[1]], constants[takes[2]])
-    raise HeadError("the model's embedding is not a linear projection of its feature; use a model made by `dyad train`")
+            matrix, offset = (numpy_helper.to_array(constants[name], str(folder or "")) for name in takes[1:])
+            return _read_gemm(node, matrix, offset)
+    raise HeadError(
+        "the model's embedding is not a linear projection of its feature; add its encoder with `dyad models add`, re-index with"
+        " that model, and train again"
+    )
 
 
 def with_head(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
@@ -57,12 +62,8 @@ def with_head(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
     source = "feature_float32" if is_half else FEATURE
     if is_half:
         graph.node.append(helper.make_node("Cast", [FEATURE], [source], to=TensorProto.FLOAT))
-    graph.initializer.append(numpy_helper.from_array(head.weight, "head.weight"))
-    graph.initializer.append(numpy_helper.from_array(head.bias, "head.bias"))
-    graph.node.append(helper.make_node("Gemm", [source, "head.weight", "head.bias"], ["head.projected"], name="head", transB=1))
-    graph.node.append(helper.make_node("LpNormalization", ["head.projected"], [EMBEDDING], name="head_norm", axis=1, p=2))
+    append_head(graph, head.weight, head.bias, source)
     outputs[EMBEDDING].type.tensor_type.shape.dim[1].dim_value = head.dimension
-    onnx.checker.check_model(changed, full_check=True)
     return changed
 
 
@@ -88,8 +89,18 @@ def _values_behind(graph: onnx.GraphProto, wanted: Iterable[str]) -> set[str]:
     needed = set(wanted)
     for node in reversed(graph.node):
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(_used_by(node))
     return needed
+
+
+def _used_by(node: onnx.NodeProto) -> Iterator[str]:
+    """Names of the values that a node and its subgraphs use."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            yield from (each.name for each in graph.output)
+            for inner in graph.node:
+                yield from _used_by(inner)
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

@@ -28,6 +28,7 @@ from models.heads.head_recipe import HeadRecipe
 from models.heads.input_files import Inputs, read_inputs
 from models.heads.linear_head import Head
 from models.heads.progress import ProgressCallback, sub_progress
+from models.heads.starting_head import starting_head
 
 FEWEST_CLASSES, FEWEST_TILES = 2, 2
 OUT = "bundle"
@@ -49,7 +50,8 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     inputs = read_inputs(folder)
     recipe = HeadRecipe.with_changes(inputs.manifest.recipe)
     rows = _labelled_rows(inputs)
-    features, base = _features(inputs), read_head(inputs.manifest.bundle)
+    features = _features(inputs)
+    base = starting_head(read_head(inputs.manifest.bundle), features, inputs.manifest.seed)
     examples = _examples(inputs, features, rows, recipe)
     seed, own = inputs.manifest.seed, sub_progress(progress, 5, 50)
     cross = cross_fit(base, examples, recipe, seed, own, places=inputs.places[rows])

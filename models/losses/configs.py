@@ -9,7 +9,7 @@ D dimensions):
 
 ========== =============================================================================================================
 labelled   `loss(embeddings (N, D), labels (N,))`
-joint      `loss(embeddings (N, D), labels (N,), unlabelled (M, D))`
+joint      `loss(embeddings (N, D), labels (N,), unlabelled (M, D))`, unlabelled: before their L2 normalisation
 indexed    `loss(embeddings (N, D), labels (N,), indices (N,))`, indices: positions of the images in the training set
 pairs      `loss(logits (N, 2), matches (N,))`
 images     `loss(reconstructions (N, B, H, W), images (N, B, H, W))`
@@ -59,7 +59,8 @@ class NslMarginConfig(_Config):
 class HrS2dmlConfig(_Config):
     """Equation 7: normalised softmax with margin plus `weight` (lambda) times high-rankness of the unlabelled batch.
 
-    rank_tau: temperature of the predictions whose rank is raised; equation 6 has none, which is 1.
+    rank_features: "projected" is equation 6, whose F(X) is not normalised; "unit" normalises it, as the embedding of labelled
+    images. rank_tau: temperature of the predictions whose rank is raised; equation 6 has none, which is 1.
     rank_scale: "sum" is equation 5; "batch" divides the nuclear norm by the number of rows, "mean" by the number of singular
     values (as in the authors' published code).
     """
@@ -73,6 +74,7 @@ class HrS2dmlConfig(_Config):
     weight: NonNegative = 1.0
     rank_tau: Positive = 1.0
     rank_scale: Literal["sum", "batch", "mean"] = "sum"
+    rank_features: Literal["projected", "unit"] = "projected"
 
 
 class TripletConfig(_Config):
@@ -117,12 +119,15 @@ class RobustNslConfig(_Config):
     warm_up: Annotated[int, Field(ge=0)] = 0
 
 
-class SphereConfig(_Config):
-    """A-softmax: the angle to the own class is multiplied by `margin`; scale: the norm given to unit embeddings."""
+class SphereFaceConfig(_Config):
+    """A-softmax (SphereFace): the angle to the own class is multiplied by `margin`; scale: the norm given to unit embeddings.
 
-    implementation: ClassVar[str] = "models.losses.classification.sphere:Sphere"
+    "sphere" is its earlier name; it is not the "Sphere loss" of Wang et al. (2021).
+    """
+
+    implementation: ClassVar[str] = "models.losses.classification.sphereface:SphereFace"
     sizes: ClassVar[tuple[LossSize, ...]] = ("num_classes", "dim")
-    name: Literal["sphere"] = "sphere"
+    name: Literal["sphereface", "sphere"] = "sphereface"
     margin: Annotated[int, Field(ge=1, le=8)] = 4
     scale: Positive = 20.0
 
@@ -200,7 +205,7 @@ LossConfig = Annotated[
     | DCnnConfig
     | ContrastiveConfig
     | RobustNslConfig
-    | SphereConfig
+    | SphereFaceConfig
     | SimilarityRetentionConfig
     | SncaConfig
     | ProxyNcaConfig

@@ -41,6 +41,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         protocol = protocol_named(options.protocol)
     except EvaluationError as error:
         raise UsageError(str(error)) from None
+    if options.expand < 0:
+        raise UsageError(f"--expand {options.expand}: pass the number of nearest images that join each query, or 0")
     if options.classes and options.without_classes:
         raise UsageError("--classes and --without-classes exclude each other; give one of them")
     ((name, folder),) = parse_folders([options.data]).items()
@@ -60,6 +62,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         has_map=options.map,
         threads=options.threads,
         ranks_by_matcher=options.rank_by == "matcher",
+        expand=options.expand,
     )
     outcome = run_evaluation(settings, progress)
     retrieval = outcome.evaluation.retrieval
@@ -79,6 +82,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     if (by_matcher := outcome.by_matcher) is not None:
         progress.say(
             f"all ranked by the matcher: mAP {100 * by_matcher.mean_average_precision:.2f}  ANMRR {by_matcher.anmrr:.3f}"
+        )
+    if (expanded := outcome.expanded) is not None:
+        progress.say(
+            f"queries expanded by their {options.expand} nearest: mAP {100 * expanded.mean_average_precision:.2f}  "
+            f"ANMRR {expanded.anmrr:.3f}  k-NN accuracy {100 * expanded.knn_accuracy:.2f}"
         )
     progress.say(f"wrote {outcome.files.html}")
     return 0
@@ -107,6 +115,7 @@ def _parse() -> argparse.Namespace:
         default="embedding",
         help="matcher: also rank all images by the matcher alone, as in the residual-dyad paper (slow)",
     )
+    add("--expand", type=int, default=0, metavar="N", help="also expand each query by its N nearest images (default: 0, off)")
     add("--seed", type=int, help="seed of the split (default: the card's)")
     add("--map", action=argparse.BooleanOptionalAction, default=True, help="add a t-SNE map of the queries")
     add("--threads", type=int, default=0, help="number of CPU threads (default: all)")

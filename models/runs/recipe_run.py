@@ -132,7 +132,7 @@ def _autoencoder(run: RecipeRun) -> RunResult:
     pixels, rows = data.material.pixels, np.concatenate([data.rows, data.unlabelled])
     start = None if run.start is None and run.weights is None else _starting_autoencoder(run)
     with stop_on_signals() as stop:
-        done = train_autoencoder(recipe, pixels, rows, run.run_options(stop), start=start)
+        done = train_autoencoder(recipe, pixels, rows, run.run_options(stop), start=start, validation=data.material.validation)
         stop.raise_if_cause(done.reason)
     sheet = draw_reconstructions(done, pixels, data.material.test, recipe.name) if len(data.material.test) else None
     encoder = with_fitted_head(done.network.encoder, done.preparation, pixels, data.rows, recipe.dim, recipe.seed)
@@ -146,8 +146,12 @@ def _matcher(run: RecipeRun) -> RunResult:
     trained = TrainedEncoder(encoder, encoder, Preparation(scale.mean, scale.std, recipe.augment), "frozen")
     run.progress.say(f"encoding {len(data.rows)} images {VIEWS + 1} times")
     views = encode_views(trained, pixels, data.rows, VIEWS)
+    held = data.material.validation
+    validation = None
+    if recipe.patience is not None and len(held):
+        validation = (encode_views(trained, pixels, held, VIEWS), data.material.labels[held])
     with stop_on_signals() as stop:
-        network = train_matcher(recipe, views, data.labels, run.run_options(stop))
+        network = train_matcher(recipe, views, data.labels, run.run_options(stop), validation=validation)
         stop.raise_if_cause("interrupted" if stop() else "finished")
     ready = prepare_matcher(network, trained, data, encoded_set(views[0], data.material.labels[data.rows]))
     return RunResult(trained, start.card.encoder, ready.matcher, ready.metrics)
@@ -157,7 +161,16 @@ def _siamese(run: RecipeRun) -> RunResult:
     recipe, data, start = run.recipe, run.data, run.required_start
     pixels = data.material.pixels
     with stop_on_signals() as stop:
-        done = train_siamese(recipe, _starting_autoencoder(run), pixels, data.rows, data.labels, run.run_options(stop))
+        start_at, held = _starting_autoencoder(run), data.material.validation
+        done = train_siamese(
+            recipe,
+            start_at,
+            pixels,
+            data.rows,
+            data.labels,
+            run.run_options(stop),
+            validation=(held, data.material.labels[held]),
+        )
         stop.raise_if_cause(done.reason)
     trunk = done.network.cpu().trunk
     preparation = done.preparation.cpu()

@@ -125,7 +125,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _choice(options: argparse.Namespace, recipe: Recipe) -> DataChoice:
     from models.runs.inputs.training_data import DataChoice
 
-    is_held = recipe.task in ("matcher", "siamese") or (recipe.task == "embedding" and recipe.patience is not None)
+    is_held = recipe.task in ("matcher", "siamese") or recipe.patience is not None
     return DataChoice(
         folders=parse_folders(options.data),
         unlabelled=tuple(options.unlabelled),

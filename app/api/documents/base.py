@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 GEOJSON = "application/geo+json"
 JSON = "application/json"
@@ -20,21 +20,34 @@ class In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def is_none(value: object) -> bool:
+    """Whether a member has no value; for `exclude_if` of members that are left out then."""
+    return value is None
+
+
 class Link(BaseModel):
-    """A web link (RFC 8288). A link with `method` POST carries the request body in `body`."""
+    """A web link (RFC 8288). A link with `method` POST carries the request body in `body`. Members without a value are left
+    out: clients expect text.
+    """
 
     href: str
     rel: str
-    type: str | None = None
-    title: str | None = None
-    method: str | None = None
-    body: dict[str, Any] | None = None
+    type: str | None = Field(default=None, exclude_if=is_none)
+    title: str | None = Field(default=None, exclude_if=is_none)
+    method: str | None = Field(default=None, exclude_if=is_none)
+    body: dict[str, Any] | None = Field(default=None, exclude_if=is_none)
 
 
 class GeoJSONResponse(JSONResponse):
     """A JSON response with the media type of GeoJSON."""
 
     media_type = GEOJSON
+
+
+def in_system(response: Response, crs: str) -> Response:
+    """An answer whose header `Content-Crs` names the system of its coordinates by its URI."""
+    response.headers["Content-Crs"] = f"<{crs}>"
+    return response
 
 
 def base_url(request: Request) -> str:

@@ -6,14 +6,18 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.api.documents.base import GEOJSON, JSON, In, Link
+from app.api.documents.base import GEOJSON, JSON, In, Link, is_none
+from app.api.documents.schemas import MEDIA_TYPE as SCHEMA
+from app.api.documents.stac import LICENSE, STAC_VERSION, bbox_of
 from app.domain.collections import MAX_TILE, MIN_TILE, BandList, Keyword, Scaling
+from app.domain.crs import Crs
 from app.domain.geometry import Bounds
 from app.domain.ids import COLLECTION_ID
 from app.domain.temporal import Interval, format_instant
 from app.services.catalogue.collections import CollectionInfo
 
 MAX_KEYWORDS = 100
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 
 
 class CollectionCreate(In):
@@ -49,7 +53,7 @@ class SpatialExtent(BaseModel):
     """Bounding boxes [west, south, east, north] in degrees; west > east crosses the antimeridian."""
 
     bbox: list[list[float]]
-    crs: str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+    crs: str = Crs.CRS84
 
 
 class TemporalExtent(BaseModel):
@@ -59,9 +63,9 @@ class TemporalExtent(BaseModel):
 
 
 class ExtentPublic(BaseModel):
-    """Extent as in OGC API Features; `spatial` is null if no tile has a geometry."""
+    """Extent as in OGC API Features; `spatial` is the whole world if no tile has a geometry."""
 
-    spatial: SpatialExtent | None
+    spatial: SpatialExtent
     temporal: TemporalExtent
 
 
@@ -79,11 +83,14 @@ class CollectionPublic(BaseModel):
     """A collection with its extent, number of tiles and current index version."""
 
     id: str
+    type: str = "Collection"
+    stac_version: str = STAC_VERSION
+    license: str = LICENSE
     title: str
     description: str
     tile_size: int
     stride: int
-    bands: tuple[int | str, ...] | None
+    bands: tuple[int | str, ...] | None = Field(default=None, exclude_if=is_none, description="Absent if not chosen")
     scaling: Scaling
     model: str
     follows_active: bool
@@ -92,6 +99,10 @@ class CollectionPublic(BaseModel):
     created: datetime
     updated: datetime
     item_count: int
+    placed: bool = Field(description="Whether any tile has a geometry")
+    itemType: str = "feature"  # noqa: N815 - OGC's spelling
+    crs: tuple[str, ...] = tuple(Crs)
+    storageCrs: str = Crs.CRS84  # noqa: N815 - OGC's spelling
     extent: ExtentPublic
     index: IndexPublic
     links: list[Link]
@@ -117,21 +128,35 @@ def collection_document(info: CollectionInfo, base: str) -> CollectionPublic:
     links = [
         Link(href=here, rel="self", type=JSON),
         Link(href=f"{base}/", rel="root", type=JSON),
+        Link(href=f"{base}/", rel="parent", type=JSON),
         Link(href=f"{here}/items", rel="items", type=GEOJSON),
         Link(href=f"{here}/search", rel="search", type=GEOJSON),
         Link(href=f"{base}/models/{info.live.model}", rel="model", type=JSON),
         Link(href=f"{here}/indexes", rel="indexes", type=JSON),
+        Link(href=f"{here}/schema", rel="describedby", type=SCHEMA),
+        Link(href=f"{here}/queryables", rel=QUERYABLES, type=SCHEMA),
+        Link(href=f"{here}?f=html", rel="alternate", type="text/html"),
+        Link(href=f"{here}/searches", rel="searches", type=JSON),
+        Link(href=f"{here}/tiles/WebMercatorQuad/tilejson.json", rel="tilejson", type=JSON),
+        Link(href=f"{here}/wmts", rel="wmts", type="application/xml"),
     ]
     extent = ExtentPublic(spatial=_spatial(info.bounds), temporal=_temporal(info.interval))
-    return CollectionPublic(**collection.model_dump(), item_count=info.size, extent=extent, index=index, links=links)
+    settings = collection.model_dump()
+    settings["description"] = collection.description or f"Tiles of {collection.title or collection.id}"
+    return CollectionPublic(
+        **settings,
+        item_count=info.size,
+        placed=info.bounds is not None,
+        extent=extent,
+        index=index,
+        links=links,
+    )
 
 
-def _spatial(bounds: Bounds | None) -> SpatialExtent | None:
+def _spatial(bounds: Bounds | None) -> SpatialExtent:
     if bounds is None:
-        return None
-    whole = bounds.east - bounds.west >= 360
-    west, east = (-180.0, 180.0) if whole else (bounds.west, bounds.east - 360 if bounds.east > 180 else bounds.east)
-    return SpatialExtent(bbox=[[west, bounds.south, east, bounds.north]])
+        return SpatialExtent(bbox=[[-180, -90, 180, 90]])
+    return SpatialExtent(bbox=[bbox_of(bounds)])
 
 
 def _temporal(interval: Interval | None) -> TemporalExtent:

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag, model_validator
 
-from app.api.documents.base import GEOJSON, Document, In, Link, link
+from app.api.documents.base import Document, In, Link, link
+from app.api.documents.stac import item_links, item_members, item_times
 from app.api.links import Place
+from app.domain.crs import Crs, bounds_in, from_crs84
 from app.domain.geometry import GeoJSON
 from app.domain.metadata import Labels
 from app.domain.temporal import format_instant
@@ -71,6 +73,10 @@ class FeaturePublic(BaseModel):
     geometry: GeoJSON | None
     properties: dict[str, Any]
     links: list[Link]
+    stac_version: str | None = Field(default=None, description="Version of STAC; items are STAC items")
+    collection: str | None = None
+    bbox: list[float] | None = Field(default=None, description="West, south, east, north; absent without a geometry")
+    assets: dict[str, Any] | None = Field(default=None, description="`image`, `thumbnail`, and `source` if it is a URL")
     near_copies: list[str] | None = Field(
         default=None, description="Items that `diversify` merged into this result because they show the same place"
     )
@@ -114,21 +120,35 @@ def feature(tile: Tile, here: Place, **more: Any) -> dict[str, Any]:
     """A tile as a GeoJSON feature. `here`: URL of its collection. `more`: properties that come before the stored fields."""
     record = {
         "labels": list(tile.labels),
-        "datetime": None if tile.datetime is None else format_instant(tile.datetime),
+        **item_times(tile),
         "file_name": tile.file_name,
         "source": tile.source,
         "window": None if tile.window is None else str(tile.window),
-        "gsd": tile.gsd,
+        **({} if tile.gsd is None else {"gsd": tile.gsd}),
         "indexed_at": format_instant(tile.indexed_at),
     }
     thumbnail = here.picture(tile.id, "thumbnail")  # also a property: a GIS shows attributes but no links
     links = [
         link(thumbnail, "thumbnail", "image/jpeg"),
-        link(f"{here.url}/items/{tile.id}", "self", GEOJSON),
+        *item_links(here, tile.id),
         link(here.picture(tile.id, "image"), "enclosure", "image/*"),
     ]
     properties = {"thumbnail": thumbnail, **tile.properties, **more, **record}
-    return {"type": "Feature", "id": tile.id, "geometry": tile.geometry, "properties": properties, "links": links}
+    geojson = {"type": "Feature", "id": tile.id, "geometry": tile.geometry, "properties": properties}
+    return {**geojson, **item_members(tile, here), "links": links}
+
+
+def in_crs(document: Document, crs: Crs) -> Document:
+    """A feature or feature collection with its geometries in another system."""
+    if crs is Crs.CRS84:
+        return document
+    if "features" in document:
+        return {**document, "features": [in_crs(each, crs) for each in document["features"]]}
+    geometry = document["geometry"]
+    if geometry is None:
+        return document
+    moved = {**document, "geometry": from_crs84(geometry, crs)}
+    return {**moved, "bbox": bounds_in(document["bbox"], crs)} if "bbox" in document else moved
 
 
 def item_version(tile: Tile) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,10 +11,32 @@ from app.api.documents.base import JSON, In, Link
 from app.services.jobs.processes import Process
 
 
+class OutputRequest(In):
+    """How the client wants an output; outputs are returned by value, as JSON."""
+
+    transmissionMode: Literal["value"] = "value"  # noqa: N815 - OGC's spelling
+    format: dict[str, Any] | None = None
+
+
+class Subscriber(In):
+    """Addresses that a service with the conformance class `callback` would call; this one has it not, and calls none."""
+
+    successUri: str | None = None  # noqa: N815 - OGC's spelling
+    inProgressUri: str | None = None  # noqa: N815 - OGC's spelling
+    failedUri: str | None = None  # noqa: N815 - OGC's spelling
+
+
 class Execution(In):
     """Body of `POST /processes/{id}/execution`; `GET /processes/{id}` describes the inputs."""
 
     inputs: dict[str, Any] = Field(default_factory=dict, examples=[{"collection": "naip"}])
+    outputs: dict[str, OutputRequest] | None = Field(
+        default=None, description="Outputs that the client needs, by name; the results contain all outputs"
+    )
+    response: Literal["document", "raw"] = Field(
+        default="document", description="Results are one JSON document with all outputs either way"
+    )
+    subscriber: Subscriber | None = None
 
 
 class ProcessSummary(BaseModel):

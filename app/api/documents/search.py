@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from app.api.documents.base import Document, In
 from app.api.documents.items import feature, feature_collection
@@ -16,6 +16,7 @@ from models.bundle.card import MAX_DEPTH
 
 MAX_LISTED = 1000
 MAX_IDS = 10_000
+MAX_PLACES = 32
 INTERSECTS = (
     f"GeoJSON geometry of at most {MAX_VERTICES} vertices, or a Feature, FeatureCollection or GeometryCollection, which stands "
     "for the union of its geometries; excludes bbox"
@@ -45,11 +46,27 @@ class SearchRequest(In):
 
     positives: tuple[str, ...] = Field(default=(), max_length=MAX_LISTED, description="Items that results resemble")
     negatives: tuple[str, ...] = Field(default=(), max_length=MAX_LISTED, description="Items that results do not resemble")
+    point: list[float] | None = Field(
+        default=None, min_length=2, max_length=2, description="[longitude, latitude]: what is there is a positive example"
+    )
+    region: GeoJSON | None = Field(default=None, description="GeoJSON geometry: what is there is a positive example")
+    places: list[list[float] | GeoJSON] | None = Field(
+        default=None, max_length=MAX_PLACES, description="Several points ([longitude, latitude]) and geometries as positives"
+    )
+    negative_places: list[list[float] | GeoJSON] | None = Field(
+        default=None, max_length=MAX_PLACES, description="As `places`, for what results do not resemble"
+    )
     bbox: list[float] | None = Field(default=None, max_length=6, description="[west, south, east, north] in degrees (WGS 84)")
     intersects: GeoJSON | None = Field(default=None, description=INTERSECTS)
     datetime: str | None = Field(default=None, description="RFC 3339 instant or interval, `..` for an open end")
     labels: list[str] | None = Field(default=None, max_length=MAX_LISTED, description="A result has one of these labels")
     ids: list[str] | None = Field(default=None, max_length=MAX_IDS, description="Items that are candidates; all if not given")
+    filter: str | dict[str, Any] | None = Field(default=None, description="Filter in CQL2: JSON, or text")
+    filter_lang: Literal["cql2-text", "cql2-json"] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("filter-lang", "filter_lang"),
+        description="Language of `filter`; not given: JSON for an object, text for a text",
+    )
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, description="Number of results per page; values above 1000 mean 1000")
     token: str | None = Field(default=None, description="Page token, from the `next` link of the previous page")
     rerank: bool | RerankDepth | RerankBudget | None = Field(

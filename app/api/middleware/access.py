@@ -18,10 +18,11 @@ from app.api.links import is_signed
 from app.api.middleware.origins import OriginCheck
 from app.api.problems import problem
 from app.domain.keys import ApiKey, Role
+from app.services.search.shared_links import SharedLinks
 from app.stores.key_file import KeyFile
 
 COOKIE = "dyad_key"
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dyad"'}
+BEARER, BASIC = 'Bearer realm="dyad"', 'Basic realm="dyad", charset="UTF-8"'
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -48,7 +49,10 @@ class AccessMiddleware:
     `request.state.access`, the `AccessRule` of the route.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyFile | None, table: AccessTable, origins: OriginCheck) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: KeyFile | None, table: AccessTable, origins: OriginCheck, links: SharedLinks
+    ) -> None:
+        self._links = links
         self._app = app
         self._origins = origins
         self._keys = keys
@@ -76,15 +80,28 @@ class AccessMiddleware:
         if self._keys is None or needed is None or self._is_signed(scope, access):
             return None
         if key is None:
-            return problem(401, _unauthenticated(text), headers=CHALLENGE)
+            return problem(401, _unauthenticated(text), headers=_challenge(headers))
         return None if key.role.allows(needed) else problem(403, _forbidden(key, needed))
 
     def _is_signed(self, scope: Scope, access: Access) -> bool:
-        """Whether the request is a link to a picture that this service signed."""
-        if not access.rule.accepts_signature or self._keys is None or b"signature=" not in scope["query_string"]:
+        """Whether the request is a link to a picture that this service signed, or to a layer that it shares."""
+        if not access.rule.accepts_signature or self._keys is None:
             return False
-        collection, item = access.parameters["collection_id"], access.parameters["item_id"]
-        return is_signed(collection, item, QueryParams(scope["query_string"]), self._keys.named)
+        query, collection, item = QueryParams(scope["query_string"]), access.parameters["collection_id"], access.item
+        if "link" in query:
+            is_allowed = self._links.allows(query["link"], collection, is_picture=item is not None)
+            if is_allowed:
+                scope["state"]["link"] = query["link"]
+            return is_allowed
+        return item is not None and "signature" in query and is_signed(collection, item, query, self._keys.named)
+
+
+def _challenge(headers: Headers) -> dict[str, str]:
+    """The challenge of a 401. GIS programs send a user and password (the key) only after a Basic challenge; a browser would
+    show its own dialog instead of the page's.
+    """
+    is_browser = "sec-fetch-mode" in headers or "text/html" in headers.get("accept", "")
+    return {"WWW-Authenticate": BEARER if is_browser else f"{BEARER}, {BASIC}"}
 
 
 def _unauthenticated(text: str | None) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.api.access import requires
-from app.api.deps import CollectionId, CollectionsDep, FilterDep, ItemsDep
-from app.api.documents.base import Link, base_url, page_links
+from app.api.deps import CollectionId, CollectionsDep, ContainerDep, FilterDep, ItemsDep, PropertyTypesDep
+from app.api.documents.base import Document, Link, base_url, page_links
 from app.api.documents.collections import (
     CollectionCreate,
     CollectionList,
@@ -17,10 +18,25 @@ from app.api.documents.collections import (
     collection_document,
 )
 from app.api.documents.labels import LabelCount, LabelList
+from app.api.documents.saved_searches import search_collection
+from app.api.documents.schemas import MEDIA_TYPE, schema_document
 from app.api.routing import checked_router
+from app.domain.collections import Collection
 from app.domain.keys import Role
 
-CONFORMANCE: tuple[str, ...] = ("http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",)
+CONFORMANCE: tuple[str, ...] = (
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/core-roles-features",
+)
+
+
+class SchemaResponse(JSONResponse):
+    """A JSON Schema."""
+
+    media_type = MEDIA_TYPE
+
 
 router = checked_router(prefix="/collections", tags=["collections"])
 
@@ -43,11 +59,17 @@ def list_all(request: Request, collections: CollectionsDep) -> CollectionList:
     return CollectionList(collections=documents, links=[Link(**item) for item in page_links(request)])
 
 
-@router.get("/{collection_id}", summary="One collection")
-@requires(Role.READ)
-def read(collection_id: CollectionId, request: Request, collections: CollectionsDep) -> CollectionPublic:
-    """A collection with its extent, number of tiles and current index version."""
-    return collection_document(collections.info(collection_id), base_url(request))
+@router.get("/{collection_id}", response_model=None, responses={200: {"model": CollectionPublic}}, summary="One collection")
+@requires(Role.READ, accepts_signature=True)
+def read(
+    collection_id: CollectionId, request: Request, collections: CollectionsDep, container: ContainerDep
+) -> CollectionPublic | Document:
+    """A collection with its extent, number of tiles and current index version, or a saved search as a collection."""
+    search = container.saved_searches.find(collection_id)
+    if search is None:
+        return collection_document(collections.info(collection_id), base_url(request))
+    of_collection = collection_document(collections.info(search.collection), base_url(request))
+    return search_collection(search, base_url(request), of_collection.extent.model_dump())
 
 
 @router.patch("/{collection_id}", summary="Change a collection")
@@ -78,3 +100,22 @@ def labels(
     """The labels of the tiles that match the filters, with counts, the most frequent first."""
     counts = items.labels(collection_id, filter, limit)
     return LabelList(labels=[LabelCount(value=value, count=count) for value, count in counts])
+
+
+@router.get("/{collection_id}/schema", response_class=SchemaResponse, summary="Schema of the items")
+@requires(Role.READ)
+def schema(collection_id: CollectionId, request: Request, collections: CollectionsDep, types: PropertyTypesDep) -> Response:
+    """JSON Schema of the properties of the items, over all items of the collection."""
+    return SchemaResponse(_schema("schema", request, collections.get(collection_id), types))
+
+
+@router.get("/{collection_id}/queryables", response_class=SchemaResponse, summary="Properties that filters can use")
+@requires(Role.READ)
+def queryables(collection_id: CollectionId, request: Request, collections: CollectionsDep, types: PropertyTypesDep) -> Response:
+    """JSON Schema of the properties that `filter` and `sortby` accept."""
+    return SchemaResponse(_schema("queryables", request, collections.get(collection_id), types))
+
+
+def _schema(name: str, request: Request, collection: Collection, types: PropertyTypesDep) -> Document:
+    address = f"{base_url(request)}/collections/{collection.id}/{name}"
+    return schema_document(address, collection.title or collection.id, types.types(collection.id))

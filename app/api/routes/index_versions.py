@@ -33,7 +33,7 @@ def rollback(
     collections: CollectionsDep,
     body: Rollback | None = None,
 ) -> CollectionPublic:
-    """Make a previous index version the current one, updated with the labels, deletions and new tiles since then.
+    """Make a previous index version or a candidate the current one, with the labels, deletions and new tiles since then.
 
     409 if there is no previous version, while a job writes tiles, or if too many tiles are new (re-index then).
     """

@@ -12,8 +12,23 @@ from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.access import requires
-from app.api.deps import CollectionId, ContainerDep, FilterDep, IngestDep, ItemId, ItemsDep, LimitQuery, TokenQuery
-from app.api.documents.base import GEOJSON, GeoJSONResponse, base_url, link, next_link, page_links
+from app.api.deps import (
+    CollectionId,
+    ContainerDep,
+    CrsDep,
+    EmbeddingsQuery,
+    FieldsDep,
+    FilterDep,
+    FormatDep,
+    IngestDep,
+    ItemId,
+    ItemsDep,
+    LimitQuery,
+    PropertyTypesDep,
+    SortDep,
+    TokenQuery,
+)
+from app.api.documents.base import GEOJSON, GeoJSONResponse, base_url, in_system, link, next_link, page_links
 from app.api.documents.items import (
     FeatureCollectionPublic,
     FeaturePublic,
@@ -22,17 +37,22 @@ from app.api.documents.items import (
     LabelChanges,
     feature,
     feature_collection,
+    in_crs,
     is_version,
     item_tag,
 )
 from app.api.documents.jobs import JobPublic, job_document
 from app.api.etags import if_match, is_not_modified
+from app.api.exports import export_response
+from app.api.layer_items import LayerRequest, search_items
 from app.api.links import place_of
 from app.api.openapi import SchemaReference
-from app.api.params import decode_after, encode_after
+from app.api.paging import check_names, read_page, refuse_crs
+from app.api.pictures import picture
 from app.api.routing import checked_router
 from app.api.uploads import Form, is_multipart, receive_form
 from app.container import Container
+from app.domain.crs import Crs
 from app.domain.ids import check_item_id
 from app.domain.jobs import Job
 from app.domain.keys import Role
@@ -40,6 +60,7 @@ from app.domain.search import MAX_LIMIT
 from app.domain.tiles import LabelEdit, Tile
 from app.errors import FieldError, InvalidInput, NotFound, Unprocessable
 from app.services.catalogue.items import ADDRESS_SECONDS
+from app.services.export.columns import columns_of
 
 INGEST_BODY: dict[str, Any] = {
     "requestBody": {
@@ -87,7 +108,26 @@ def _header(name: str) -> dict[str, Any]:
 CONFORMANCE: tuple[str, ...] = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+    *(
+        f"http://www.opengis.net/spec/cql2/1.0/conf/{name}"
+        for name in (
+            "cql2-text",
+            "cql2-json",
+            "basic-cql2",
+            "advanced-comparison-operators",
+            "case-insensitive-comparison",
+            "accent-insensitive-comparison",
+            "basic-spatial-functions",
+            "spatial-functions",
+            "temporal-functions",
+            "array-functions",
+            "arithmetic",
+        )
+    ),
 )
 
 router = checked_router(prefix="/collections/{collection_id}/items", tags=["items"])
@@ -150,31 +190,68 @@ async def _href(request: Request) -> HrefIngest:
 
 
 @router.get("", response_class=GeoJSONResponse, responses={200: {"model": FeatureCollectionPublic}}, summary="List tiles")
-@requires(Role.READ)
+@requires(Role.READ, accepts_signature=True)
 def list_items(
     collection_id: CollectionId,
     request: Request,
     items: ItemsDep,
     filter: FilterDep,
+    sortby: SortDep,
+    fields: FieldsDep,
+    types: PropertyTypesDep,
+    crs: CrsDep,
+    format: FormatDep,
+    container: ContainerDep,
+    embeddings: EmbeddingsQuery = False,
     limit: LimitQuery = 10,
     token: TokenQuery = None,
+    collections: Annotated[
+        str | None, Query(description="The identifier of this collection, which STAC clients send; no other is accepted")
+    ] = None,
 ) -> Response:
-    """Tiles that match the filters, in a stable order, in pages. A GIS can open this URL as a layer."""
-    page, matched = items.page(collection_id, filter, min(limit, MAX_LIMIT), decode_after(token))
+    """Tiles that match the filters, by id or in the order of `sortby`, in pages. A GIS can open this URL as a layer.
+
+    With `f=geojsonseq|csv|gpkg|fgb|parquet` the answer is a file with the tiles of all pages.
+    """
+    if collections not in (None, collection_id):
+        raise InvalidInput(f"collections {collections[:100]!r} is not this collection; search several of them at /search")
+    search = container.saved_searches.find(collection_id)
+    if search is not None:
+        wish = LayerRequest(filter, fields, crs, format, min(limit, MAX_LIMIT), token, bool(sortby or embeddings))
+        return search_items(request, container, search, wish)
+    check_names(types, [collection_id], filter, sortby)
     here = place_of(request, collection_id)
+    if format is not None:
+        refuse_crs(crs)
+        live = container.collections.live(collection_id) if embeddings else None
+        tiles = items.walk(collection_id, filter) if not sortby else items.sorted_walk(collection_id, filter, sortby)
+        columns = columns_of(types.types(collection_id), is_search=False)
+        features = (feature(tile, here) for tile in tiles)
+        return export_response(request, container, format, features, columns, name=collection_id, embeddings_of=live)
+    page = read_page(items, collection_id, filter, sortby, min(limit, MAX_LIMIT), token)
     links = [*page_links(request, GEOJSON), link(here.url, "collection")]
-    if page.after is not None:
-        links.append(next_link(request, encode_after(page.after)))
-    return GeoJSONResponse(feature_collection([feature(tile, here) for tile in page.tiles], matched, links))
+    if page.token is not None:
+        links.append(next_link(request, page.token))
+    document = feature_collection([fields.apply(feature(tile, here)) for tile in page.tiles], page.matched, links)
+    return in_system(GeoJSONResponse(in_crs(document, crs)), crs)
 
 
 @router.get(
     "/{item_id}", response_class=GeoJSONResponse, responses=ITEM, summary="One tile", openapi_extra=_header("If-None-Match")
 )
-@requires(Role.READ)
-def read(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> Response:
+@requires(Role.READ, accepts_signature=True)
+def read(
+    collection_id: CollectionId,
+    item_id: ItemId,
+    request: Request,
+    items: ItemsDep,
+    crs: CrsDep,
+    container: ContainerDep,
+) -> Response:
     """A tile as a GeoJSON feature. The header `ETag` identifies this version of the tile."""
-    return _item(request, collection_id, items.get(collection_id, _known_id(item_id)))
+    search = container.saved_searches.find(collection_id)
+    collection_id = collection_id if search is None else search.collection
+    return in_system(_item(request, collection_id, items.get(collection_id, _known_id(item_id)), crs), crs)
 
 
 @router.patch(
@@ -223,17 +300,14 @@ def thumbnail(
     if address is not None:
         return _redirect(address)
     data, media_type, tag = items.thumbnail(tile, size or THUMBNAIL)
-    headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=300"}
-    if is_not_modified(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=media_type, headers=headers)
+    return picture(request, data, media_type, tag)
 
 
 @router.get(
     "/{item_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}}, summary="Original image"
 )
 @requires(Role.READ, accepts_signature=True)
-def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Response:
+def image(collection_id: CollectionId, item_id: ItemId, request: Request, items: ItemsDep) -> Response:
     """The uploaded file, unchanged, or the window of the scene as a GeoTIFF with all bands. The answer may be a redirect to the
     object store.
     """
@@ -243,12 +317,13 @@ def image(collection_id: CollectionId, item_id: ItemId, items: ItemsDep) -> Resp
         return _redirect(address)
     data, media_type, name = items.image(tile)
     safe = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_")
-    return Response(data, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{safe}"'})
+    headers = {"Content-Disposition": f'inline; filename="{safe}"'}
+    return picture(request, data, media_type, f"{tile.content_hash[:32]}-image", headers)
 
 
-def _item(request: Request, collection_id: str, tile: Tile) -> Response:
+def _item(request: Request, collection_id: str, tile: Tile, crs: Crs = Crs.CRS84) -> Response:
     """A tile with its entity tag; 304 for a GET of the version that the client has."""
-    document = feature(tile, place_of(request, collection_id))
+    document = in_crs(feature(tile, place_of(request, collection_id)), crs)
     headers = {"ETag": item_tag(tile, document)}
     if request.method == "GET" and is_not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 from anyio import to_thread
@@ -39,11 +39,13 @@ def list_jobs(
     jobs: JobsDep,
     collection: Annotated[str | None, Query(description="Only jobs of this collection")] = None,
     status: Annotated[list[JobStatus] | None, Query(description="Only jobs with one of these states")] = None,
+    process: Annotated[list[str] | None, Query(alias="processID", description="Only jobs of one of these processes")] = None,
+    type: Annotated[list[Literal["process"]] | None, Query(description="All jobs are of the type `process`")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Number of jobs per page")] = 100,
     token: TokenQuery = None,
 ) -> JobList:
     """Jobs, newest first."""
-    page = jobs.list(collection, status or (), limit, token)
+    page = jobs.list(collection, status or (), limit, token, process or ())
     links = [Link(**item) for item in page_links(request)]
     if len(page) == limit:
         links.append(Link(**{**next_link(request, page[-1].id), "type": "application/json"}))
@@ -72,7 +74,7 @@ def dismiss(job_id: JobId, request: Request, jobs: JobsDep) -> JobPublic:
 )
 @requires(Role.READ)
 def results(job_id: JobId, jobs: JobsDep) -> Response:
-    """The results of a successful job: 409 if it has not ended successfully."""
+    """The results of a job: 404 `result-not-ready` until it has ended, 400 if it has none."""
     result, ids = jobs.results(job_id)
     return StreamingResponse(_stream(result, ids), media_type="application/json")
 

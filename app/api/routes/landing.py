@@ -11,10 +11,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from app import __version__
 from app.api.access import public, requires
-from app.api.deps import ContainerDep
-from app.api.documents.base import base_url, link
+from app.api.deps import CollectionsDep, ContainerDep
+from app.api.documents.base import GEOJSON, base_url, link
+from app.api.documents.collections import QUERYABLES
+from app.api.documents.schemas import MEDIA_TYPE as SCHEMA
 from app.api.documents.service import Health
-from app.api.routing import checked_router
+from app.api.documents.stac import STAC_VERSION
+from app.api.routing import checked_router, wants_html
 from app.domain.keys import Role
 from app.errors import Unavailable
 from app.telemetry.metrics import REGISTRY
@@ -29,27 +32,43 @@ router = checked_router(tags=["service"])
 
 @router.get("/", summary="Landing page")
 @public
-def landing(request: Request) -> Response:
-    """OGC landing page as JSON, or the web page if `Accept` contains text/html."""
-    if "text/html" in request.headers.get("accept", ""):
+def landing(request: Request, collections: CollectionsDep) -> Response:
+    """OGC landing page and STAC catalogue as JSON, or the web page if `Accept` contains text/html."""
+    if wants_html(request):
         return FileResponse(WEB / "index.html", headers={"Vary": "Accept", "Cache-Control": "no-cache"})
     base = base_url(request)
+    children = collections.ids() if _may_read(request) else []
     document: dict[str, Any] = {
+        "type": "Catalog",
+        "id": "dyad",
+        "stac_version": STAC_VERSION,
+        "conformsTo": request.app.state.conformance,
         "title": "Dyad",
         "description": "Finds satellite tiles that look like a given one",
         "version": __version__,
         "links": [
             link(f"{base}/", "self"),
-            link(f"{base}/openapi.json", "service-desc", "application/vnd.oai.openapi+json;version=3.0"),
+            link(f"{base}/", "root"),
+            link(f"{base}/search", "search", GEOJSON, method="GET"),
+            link(f"{base}/search", "search", GEOJSON, method="POST"),
+            link(f"{base}/queryables", QUERYABLES, SCHEMA),
+            link(f"{base}/openapi.json", "service-desc", "application/vnd.oai.openapi+json;version=3.1"),
             link(f"{base}/docs", "service-doc", "text/html"),
             link(f"{base}/conformance", "conformance"),
             link(f"{base}/collections", "data"),
             link(f"{base}/jobs", "http://www.opengis.net/def/rel/ogc/1.0/job-list"),
             link(f"{base}/processes", "http://www.opengis.net/def/rel/ogc/1.0/processes"),
             link(f"{base}/models", "models"),
+            *(link(f"{base}/collections/{collection_id}", "child") for collection_id in children),
         ],
     }
     return JSONResponse(document, headers={"Vary": "Accept"})
+
+
+def _may_read(request: Request) -> bool:
+    """Whether the client may know which collections there are: the landing page itself needs no key."""
+    container = request.app.state.container
+    return container.keys is None or getattr(request.state, "key", None) is not None
 
 
 @router.get("/docs", response_class=FileResponse, include_in_schema=False)

@@ -40,6 +40,6 @@ def read(process_id: ProcessId, request: Request, processes: ProcessesDep) -> Pr
 @requires(Role.WRITE)
 def execute(process_id: ProcessId, body: Execution, request: Request, response: Response, processes: ProcessesDep) -> JobPublic:
     """Execute a process in a job; `Location` is the URL of the job."""
-    job = processes.execute(process_id, body.inputs)
+    job = processes.execute(process_id, body.inputs, body.outputs or ())
     response.headers["Location"] = f"/jobs/{job.id}"
     return job_document(job, base_url(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import httpx
 
 from app.api.problems import STATUS
 from app.atomic_files import complete_file
+from app.cli.client.geojson import as_collection
 from app.cli.client.values import ENDED, POLL_SECONDS, Document, LabelMode, ProgressCallback, Stopped
 from app.cli.output import notice
 from app.errors import DyadError, Unavailable
@@ -51,18 +52,25 @@ class Client:
             return document
         raise self._refused(answer, document)
 
-    def download(self, path: str, target: Path) -> None:
-        """Stream the body of a response to the new file `target`, completely or not at all.
+    def download(
+        self,
+        path: str,
+        target: Path,
+        params: Mapping[str, str] | None = None,
+        convert: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+    ) -> None:
+        """Stream the body of a response to the new file `target`, completely or not at all. convert: changes its pieces.
 
         Raises:
             DyadError, Unavailable: as `request`. OSError: the file exists, or cannot be written.
         """
-        with self._connected(), self._http.stream("GET", path) as answer:
+        with self._connected(), self._http.stream("GET", path, params=params) as answer:
             if not answer.is_success:
                 answer.read()
                 raise self._refused(answer, _json_object(answer))
             with complete_file(target) as file:
-                for piece in answer.iter_bytes():
+                pieces = answer.iter_bytes()
+                for piece in pieces if convert is None else convert(pieces):
                     file.write(piece)
 
     @contextmanager
@@ -112,6 +120,12 @@ class Client:
     def export_labels(self, collection_id: str, target: Path) -> None:
         """Write the labels of the tiles of a collection to the new CSV file `target`."""
         self.download(f"/collections/{collection_id}/labels.csv", target)
+
+    def export(self, collection_id: str, target: Path, name: str, query: Mapping[str, str]) -> None:
+        """Write all items of a collection or a saved search to the new file `target`. name: of the format, or `geojson`."""
+        is_geojson = name == "geojson"
+        params = {**query, "f": "geojsonseq" if is_geojson else name}
+        self.download(f"/collections/{collection_id}/items", target, params, as_collection if is_geojson else None)
 
     def indexes(self, collection_id: str) -> Document:
         """`{"indexes": [...]}` of a collection, newest first."""

@@ -160,10 +160,10 @@ def _print_collection(document: Document, model: Document | None) -> None:
             "model": f"{document['model']} (index {document['index']['version']})",
             "model licence": licence_of(model) if model else None,
             "tile size": f"{document['tile_size']}, stride {document['stride']}",
-            "bands": ", ".join(map(str, document["bands"] or ())),
+            "bands": ", ".join(map(str, document.get("bands") or ())),
             "scaling": document["scaling"]["method"],
             "keywords": ", ".join(document["keywords"]),
-            "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if extent["spatial"] else None,
+            "bounding box": ", ".join(f"{number:g}" for number in extent["spatial"]["bbox"][0]) if document["placed"] else None,
             "time": " to ".join(filter(None, extent["temporal"]["interval"][0])) or None,
             "created": document["created"],
         }

@@ -32,6 +32,9 @@ def evaluate(
         str | None,
         typer.Option(metavar="embedding|matcher", help="matcher: also rank all images by the pairwise model alone (slow)."),
     ] = None,
+    expand: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Also expand each query by its N nearest images.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the split. Default: that of the training.")] = None,
     no_map: Annotated[bool, typer.Option("--no-map", help="Omit the t-SNE map, which is slow.")] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Number of CPU threads. Default: all.")] = None,
@@ -62,6 +65,7 @@ def evaluate(
             "--bands": bands,
             "--depth": depth,
             "--rank-by": rank_by,
+            "--expand": expand,
             "--seed": seed,
             "--no-map": no_map,
             "--threads": threads,

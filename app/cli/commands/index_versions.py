@@ -8,6 +8,7 @@ import typer
 
 from app.cli import options
 from app.cli.client.connect import open_client
+from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import print_json, print_table, say
 
@@ -15,7 +16,7 @@ from app.cli.output import print_json, print_table, say
 def indexes(
     collection: options.CollectionId, json: options.JsonFlag = False, home: options.Home = None, url: options.Url = None
 ) -> None:
-    """List the index versions of a collection: the current one and the previous ones.
+    """List the index versions of a collection: the current one, the previous ones, and a candidate that was not switched to.
 
     Example: dyad collections indexes naip
     """
@@ -24,10 +25,7 @@ def indexes(
     if json:
         print_json(document)
         return
-    rows = [
-        (each["version"], each["model"], each["size"], each["built_at"], "live" if each["live"] else "")
-        for each in document["indexes"]
-    ]
+    rows = [(each["version"], each["model"], each["size"], each["built_at"], _state(each)) for each in document["indexes"]]
     print_table(["version", "model", "tiles", "built", ""], rows, right=["tiles"], whole=["version"])
 
 
@@ -41,9 +39,13 @@ def rollback(
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Use a previous index version again. Later labels, deletions and new tiles are applied to it.
+    """Use a previous index version again, or a candidate. Later labels, deletions and new tiles are applied to it.
 
-    Example: dyad collections rollback naip
+    Examples:
+
+        dyad collections rollback naip
+
+        dyad collections rollback naip --version naip-head-1.1
     """
     with open_client(Target(url, home)) as dyad:
         document = dyad.rollback(collection, options.given(version=version, force=force or None))
@@ -51,3 +53,7 @@ def rollback(
         print_json(document)
     else:
         say(f"{collection} uses index {document['index']['version']}, {document['index']['size']} tiles")
+
+
+def _state(index: Document) -> str:
+    return "live" if index["live"] else "candidate" if index.get("candidate") else ""

@@ -1,4 +1,4 @@
-"""`dyad models`: list, show, import, export, activate, delete."""
+"""`dyad models`: list, show, add, import, export, activate, delete."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.values import Document
 from app.cli.commands.model_terms import licence_of
+from app.cli.commands.models_add import add
 from app.cli.options import Target
 from app.cli.output import print_fields, print_json, print_table, say
 
@@ -27,6 +28,7 @@ def build() -> typer.Typer:
     group = typer.Typer(help="Models: they compute the embedding of a tile.", no_args_is_help=True)
     group.command("list")(list_all)
     group.command()(show)
+    group.command()(add)
     group.command("import")(import_bundle)
     group.command()(export)
     group.command()(activate)

@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from app.cluster.redis.client import KEYS, translated
 from app.domain.jobs import Job, JobStatus, next_in_turn
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NoSuchJob, NotFound
 from app.ports import JobStore
 
 _PAGE = 1000
@@ -94,7 +94,7 @@ class RedisJobStore(JobStore):
             if after is not None:
                 seq = self._client.hget(_key(after), "seq")
                 if seq is None:
-                    raise NotFound(f"no job {after}")
+                    raise NoSuchJob(f"no job {after}")
                 below = f"({seq}"
             pages = [
                 self._client.zrevrangebyscore(
@@ -160,7 +160,7 @@ class RedisJobStore(JobStore):
             for first in range(0, max(1, len(item_ids)), _PAGE):
                 ids = list(item_ids[first : first + _PAGE])
                 if not self._add_items(keys=[_key(job_id), _items(job_id)], args=ids):
-                    raise NotFound(f"no job {job_id}")
+                    raise NoSuchJob(f"no job {job_id}")
 
     @override
     def items(self, job_id: str) -> Iterator[str]:
@@ -198,7 +198,7 @@ class RedisJobStore(JobStore):
         with translated(_NAME):
             document: str | None = self._client.hget(_key(job_id), "document")
         if document is None:
-            raise NotFound(f"no job {job_id}")
+            raise NoSuchJob(f"no job {job_id}")
         return document
 
     def _documents(self, job_ids: Sequence[str]) -> Sequence[str | None]:

@@ -7,7 +7,7 @@ from rasterio.io import DatasetReader
 
 from app.errors import InvalidInput, TooLarge
 
-MAX_BANDS = 512
+MAX_BANDS = 1024
 BYTES_PER_PIXEL = 4
 """Memory for one decoded block or window, as a multiple of DYAD_MAX_PIXELS."""
 CACHE_BYTES = 256 << 20

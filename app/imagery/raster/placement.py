@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyproj
 import rasterio
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.control import GroundControlPoint
 from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer, from_gcps
@@ -79,6 +81,19 @@ class Placement:
                 "the geotransform of the file is degenerate: its pixels have no area; georeference the file again"
             )
         return Georeference.of_affine(matrix[:6], self._crs.to_wkt())
+
+    def pixels_at(self, lons: Floats, lats: Floats) -> tuple[Floats, Floats] | None:
+        """Columns and rows of positions in WGS 84; None without a geotransform or CRS."""
+        matrix = self._transform
+        if self._gcps or not self._crs or matrix.determinant == 0:
+            return None
+        try:
+            to_crs = pyproj.Transformer.from_crs("OGC:CRS84", pyproj.CRS.from_wkt(self._crs.to_wkt()), always_xy=True)
+            x, y = to_crs.transform(lons, lats)
+        except (CRSError, ProjError):
+            return None
+        a, b, c, d, e, f = (~matrix)[:6]
+        return a * x + b * y + c, d * x + e * y + f
 
     def profile(self, window: Window) -> dict[str, Any]:
         """The rasterio profile entries that place a copy of a window: `crs`, and `transform` or `gcps`."""

@@ -39,12 +39,15 @@ def extract(
     max_bytes: int,
     max_members: int = MAX_MEMBERS,
     members: tuple[int, int] | None = None,
+    *,
+    with_zips: bool = False,
 ) -> Iterator[tuple[str, Path | DyadError]]:
     """Unpack a zip one member at a time: source name (`archive.zip/folder/x.jpg`), and the staged file or an error.
 
     name: of the archive. into: an existing folder for the staged files, whose names are random; the caller deletes each.
     max_bytes: limit for all members together. max_members: limit of their number; folders, hidden files, sidecars and macOS
     metadata are counted but skipped. members: only those from the first number to before the second, see `count_members`.
+    with_zips: whether members that are zips are staged as they are, as NumPy's `.npz`, instead of refused.
     The world file and the CRS file of an image are staged beside it as `.wld` and `.prj`, see `staged_place_files`.
 
     Raises:
@@ -65,7 +68,7 @@ def extract(
                 seen.add(member.filename)
                 if number < first:
                     continue
-                staged = _unpack(archive, member, into, budget)
+                staged = _unpack(archive, member, into, budget, with_zips=with_zips)
                 _stage_places(archive, places.get(image_key(member.filename), {}), staged, budget)
             except (InvalidInput, UnreadableImage) as error:
                 if number >= first:
@@ -180,7 +183,7 @@ def _check_member(member: zipfile.ZipInfo, seen: set[str]) -> None:
         raise InvalidInput("a link or device, not a file; pack the file itself")
 
 
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budget: _Budget) -> Path:
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budget: _Budget, *, with_zips: bool = False) -> Path:
     staged = into / secrets.token_hex(16)
     try:
         with archive.open(member) as source, staged.open("xb") as target:
@@ -188,7 +191,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, into: Path, budge
                 check_stop()
                 budget.spend(len(chunk))
                 target.write(chunk)
-        if sniff(staged) is FileKind.ZIP:
+        if not with_zips and sniff(staged) is FileKind.ZIP:
             raise InvalidInput("a zip within a zip is not unpacked; send it separately")
     except _MEMBER_ERRORS as error:
         staged.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ def picture_pixels(
     picture: Picture, spec: CutSpec, stretch: scaling.Stretch | None = None
 ) -> tuple[NDArray[np.uint8], scaling.Stretch]:
     """(S, S, B) uint8 model input of an image, and its stretch: the given one, or computed from the image."""
-    positions = bands.choose(picture.names, spec.bands, spec.band_count)
+    positions = bands.choose(picture.names, spec.bands, spec.band_count, model=spec.band_names)
     values = picture.values
     if positions != list(range(values.shape[2])):
         values = values[:, :, positions]

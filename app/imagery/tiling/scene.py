@@ -218,6 +218,7 @@ def find_positions(raster: Raster, spec: CutSpec, common: Sequence[str | None]) 
     """
     colours = [position for position in range(len(raster.names)) if position != raster.alpha]
     if spec.bands is not None or spec.band_count > len(colours) > 1:
-        return bands.choose(raster.names, spec.bands, spec.band_count, common=common)
+        return bands.choose(raster.names, spec.bands, spec.band_count, common=common, model=spec.band_names)
     names, known = [raster.names[c] for c in colours], [common[c] for c in colours]
-    return [colours[position] for position in bands.choose(names, None, spec.band_count, common=known)]
+    chosen = bands.choose(names, None, spec.band_count, common=known, model=spec.band_names)
+    return [colours[position] for position in chosen]

@@ -16,19 +16,22 @@ def choose(
     count: int,
     *,
     common: Sequence[str | None] | None = None,
+    model: Sequence[str] = (),
 ) -> list[int]:
     """0-based positions of the bands for a model with `count` input bands.
 
     names: of the file's bands in order, None for a band without a name. wanted: 1-based indexes or names (case is ignored);
-    None: red, green, blue if the file names them and the model takes three, else the first ones. A single grey band is used
-    three times. common: common names of the bands; None: derived from `names`.
+    None: the bands that the model names if the file names all of them; else red, green, blue if the file names them and the
+    model takes three; else the first ones. A single grey band is used three times. common: common names of the bands; None:
+    derived from `names`. model: names of the model's bands.
 
     Raises:
         ModelMismatch: the file does not have a band, or the number of bands differs from the model's.
     """
     common = common_names(names) if common is None else common
     if wanted is None:
-        positions = (find_rgb(common) if count == 3 else None) or list(range(min(count, len(names))))
+        named = _find_all(model, names, common) if len(model) == count else None
+        positions = named or (find_rgb(common) if count == 3 else None) or list(range(min(count, len(names))))
     else:
         positions = [_position(names, common, band) for band in wanted]
     if len(positions) == 1 and count == 3:
@@ -51,6 +54,18 @@ def choose_for_eye(common: Sequence[str | None], positions: Sequence[int]) -> li
 def find_rgb(common: Sequence[str | None]) -> list[int] | None:
     """Positions of red, green and blue among common names, or None."""
     return [common.index(colour) for colour in RGB] if all(colour in common for colour in RGB) else None
+
+
+def _find_all(model: Sequence[str], names: Sequence[str | None], common: Sequence[str | None]) -> list[int] | None:
+    """Positions of the bands that the model names, by common name or else by name; None unless all are there."""
+    folded = [(name or "").casefold() for name in names]
+    found: list[int] = []
+    for name, meant in zip(model, common_names(model), strict=True):
+        if meant is not None and meant in common:
+            found.append(common.index(meant))
+        elif name.casefold() in folded:
+            found.append(folded.index(name.casefold()))
+    return found if len(found) == len(model) == len(set(found)) else None
 
 
 def misfit(common: Sequence[str | None], positions: Sequence[int], model: Sequence[str]) -> str | None:

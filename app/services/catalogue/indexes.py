@@ -59,6 +59,12 @@ class Indexes:
         changes = {"built_at": record.built_at or built_at, "size": self._vectors.stats(index).size}
         self._write(record.model_copy(update=changes))
 
+    def accept(self, index: str) -> None:
+        """Record that a person chose an index; it is not a candidate any more."""
+        record = self.record(index)
+        if record is not None and record.is_candidate:
+            self._write(record.model_copy(update={"outcome": {**(record.outcome or {}), "switched": True}}))
+
     def drop(self, index: str) -> None:
         """Drop an index and delete its record; nothing happens if it does not exist."""
         self._vectors.drop_index(index)
@@ -100,10 +106,14 @@ class Indexes:
         return sorted(records, key=lambda record: (record.built_at, record.index), reverse=True)
 
     def drop_old(self, collection_id: str, live: str) -> None:
-        """Drop all complete indexes of a collection except the live one and the `KEPT` newest others."""
-        others = [record.index for record in self.whole(collection_id) if record.index != live]
-        for index in others[KEPT:]:
-            self.drop(index)
+        """Drop all complete indexes of a collection except the live one, the `KEPT` newest previous ones, and the newest
+        candidate.
+        """
+        others = [record for record in self.whole(collection_id) if record.index != live]
+        previous = [record for record in others if not record.is_candidate]
+        candidates = [record for record in others if record.is_candidate]
+        for record in (*previous[KEPT:], *candidates[1:]):
+            self.drop(record.index)
 
     def garbage(self, is_active: Callable[[str], bool]) -> list[str]:
         """Names of indexes that are not live, not complete and not built by an active job, and of records without an index.

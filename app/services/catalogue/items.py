@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from app.domain.search import TileFilter
+from app.domain.sorting import Sorted, SortKey, sorted_ids
 from app.domain.tiles import MAX_LABELS, LabelEdit, Tile
 from app.errors import FieldError, NotFound, Outdated, Unprocessable
 from app.imagery.pictures.previews import thumbnail
@@ -16,6 +18,9 @@ from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.images import image_keys
 
 ADDRESS_SECONDS = 3600
+PAGE = 1000
+MAX_ORDERS = 16
+"""Sorted lists of ids that are kept for further pages."""
 SMALL_BYTES = 256 << 10
 """A preview of at most this many bytes is served as it is, not scaled down to a thumbnail."""
 BROWSER_READY = (".jpg", ".png", ".webp")
@@ -30,6 +35,7 @@ class ItemService:
         self._vectors = vectors
         self._blobs = blobs
         self._max_pixels = max_pixels
+        self._order = lru_cache(maxsize=MAX_ORDERS)(self._read_order)
 
     def page(self, collection_id: str, filter: TileFilter, limit: int, after: str | None = None) -> tuple[Page, int]:
         """A page of qualifying tiles by id, and the total number of qualifying tiles.
@@ -41,6 +47,49 @@ class ItemService:
         page = self._vectors.scroll(index, limit=limit, filter=filter, after=after)
         matched = self._vectors.stats(index).size if filter.is_empty else self._vectors.count(index, filter)
         return page, matched
+
+    def sorted_page(
+        self, collection_id: str, filter: TileFilter, keys: tuple[SortKey, ...], limit: int, after: Sorted | None = None
+    ) -> tuple[list[Tile], Sorted | None, int]:
+        """A page of qualifying tiles in order of `keys`, where the next page begins (None after the last), and their number.
+
+        The order is computed once for all pages, until a tile is written.
+
+        Raises:
+            NotFound: the collection.
+        """
+        index = self._collections.live(collection_id).index
+        ids = self._order(index, self._vectors.stats(index).generation, filter, keys)
+        start = 0 if after is None else place_after(ids, after)
+        chosen = ids[start : start + limit]
+        tiles = self._vectors.retrieve(index, chosen)
+        end = start + len(chosen)
+        following = Sorted(end, chosen[-1]) if chosen and end < len(ids) else None
+        return [tiles[item] for item in chosen if item in tiles], following, len(ids)
+
+    def sorted_walk(self, collection_id: str, filter: TileFilter, keys: tuple[SortKey, ...]) -> Iterator[Tile]:
+        """All qualifying tiles in order of `keys`.
+
+        Raises:
+            NotFound: the collection.
+        """
+        after: Sorted | None = None
+        while True:
+            tiles, after, _ = self.sorted_page(collection_id, filter, keys, PAGE, after)
+            yield from tiles
+            if after is None:
+                return
+
+    def walk(self, collection_id: str, filter: TileFilter) -> Iterator[Tile]:
+        """All qualifying tiles, by id.
+
+        Raises:
+            NotFound: the collection.
+        """
+        return walk(self._vectors, self._collections.live(collection_id).index, filter)
+
+    def _read_order(self, index: str, _generation: int, filter: TileFilter, keys: tuple[SortKey, ...]) -> list[str]:
+        return sorted_ids(walk(self._vectors, index, filter), keys)
 
     def get(self, collection_id: str, item_id: str) -> Tile:
         """One tile.
@@ -117,7 +166,7 @@ class ItemService:
         suffix = PurePosixPath(tile.image).suffix
         stem = PurePosixPath(tile.file_name).stem
         place = "" if tile.window is None else f"_{tile.window.col}_{tile.window.row}"
-        return self._blobs.get(tile.image), MEDIA_TYPES.get(suffix, "application/octet-stream"), f"{stem}{place}{suffix}"
+        return self._blobs.get(tile.image), media_type(tile.image), f"{stem}{place}{suffix}"
 
     def thumbnail(self, tile: Tile, size: int) -> tuple[bytes, str, str]:
         """A browser-ready image of at most `size` pixels per side, its media type, and an entity tag of its content.
@@ -143,6 +192,29 @@ class ItemService:
     def image_address(self, tile: Tile) -> str | None:
         """A signed URL of the object store for a tile's stored image; None if not supported."""
         return self._blobs.sign(tile.image, ADDRESS_SECONDS)
+
+
+def media_type(key: str) -> str:
+    """The media type of a stored image by its key."""
+    return MEDIA_TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
+
+
+def walk(vectors: VectorStore, index: str, filter: TileFilter) -> Iterator[Tile]:
+    """All qualifying tiles of an index, by id, read in pages."""
+    after: str | None = None
+    while True:
+        page = vectors.scroll(index, limit=PAGE, filter=filter, after=after)
+        yield from page.tiles
+        after = page.after
+        if after is None:
+            return
+
+
+def place_after(ids: list[str], after: Sorted) -> int:
+    """Where a list continues after a place, also if tiles were added or deleted since."""
+    if 0 < after.number <= len(ids) and ids[after.number - 1] == after.id:
+        return after.number
+    return ids.index(after.id) + 1 if after.id in ids else min(after.number, len(ids))
 
 
 def _edited(before: tuple[str, ...], labels: tuple[str, ...] | LabelEdit | None) -> tuple[str, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.domain.jobs import ACTIVE, Job, JobStatus
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, NotFound, ResultNotReady
 from app.ports import JobQueue, JobStore
 from app.services.jobs.folders import JobFolders
+
+BATCH = 500
+"""Jobs that are read at once where only jobs of some kinds are listed."""
 
 
 class JobService:
@@ -19,10 +22,27 @@ class JobService:
         self._folders = folders
 
     def list(
-        self, collection: str | None = None, status: Sequence[JobStatus] = (), limit: int = 100, after: str | None = None
+        self,
+        collection: str | None = None,
+        status: Sequence[JobStatus] = (),
+        limit: int = 100,
+        after: str | None = None,
+        kinds: Sequence[str] = (),
     ) -> Sequence[Job]:
-        """Jobs, newest first, of a collection and any of the given statuses. after: id of the last job of the previous page."""
-        return self._store.list(collection=collection, status=status, limit=limit, after=after)
+        """Jobs, newest first, of a collection, any of the given statuses and any of the given kinds (all if there are none).
+
+        after: id of the last job of the previous page.
+        """
+        if not kinds:
+            return self._store.list(collection=collection, status=status, limit=limit, after=after)
+        found: list[Job] = []
+        while len(found) < limit:
+            page = self._store.list(collection=collection, status=status, limit=BATCH, after=after)
+            found += [job for job in page if job.kind in kinds]
+            if len(page) < BATCH:
+                break
+            after = page[-1].id
+        return found[:limit]
 
     def get(self, job_id: str) -> Job:
         """One job.
@@ -74,11 +94,11 @@ class JobService:
         """The result of a successful job, and the ids of its tiles, streamed.
 
         Raises:
-            NotFound: no such job. Conflict: it has not ended. InvalidInput: it did not succeed.
+            NoSuchJob: no such job. ResultNotReady: it has not ended. InvalidInput: it did not succeed.
         """
         job = self._store.get(job_id)
         if not job.status.ended:
-            raise Conflict(f"job {job_id} is {job.status}; results are available when it has ended")
+            raise ResultNotReady(f"job {job_id} is {job.status}; results are available when it has ended")
         if job.result is None:
             raise InvalidInput(f"job {job_id} has no results: {job.error or job.status}")
         return job.result, self._store.items(job_id)

@@ -9,7 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.domain.jobs import Job
-from app.errors import FieldError, NotFound, Unprocessable
+from app.errors import FieldError, NoSuchProcess, Unprocessable
+
+ITEM_IDS = "item_ids"
+"""The output that every job has."""
 
 
 class Inputs(BaseModel):
@@ -48,22 +51,26 @@ class ProcessService:
         """One process.
 
         Raises:
-            NotFound: there is no such process.
+            NoSuchProcess: there is no such process.
         """
         try:
             return self._processes[process_id]
         except KeyError:
             names = ", ".join(sorted(self._processes)) or "none"
-            raise NotFound(f"no process {process_id!r}; available: {names}") from None
+            raise NoSuchProcess(f"no process {process_id!r}; available: {names}") from None
 
-    def execute(self, process_id: str, inputs: Mapping[str, Any]) -> Job:
-        """Submit a job of a process.
+    def execute(self, process_id: str, inputs: Mapping[str, Any], outputs: Iterable[str] = ()) -> Job:
+        """Submit a job of a process. outputs: names of outputs that the client wants; results contain all of them.
 
         Raises:
-            NotFound: no such process. Unprocessable: inputs that are unknown, missing or wrong, each by its name. Also the
+            NoSuchProcess: no such process. Unprocessable: inputs that are unknown, missing or wrong, each by its name. Also the
                 errors of the process's own `submit`.
         """
         process = self.get(process_id)
+        unknown = sorted({*outputs} - {*process.outputs, ITEM_IDS})
+        if unknown:
+            message = f"not an output of this process; its outputs: {', '.join([*process.outputs, ITEM_IDS])}"
+            raise Unprocessable(f"outputs.{unknown[0]}: {message}", [FieldError(f"outputs.{unknown[0]}", message)])
         try:
             checked = process.inputs.model_validate(dict(inputs))
         except ValidationError as error:

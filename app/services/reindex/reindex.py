@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -17,16 +18,20 @@ from app.ports import Inference, Interrupted, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.indexes import Indexes
 from app.services.catalogue.models import ModelService
+from app.services.jobs.folders import JobFolders
 from app.services.jobs.processes import Inputs, Process
-from app.services.reindex.gate import Gate, Side, Verdict
+from app.services.jobs.sub_progress import SubProgress
+from app.services.reindex.gate import Gate
 from app.services.reindex.index_build import IndexBuild
+from app.services.reindex.replay import Side
 from app.services.reindex.source_choice import VectorSourceChoice
+from app.services.reindex.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
 KIND = "reindex"
 MARGIN = 0.01
-BUILT_PERCENT = 92.0
+BUILT_PERCENT, JUDGED_PERCENT = 80.0, 98.0
 
 
 class ReindexInputs(Inputs):
@@ -34,9 +39,10 @@ class ReindexInputs(Inputs):
 
     collection: str = Field(description="id of the collection")
     model: str | None = Field(default=None, description="id of the model; by default the model in the collection's settings")
-    margin: float = Field(default=MARGIN, ge=0, le=1, description="maximum loss of mean average precision of the new index")
+    margin: float = Field(default=MARGIN, ge=0, le=1, description="accepted loss of mean average precision of the new index")
     force: bool = Field(
-        default=False, description="switch even if the new index is worse, and leave out tiles whose images cannot be read"
+        default=False,
+        description="switch even if the new index is worse or cannot be compared; leave out tiles with unreadable images",
     )
 
 
@@ -53,6 +59,7 @@ class ReindexService:
         queue: JobQueue,
         gate: Gate,
         source_choice: VectorSourceChoice,
+        folders: JobFolders,
     ) -> None:
         self._collections = collections
         self._indexes = indexes
@@ -61,12 +68,13 @@ class ReindexService:
         self._queue = queue
         self._gate = gate
         self._source_choice = source_choice
+        self._folders = folders
 
     def submit(self, collection_id: str, model: str | None = None, *, margin: float = MARGIN, force: bool = False) -> Job:
         """Submit a job that re-indexes a collection. model: by default the one in the collection's settings.
 
         With the model of the live index, all tiles are embedded again from their images. margin: accepted loss of mean average
-        precision. force: switch even if the new index is worse.
+        precision. force: switch even if the new index is worse or cannot be compared.
 
         Raises:
             NotFound: the collection or the model. ModelMismatch: the model does not fit the collection.
@@ -79,7 +87,7 @@ class ReindexService:
         return job
 
     def run(self, context: JobContext) -> dict[str, Any]:
-        """Run a job; return `{"switched", "reason", "gate", "index_version", "previous_version", ...counts}`.
+        """Run a job; return the outputs of the process.
 
         Raises:
             Cancelled, Interrupted: the job has to stop. DyadError: tiles cannot be embedded, and it is not forced.
@@ -100,17 +108,21 @@ class ReindexService:
         return result
 
     def _build_or_drop(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:
-        is_over = True
+        is_kept = False
         try:
-            return self._build_and_judge(context, live, target, model)
+            with self._folders.working(context.job.id) as folder:
+                result = self._build_and_judge(context, live, target, model, folder)
         except Interrupted:
-            is_over = False
+            is_kept = True
             raise
+        else:
+            is_kept = result["candidate_version"] is not None
+            return result
         finally:
-            if is_over and self._collections.live(str(context.job.collection)).index != target:
+            if not is_kept and self._collections.live(str(context.job.collection)).index != target:
                 self._indexes.drop(target)
 
-    def _build_and_judge(self, context: JobContext, live: Live, target: str, model: Inference) -> dict[str, Any]:
+    def _build_and_judge(self, context: JobContext, live: Live, target: str, model: Inference, folder: Path) -> dict[str, Any]:
         collection_id, inputs = str(context.job.collection), context.job.inputs
         total = max(1, self._vectors.stats(live.index).size)
 
@@ -131,7 +143,7 @@ class ReindexService:
             build.fill(model.card.dimension, report)
             build.settle()
             context.progress(BUILT_PERCENT, "comparing both indexes", {"tiles": total, **build.made})
-            verdict = self._judge(collection_id, live, target, model, inputs["margin"])
+            verdict = self._judge(SubProgress(context, BUILT_PERCENT, JUDGED_PERCENT), live, target, model, folder)
             build.settle()
             with self._collections.writing(collection_id) as still:
                 if still != live:
@@ -141,31 +153,35 @@ class ReindexService:
                 build.settle()
                 return self._decide(collection_id, live, target, build, verdict, is_forced=inputs["force"])
 
-    def _judge(self, collection_id: str, live: Live, target: str, model: Inference, margin: float) -> Verdict:
+    def _judge(self, context: JobContext, live: Live, target: str, model: Inference, folder: Path) -> Verdict:
         try:
             old = self._models.load(live.model)
         except DyadError as error:
-            return Verdict(True, f"not compared, because the old model cannot be loaded: {error}", {})
-        return self._gate.judge(collection_id, Side(live.index, old), Side(target, model), margin)
+            return Verdict("passed", f"not compared, because the old model cannot be loaded: {error}", {})
+        collection_id, margin = str(context.job.collection), context.job.inputs["margin"]
+        sides = Side(live.index, old), Side(target, model)
+        return self._gate.judge(collection_id, *sides, margin, folder=folder, context=context)
 
     def _decide(
         self, collection_id: str, live: Live, target: str, build: IndexBuild, verdict: Verdict, *, is_forced: bool
     ) -> dict[str, Any]:
         """Switch if the verdict allows it, and return the job's result. Under the write lock, with both indexes equal."""
-        is_whole, reason = build.is_whole, verdict.reason
-        if not is_whole:
-            reason = "the new index does not have all tiles of the old one"
-        is_good = verdict.passed and is_whole
-        if is_forced and not is_good:
+        decision, reason = verdict.decision, verdict.reason
+        if not build.is_whole:
+            decision, reason = "refused", "the new index does not have all tiles of the old one"
+        switched = decision == "passed" or is_forced
+        if is_forced and decision != "passed":
             reason = f"forced, although {reason}"
-        switched = is_good or is_forced
+        is_candidate = decision == "undecided" and not switched
         left_out = [{"id": item, "source": each.tile.source, "reason": each.reason} for item, each in build.left_out.items()]
         outcome = {
             "switched": switched,
+            "verdict": decision,
             "reason": reason,
             "gate": verdict.numbers,
             "index_version": Live.of(target).version if switched else live.version,
             "previous_version": live.version,
+            "candidate_version": Live.of(target).version if is_candidate else None,
             "tiles": self._vectors.stats(target).size,
             **build.made,
             "left_out": left_out,
@@ -173,6 +189,8 @@ class ReindexService:
         if not switched:
             log.info("collection %s keeps index %s: %s", collection_id, live.version, reason)
             self._collections.set_model(collection_id, live.model)
+            if is_candidate:
+                self._indexes.finish(target, outcome)
             return outcome
         self._indexes.finish(target, outcome)
         self._indexes.retire(live.index, self._collections.get(collection_id).created)
@@ -189,15 +207,18 @@ def reindex_process(service: ReindexService) -> Process:
     return Process(
         KIND,
         "Re-index a collection",
-        "Builds a new index, compares it with the live one on evaluation and recent queries, and switches if it is not worse.",
+        "Builds a new index, compares it with the live one, and switches on evidence that it is not worse, or for a model that "
+        "learned from the collection's labels, that it is better. Without such evidence the new index is kept as a candidate.",
         ReindexInputs,
         submit,
         {
             "switched": "whether the new index is live now",
+            "verdict": "`passed`, `refused` (worse), or `undecided` (not enough evidence)",
             "reason": "the reason, in one line",
-            "gate": "figures of the comparison: mean average precision, overlap and latency of both indexes",
+            "gate": "figures of the comparison: queries, mean average precision, interval, overlap and latency of both indexes",
             "index_version": "version of the live index",
             "previous_version": "version of the live index before the job",
+            "candidate_version": "version of the new index if it is undecided: a rollback to it switches anyway",
             "left_out": "tiles left out because their images could not be read (with `force`)",
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.domain.indexes import Live
 from app.domain.jobs import ACTIVE
@@ -24,12 +25,16 @@ MAX_EMBEDDED = 2000
 
 @dataclass(frozen=True, slots=True)
 class KeptIndex:
-    """An index that can be searched. size: number of tiles when it was last live."""
+    """An index that can be searched. size: number of tiles when it was last live. is_candidate: never live,
+    because the gate could not decide. outcome: result of the job that built it, None if unknown.
+    """
 
     name: Live
     size: int
     built_at: datetime
     is_live: bool
+    is_candidate: bool = False
+    outcome: dict[str, Any] | None = None
 
 
 class RollbackService:
@@ -62,14 +67,16 @@ class RollbackService:
         size = self._vectors.stats(live.index).size
         records = {record.index: record for record in self._indexes.whole(collection_id)}
         built_at = self._built_at(collection_id, live)
-        found = [KeptIndex(live, size, built_at, is_live=True)]
+        own = records.get(live.index)
+        found = [KeptIndex(live, size, built_at, is_live=True, outcome=None if own is None else own.outcome)]
         for record in records.values():
             if record.index != live.index and record.built_at is not None:
-                found.append(KeptIndex(record.name, record.size, record.built_at, is_live=False))
+                found.append(KeptIndex(record.name, record.size, record.built_at, False, record.is_candidate, record.outcome))
         return sorted(found, key=lambda kept: kept.built_at, reverse=True)
 
     def rollback(self, collection_id: str, version: str | None = None, *, force: bool = False) -> Live:
-        """Make a kept index live again. version: by default the newest version older than the live one.
+        """Make a kept index live. version: by default the newest previous version older than the live one; a candidate must be
+        named.
 
         Labels, properties and deletions since then are applied to it, and tiles indexed since then are embedded by its model.
         force: leave out tiles whose images cannot be read.
@@ -104,10 +111,11 @@ class RollbackService:
                     )
                 build.settle()
                 self._indexes.retire(live.index, self._collections.get(collection_id).created)
+                self._indexes.accept(back.index)
                 return self._collections.switch(collection_id, back.index)
 
     def _older(self, collection_id: str, live: Live) -> Live:
-        kept = self.kept(collection_id)
+        kept = [index for index in self.kept(collection_id) if not index.is_candidate]
         place = next(number for number, index in enumerate(kept) if index.is_live)
         if place + 1 == len(kept):
             newer = ", ".join(index.name.version for index in kept[:place]) or "none"

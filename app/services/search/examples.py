@@ -41,9 +41,9 @@ _Key = tuple[str, str, str, str]
 class Examples:
     """Embedded examples of a search.
 
-    positives: (E, D) float32 embeddings, L2-normalised, the upload first. negatives: (N, D), likewise. ids: of the indexed
-    positives, without repetition. pixels: (S, S, B) uint8, the upload as the model sees it, None without one. uploaded: (P,)
-    float32 query features of the upload, None without an upload or a matcher. warnings: about the upload, for the user.
+    positives: (E, D) float32 embeddings, L2-normalised, the uploads first. negatives: (N, D), likewise. ids: of the indexed
+    positives, without repetition. pixels: (S, S, B) uint8, the first upload as the model sees it, None without one. uploaded:
+    (U, P) float32 query features of the uploads, None without an upload or a matcher. warnings: about the uploads.
     """
 
     positives: NDArray[np.float32]
@@ -76,6 +76,14 @@ class Examples:
         return np.asarray(head.embeddings @ self.positives.mean(axis=0) >= SAME)
 
 
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Images as examples, files or their content: that of a request, and windows of scenes at places."""
+
+    positives: Sequence[Path | bytes] = ()
+    negatives: Sequence[Path | bytes] = ()
+
+
 class ExampleReader:
     """Reads and embeds examples; caches the query features of indexed tiles. Thread-safe."""
 
@@ -92,37 +100,53 @@ class ExampleReader:
         collection: Collection,
         live: Live,
         query: SearchQuery,
-        image: Path | bytes | None,
+        uploads: Uploads,
         timer: Timer,
         *,
         with_query_features: bool,
     ) -> Examples:
-        """Embed all examples. with_query_features: whether to compute those of the upload as well.
+        """Embed all examples. with_query_features: whether to compute those of the uploads as well.
 
         Raises:
             InvalidInput: no positive. NotFound: a tile. UnreadableImage, TooLarge, Busy: the image.
         """
         positives, negatives = (tuple(dict.fromkeys(ids)) for ids in (query.positives, query.negatives))
-        if image is None and not positives:
-            raise InvalidInput("no example to search for: upload an image, or give at least one tile id in `positives`")
+        if not uploads.positives and not positives:
+            raise InvalidInput(
+                "no example to search for: upload an image, name a place, or give at least one tile id in `positives`"
+            )
         parts: list[NDArray[np.float32]] = []
         uploaded, pixels = None, None
         warnings: tuple[str, ...] = ()
-        if image is not None:
-            model = self._models.load(live.model)
-            with timer.stage("decode"):
-                read = prepare(self._vectors, live.index, image, cut_spec(collection, model.card, self._max_pixels))
-                pixels, warnings = read.pixels, read.notes
+        wrong_parts: list[NDArray[np.float32]] = []
+        if uploads.positives:
+            batch, warnings = self._prepared(collection, live, uploads.positives, timer)
             with timer.stage("embed"):
-                batch = pixels[np.newaxis]
-                made, found = model.examine(batch) if with_query_features else (model.embed(batch), None)
+                model = self._models.load(live.model)
+                made, uploaded = model.examine(batch) if with_query_features else (model.embed(batch), None)
             parts.append(made.embedding)
-            uploaded = None if found is None else found[0]
+            pixels = batch[0]
+        if uploads.negatives:
+            batch, _ = self._prepared(collection, live, uploads.negatives, timer)
+            with timer.stage("embed"):
+                wrong_parts.append(self._models.load(live.model).embed(batch).embedding)
         with timer.stage("search"):
             if positives:
                 parts.append(self._vectors.retrieve_vectors(live.index, positives).embedding)
-            wrong = self._vectors.retrieve_vectors(live.index, negatives).embedding if negatives else parts[0][:0]
+            if negatives:
+                wrong_parts.append(self._vectors.retrieve_vectors(live.index, negatives).embedding)
+        wrong = np.concatenate(wrong_parts) if wrong_parts else parts[0][:0]
         return Examples(np.concatenate(parts), wrong, positives, uploaded, pixels, warnings)
+
+    def _prepared(
+        self, collection: Collection, live: Live, images: Sequence[Path | bytes], timer: Timer
+    ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """(U, S, S, B) uint8 pixels of images, and remarks about them."""
+        spec = cut_spec(collection, self._models.load(live.model).card, self._max_pixels)
+        with timer.stage("decode"):
+            read = [prepare(self._vectors, live.index, image, spec) for image in images]
+        notes = tuple(dict.fromkeys(note for each in read for note in each.notes))
+        return np.stack([each.pixels for each in read]), notes
 
     def query_features(
         self, collection: Collection, live: Live, model: Inference, examples: Examples, timer: Timer, most: int = MAX_EXAMINED
@@ -132,7 +156,7 @@ class ExampleReader:
         Raises:
             NotFound: a tile or its image is missing. UnreadableImage: the image of a tile is damaged.
         """
-        first = [] if examples.uploaded is None else [examples.uploaded]
+        first = [] if examples.uploaded is None else list(examples.uploaded[:most])
         ids = examples.ids[: most - len(first)]
         return np.stack([*first, *self._of_tiles(collection, live, model, ids, timer)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from app.errors import InvalidInput, NotFound, UnreadableImage
 from app.ports import Blobs, VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.models import ModelService
-from app.services.search.examples import MAX_EXAMINED, ExampleReader, Examples
+from app.services.search.examples import MAX_EXAMINED, ExampleReader, Examples, Uploads
 from app.services.search.explain import NOT_RERANKED, Explained, cannot_explain, explain
+from app.services.search.places import PlaceExamples, PlaceReader, Resolve
 from app.services.search.ranking import Asked, Page, Pages
 from app.services.search.recent_queries import RecentQueries, RecentQuery
 from app.services.search.rerank import Judgement, Plan, Reranker, judge
@@ -37,12 +39,14 @@ class SearchService:
         vectors: VectorStore,
         blobs: Blobs,
         recent: RecentQueries,
+        resolve: Resolve,
         max_pixels: int,
     ) -> None:
         self._collections = collections
         self._recent = recent
         self._vectors = vectors
         self._examples = ExampleReader(models, vectors, blobs, max_pixels)
+        self._places = PlaceReader(models, vectors, resolve, max_pixels)
         self._reranker = Reranker(models)
         self._pages = Pages(vectors)
 
@@ -56,10 +60,15 @@ class SearchService:
         timer = Timer()
         collection = self._collections.get(collection_id)
         live = self._collections.live(collection_id, _version(query))
-        plan = self._reranker.plan(collection, live.model, query, _count_examined(query, image))
+        with timer.stage("decode"):
+            at_places = self._places.read(collection, live, query) if query.places or query.not_places else PlaceExamples()
+        query = at_places.added_to(query)
+        images = [*([] if image is None else [image]), *at_places.images]
+        plan = self._reranker.plan(collection, live.model, query, _count_examined(query, len(images)))
         is_judging = plan is not None and (query.after is None or query.after.start is None)
         compares = (plan is not None and plan.has_matcher and is_judging) or query.explain
-        examples = self._examples.read(collection, live, query, image, timer, with_query_features=compares)
+        uploads = Uploads(images, at_places.negative_images)
+        examples = self._examples.read(collection, live, query, uploads, timer, with_query_features=compares)
         asked = self._asked(live, query, examples)
         if query.after is None:
             self._recent.note(collection_id, RecentQuery(examples.ids, query.negatives, examples.pixels))
@@ -83,6 +92,15 @@ class SearchService:
             matches_end_at=page.matches_end_at,
             warnings=(*examples.warnings, *shown.warnings),
         )
+
+    def all_pages(self, collection_id: str, query: SearchQuery, image: Path | bytes | None = None) -> Iterator[SearchResult]:
+        """The pages of a search, to the last one. Raises as `search`."""
+        while True:
+            result = self.search(collection_id, query, image)
+            yield result
+            if result.after is None:
+                return
+            query = replace(query, after=result.after)
 
     def _explained(
         self,
@@ -170,5 +188,5 @@ def _version(query: SearchQuery) -> str | None:
     return query.after.version
 
 
-def _count_examined(query: SearchQuery, image: Path | bytes | None) -> int:
-    return min(len(set(query.positives)) + (image is not None), MAX_EXAMINED)
+def _count_examined(query: SearchQuery, images: int) -> int:
+    return min(len(set(query.positives)) + images, MAX_EXAMINED)

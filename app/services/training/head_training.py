@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from app.services.jobs.folders import JobFolders
 from app.services.jobs.sub_progress import SubProgress
 from app.services.training.subject import Subject, Subjects
 from app.services.training.training import TrainInputs
+from models.bundle.files import HEAD_FILE
 from models.bundle.manifest import Manifest
+from models.bundle.trained_card import trained_card_problem
 
 PROGRAM, DESCRIBE = "models.heads.train", "models.heads.describe"
 FILES_SHARE = 45
@@ -49,14 +52,24 @@ class HeadTraining:
         """
         if inputs.from_scratch:
             raise InvalidInput("from_scratch: not supported by the recipe 'head', which trains on the live model; leave it out")
-        advice = "re-index it with a model that has features, such as the default model, or use another recipe"
+        advice = "re-index it with a model that has features, such as the default model or one of `dyad models add`"
         if not subject.card.feature_dimension:
             raise InvalidInput(f"the recipe 'head' needs features, which model {subject.card.id!r} does not have; {advice}")
         if self._vectors.scroll_vectors(subject.live.index, limit=1, features=True).embeddings.feature is None:
             raise InvalidInput(f"the index of collection {subject.collection.id!r} has no features; {advice}")
-        if inputs.settings:
-            self._ask_child(DESCRIBE, [json.dumps(dict(inputs.settings))])
+        self._check_program(subject, inputs)
         self._folders.check_space(self._subjects.files(subject).size(len(subject.classes.kept), features=True))
+
+    def _check_program(self, subject: Subject, inputs: TrainInputs) -> None:
+        """Let the program check the settings, and the model's graph unless its card shows that it has a linear head."""
+        settings = json.dumps(dict(inputs.settings))
+        if HEAD_FILE in subject.card.files or trained_card_problem(subject.card) is None:
+            if inputs.settings:
+                self._ask_child(DESCRIBE, [settings])
+            return
+        with tempfile.TemporaryDirectory(prefix="dyad-head-") as folder:
+            bundle = self._models.copy_bundle(subject.live.model, Path(folder) / "base")
+            self._ask_child(DESCRIBE, [settings, str(bundle)])
 
     def train(self, subject: Subject, inputs: TrainInputs, model_id: str, folder: Path, context: JobContext) -> dict[str, Any]:
         """Write the files and run the program, from the start after an interruption; return its result and the tile counts."""

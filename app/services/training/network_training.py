@@ -21,11 +21,11 @@ from app.services.training.stored_pixels import StoredPixels
 from app.services.training.subject import Subject
 from app.services.training.training import TrainInputs
 from models.bundle.card import ModelCard
+from models.bundle.trained_card import trained_card_problem
 
 PROGRAM = "models.runs.train"
 DESCRIBE = "models.runs.describe"
 NEEDED = ("torch", "torchvision", "sklearn", "onnxscript")
-WEIGHTS = "weights.safetensors"
 PLAN = "plan.json"
 MAX_UNLABELLED = 20_000
 TRAIN_FRACTION = 0.9
@@ -113,11 +113,21 @@ class FullTraining:
             described = self._ask_child(DESCRIBE, [*_overrides(inputs), "--", inputs.recipe])
         except InvalidInput as error:
             raise InvalidInput(f"{error}; the recipe 'head' is also available") from None
-        has_weights = WEIGHTS in card.files
+        problem = trained_card_problem(card)
+        has_weights = problem is None
         if described["needs_start"] and (inputs.from_scratch or not has_weights):
             raise InvalidInput(
                 f"the recipe {inputs.recipe!r} fine-tunes a trained network, but "
-                + ("from_scratch is set; leave it out" if inputs.from_scratch else f"model {card.id!r} has no weights")
+                + (
+                    "from_scratch is set; leave it out"
+                    if inputs.from_scratch
+                    else f"model {card.id!r} cannot be fine-tuned: {problem}; use the recipe 'head'"
+                )
+            )
+        if card.kind == "onnx" and not has_weights and not inputs.from_scratch:
+            raise InvalidInput(
+                f"model {card.id!r} cannot be fine-tuned: {problem}; use the recipe 'head', or set from_scratch to train a new "
+                "network instead"
             )
         start = described["needs_start"] or (described["may_start"] and has_weights and not inputs.from_scratch)
         size = described["image_size"]

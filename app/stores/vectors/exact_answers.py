@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.cql2.indexed import narrowed
 from app.domain.geometry import Bounds, Region
 from app.domain.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval, parse_instant
@@ -38,12 +39,13 @@ _CHUNK = 1000
 # Extra hits, to find the end of a run of equal scores.
 _SLACK = 16
 _FEW = 100
-# Fetching a record and testing its footprint costs as much as filtering this many points in the engine.
-_LOOK_COST = 300
 
 
 class Engine(Protocol):
     """The reads that an engine offers on one index. Ids are canonical UUID strings."""
+
+    look_cost: int
+    """Fetching a record and testing its footprint costs as much as filtering this many points."""
 
     def size(self) -> int:
         """Number of points."""
@@ -115,6 +117,7 @@ def _search(
 ) -> list[_Found]:
     # Dropping a few hits is faster than a filter by id, which the engine evaluates for every point.
     excluded = frozenset(tile_filter.exclude_ids if len(tile_filter.exclude_ids) <= _FEW else ())
+    tile_filter = narrowed(tile_filter)
     rest, region = without_region(replace(tile_filter, exclude_ids=()) if excluded else tile_filter), tile_filter.region
     needed = limit + len(excluded) + (after.seen if after else 0)
     plan = _Plan(rest, needed + _SLACK)
@@ -126,10 +129,10 @@ def _search(
         ranked = engine.search(vector, wanted, plan.where)
         is_all = len(ranked) < wanted
         behind = _behind([hit for hit in _ordered(ranked, is_all=is_all) if hit[1] not in excluded], after)
-        found = _first_accepted(engine, behind, limit, region, known, fields)
+        found = _first_accepted(engine, behind, limit, tile_filter, known, fields)
         if len(found) == limit or is_all:
             return found
-        plan = plan.next or _Plan(plan.where, wanted * 2 + 64)
+        plan = plan.next or _Plan(plan.where, wanted * (2 if tile_filter.expression is None else 4) + 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +154,18 @@ def _plan(engine: Engine, rest: Where, narrowed: Where, needed: int) -> _Plan:
     share = left / max(1, engine.estimate(rest))
     likely = int(needed / max(share, 1e-3) * 1.5)
     # If the engine's estimate is far too high, the first ranking finds too few hits, and filtering is fast.
-    return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * _LOOK_COST < left else first
+    return _Plan(rest, likely * 2 + 3 * _SLACK, first) if likely * engine.look_cost < left else first
 
 
 def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | None) -> Page:
     """See `VectorStore.scroll`."""
+    tile_filter = narrowed(tile_filter)
     where = _necessary(engine, tile_filter)
-    chunk = limit + 2 if tile_filter.region is None else max(limit + 2, 64)
+    chunk = max(limit + 2, 64 if _is_tested(tile_filter) else 0)
+    chunk = max(chunk, _CHUNK) if tile_filter.expression is not None else chunk
     found: list[tuple[str, Payload]] = []
     for rows in _batches(engine, where, chunk, after, RECORD_FIELDS):
-        kept = _kept(tile_filter.region, [payload for _, payload in rows])
+        kept = _kept(tile_filter, rows)
         found += [row for row, keep in zip(rows, kept, strict=True) if keep]
         if len(found) > limit:
             break
@@ -170,6 +175,8 @@ def scroll(engine: Engine, *, limit: int, tile_filter: TileFilter, after: str | 
 
 def count(engine: Engine, tile_filter: TileFilter) -> int:
     """See `VectorStore.count`."""
+    if tile_filter.expression is not None:
+        return sum(1 for _ in _accepted(engine, tile_filter, RECORD_FIELDS))
     rest = without_region(tile_filter)
     if tile_filter.region is None:
         return engine.count(rest)
@@ -185,7 +192,10 @@ def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> l
     """See `VectorStore.facet`."""
     rest = without_region(tile_filter)
     counts: Counter[str] = Counter()
-    if tile_filter.region is None:
+    if tile_filter.expression is not None:
+        for payload in _accepted(engine, tile_filter, [*RECORD_FIELDS, key]):
+            counts.update(_values(payload, key))
+    elif tile_filter.region is None:
         counts.update(engine.facet(key, rest))
     else:
         inside, edge = inside_and_edge(tile_filter.region, reach(engine))
@@ -195,8 +205,7 @@ def facet(engine: Engine, key: str, *, tile_filter: TileFilter, limit: int) -> l
         if on_edge is None:
             counts.update(engine.facet(key, overlapping(tile_filter.region.bounds) & edge & rest))
         for payload in on_edge or ():
-            values = payload.get(key) or []
-            counts.update([values] if isinstance(values, str) else values)
+            counts.update(_values(payload, key))
     # + drops zero counts: engines keep values that no point has
     return sorted((+counts).items(), key=lambda item: (-item[1], item[0]))[:limit]
 
@@ -233,26 +242,49 @@ def _first_accepted(
     engine: Engine,
     ranked: list[tuple[float, str]],
     limit: int,
-    region: Region | None,
+    tile_filter: TileFilter,
     known: dict[str, Payload | None],
     fields: Sequence[str],
 ) -> list[_Found]:
-    """The first `limit` hits that meet the region. known: records of earlier rounds (None: outside the region), updated."""
+    """The first `limit` hits that the filter accepts. known: records of earlier rounds (None: not accepted), updated."""
     found: list[_Found] = []
     start = 0
     while start < len(ranked) and len(found) < limit:
-        chunk = ranked[start : start + max(limit - len(found), 1 if region is None else 32)]
+        chunk = ranked[start : start + max(limit - len(found), 32 if _is_tested(tile_filter) else 1)]
         start += len(chunk)
         new = engine.retrieve([point for _, point in chunk if point not in known], fields)
-        kept = _kept(region, list(new.values()))
+        kept = _kept(tile_filter, list(new.items()))
         known.update({point: payload if keep else None for (point, payload), keep in zip(new.items(), kept, strict=True)})
         records = ((score, point, known.get(point)) for score, point in chunk)
         found += [(0.0 - score, point, payload) for score, point, payload in records if payload is not None]
     return found[:limit]
 
 
-def _kept(region: Region | None, payloads: Sequence[Payload]) -> Sequence[bool]:
-    return [True] * len(payloads) if region is None else meets(region, payloads).tolist()
+def _is_tested(tile_filter: TileFilter) -> bool:
+    """Whether records must be read to know whether they qualify."""
+    return tile_filter.region is not None or tile_filter.expression is not None
+
+
+def _kept(tile_filter: TileFilter, rows: Sequence[tuple[str, Payload]]) -> Sequence[bool]:
+    """Whether each of the points that the engine found qualifies."""
+    region, expression = tile_filter.region, tile_filter.expression
+    kept = [True] * len(rows) if region is None else meets(region, [payload for _, payload in rows]).tolist()
+    if expression is None:
+        return kept
+    return [keep and expression.accepts(to_tile(*row)) for keep, row in zip(kept, rows, strict=True)]
+
+
+def _accepted(engine: Engine, tile_filter: TileFilter, fields: Sequence[str]) -> Iterator[Payload]:
+    """Payloads of all qualifying tiles, by id."""
+    tile_filter = narrowed(tile_filter)
+    for rows in _batches(engine, _necessary(engine, tile_filter), _CHUNK, None, fields):
+        yield from (payload for (_, payload), keep in zip(rows, _kept(tile_filter, rows), strict=True) if keep)
+
+
+def _values(payload: Payload, key: str) -> list[str]:
+    """The values of a keyword field."""
+    values = payload.get(key) or []
+    return [values] if isinstance(values, str) else list(values)
 
 
 def _batches(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.trained_card import training_record
+from models.bundle.terms import recorded_terms
 from models.evaluation.metrics.relevance import LabelSets
 from models.evaluation.protocols import Protocol
 from models.heads.errors import HeadError
@@ -48,7 +48,7 @@ def choose_query_tiles(inputs: Inputs) -> QueryTiles:
     every = np.flatnonzero(inputs.is_labelled)
     if not _can_query(inputs, every):
         raise HeadError("no queries: at least two labels need two tiles each. Label more tiles")
-    if inputs.manifest.collection not in {each.name for each in training_record(inputs.card).training_sets}:
+    if inputs.manifest.collection not in {each.name for each in recorded_terms(inputs.card).training_sets}:
         return _query_tiles(inputs, every, _ALL)
     held_out = np.flatnonzero(inputs.is_labelled & inputs.held_out)
     if _can_query(inputs, held_out):

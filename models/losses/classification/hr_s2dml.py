@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.losses.classification.high_rankness import HighRankness, RankScale
+from models.losses.classification.high_rankness import HighRankness, RankFeatures, RankScale
 from models.losses.classification.nsl_margin import NormalizedSoftmaxMargin
 
 
@@ -28,13 +28,14 @@ class HrS2dml(nn.Module):
         weight: float = 1.0,
         rank_tau: float = 1.0,
         rank_scale: RankScale = "sum",
+        rank_features: RankFeatures = "projected",
     ) -> None:
-        """num_classes: C; dim: D; tau, margin: of equation 3; weight: lambda, at least 0; rank_tau, rank_scale: of
-        `HighRankness`."""
+        """num_classes: C; dim: D; tau, margin: of equation 3; weight: lambda, at least 0; rank_tau, rank_scale, rank_features:
+        of `HighRankness`."""
         super().__init__()
         self.weight = weight
         self.supervised = NormalizedSoftmaxMargin(num_classes, dim, tau=tau, margin=margin)
-        self.rankness = HighRankness(tau=rank_tau, scale=rank_scale)
+        self.rankness = HighRankness(tau=rank_tau, scale=rank_scale, features=rank_features)
 
     @property
     def prototypes(self) -> Tensor:
@@ -45,7 +46,7 @@ class HrS2dml(nn.Module):
         """The joint loss, a scalar.
 
         embeddings: (N, D) float32, L2-normalised, of labelled images. labels: (N,) int64 in [0, C). unlabelled: (M, D)
-        float32, L2-normalised.
+        float32, F(x) of unlabelled images before normalisation.
 
         Raises:
             ValueError: tensors of another shape or dtype.

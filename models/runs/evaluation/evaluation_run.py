@@ -20,9 +20,10 @@ from models.data.folders import ImageList, list_class_folders
 from models.evaluation.evaluate import Evaluation, evaluate, examples
 from models.evaluation.learned_matcher import learned_platt, learned_weights
 from models.evaluation.metrics.calibration import Calibration, calibrate_shortlists
+from models.evaluation.metrics.query_expansion import expand_queries
 from models.evaluation.metrics.ranking import nearest
 from models.evaluation.metrics.rerank import RerankReport, Weights
-from models.evaluation.metrics.retrieval import RetrievalReport, score_metrics
+from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics, score_metrics
 from models.evaluation.metrics.shortlists import weight_grid
 from models.evaluation.protocols import Protocol
 from models.evaluation.report.html import Section
@@ -68,6 +69,7 @@ class EvaluationSettings:
     has_map: bool = True
     threads: int = 0
     ranks_by_matcher: bool = False
+    expand: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,12 @@ class Reranked:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Results and report files. warnings: reasons why the results may be too optimistic. by_matcher: the retrieval by the
-    matcher alone, if requested."""
+    matcher alone, and expanded: with expanded queries, if requested."""
 
     evaluation: Evaluation
     reranked: Reranked | None
     by_matcher: RetrievalReport | None
+    expanded: RetrievalReport | None
     warnings: tuple[str, ...]
     files: ReportFiles
 
@@ -118,8 +121,9 @@ def run_evaluation(settings: EvaluationSettings, progress: Progress) -> Outcome:
         reranked = _rerank(settings, ranking, encoded, labels, evaluation, progress)
     if settings.ranks_by_matcher:
         by_matcher = _rank_by_matcher(settings, encoded, labels, evaluation, progress)
-    files = _write(settings, card, images, division, evaluation, reranked, by_matcher, encoded, labels, pixels)
-    return Outcome(evaluation, reranked, by_matcher, division.warnings, files)
+    expanded = _expand(settings.expand, encoded, labels, evaluation) if settings.expand else None
+    files = _write(settings, card, images, division, evaluation, reranked, by_matcher, expanded, encoded, labels, pixels)
+    return Outcome(evaluation, reranked, by_matcher, expanded, division.warnings, files)
 
 
 def _load(settings: EvaluationSettings, card: ModelCard, images: ImageList, progress: Progress) -> NDArray[np.uint8]:
@@ -171,6 +175,15 @@ def _rank_by_matcher(
     return score_metrics(scores, labels[chosen.queries], labels[chosen.database], own=chosen.own)
 
 
+def _expand(count: int, encoded: EncodedImages, labels: NDArray[np.str_], evaluation: Evaluation) -> RetrievalReport:
+    """Rank all images for queries that their `count` nearest images join."""
+    chosen = evaluation.selection
+    queries, database = encoded.embeddings[chosen.queries], encoded.embeddings[chosen.database]
+    grown = expand_queries(queries, database, count, own=chosen.own)
+    wanted, stored = labels[chosen.queries], labels[chosen.database]
+    return retrieval_metrics(grown, wanted, database, stored, exclude_self=chosen.own is not None, own=chosen.own)
+
+
 def _write(
     settings: EvaluationSettings,
     card: ModelCard,
@@ -179,6 +192,7 @@ def _write(
     evaluation: Evaluation,
     reranked: Reranked | None,
     by_matcher: RetrievalReport | None,
+    expanded: RetrievalReport | None,
     encoded: EncodedImages,
     labels: NDArray[np.str_],
     pixels: NDArray[np.uint8],
@@ -196,7 +210,8 @@ def _write(
             *_sections(settings.name, reranked, evaluation, by_matcher),
             *_features(settings, card, evaluation, labels, pixels),
         ],
-        extra_numbers=_numbers(card, division, reranked, by_matcher),
+        extra_numbers=_numbers(card, division, reranked, by_matcher)
+        | ({} if expanded is None else {"query_expansion": {"count": settings.expand, **expanded.to_dict()}}),
     )
     return write_report(report, settings.out)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.data.batches import Batches
 from models.runs.networks.run_options import RunOptions
+from models.runs.networks.validation_loss import VALIDATION_LOSS
 from models.training.loop.callbacks import Outcome
 from models.training.loop.loop import Loop, Validate, load_best
 from models.training.loop.optimisers import build_optimiser, loop_config
@@ -25,13 +26,13 @@ def run_loop(
 ) -> Outcome:
     """Train a task, which ends in evaluation mode, with the weights of its best epoch if the recipe stops early.
 
-    validate: called every `validate_every` epochs; watch: its metric that selects the best epoch, higher is better; None: the
-    mean training loss.
+    validate: called every `validate_every` epochs; watch: its metric that selects the best epoch, higher is better except for
+    `VALIDATION_LOSS`; None: the mean training loss.
 
     Raises:
         CheckpointError, DivergedError: see `Loop.run`.
     """
-    mode: Literal["max", "min"] = "max" if watch else "min"
+    mode: Literal["max", "min"] = "min" if watch in (None, VALIDATION_LOSS) else "max"
     every = options.checkpoint_every
     loop = Loop(
         task,

@@ -20,6 +20,7 @@ from models.runs.inputs.material import Material
 from models.runs.networks.run_loop import run_loop
 from models.runs.networks.run_options import RunOptions
 from models.runs.networks.train_embedder import TrainedEncoder
+from models.runs.networks.validation_loss import VALIDATION_LOSS, pair_loss
 from models.training.encoding import Encoded, encode_images
 from models.training.loop.seeds import seed_everything
 from models.training.recipes.recipe import Recipe
@@ -71,11 +72,18 @@ def train_matcher_on(
 
 
 def train_matcher(
-    recipe: Recipe, views: Sequence[Encoded], labels: Indices, options: RunOptions, *, hidden: int | None = None
+    recipe: Recipe,
+    views: Sequence[Encoded],
+    labels: Indices,
+    options: RunOptions,
+    *,
+    hidden: int | None = None,
+    validation: tuple[Sequence[Encoded], Indices] | None = None,
 ) -> PairNetwork:
     """Run a recipe of task "matcher" over the maps of T images in all views; hard pairs are mined in the last view.
 
     views: of `encode_views`. labels: (T,) int64. hidden: channels of the features, None for the usual number.
+    validation: views and labels of images on whose pairs early stopping watches the loss; None for the training loss.
 
     Raises:
         ValueError: recipe, views and labels do not fit together. CheckpointError, DivergedError: see `Loop.run`.
@@ -90,7 +98,13 @@ def train_matcher(
         task.matcher.fit_projection(torch.from_numpy(_sample(maps[0], recipe.seed)).float())
     task.to(options.process.device)
     batches = PairBatches(recipe, maps, labels, views[-1].embeddings, options.process.shard)
-    run_loop(recipe, task, batches, options)
+    validate = None
+    if validation is not None:
+        held, known = validation
+        held_maps = [view.maps for view in held if view.maps is not None]
+        validate = pair_loss(recipe, task, held_maps, known, held[-1].embeddings)
+    watch = None if validate is None else VALIDATION_LOSS
+    run_loop(recipe, task, batches, options, validate=validate, watch=watch)
     network = task.cpu().matcher
     if not isinstance(network, PairNetwork):
         raise TypeError(f"the task of {recipe.name!r} has a {type(network).__name__}, not a split or correlation matcher")

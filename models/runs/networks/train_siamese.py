@@ -14,6 +14,7 @@ from models.losses.build import build_loss
 from models.matcher.siamese import Siamese
 from models.runs.networks.run_loop import run_loop
 from models.runs.networks.run_options import RunOptions
+from models.runs.networks.validation_loss import VALIDATION_LOSS, pair_loss
 from models.training.loop.seeds import seed_everything
 from models.training.recipes.recipe import Recipe
 from models.training.tasks.matching import PairBatches, SiameseTask
@@ -36,10 +37,13 @@ def train_siamese(
     rows: Indices,
     labels: Indices,
     options: RunOptions,
+    *,
+    validation: tuple[Indices, Indices] | None = None,
 ) -> TrainedSiamese:
     """Run a recipe of task "siamese" on pairs of the images `pixels[rows]`; all pairs are random, because the encoder changes.
 
-    autoencoder: its encoder is the start; it is not changed. pixels: (N, S, S, B) uint8. rows, labels: (T,) int64.
+    autoencoder: its encoder is the start; it is not changed. pixels: (N, S, S, B) uint8. rows, labels: (T,) int64. validation:
+    rows and labels of images on whose pairs early stopping watches the loss; None for the training loss.
 
     Raises:
         ValueError: the recipe, the images and the autoencoder do not fit. CheckpointError, DivergedError: see `Loop.run`.
@@ -53,5 +57,10 @@ def train_siamese(
     task = SiameseTask(network, loss, Preparation(mean, std, recipe.augment))
     task.to(options.process.device)
     batches = PairBatches(recipe, [pixels[rows]], labels, np.empty((len(rows), 0), np.float32), options.process.shard)
-    outcome = run_loop(recipe, task, batches, options)
+    validate = None
+    if validation is not None:
+        held, known = validation
+        validate = pair_loss(recipe, task, [pixels[held]], known, np.empty((len(held), 0), np.float32))
+    watch = None if validate is None else VALIDATION_LOSS
+    outcome = run_loop(recipe, task, batches, options, validate=validate, watch=watch)
     return TrainedSiamese(network, task.preparation, outcome.reason)

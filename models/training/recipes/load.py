@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.training.recipes.named_recipes import RECIPES
+from models.training.recipes.named_recipes import OLD_NAMES, RECIPES
 from models.training.recipes.recipe import PairSampling, Recipe, RecipeError
 
 __all__ = ["RECIPES", "PairSampling", "Recipe", "RecipeError", "load_recipe", "make_recipe", "named_recipe"]
@@ -46,6 +46,7 @@ def named_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: unknown name, or an invalid pair.
     """
+    name = OLD_NAMES.get(name, name)
     if name not in RECIPES:
         raise RecipeError(f"no recipe is called {name!r}; there are {', '.join(sorted(RECIPES))}")
     return make_recipe(RECIPES[name].model_dump(mode="json"), overrides)

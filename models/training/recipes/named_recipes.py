@@ -41,7 +41,7 @@ _ALL = (
     _hr("d-cnn", loss.DCnnConfig(), samples_per_class=16),
     _hr("contrastive", loss.ContrastiveConfig(), samples_per_class=16),
     _hr("robust-nsl", loss.RobustNslConfig()),
-    _hr("sphere", loss.SphereConfig()),
+    _hr("sphereface", loss.SphereFaceConfig()),
     _hr("similarity-retention", loss.SimilarityRetentionConfig(), samples_per_class=16),
     _hr("snca", loss.SncaConfig()),
     _hr("proxy-nca", loss.ProxyNcaConfig()),
@@ -103,3 +103,5 @@ _ALL = (
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _ALL})
 """Every named recipe, by name."""
+OLD_NAMES: Mapping[str, str] = MappingProxyType({"sphere": "sphereface"})
+"""Earlier names of recipes, which are still accepted, and the current ones."""

@@ -42,7 +42,7 @@ class EmbeddingTask(Task[ImageBatch]):
 
 
 class JointTask(Task[JointBatch]):
-    """Semi-supervised: `loss(embeddings, labels, unlabelled embeddings)`, equation 7 of HR-S2DML."""
+    """Semi-supervised: `loss(embeddings, labels, unlabelled features)`, equation 7 of HR-S2DML."""
 
     def __init__(self, encoder: Encoder, loss: nn.Module, preparation: Preparation) -> None:
         super().__init__()
@@ -52,10 +52,10 @@ class JointTask(Task[JointBatch]):
         """The loss of N labelled and M unlabelled images."""
         # one pass over both, so that batch norm sees them as one batch
         images = torch.cat((batch.labelled.images, batch.unlabelled.images))
-        embeddings = self.encoder(self.preparation(images)).embedding
-        labelled, unlabelled = embeddings.split((len(batch.labelled), len(batch.unlabelled)))
-        with torch.autocast(embeddings.device.type, enabled=False):
-            return {"loss": self.loss(labelled, batch.labelled.labels, unlabelled)}
+        encoded, count = self.encoder(self.preparation(images)), len(batch.labelled)
+        unlabelled = self.encoder.project_unnormalised(encoded.feature[count:])
+        with torch.autocast(unlabelled.device.type, enabled=False):
+            return {"loss": self.loss(encoded.embedding[:count], batch.labelled.labels, unlabelled)}
 
 
 def embedding_task(

@@ -23,9 +23,13 @@ def target(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> tupl
 def test_another_model_and_back(dyad: Dyad, target: tuple[str, str], pictures: Path) -> None:
     ran = dyad("index", "shapes", pictures, "--labels-from-folders", "--model", "hog", *target)
     assert ran.code == 0, ran.err
-    result = dyad("reindex", "shapes", "--model", "lbp-rgb", "--json", *target)
-    assert result.code == 0, result.err
-    assert (result.json["switched"], result.json["index_version"]) == (True, "lbp-rgb.1")
+    kept = dyad("reindex", "shapes", "--model", "lbp-rgb", *target)
+    assert kept.code == 0, kept.err
+    assert kept.out.startswith("shapes: keeps hog.1: quality could not be compared: ")
+    assert "switch anyway: dyad collections rollback shapes --version lbp-rgb.1\n" in kept.out
+    assert "lbp-rgb.1  lbp-rgb      6  " in (table := dyad("collections", "indexes", "shapes", *target).out)
+    assert "candidate" in table
+    assert dyad("collections", "rollback", "shapes", "--version", "lbp-rgb.1", *target).code == 0
     listed = dyad("collections", "indexes", "shapes", "--json", *target).json["indexes"]
     assert [(each["version"], each["live"]) for each in listed] == [("lbp-rgb.1", True), ("hog.1", False)]
     table = dyad("collections", "indexes", "shapes", *target)
@@ -37,7 +41,7 @@ def test_another_model_and_back(dyad: Dyad, target: tuple[str, str], pictures: P
     assert dyad("collections", "rollback", "shapes", "--version", "lbp-rgb.1", *target).code == 0
     anew = dyad("reindex", "shapes", *target)
     assert anew.code == 0, anew.err
-    assert anew.out.startswith("shapes: switched from lbp-rgb.1 to lbp-rgb.2: quality could not be compared")
+    assert anew.out.startswith("shapes: switched from lbp-rgb.1 to lbp-rgb.2: both indexes give the same results")
     assert "vectors         6 embedded" in anew.out
 
 

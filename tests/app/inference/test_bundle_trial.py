@@ -41,6 +41,15 @@ def test_the_reason_of_an_invalid_bundle_is_reported(tmp_path: Path) -> None:
         try_bundle(write_bundle(tmp_path / "wide", tiny_graph(dimension=9)))
 
 
+def test_numbers_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
+    nothing = {"mean": [0.0] * 3, "std": [1e30] * 3}
+    with pytest.raises(InvalidBundle, match="the embedding of a test tile is zero or not finite"):
+        try_bundle(write_bundle(tmp_path / "zero", tiny_graph(), normalisation=nothing))
+    large = {"mean": [0.0] * 3, "std": [1e-6] * 3}
+    with pytest.raises(InvalidBundle, match="feature of a test tile is not finite in float16"):
+        try_bundle(write_bundle(tmp_path / "large", tiny_graph(feature_dimension=4), feature_dimension=4, normalisation=large))
+
+
 def test_a_process_that_crashes_is_an_invalid_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_trial, "PROGRAM", "app.not_a_program")
     with pytest.raises(InvalidBundle, match="status 1"):

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidBundle
+from app.inference.adding.add_encoder import make_bundle
+from app.inference.adding.request import EncoderRequest
 from app.inference.bundle_zip import stream_bundle
 from app.inference.bundles import check_bundle, read_bundle
 from app.inference.local_models import LocalModels
@@ -19,9 +21,11 @@ from models.bundle.errors import BundleError
 from models.bundle.trained_card import EncoderFacts, TrainingSet, training_record
 from models.bundle.verify import read_card, read_trained_card, verify_bundle
 from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
+from models.heads.linear_head import Head
 from tests.support.bundle_zips import packed
 from tests.support.bundles import BANDS, SIZE, digests, tiny_graph, write_matching_bundle
 from tests.support.headed import DIMENSION, FEATURE, random_head, write_headed_bundle
+from tests.support.strangers import write_stranger
 
 LIMIT = 64 << 20
 NAME = "bundle"
@@ -181,3 +185,51 @@ def test_a_malformed_training_record_names_its_field() -> None:
 
 def test_encoders_of_old_cards_have_their_current_name() -> None:
     assert EncoderFacts(name="residual-attention-resnet18") == EncoderFacts(name="attention-resnet18")
+
+
+def test_the_same_graph_with_other_data_or_another_input_is_another_encoder() -> None:
+    fields = {"id": "m", "input_size": 32, "bands": BANDS, "dimension": 8, "feature_dimension": 8}
+    graph, data, other = "1" * 64, "2" * 64, "3" * 64
+
+    def card(**more: Any) -> ModelCard:
+        return ModelCard.model_validate({**fields, "files": {"encoder.onnx": graph, "encoder.onnx.data": data}, **more})
+
+    base = card()
+    assert base.has_encoder_of(card(id="n"))
+    assert base.has_features_of(card(id="n", files={**base.files, "head.npz": other}))
+    for changed in (
+        {"files": {"encoder.onnx": graph, "encoder.onnx.data": other}},
+        {"normalisation": {"mean": [0.5] * 3, "std": [0.5] * 3}},
+        {"input_size": 64},
+        {"bands": ("nir", "red", "green")},
+    ):
+        assert not base.has_encoder_of(card(**changed))
+        assert not base.has_features_of(card(**changed))
+
+
+def test_a_bundle_with_external_data_and_a_head_survives_export_and_import(tmp_path: Path, models: LocalModels) -> None:
+    encoder = write_stranger(tmp_path / "e.onnx", data="weights.bin")
+    made = make_bundle(encoder, EncoderRequest("mine", ("red", "green", "blue")), tmp_path / NAME)
+    archive = tmp_path / "mine.zip"
+    archive.write_bytes(b"".join(stream_bundle(tmp_path / NAME, made.card)))
+    assert models.add_zip(archive, LIMIT) == (made.card, True)
+    assert b"".join(models.zipped("mine")) == archive.read_bytes()
+    (tmp_path / NAME / "encoder.onnx.data").unlink()
+    change(files={name: digest for name, digest in made.card.files.items() if name != "encoder.onnx.data"})(tmp_path / NAME)
+    with pytest.raises(BundleError, match=r"ONNX Runtime cannot open encoder\.onnx: .*encoder\.onnx\.data"):
+        verify_bundle(tmp_path / NAME)
+
+
+def test_a_head_is_trained_on_a_graph_with_external_data(tmp_path: Path) -> None:
+    encoder = write_stranger(tmp_path / "e.onnx", data="weights.bin", batch=1)
+    made = make_bundle(encoder, EncoderRequest("mine", ("red", "green", "blue")), tmp_path / "mine")
+    head = read_head(tmp_path / "mine")
+    labels = TrainingSet(name="fields", terms="not stated", images=4)
+    facts = HeadFacts(id="mine-1", title="Fields", description="", labels_from=labels, training={"labelled": 4})
+    short = Head(head.weight[:8], head.bias[:8])
+    card = write_head_bundle(tmp_path / "heads", tmp_path / "mine", short, facts)
+    read = check_bundle(tmp_path / "heads" / "mine-1")
+    assert (read.dimension, read.feature_dimension) == (8, made.card.feature_dimension)
+    assert read.has_features_of(made.card)
+    assert set(card.files) == {"encoder.onnx", "encoder.onnx.data", "head.npz"}
+    assert card.files["encoder.onnx.data"] == made.card.files["encoder.onnx.data"]

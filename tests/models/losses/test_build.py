@@ -18,7 +18,7 @@ from tests.support.losses import batch
 
 CONFIGS: TypeAdapter[LossConfig] = TypeAdapter(LossConfig)
 NAMES = (
-    *("nsl", "nsl-margin", "hr-s2dml", "triplet", "d-cnn", "contrastive", "robust-nsl", "sphere", "similarity-retention"),
+    *("nsl", "nsl-margin", "hr-s2dml", "triplet", "d-cnn", "contrastive", "robust-nsl", "sphereface", "similarity-retention"),
     *("snca", "proxy-nca", "proxy-anchor", "hard-mining"),
 )
 

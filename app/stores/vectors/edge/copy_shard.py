@@ -10,6 +10,7 @@ from pathlib import Path
 from app.atomic_files import sync_tree
 from app.errors import ModelMismatch
 from app.stores.vectors.edge.edge_index import EdgeIndex
+from app.stores.vectors.edge.tabled_index import TabledIndex
 from app.stores.vectors.index_protocol import scroll_all
 from app.stores.vectors.indexed_store import Step, Transform, transformed
 
@@ -17,7 +18,7 @@ _BATCH = 50
 """Points of one write; a concurrent search waits for a millisecond at most."""
 
 
-def copy_with_vectors(source: EdgeIndex, shard: Path, transform: Transform, step: Step, *, reserve: int) -> EdgeIndex | None:
+def copy_with_vectors(source: EdgeIndex, shard: Path, transform: Transform, step: Step, *, reserve: int) -> TabledIndex | None:
     """Copy `source` into the new folder `shard` with the embeddings that `transform` returns.
 
     Returns the copy, open and durable, or None if `transform` cannot compute some of them.
@@ -28,7 +29,7 @@ def copy_with_vectors(source: EdgeIndex, shard: Path, transform: Transform, step
         ModelMismatch: the new embeddings have another dimension.
     """
     source.copy_to(shard)
-    copy = EdgeIndex(shard, source.dimension, reserve=reserve)
+    copy = TabledIndex(shard, source.dimension, reserve=reserve)
     is_whole = False
     try:
         is_whole = _transform_in_place(copy, transform, step)

@@ -43,6 +43,8 @@ _DELETE_RESERVE = 16 << 20
 class EdgeIndex(Index):
     """An open shard. `Index` documents the methods."""
 
+    look_cost = 300
+
     def __init__(self, path: Path, dimension: int, *, reserve: int) -> None:
         self.dimension = dimension
         self._path = path

@@ -7,6 +7,7 @@
     {index}/index.json         {"dimension": D, "home": id}; an index exists if this file exists
     {index}/manifest.json      the files of the shard, see `manifest`
     {index}/shard/             the engine's files
+    {index}/table/             the search table, see `table.table_files`; may be deleted while the service is stopped
     {index}/building           the index is being built; if there is no `index.json` yet, the next start deletes the folder
     .part-*                    an index being created or removed; deleted at the next start
 """
@@ -44,6 +45,8 @@ from app.stores.vectors.edge.manifest import (
     recover_description,
     write_manifest,
 )
+from app.stores.vectors.edge.table.table_files import load
+from app.stores.vectors.edge.tabled_index import TABLE_FROM, TabledIndex
 from app.stores.vectors.indexed_store import IndexedStore, Step, Transform, transformed
 
 log = logging.getLogger(__name__)
@@ -58,14 +61,16 @@ DEFAULT_RESERVE = 256 << 20
 class EdgeVectorStore(IndexedStore):
     """`VectorStore` over Qdrant Edge. One process at a time; shards are opened when they are first used.
 
-    root: the folder, created if missing. reserve: free bytes below which writes fail with `OutOfSpace`.
+    root: the folder, created if missing. reserve: free bytes below which writes fail with `OutOfSpace`. table_from: points from
+    which on an index gets a search table.
     """
 
-    def __init__(self, root: Path, *, reserve: int = DEFAULT_RESERVE) -> None:
+    def __init__(self, root: Path, *, reserve: int = DEFAULT_RESERVE, table_from: int = TABLE_FROM) -> None:
         self._root = root
         self._reserve = reserve
+        self._table_from = table_from
         self._lock = threading.RLock()
-        self._open: dict[str, EdgeIndex] = {}
+        self._open: dict[str, TabledIndex] = {}
         self._installation = ""
         self._count_of = lru_cache(maxsize=256)(self._count_now)
         root.mkdir(parents=True, exist_ok=True)
@@ -220,7 +225,7 @@ class EdgeVectorStore(IndexedStore):
     def _count_now(self, index: str, _generation: int, tile_filter: TileFilter) -> int:
         return exact_answers.count(self._index(index), tile_filter)
 
-    def _index(self, index: str) -> EdgeIndex:
+    def _index(self, index: str) -> TabledIndex:
         with self._lock:
             opened = self._open.get(index)
             if opened is None:
@@ -244,15 +249,16 @@ class EdgeVectorStore(IndexedStore):
             )
         return self._root / index
 
-    def _load(self, folder: Path) -> EdgeIndex:
+    def _load(self, folder: Path) -> TabledIndex:
         """Open a shard whose files are complete."""
         is_intact = check_files(folder)
         dimension, _ = read_description(folder)
+        table = load(folder, dimension) if is_intact else None
         if is_intact:
             write_manifest(folder, is_open=True)
         else:
             probe(folder)
-        opened = EdgeIndex(folder / SHARD, dimension, reserve=self._reserve)
+        opened = TabledIndex(folder / SHARD, dimension, reserve=self._reserve, table=table, table_from=self._table_from)
         if not is_intact:
             write_manifest(folder, is_open=True)
         return opened

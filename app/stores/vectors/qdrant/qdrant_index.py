@@ -32,6 +32,8 @@ _LONG_PAGE = 10_000
 class QdrantIndex(Index):
     """A collection. Its `generation` differs at each call, because other processes may write."""
 
+    look_cost = 300
+
     def __init__(self, client: QdrantClient, calls: Calls, collection: str, dimension: int, options: QdrantOptions) -> None:
         self.dimension = dimension
         self._client = client

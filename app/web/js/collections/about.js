@@ -12,7 +12,7 @@ import { researchTag } from "../learning/names.js";
 
 /** @param {Collection} c */
 function facts(c) {
-  const box = c.extent?.spatial?.bbox?.[0];
+  const box = c.placed ? c.extent?.spatial?.bbox?.[0] : undefined;
   const [from, to] = c.extent?.temporal?.interval?.[0] ?? [];
   const model = state.models.find((m) => m.id === c.model);
   const scaling = Object.entries(c.scaling ?? {}).filter(([k, v]) => k !== "method" && v !== null).map(([k, v]) => `${k} ${v}`).join(", ");

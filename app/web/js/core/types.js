@@ -2,7 +2,7 @@
  * Types of the page. JSON types are as in the HTTP API.
  *
  * @typedef {{id: string, title: string, description: string, tile_size: number, stride: number,
- *   bands: (number|string)[]|null, scaling: Record<string, any>, model: string, keywords: string[], item_count: number,
+ *   bands: (number|string)[]|null, scaling: Record<string, any>, model: string, keywords: string[], item_count: number, placed: boolean,
  *   rerank?: boolean|null, follows_active?: boolean, extent?: {spatial?: {bbox: number[][]}, temporal?: {interval: (string|null)[][]}},
  *   index?: {model: string, version: string, size: number, built_at: string|null}}} Collection
  * @typedef {{id: string, title: string, description: string, kind: string, bands: string[], input_size: number,

@@ -1,7 +1,8 @@
 /** Updates the page after a job: follow-up job of a training, comparison of a new index, repeated search. */
 
 import * as api from "../core/api.js";
-import { announce } from "../core/dom.js";
+import { confirmed } from "../core/dialog.js";
+import { announce, attempt, h } from "../core/dom.js";
 import { loadModels, refreshCollections } from "../core/loading.js";
 import { go } from "../core/route.js";
 import { set, state } from "../core/state.js";
@@ -27,6 +28,19 @@ export async function indexChanged(collection, notification = []) {
   if (notification.length) set({ notification });
 }
 
+/** The report of a re-indexing; an undecided index can be made the current one. @param {Job} job @param {any} results */
+function comparison(job, results) {
+  const note = h("div", { "aria-live": "polite" });
+  const collection = job.collection ?? "";
+  const switchAnyway = async (/** @type {string} */ version, /** @type {HTMLButtonElement} */ button) => {
+    if (!(await confirmed(`There is not enough evidence that ${version} is as good as the current index. Searches will use it; you can roll back.`, "Switch anyway"))) return;
+    if (await attempt(note, () => api.rollback(collection, version), button)) await indexChanged(collection);
+  };
+  const report = comparisonReport(results, switchAnyway);
+  report.append(note);
+  return report;
+}
+
 /** Whether an ingest rejected files, or has notes. @param {Job} job */
 export const hasRemarks = (job) => ["rejected", "notes", "metadata_unmatched"].some((name) => job.counts?.[name] > 0);
 
@@ -41,7 +55,7 @@ export async function showResults(job, view) {
   if (job.processID === "train") {
     await loadModels(); // for the title of the new model
     view?.showResults(trainingReport(results));
-  } else if (job.processID === "reindex") view?.showResults(comparisonReport(results));
+  } else if (job.processID === "reindex") view?.showResults(comparison(job, results));
   else if (job.processID === "evaluate") view?.showResults(evaluationReport(job, results));
   else view?.showIngest(results);
   return results;
@@ -59,7 +73,7 @@ export async function complete(job, view) {
   // an evaluation can turn re-ranking off
   if (job.processID === "evaluate" && job.collection && results?.rerank) await indexChanged(job.collection);
   if (job.processID !== "reindex" || !job.collection) return null;
-  if (results.switched) await indexChanged(job.collection, [comparisonReport(results)]);
-  else if (job.collection === state.view.collection) set({ notification: [comparisonReport(results)] });
+  if (results.switched) await indexChanged(job.collection, [comparison(job, results)]);
+  else if (job.collection === state.view.collection) set({ notification: [comparison(job, results)] });
   return null;
 }

@@ -11,7 +11,7 @@ import { jobView } from "../jobs/view.js";
 import { licenceLines, modelTitle, RESEARCH_ONLY } from "./names.js";
 
 /** @typedef {import("../core/types.js").Collection} Collection */
-/** @typedef {{version: string, model: string, size: number, built_at: string|null, live: boolean}} Index */
+/** @typedef {{version: string, model: string, size: number, built_at: string|null, live: boolean, candidate: boolean, reason: string|null}} Index */
 
 /**
  * @param {Index} index
@@ -21,11 +21,12 @@ import { licenceLines, modelTitle, RESEARCH_ONLY } from "./names.js";
 function row(index, c, { search, rollBack }) {
   const searched = state.view.collection === c.id && (state.view.version ? state.view.version === index.version : index.live);
   return h("tr", { class: index.live ? "chosen" : null },
-    h("th", { scope: "row" }, index.version, index.live && [" ", h("span", { class: "tag" }, "current")]),
+    h("th", { scope: "row" }, index.version, index.live && [" ", h("span", { class: "tag" }, "current")],
+      index.candidate && [" ", h("span", { class: "tag", title: index.reason ?? "" }, "not enough evidence")]),
     h("td", {}, modelTitle(index.model)), h("td", { class: "amount" }, group(index.size)), h("td", {}, when(index.built_at)),
     h("td", { class: "amount" }, searched ? h("span", { class: "muted" }, "used for search")
       : h("button", { type: "button", class: "quiet", onclick: search }, "Search this version"),
-    !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => rollBack(index, e.currentTarget) }, "Roll back…")));
+    !index.live && h("button", { type: "button", class: "quiet", onclick: (/** @type {any} */ e) => rollBack(index, e.currentTarget) }, index.candidate ? "Switch anyway…" : "Roll back…")));
 }
 
 /** @param {Collection} c @param {string} chosen model @param {(job: import("../core/types.js").Job) => void} begin */
@@ -46,11 +47,11 @@ function build(c, chosen, begin) {
     if (job) begin(job);
   } },
   h("h3", {}, "Re-index"),
-  h("p", { class: "muted" }, "A new index is built while the current one serves searches. Then both are compared on the same searches. The new index becomes the current one if it is not worse."),
+  h("p", { class: "muted" }, "A new index is built while the current one serves searches. Then both are compared on the same searches. The new index becomes the current one if there is evidence that it is not worse; otherwise it is kept and you decide."),
   h("div", { class: "fields two" }, h("label", { class: "field" }, "Model", models),
     h("label", { class: "field" }, "Tolerated loss of mAP (0 to 1)", margin)),
   licence,
-  h("label", { class: "option" }, force, h("span", {}, "Switch even if the new index is worse")),
+  h("label", { class: "option" }, force, h("span", {}, "Switch anyway, even if the new index is worse or cannot be compared")),
   note, h("div", { class: "row end" }, submit));
 }
 
@@ -61,7 +62,9 @@ export function indexes(c, model = c.model) {
   const note = h("div", { "aria-live": "polite" });
 
   const rollBack = async (/** @type {Index} */ index, /** @type {HTMLButtonElement} */ button) => {
-    if (!(await confirmed(`Searches will use ${index.version} again, with the current tiles and labels.`, "Roll back"))) return;
+    const [text, action] = index.candidate ? [`There is not enough evidence that ${index.version} is as good as the current index. Searches will use it; you can roll back.`, "Switch anyway"]
+      : [`Searches will use ${index.version} again, with the current tiles and labels.`, "Roll back"];
+    if (!(await confirmed(text, action))) return;
     if (!(await attempt(note, () => api.rollback(c.id, index.version), button))) return;
     await indexChanged(c.id);
     await load();

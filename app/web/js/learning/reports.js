@@ -25,20 +25,37 @@ function change(name, title, before, after, text, better) {
     h("dd", {}, known && [h("span", { class: "muted" }, text(before)), " → "], h("b", { class: by > 0 ? "good" : by < 0 ? "bad" : null }, text(after))));
 }
 
-/** Comparison of a new index with the current one. @param {any} results of the job */
-export function comparisonReport(results) {
-  const { gate = {}, switched, reason, index_version: version, left_out: failed = [] } = results;
+/** Estimated change of mAP over the collection, with its interval. @param {{mean: number, low: number, high: number}|null|undefined} found */
+function interval(found) {
+  if (!found) return null;
+  const signed = (/** @type {number} */ value) => `${value > 0 ? "+" : ""}${points(value)}`;
+  return h("div", { class: "figure", title: "Estimated change of mAP over the whole collection, in points, and the interval of this estimate" }, h("dt", {}, "change over the collection"),
+    h("dd", {}, h("b", { class: found.low > 0 ? "good" : found.high < 0 ? "bad" : null }, signed(found.mean)), h("span", { class: "muted" }, ` (${signed(found.low)} to ${signed(found.high)})`)));
+}
+
+/**
+ * Comparison of a new index with the current one.
+ * @param {any} results of the job
+ * @param {(version: string, button: HTMLButtonElement) => void} [switchAnyway] makes an undecided index the current one
+ */
+export function comparisonReport(results, switchAnyway) {
+  const { gate = {}, switched, reason, index_version: version, candidate_version: candidate, left_out: failed = [] } = results;
   const model = modelTitle(modelOf(String(version)));
-  const title = switched ? `Results are now ranked by ${model} (${version}).` : `Not switched: results are still ranked by ${model} (${version}).`;
+  const title = switched ? `Results are now ranked by ${model} (${version}).` : `Not switched${candidate ? ", not enough evidence" : ""}: results are still ranked by ${model} (${version}).`;
   return h("div", { class: `verdict ${switched ? "switched" : "not-switched"}`, "data-switched": String(Boolean(switched)) },
     h("p", {}, h("b", {}, title)),
     h("dl", { class: "figures" },
-      change("mAP, %", "Mean average precision of searches with labelled tiles that were not used for training", gate.map?.old, gate.map?.new, points, 1),
+      change("mAP, %", "Mean average precision of searches with labelled tiles, by models that did not learn these tiles", gate.map?.old, gate.map?.new, points, 1),
+      interval(gate.change),
+      change("labelled searches", "Number of labelled tiles used as queries, of separate places, and of labels", undefined, gate.golden_queries || undefined, (n) => `${group(n)} (${count(gate.places ?? 0, "place")}, ${count(gate.classes ?? 0, "label")})`, 0),
+      change("overlap at 10, unlabelled", "Share of the first ten results that both indexes have in common, for tiles without a label", undefined, gate.unlabelled_overlap_at_10, share, 0),
       change("overlap at 10", "Share of the first ten results that both indexes have in common", undefined, gate.overlap_at_10, share, 0),
       change("overlap at 10, recent searches", "The same share for recent searches of users", undefined, gate.recent_queries ? gate.recent_overlap_at_10 : undefined, share, 0),
       change("search latency", "Median time of the same searches, on both indexes", gate.latency_ms?.old, gate.latency_ms?.new, milliseconds, 0),
       change("searches compared", "Labelled tiles that were not used for training, and recent searches", undefined, (gate.golden_queries ?? 0) + (gate.recent_queries ?? 0), group, 0)),
     reason && h("p", { class: "muted small" }, sentence(reason)),
+    candidate && switchAnyway && h("div", { class: "row" }, h("button", { type: "button", onclick: (/** @type {any} */ e) => switchAnyway(candidate, e.currentTarget) }, "Switch anyway…"),
+      h("span", { class: "muted small" }, `The new index ${candidate} is kept until you decide.`)),
     failed.length > 0 && h("p", { class: "bad" }, `${count(failed.length, "tile")} could not be re-indexed: ${failed[0].reason}`));
 }
 

@@ -26,7 +26,7 @@ function trainingData() {
       h("span", { class: "option-count" }, group(n)))),
     labels.length > MAX_LABELS && h("li", { class: "muted" }, `and ${count(labels.length - MAX_LABELS, "more label")}`)),
     h("p", { class: missing ? "" : "muted" }, missing ? `Label some tiles first: training needs ${missing}.`
-      : "One labelled tile in five is held out for evaluation. Unlabelled tiles are used too."));
+      : "One labelled tile in five is held out for evaluation. Unlabelled tiles are used too. The new index is compared on all labelled tiles, by heads that did not learn them."));
 }
 
 /** @param {any} process description of the process `train` */
@@ -99,7 +99,7 @@ export function training(c) {
   h("div", { class: "fields two" },
     h("label", { class: "field" }, "Name of the new model", h("input", { type: "text", name: "title", maxlength: 200, placeholder: `default: ${c.title || c.id}` })),
     h("label", { class: "option" }, h("input", { type: "checkbox", name: "reindex", checked: true }),
-      h("span", {}, "Then re-index, and switch if the new index is not worse"))),
+      h("span", {}, "Then re-index, and switch if the new index is better"))),
   inheritedTerms(c),
   note,
   h("div", { class: "row end" }, submit));

@@ -23,7 +23,7 @@ export async function addLand(map) {
   pane.style.zIndex = 150;
   pane.style.pointerEvents = "none";
   const renderer = L.canvas({ pane: "land", padding: 0.3 });
-  const data = await (await fetch("static/vendor/naturalearth/land.json")).json();
+  const data = await (await fetch(new URL("../../vendor/naturalearth/land.json", import.meta.url))).json();
   /** @type {Map<number, any>} */
   const copies = new Map();
   const add = (/** @type {number} */ shift) => {

@@ -117,7 +117,7 @@ function drawBox() {
 /** Without georeferenced results, show the extent of the collection. Hide the map if the collection has no extent. */
 function showExtent() {
   const c = current();
-  const bbox = c?.extent?.spatial?.bbox?.[0];
+  const bbox = c?.placed ? c.extent?.spatial?.bbox?.[0] : undefined;
   byId("layout").classList.toggle("no-places", Boolean(c?.item_count && !bbox));
   if (placed.length || !bbox || bbox.length !== 4) return;
   map.fitBounds(boxBounds(bbox), { padding: [24, 24], maxZoom: 14, animate: false });

@@ -70,7 +70,7 @@ function boxFilter() {
       box && h("button", { type: "button", class: "quiet", id: "box-clear", onclick: () => go({ bbox: null }) }, "Remove box")));
 }
 
-const hasFootprints = () => Boolean(current()?.extent?.spatial);
+const hasFootprints = () => Boolean(current()?.placed);
 const hasDates = () => Boolean(current()?.extent?.temporal?.interval?.[0]?.some(Boolean));
 
 function draw() {

@@ -11,8 +11,9 @@ from tests.support.service import Service, document
 
 def test_a_new_collection_is_empty_and_has_its_defaults(service: Service) -> None:
     made = service.create("defaults", title="A title", keywords=["a", "b"])
-    assert (made["tile_size"], made["stride"], made["bands"], made["item_count"]) == (256, 256, None, 0)
-    assert made["extent"] == {"spatial": None, "temporal": {"interval": [[None, None]]}}
+    assert (made["tile_size"], made["stride"], made.get("bands"), made["item_count"]) == (256, 256, None, 0)
+    assert made["extent"]["spatial"]["bbox"] == [[-180, -90, 180, 90]]
+    assert (made["placed"], made["extent"]["temporal"]) == (False, {"interval": [[None, None]]})
     assert made["index"]["model"] == made["model"]
     assert made["index"]["size"] == 0
     read = document(service.client.get("/collections/defaults"))

@@ -27,9 +27,9 @@ def test_a_collection_is_re_indexed_and_taken_back(service: Service, fresh: Call
     name = fresh(model="hog")
     ids = service.upload(name, FILES, LABELS)["item_ids"]
     before = document(service.client.get(f"/collections/{name}"))
-    result = reindex(service, name, model="lbp-rgb")
+    result = reindex(service, name, model="lbp-rgb", force=True)
     assert (result["switched"], result["index_version"], result["previous_version"]) == (True, "lbp-rgb.1", "hog.1")
-    assert "could not be compared" in result["reason"]
+    assert result["reason"].startswith("forced, although quality could not be compared")
     after = document(service.client.get(f"/collections/{name}"))
     assert (after["model"], after["index"]["model"], after["index"]["version"]) == ("lbp-rgb", "lbp-rgb", "lbp-rgb.1")
     assert after["index"]["built_at"] > before["index"]["built_at"]
@@ -45,6 +45,29 @@ def test_a_collection_is_re_indexed_and_taken_back(service: Service, fresh: Call
     assert document(service.client.get(f"/collections/{name}/items/{ids[0]}"))["properties"]["labels"] == ["kept"]
     assert service.client.get(f"/collections/{name}/items/{ids[1]}").status_code == 404
     assert indexes(service, name) == [("lbp-rgb.1", 8, False), ("hog.1", 8, True)]
+
+
+def test_what_cannot_be_compared_waits_for_a_person(service: Service, fresh: Callable[..., str]) -> None:
+    name = fresh(model="hog")
+    service.upload(name, FILES)
+    result = reindex(service, name, model="lbp-rgb")
+    assert (result["switched"], result["verdict"]) == (False, "undecided")
+    assert (result["index_version"], result["candidate_version"]) == ("hog.1", "lbp-rgb.1")
+    found = document(service.client.get(f"/collections/{name}/indexes"))["indexes"]
+    newest, live = found
+    assert (newest["version"], newest["live"], newest["candidate"], newest["verdict"]) == (
+        "lbp-rgb.1",
+        False,
+        True,
+        "undecided",
+    )
+    assert (newest["reason"], newest["gate"]) == (result["reason"], result["gate"])
+    assert (live["version"], live["candidate"], live["verdict"]) == ("hog.1", False, None)
+    assert service.client.post(f"/collections/{name}/rollback").status_code == 409
+    answer = service.client.post(f"/collections/{name}/rollback", json={"version": "lbp-rgb.1"})
+    assert document(answer)["index"]["version"] == "lbp-rgb.1"
+    found = document(service.client.get(f"/collections/{name}/indexes"))["indexes"]
+    assert [(each["live"], each["candidate"]) for each in found] == [(True, False), (False, False)]
 
 
 def test_going_back_where_there_is_nothing_older(service: Service, fresh: Callable[..., str]) -> None:

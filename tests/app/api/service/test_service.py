@@ -34,7 +34,7 @@ def test_conformance(service: Service) -> None:
     named = document(service.client.get("/conformance"))["conformsTo"]
     assert any("ogcapi-features-1" in name for name in named)
     assert named == [name for module in MODULES for name in module.CONFORMANCE]
-    assert len(named) == len(set(named)) == 10
+    assert len(named) == len(set(named)) > 30
 
 
 def test_health(service: Service) -> None:

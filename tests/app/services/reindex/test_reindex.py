@@ -17,7 +17,7 @@ import pytest
 from app.container import Container
 from app.domain.jobs import JobStatus
 from app.domain.tiles import Embeddings, Tile
-from app.errors import ModelMismatch, NotFound
+from app.errors import Conflict, ModelMismatch, NotFound
 from app.ports import Interrupted
 from app.queue.local_queue import LocalQueue
 from tests.support.archives import (
@@ -156,14 +156,42 @@ def test_the_active_model_is_what_a_follower_gets(tmp_path: Path) -> None:
         assert parts.collections.get(ARCHIVE).follows_active
 
 
-def test_without_labels_quality_is_not_judged(parts: Container) -> None:
-    for tile in tiles_of(parts):
-        parts.items.patch(ARCHIVE, tile, labels=())
-    result = reindexed(parts, "worse")
-    assert result["switched"]
-    assert "could not be compared" in result["reason"]
+def unlabel(parts: Container) -> None:
+    parts.vectors.set_labels(parts.collections.live(ARCHIVE).index, dict.fromkeys(tiles_of(parts), ()))
+
+
+def test_without_labels_a_person_decides(parts: Container) -> None:
+    unlabel(parts)
+    result = reindexed(parts, "other")
+    assert (result["switched"], result["verdict"], result["candidate_version"]) == (False, "undecided", "other.1")
+    assert (result["index_version"], parts.collections.live(ARCHIVE).version) == ("base.1", "base.1")
+    assert "quality could not be compared: no labelled tile" in result["reason"]
     assert result["gate"]["map"] is None
     assert result["gate"]["latency_ms"]["new"] > 0
+    kept = {index.name.version: index for index in parts.rollback.kept(ARCHIVE)}
+    assert (kept["other.1"].is_candidate, kept["base.1"].is_candidate) == (True, False)
+    assert kept["other.1"].outcome == result
+    assert parts.rollback.rollback(ARCHIVE, "other.1").version == "other.1"
+    assert [index.is_candidate for index in parts.rollback.kept(ARCHIVE)] == [False, False]
+    assert parts.rollback.rollback(ARCHIVE).version == "base.1"
+
+
+def test_a_candidate_is_not_a_previous_version(parts: Container) -> None:
+    unlabel(parts)
+    for model in ("better", "better", "other"):
+        assert reindexed(parts, model)["verdict"] == "undecided"
+    assert parts.vectors.indexes() == ["stripes.base.1", "stripes.other.1"]
+    with pytest.raises(Conflict, match=r"no index version older than base\.1"):
+        parts.rollback.rollback(ARCHIVE)
+    assert reindexed(parts, "better", force=True)["reason"].startswith("forced, although quality could not be compared")
+    assert parts.rollback.rollback(ARCHIVE).version == "base.1"
+
+
+def test_the_same_vectors_are_evidence_without_labels(parts: Container) -> None:
+    unlabel(parts)
+    result = reindexed(parts, "base")
+    assert (result["switched"], result["verdict"], result["index_version"]) == (True, "passed", "base.2")
+    assert "same results" in result["reason"]
 
 
 def test_an_empty_collection_is_switched(parts: Container) -> None:

@@ -48,7 +48,11 @@ def test_a_new_active_model_is_built_in(tmp_path: Path, folder: Path) -> None:
         parts.models.activate("other")
         reindex = parts.job_store.get(synced(parts)["reindex_job"])
         assert (reindex.kind, reindex.collection) == (REINDEX, NAME)
-        assert ended(parts, reindex).status is JobStatus.SUCCESSFUL
+        job = ended(parts, reindex)
+        assert job.result is not None, job.error
+        assert job.result["candidate_version"] == "other.1"  # without labels a person decides
+        assert synced(parts)["reindex_job"] is None
+        parts.rollback.rollback(NAME, "other.1")
         assert parts.collections.live(NAME).model == "other"
         result = synced(parts)
         assert (result["unchanged"], result["indexed"], result["reindex_job"]) == (15 * len(ANGLES), 0, None)

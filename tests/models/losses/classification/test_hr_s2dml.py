@@ -28,6 +28,23 @@ def test_high_rankness_is_minus_the_nuclear_norm(tau: float, scale: RankScale, d
     assert close(HighRankness(tau=tau, scale=scale)(embeddings, prototypes), -float(singular.sum()) / divisor)
 
 
+@pytest.mark.parametrize("length", [0.3, 1.0, 8.0])
+def test_equation_6_takes_features_of_any_length(length: float) -> None:
+    features = length * batch()[0]
+    prototypes = batch(4, seed=9)[0]
+    singular = np.linalg.svd(equation_6(features, prototypes, 1.0), compute_uv=False)
+    assert close(HighRankness()(features, prototypes), -float(singular.sum()))
+    unit = np.linalg.svd(equation_6(batch()[0], prototypes, 1.0), compute_uv=False)
+    assert close(HighRankness(features="unit")(features, prototypes), -float(unit.sum()))
+
+
+def test_the_gradient_of_long_features_is_right() -> None:
+    features = (8 * batch()[0]).double()
+    prototypes = batch(4, seed=9)[0].double()
+    loss = HighRankness()
+    assert gradient_is_right(loss, lambda rows: loss(rows, prototypes), features)
+
+
 def test_high_rankness_prefers_confident_and_diverse_predictions() -> None:
     prototypes = torch.eye(4)
     loss = HighRankness(tau=0.05)
@@ -67,7 +84,7 @@ def test_unlabelled_images_move_the_prototypes() -> None:
 def test_rejects_what_is_no_batch() -> None:
     embeddings, labels = batch()
     loss = HrS2dml(4, 6)
-    with pytest.raises(ValueError, match="unlabelled embeddings must be"):
+    with pytest.raises(ValueError, match="unlabelled features must be"):
         loss(embeddings, labels, embeddings.half())
     with pytest.raises(ValueError, match="labels must be"):
         loss(embeddings, labels[:3], embeddings)

@@ -13,6 +13,7 @@ from models.backbones.autoencoder import ResDyadAE
 from models.runs.networks.run_options import RunOptions
 from models.runs.networks.train_autoencoder import train_autoencoder
 from models.runs.networks.train_siamese import train_siamese
+from models.training.loop.callbacks import Callback, EpochReport
 from models.training.recipes.load import named_recipe
 from models.training.recipes.recipe import PairSampling
 
@@ -64,3 +65,32 @@ def test_a_recipe_with_hard_pairs_trains_no_siamese_network(pixels: NDArray[np.u
     hard = SIAMESE.model_copy(update={"pairs": PairSampling()})
     with pytest.raises(ValueError, match="hard pairs"):
         train_siamese(hard, ResDyadAE("8x8x20", width=8), pixels, np.arange(12), np.arange(12) % 2, RunOptions())
+
+
+class Epochs(Callback):
+    """Keeps the reports of all epochs."""
+
+    def __init__(self) -> None:
+        self.reports: list[EpochReport] = []
+
+    def on_epoch(self, report: EpochReport) -> None:
+        self.reports.append(report)
+
+
+def test_early_stopping_watches_the_loss_on_validation_images(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    held, epochs, pairs = np.arange(8, 12), Epochs(), Epochs()
+    recipe = AUTOENCODER.model_copy(update={"patience": 5})
+    trained = train_autoencoder(recipe, pixels, np.arange(8), RunOptions(tmp_path, callbacks=[epochs]), validation=held)
+    assert [set(report.metrics) for report in epochs.reports] == [{"validation_loss"}] * 2
+    watched = [report.watched for report in epochs.reports]
+    assert watched == [report.metrics["validation_loss"] for report in epochs.reports]
+    images = trained.preparation(torch.from_numpy(pixels[held]).permute(0, 3, 1, 2))
+    with torch.no_grad():
+        error = float(((trained.network(images) - images) ** 2).mean())
+    assert error == pytest.approx(min(watched), rel=1e-4)  # the weights of the best epoch
+    stopping = SIAMESE.model_copy(update={"patience": 5})
+    start = ResDyadAE("8x8x20", width=8)
+    options = RunOptions(tmp_path / "pairs", callbacks=[pairs])
+    train_siamese(stopping, start, pixels, np.arange(8), np.arange(8) % 2, options, validation=(held, held % 2))
+    assert [report.watched == report.metrics["validation_loss"] for report in pairs.reports] == [True]

@@ -96,9 +96,11 @@ def test_the_joint_loss_is_that_of_its_parts() -> None:
     labelled = ImageBatches(PIXELS, TRAIN, LABELS[TRAIN], ShuffledSampler(len(TRAIN), 8, 0)).batch(1)
     unlabelled = ImageBatches(PIXELS, TEST, LABELS[TEST], ShuffledSampler(len(TEST), 8, 0)).batch(2)
     loss = task.step(JointBatch(labelled, unlabelled))["loss"]
-    known, unknown = (task.encoder(task.preparation(part.images)).embedding for part in (labelled, unlabelled))
-    expected = task.loss(known, labelled.labels, unknown)
+    known, unknown = (task.encoder(task.preparation(part.images)) for part in (labelled, unlabelled))
+    before = task.encoder.head(unknown.feature)  # equation 6 takes F(X), not its direction
+    expected = task.loss(known.embedding, labelled.labels, before)
     torch.testing.assert_close(loss, expected)
+    assert not torch.allclose(expected, task.loss(known.embedding, labelled.labels, unknown.embedding))
 
 
 def test_frozen_and_foreign_recipes() -> None:

@@ -133,7 +133,7 @@ def test_a_kill_while_an_unclean_shard_is_opened_is_not_damage(
         os.truncate(mappings, mappings.stat().st_size - 3)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(edge_store, "EdgeIndex", truncate)
+    monkeypatch.setattr(edge_store, "TabledIndex", truncate)
     monkeypatch.setattr(edge_store, "probe", lambda _: None)
     with pytest.raises(ZeroDivisionError):
         EdgeVectorStore(tmp_path, reserve=0).count(INDEX, TileFilter())

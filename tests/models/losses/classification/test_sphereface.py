@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses.classification.sphere import Sphere
+from models.losses.classification.sphereface import SphereFace
 from tests.support.losses import batch, close, gradient_is_right, log_sum_exp, to_numpy, unit_rows
 
 
@@ -16,7 +16,7 @@ from tests.support.losses import batch, close, gradient_is_right, log_sum_exp, t
 def test_sphere_is_a_softmax(margin: int) -> None:
     torch.manual_seed(1)
     embeddings, labels = batch(40, seed=3)
-    loss = Sphere(4, 6, margin=margin, scale=5.0)
+    loss = SphereFace(4, 6, margin=margin, scale=5.0)
     (weights,) = loss.parameters()
     cosines = to_numpy(embeddings) @ unit_rows(to_numpy(weights)).T
     total, pieces = 0.0, set()
@@ -32,7 +32,7 @@ def test_sphere_is_a_softmax(margin: int) -> None:
 
 def test_psi_keeps_falling() -> None:
     torch.manual_seed(2)
-    loss = Sphere(2, 2)
+    loss = SphereFace(2, 2)
     (weights,) = loss.parameters()
     weights.data = torch.eye(2)
     angles = torch.linspace(0.05, math.pi / 2, 60)
@@ -43,5 +43,5 @@ def test_psi_keeps_falling() -> None:
 def test_gradient_is_right() -> None:
     torch.manual_seed(3)
     embeddings, labels = batch()
-    loss = Sphere(4, 6, scale=3.0)
+    loss = SphereFace(4, 6, scale=3.0)
     assert gradient_is_right(loss, lambda rows: loss(rows, labels), embeddings)

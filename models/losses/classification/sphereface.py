@@ -12,7 +12,7 @@ from models.losses.checks import check_batch
 from models.losses.classification.prototypes import Prototypes
 
 
-class Sphere(nn.Module):
+class SphereFace(nn.Module):
     """The angle to the own class is multiplied by an integer margin::
 
         L = mean_i -log( exp(s psi(theta_i^c)) / (exp(s psi(theta_i^c)) + sum_{k != c} exp(s cos(theta_i^k))) )
@@ -20,8 +20,8 @@ class Sphere(nn.Module):
 
     psi continues cos(m theta) beyond pi / m so that it decreases. SphereFace multiplies by the norm of the feature;
     embeddings here are unit vectors, so s is the radius of the sphere. A margin of 1 is the normalised softmax with tau =
-    1 / s. Stands for the losses on a hypersphere that the review names (Wang et al., "Sphere loss", 2021), whose centres
-    and uniformity term are not in it. (pytorch-metric-learning's `SphereFaceLoss` calls NumPy in a way that is deprecated.)
+    1 / s. It is not the "Sphere loss" of the review (Wang et al., 2021), whose centres and uniformity term are not in it.
+    (pytorch-metric-learning's `SphereFaceLoss` calls NumPy in a way that is deprecated.)
     """
 
     def __init__(self, num_classes: int, dim: int, *, margin: int = 4, scale: float = 20.0) -> None:
