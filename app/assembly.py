@@ -127,11 +127,11 @@ class Services:
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)
+        self.maps = MapService(self.collections, self.vectors, self.search)
+        self.imagery_map = ImageryMap(self.items, self.vectors)
         samples = Samples(self.vectors)
         self.classes = ClassService(self.collections, self.vectors, samples)
         self.suggestions = SuggestionService(self.collections, self.vectors, samples)
-        self.maps = MapService(self.collections, self.vectors, self.search)
-        self.imagery_map = ImageryMap(self.items, self.vectors)
 
     def _build_indexing(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.ingest = IngestService(

@@ -66,7 +66,7 @@ class DescribedApi(FastAPI):
                 schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
             for path, method in self._formatted:
                 operation = document["paths"][path][method]
-                operation["responses"]["200"]["content"][HTML] = {"schema": {"type": "string"}}
+                operation["responses"]["200"].setdefault("content", {})[HTML] = {"schema": {"type": "string"}}
                 parameters = operation.setdefault("parameters", [])
                 if all(each["name"] != FORMAT for each in parameters):
                     parameters.append(_FORMAT)

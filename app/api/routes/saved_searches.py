@@ -98,7 +98,7 @@ def read(search_id: str, request: Request, container: ContainerDep) -> SavedSear
 def delete(search_id: str, container: ContainerDep) -> None:
     """Delete a saved search with its image and links; the tiles stay."""
     search = container.saved_searches.get(search_id)
-    for each in container.shared_links.list(search.id, search.collection):
+    for each in container.shared_links.of_layer(search.id, search.collection):
         container.shared_links.revoke(search.id, search.collection, each.id)
     container.saved_searches.delete(search_id)
 
@@ -116,7 +116,7 @@ def create_link(collection_id: CollectionId, body: LinkCreate, request: Request,
 @requires(Role.WRITE)
 def list_links(collection_id: CollectionId, request: Request, container: ContainerDep) -> LinkList:
     """The links to a layer that have not expired, without their secrets."""
-    found = container.shared_links.list(collection_id, _owner(container, collection_id))
+    found = container.shared_links.of_layer(collection_id, _owner(container, collection_id))
     return LinkList(shared=[_link_document(each) for each in found], links=[Link(**each) for each in page_links(request)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -33,7 +33,7 @@ from app.services.catalogue.property_types import PropertyTypes
 
 __all__ = ["CONFORMANCE", "router"]
 
-ANSWER = {200: {"model": FeatureCollectionPublic}}
+ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": FeatureCollectionPublic}}
 
 router = checked_router(tags=["stac"])
 
@@ -50,7 +50,7 @@ class Asked:
     token: str | None
 
 
-@router.get("/search", response_class=GeoJSONResponse, responses={**ANSWER}, summary="Search items of all collections")
+@router.get("/search", response_class=GeoJSONResponse, responses=ANSWER, summary="Search items of all collections")
 @requires(Role.READ)
 def search_items(
     request: Request,
@@ -78,7 +78,7 @@ def search_items(
     return _answer(request, page, fields, links)
 
 
-@router.post("/search", response_class=GeoJSONResponse, responses={**ANSWER}, summary="Search items with a JSON body")
+@router.post("/search", response_class=GeoJSONResponse, responses=ANSWER, summary="Search items with a JSON body")
 @requires(Role.READ)
 def search_items_with_body(
     body: ItemSearchRequest, request: Request, search: ItemSearchDep, types: PropertyTypesDep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
@@ -16,7 +16,7 @@ from app.services.maps.mercator import MapTile, to_world
 
 @dataclass(frozen=True, slots=True)
 class SimilarityLayer:
-    """N parts of footprints; a footprint that crosses the antimeridian has two.
+    """N parts of footprints, by ascending value; a footprint that crosses the antimeridian has two.
 
     shapes: (N,) polygons and boxes: (N, 4) min x, min y, max x, max y, in world units. values: (N,) float32 in 0..1.
     ids, ranks: of the results. probabilities: (N,) float32, NaN if unknown.
@@ -29,15 +29,23 @@ class SimilarityLayer:
     ranks: NDArray[np.int64]
     probabilities: NDArray[np.float32]
 
+    centres: NDArray[np.float64] = field(init=False)
+    width: float = field(init=False)
+    """(N, 2) centres of the boxes, and the median of their widths."""
+
+    def __post_init__(self) -> None:
+        boxes = self.boxes
+        object.__setattr__(self, "centres", (boxes[:, :2] + boxes[:, 2:]) / 2)
+        object.__setattr__(self, "width", float(np.median(boxes[:, 2] - boxes[:, 0])) if len(boxes) else 0.0)
+
     def within(self, tile: MapTile, margin: float = 0.0) -> NDArray[np.intp]:
         """Rows of the parts that meet a tile, the lowest value first. margin: around the tile, in parts of its side."""
         low = (np.array((tile.x, tile.y)) - margin) / (1 << tile.z)
         high = (np.array((tile.x, tile.y)) + 1 + margin) / (1 << tile.z)
         boxes = self.boxes
-        rows = np.flatnonzero(
+        return np.flatnonzero(
             (boxes[:, 0] < high[0]) & (boxes[:, 2] > low[0]) & (boxes[:, 1] < high[1]) & (boxes[:, 3] > low[1])
         )
-        return rows[np.argsort(self.values[rows], kind="stable")]
 
     @property
     def bounds(self) -> list[float] | None:
@@ -69,7 +77,15 @@ def layer_of(matches: Iterable[Match]) -> SimilarityLayer:
     moved = shapely.transform(np.array(shapes, object), to_world) if shapes else np.empty(0, object)
     boxes = shapely.bounds(moved).reshape(len(shapes), 4)
     values = _values(table[:, 1], table[:, 2])
-    return SimilarityLayer(moved, boxes, values, ids, table[:, 0].astype(np.int64), table[:, 2].astype(np.float32))
+    order = np.argsort(values, kind="stable")
+    return SimilarityLayer(
+        shapes=moved[order],
+        boxes=boxes[order],
+        values=values[order],
+        ids=[ids[row] for row in order],
+        ranks=table[order, 0].astype(np.int64),
+        probabilities=table[order, 2].astype(np.float32),
+    )
 
 
 def _values(similarities: NDArray[np.float64], probabilities: NDArray[np.float64]) -> NDArray[np.float32]:

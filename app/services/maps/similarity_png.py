@@ -36,11 +36,10 @@ def draw(layer: SimilarityLayer, tile: MapTile, style: Style) -> bytes:
     rows = rows[layer.values[rows] >= style.min_probability]
     image = Image.new("P", (SIZE, SIZE), 0)
     if len(rows):
-        indexes = 1 + np.round(layer.values * 254).astype(np.int64)
-        if is_coarse(layer, tile, rows):
+        if is_coarse(layer, tile):
             image = Image.fromarray(_cells(layer, tile, rows, style.aggregate))
         else:
-            _footprints(ImageDraw.Draw(image), layer, tile, rows, indexes)
+            _footprints(ImageDraw.Draw(image), layer, tile, rows)
     image.putpalette(np.vstack([np.zeros((1, 3), np.uint8), palette(style.colormap)[1:]]).tobytes())
     buffer = io.BytesIO()
     alpha = bytes([0]) + bytes([round(style.opacity * 255)]) * 255
@@ -48,10 +47,9 @@ def draw(layer: SimilarityLayer, tile: MapTile, style: Style) -> bytes:
     return buffer.getvalue()
 
 
-def is_coarse(layer: SimilarityLayer, tile: MapTile, rows: NDArray[np.intp]) -> bool:
+def is_coarse(layer: SimilarityLayer, tile: MapTile) -> bool:
     """Whether the footprints are smaller than a cell."""
-    widths = layer.boxes[rows, 2] - layer.boxes[rows, 0]
-    return float(np.median(widths)) * (1 << tile.z) * SIZE < CELL
+    return layer.width * (1 << tile.z) * SIZE < CELL
 
 
 def cell_values(
@@ -59,14 +57,13 @@ def cell_values(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(C, C) values of the cells of a tile, NaN in empty ones, and (C, C) numbers of parts."""
     count = SIZE // CELL
-    centres = (layer.boxes[rows, :2] + layer.boxes[rows, 2:]) / 2
-    at = np.floor(tile.pixels(centres, count)).astype(np.int64)
+    at = np.floor(tile.pixels(layer.centres[rows], count)).astype(np.int64)
     inside = ((at >= 0) & (at < count)).all(axis=1)
     cells, values = at[inside, 1] * count + at[inside, 0], layer.values[rows][inside].astype(np.float64)
     numbers = np.bincount(cells, minlength=count * count)
     if aggregate == "best":
         found = np.full(count * count, -1.0)
-        np.maximum.at(found, cells, values)
+        found[cells] = values  # ascending, so that the best one is written last
     else:
         found = np.bincount(cells, values, count * count) / np.maximum(numbers, 1)
     found[numbers == 0] = np.nan
@@ -79,9 +76,9 @@ def _cells(layer: SimilarityLayer, tile: MapTile, rows: NDArray[np.intp], aggreg
     return np.repeat(np.repeat(indexes, CELL, axis=0), CELL, axis=1)
 
 
-def _footprints(
-    draw: ImageDraw.ImageDraw, layer: SimilarityLayer, tile: MapTile, rows: NDArray[np.intp], indexes: NDArray[np.int64]
-) -> None:
-    for row in rows:
-        points = tile.pixels(shapely.get_coordinates(layer.shapes[row]))
-        draw.polygon([(float(x), float(y)) for x, y in points], fill=int(indexes[row]))
+def _footprints(draw: ImageDraw.ImageDraw, layer: SimilarityLayer, tile: MapTile, rows: NDArray[np.intp]) -> None:
+    points, part = shapely.get_coordinates(layer.shapes[rows], return_index=True)
+    rings = np.split(tile.pixels(points), np.flatnonzero(np.diff(part)) + 1)
+    colours = 1 + np.round(layer.values[rows] * 254).astype(np.int64)
+    for ring, colour in zip(rings, colours.tolist(), strict=True):
+        draw.polygon(ring.ravel().tolist(), fill=colour)

@@ -17,6 +17,7 @@ EXTENT = 4096
 MARGIN = 0.05
 """Width around the tile in which geometries are kept, in parts of its side."""
 Value = str | float | int
+_SMALL = [bytes([value]) for value in range(128)]
 
 
 def encode(layer: SimilarityLayer, tile: MapTile, style: Style, name: str) -> bytes:
@@ -27,19 +28,20 @@ def encode(layer: SimilarityLayer, tile: MapTile, style: Style, name: str) -> by
     rows = rows[layer.values[rows] >= style.min_probability]
     if not len(rows):
         return b""
-    pairs = _cells(layer, tile, rows, style) if is_coarse(layer, tile, rows) else _footprints(layer, tile, rows)
+    pairs = _cells(layer, tile, rows, style) if is_coarse(layer, tile) else _footprints(layer, tile, rows)
     return _tile(name, pairs)
 
 
 def _footprints(
     layer: SimilarityLayer, tile: MapTile, rows: NDArray[np.intp]
 ) -> Iterable[tuple[NDArray[np.int64], dict[str, Value]]]:
-    for row in rows:
-        points = np.round(tile.pixels(shapely.get_coordinates(layer.shapes[row]), EXTENT)).astype(np.int64)
+    points, part = shapely.get_coordinates(layer.shapes[rows], return_index=True)
+    rings = np.split(np.round(tile.pixels(points, EXTENT)).astype(np.int64), np.flatnonzero(np.diff(part)) + 1)
+    for row, ring in zip(rows.tolist(), rings, strict=True):
         facts: dict[str, Value] = {"id": layer.ids[row], "rank": int(layer.ranks[row]), "value": float(layer.values[row])}
         if not np.isnan(layer.probabilities[row]):
             facts["match_probability"] = float(layer.probabilities[row])
-        yield points[:-1], facts
+        yield ring[:-1], facts
 
 
 def _cells(
@@ -56,7 +58,7 @@ def _cells(
 def _tile(name: str, features: Iterable[tuple[NDArray[np.int64], Mapping[str, Value]]]) -> bytes:
     keys: dict[str, int] = {}
     values: dict[Value, int] = {}
-    body = _field(15, 0, _varint(2)) + _text(1, name)
+    body = [_field(15, 0, _varint(2)), _text(1, name)]
     for ring, facts in features:
         tags = [
             number
@@ -64,19 +66,23 @@ def _tile(name: str, features: Iterable[tuple[NDArray[np.int64], Mapping[str, Va
             for number in (keys.setdefault(key, len(keys)), values.setdefault(value, len(values)))
         ]
         made = _bytes(2, b"".join(map(_varint, tags))) + _field(3, 0, _varint(3)) + _bytes(4, _polygon(ring))
-        body += _bytes(2, made)
-    body += b"".join(_text(3, key) for key in keys)
-    body += b"".join(_bytes(4, _value(value)) for value in values)
-    return _bytes(3, body + _field(5, 0, _varint(EXTENT)))
+        body.append(_bytes(2, made))
+    body += [_text(3, key) for key in keys]
+    body += [_bytes(4, _value(value)) for value in values]
+    return _bytes(3, b"".join([*body, _field(5, 0, _varint(EXTENT))]))
 
 
 def _polygon(ring: NDArray[np.int64]) -> bytes:
     """The commands of one ring, clockwise on the screen, as the specification wants exterior rings."""
-    following = np.roll(ring, -1, axis=0)
-    area = int((ring[:, 0] * following[:, 1] - following[:, 0] * ring[:, 1]).sum())
-    points = ring if area >= 0 else ring[::-1]
-    steps = np.diff(points, axis=0, prepend=np.zeros((1, 2), np.int64))
-    numbers = ((steps << 1) ^ (steps >> 63)).ravel().tolist()
+    points: list[list[int]] = ring.tolist()
+    area = sum(x * below - right * y for (x, y), (right, below) in zip(points, [*points[1:], points[0]], strict=True))
+    if area < 0:
+        points.reverse()
+    numbers, left, top = [], 0, 0
+    for x, y in points:
+        for step in (x - left, y - top):
+            numbers.append(step << 1 if step >= 0 else (-step << 1) - 1)
+        left, top = x, y
     commands = [9, *numbers[:2], ((len(points) - 1) << 3) | 2, *numbers[2:], 15]
     return b"".join(map(_varint, commands))
 
@@ -102,6 +108,8 @@ def _field(number: int, kind: int, data: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
+    if value < 128:
+        return _SMALL[value]
     found = bytearray()
     while value > 127:
         found.append(value & 127 | 128)

@@ -50,7 +50,7 @@ class SharedLinks:
         self._blobs.put(_key(collection, link.id), link.model_dump_json().encode())
         return link, secret
 
-    def list(self, layer: str, collection: str) -> list[SharedLink]:
+    def of_layer(self, layer: str, collection: str) -> list[SharedLink]:
         """The links to a layer that have not expired, the newest first."""
         found = [self._read(key) for key in self._blobs.keys(f"{LINKS}{collection}/")]
         now = datetime.now(UTC)
@@ -63,7 +63,7 @@ class SharedLinks:
         Raises:
             NotFound: the layer has no such link.
         """
-        if all(each.id != link_id for each in self.list(layer, collection)):
+        if all(each.id != link_id for each in self.of_layer(layer, collection)):
             raise NotFound(f"no link {link_id!r} to {layer!r}; GET the links of the layer")
         self._blobs.delete([_key(collection, link_id)])
         with self._lock:

@@ -54,7 +54,7 @@ def test_gdal_and_geopandas_read_all_pages(service: Service, placed: Placed, nam
 
 
 def test_gdal_reads_all_pages_of_the_layer(service: Service, placed: Placed, require_program: Callable[[str], Path]) -> None:
-    command = [require_program("ogrinfo"), "-so", f"OAPIF:{service.client.base_url}", placed.id, "-oo", "PAGE_SIZE=5"]
+    command = [str(require_program("ogrinfo")), "-so", f"OAPIF:{service.client.base_url}", placed.id, "-oo", "PAGE_SIZE=5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "Feature Count: 12" in done.stdout, done.stdout + done.stderr
     assert "n: Integer" in done.stdout

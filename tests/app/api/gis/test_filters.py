@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.domain.cql2.expression import parse_expression
 from tests.app.api.gis.conftest import Placed
 from tests.support.service import Service, document
 
@@ -33,9 +34,7 @@ def test_items_are_filtered_as_text_and_json(service: Service, placed: Placed, t
     answer = service.client.get(f"{placed.url}/items", params={"filter": text, "limit": 100})
     assert sorted(numbers(answer)) == expected
     assert document(answer)["numberMatched"] == len(expected)
-    from app.domain.cql2.expression import parse_expression
-
-    as_json = {"filter": parse_expression(text).text, "filter-lang": "cql2-json", "limit": 100}
+    as_json: dict[str, str | int] = {"filter": parse_expression(text).text, "filter-lang": "cql2-json", "limit": 100}
     assert sorted(numbers(service.client.get(f"{placed.url}/items", params=as_json))) == expected
 
 

@@ -169,7 +169,7 @@ def test_gdal_reads_the_wmts_and_the_tiles(
         "<TileCountY>1</TileCountY><YOrigin>top</YOrigin></DataWindow><Projection>EPSG:3857</Projection>"
         "<BandsCount>4</BandsCount></GDAL_WMS>",
     ):
-        command = [require_program("gdalinfo"), source]
+        command = [str(require_program("gdalinfo")), source]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert "Pseudo-Mercator" in done.stdout, done.stdout + done.stderr
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pystac
 import pytest
-from pystac_client import Client
+from pystac_client import Client, CollectionClient
 
 from tests.app.api.gis.conftest import Placed
 from tests.support.pictures import striped
@@ -28,6 +28,12 @@ def client(service: Service, placed: Placed) -> Client:
     return Client.open(str(service.client.base_url))
 
 
+def collection_of(client: Client, name: str) -> CollectionClient:
+    found = client.get_collection(name)
+    assert isinstance(found, CollectionClient)
+    return found
+
+
 def numbers(items: Iterator[pystac.Item]) -> list[int]:
     return [item.properties["n"] for item in items]
 
@@ -37,14 +43,14 @@ def test_the_catalogue_is_read(service: Service, client: Client, placed: Placed,
         assert client.conforms_to(name), name
     ids = {each.id for each in client.get_collections()}
     assert {placed.id, other} <= ids
-    collection = client.get_collection(placed.id)
+    collection = collection_of(client, placed.id)
     assert collection.extent.spatial.bboxes[0] == pytest.approx([10, 50, 11.15, 50.05])
     assert collection.license == "other"
     items = list(collection.get_items())
     assert len(items) == 12
     assert {link.rel for link in items[0].links} >= {"self", "collection", "parent", "root"}
     assert httpx.get(items[0].assets["image"].href).content[:4] == b"\x89PNG"
-    plain = next(client.get_collection(other).get_items())
+    plain = next(collection_of(client, other).get_items())
     assert (plain.datetime, plain.geometry) == (None, None)
 
 
@@ -82,7 +88,7 @@ def test_fields_of_items(client: Client, placed: Placed) -> None:
 
 
 def test_documents_are_valid(service: Service, client: Client, placed: Placed, other: str) -> None:
-    for stac in (client.get_collection(placed.id), client.get_collection(other)):
+    for stac in (collection_of(client, placed.id), collection_of(client, other)):
         stac.validate()
         for item in stac.get_items():
             item.validate()

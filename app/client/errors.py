@@ -1,0 +1,22 @@
+"""Errors of the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """The service refused a request. status: of the answer. problem: the problem document, or {}."""
+
+    def __init__(self, status: int, message: str, problem: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.problem = problem
+
+
+class JobFailed(Exception):
+    """A job failed or was dismissed. job: its status document."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        super().__init__(f"job {job['id']} {job['status']}: {job['message']}")
+        self.job = job
