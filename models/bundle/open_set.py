@@ -144,7 +144,8 @@ def _left_out(found: OpenSetClasses, others: _Rows) -> tuple[NDArray[np.float64]
     wrong = np.where(found.targets, _FAR, scores)
     wrong = wrong[(wrong > _FAR).any(axis=1)]
     if found.targets.shape[1] < FEW_CLASSES and len(others):
-        wrong = _without_known(found._scores(others), scores[is_known])
+        unlabelled = _without_known(found._scores(others), scores[is_known])
+        wrong = unlabelled if len(unlabelled) >= FEWEST else wrong
     return scores[is_known], wrong, found.targets[is_known]
 
 
