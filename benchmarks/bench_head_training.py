@@ -95,7 +95,6 @@ def main() -> None:
         for archive in archives
         for classes, images, shuffled in labels[archive.name]
         for recipe in (EARLIER, HeadRecipe())
-        if recipe != EARLIER or (classes == 4 and images > 5)
     ]
     with threadpool_limits(1):
         rows = [measure(base, case, options.seeds) for case in cases]

@@ -97,7 +97,11 @@ class OpenSetClasses:
         cosines = rows @ self.examples.T
         if places is not None:
             cosines = np.where(places[:, None] == self.places, np.float32(-np.inf), cosines)
-        return np.array([_nearest(cosines[:, own]) for own in self.targets.T], np.float64).reshape(-1, len(rows)).T
+        return (
+            np.array([_nearest(cosines[:, own]) for own in self.targets.T], np.float64)
+            .reshape(self.targets.shape[1], len(rows))
+            .T
+        )
 
     def _logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) log of the sum over the classes, the evidence for any of them. scores: (N, C)."""
@@ -140,7 +144,8 @@ def _left_out(found: OpenSetClasses, others: _Rows) -> tuple[NDArray[np.float64]
     wrong = np.where(found.targets, _FAR, scores)
     wrong = wrong[(wrong > _FAR).any(axis=1)]
     if found.targets.shape[1] < FEW_CLASSES and len(others):
-        wrong = _without_known(found._scores(others), scores[is_known])
+        unlabelled = _without_known(found._scores(others), scores[is_known])
+        wrong = unlabelled if len(unlabelled) >= FEWEST else wrong
     return scores[is_known], wrong, found.targets[is_known]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.domain.tiles import Tile
 from app.ports import VectorStore
 from app.services.catalogue.collections import CollectionService
-from app.services.classes.sample import Sample, Samples
+from app.services.classes.sample import KEPT, Sample, Samples
 
 MAX_SUGGESTIONS = 100
 ANCHORS, NEAREST = 1000, 10
@@ -48,6 +48,7 @@ class SuggestionService:
         self._collections = collections
         self._vectors = vectors
         self._samples = samples
+        self._ranked: dict[str, _Ranked] = {}
 
     def suggest(self, collection_id: str, limit: int) -> Suggestions:
         """At most `limit` tiles, the most useful first. Without labels they are typical and different tiles.
@@ -57,24 +58,42 @@ class SuggestionService:
         """
         live = self._collections.live(collection_id)
         sample = self._samples.of(live)
-        probabilities = sample.classes.probabilities(sample.others)
-        rows, values = choose(sample.others, sample.classes.examples, uncertainty(probabilities), min(limit, MAX_SUGGESTIONS))
+        ranked = self._ranked.get(live.index)
+        if ranked is None or ranked.sample is not sample:
+            ranked = _rank(sample)
+            self._ranked = {**dict(list(self._ranked.items())[-KEPT + 1 :]), live.index: ranked}
+        rows = ranked.rows[:limit]
         tiles = self._vectors.retrieve(live.index, [sample.other_ids[row] for row in rows])
         found = tuple(
-            _suggestion(tile, sample, probabilities[row], value / values[0])
-            for row, value in zip(rows, values, strict=True)
+            _suggestion(tile, sample, ranked.probabilities[row], value / ranked.values[0])
+            for row, value in zip(rows, ranked.values, strict=False)
             if (tile := tiles.get(sample.other_ids[row])) is not None
         )
         return Suggestions(found, len(sample.others), live.model, live.version)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranked:
+    """The suggestions of a sample. rows, values: of `choose`. probabilities: (M, C + 1), of all unlabelled tiles."""
+
+    sample: Sample
+    rows: list[int]
+    values: list[float]
+    probabilities: NDArray[np.float64]
+
+
+def _rank(sample: Sample) -> _Ranked:
+    probabilities = sample.classes.probabilities(sample.others)
+    rows, values = choose(sample.others, sample.classes.examples, uncertainty(probabilities), MAX_SUGGESTIONS)
+    return _Ranked(sample, rows, values, probabilities)
+
+
 def uncertainty(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) entropy relative to the greatest, 0..1, of (N, C + 1) probabilities; 1 without classes."""
-    count = probabilities.shape[1]
-    if count < 2:
-        return np.ones(len(probabilities))
-    entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
-    return np.asarray(entropy / np.log(count))
+    """(N,) 1 minus the probability of the most likely class, of (N, C + 1) probabilities; 1 without classes.
+
+    A tile that is clearly of no class is as useful as a tile between classes: its label is a new class.
+    """
+    return np.asarray(1 - probabilities[:, :-1].max(axis=1, initial=0.0))
 
 
 def choose(
