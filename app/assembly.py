@@ -20,6 +20,9 @@ from app.services.catalogue.items import ItemService
 from app.services.catalogue.model_use import ModelUse
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.property_types import PropertyTypes
+from app.services.classes.classes import ClassService
+from app.services.classes.sample import Samples
+from app.services.classes.suggestions import SuggestionService
 from app.services.ingest.ingest import IngestLimits, IngestService
 from app.services.ingest.read_policy import ReadPolicy
 from app.services.jobs.jobs import JobService
@@ -126,6 +129,9 @@ class Services:
         self.labels = LabelService(self.collections, self.vectors)
         self.maps = MapService(self.collections, self.vectors, self.search)
         self.imagery_map = ImageryMap(self.items, self.vectors)
+        samples = Samples(self.vectors)
+        self.classes = ClassService(self.collections, self.vectors, samples)
+        self.suggestions = SuggestionService(self.collections, self.vectors, samples)
 
     def _build_indexing(self, settings: Settings, read_policy: ReadPolicy) -> None:
         self.ingest = IngestService(

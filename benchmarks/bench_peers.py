@@ -2,9 +2,9 @@
 
 python benchmarks/bench_peers.py [--size 100000] [--dimension 256] [--queries 50] [--peers ...]
 
-Needs the extra `peers`. Vectors are clustered and normalised; queries are vectors of the index with noise; a box takes in about
-a sixth of the tiles and is new each time. Each peer runs in a process of its own, one after the other. Recall is the share of
-the exact ten nearest. Memory is the growth of the process, disk that of the peer's folder. Dyad also returns each tile's record.
+Needs the extra `peers`. Vectors are clustered and normalised; queries are vectors of the index with noise; a box takes in
+about a sixth of the tiles and is new each time. Each peer runs in a process of its own, one after the other. Recall is the
+share of the exact ten nearest. Memory is the growth of the process, disk that of the peer's folder. Dyad also returns records.
 """
 
 from __future__ import annotations

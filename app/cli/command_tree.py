@@ -9,6 +9,7 @@ import typer
 from app import __version__
 from app.cli.commands import cluster, collections, jobs, keys, models
 from app.cli.commands.backup import backup, restore
+from app.cli.commands.classes import classes, suggest
 from app.cli.commands.doctor import doctor
 from app.cli.commands.evaluate import evaluate
 from app.cli.commands.export import export
@@ -51,6 +52,8 @@ def build() -> typer.Typer:
     app.command()(search)
     app.command()(export)
     app.command()(label)
+    app.command()(suggest)
+    app.command()(classes)
     app.command()(train)
     app.command()(evaluate)
     app.command()(reindex)

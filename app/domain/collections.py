@@ -55,7 +55,7 @@ class Collection(BaseModel):
     takes (red, green, blue if the file names them). model: id of the model that the index should have; the live index may have
     another.
     follows_active: use the active model instead (the collection was created without a model).
-    rerank: None for the default of the model card, False if an evaluation found that re-ranking makes results worse.
+    rerank: None for the default of the model card, False if searches are not re-ranked unless they request it.
     """
 
     model_config = ConfigDict(frozen=True)

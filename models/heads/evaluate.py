@@ -7,12 +7,14 @@ written into it.
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.open_set import OpenSetClasses, OpenSetQuality
 from models.bundle.terms import recorded_terms
 from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.report.pictures import PixelsOf
@@ -25,6 +27,8 @@ from models.heads.input_files import Inputs, read_inputs
 from models.heads.progress import ProgressCallback, sub_progress
 
 METRICS_FILE = "metrics.json"
+MOST_OTHERS = 4000
+"""Maximum number of unlabelled tiles for the classes with "none of these"."""
 MOST_SHOWN, FEWEST_SHOWN = 1000, 5
 """Maximum and minimum number of points of the embedding map; a thousand take a few seconds."""
 
@@ -55,8 +59,9 @@ def evaluate_collection(folder: Path, progress: ProgressCallback) -> dict[str, A
         seed=inputs.manifest.seed,
     )
     value = measure_reranking(inputs, queried, sub_progress(progress, 15, 70))
+    open_set = _open_set(inputs, queried)
     progress(70, "writing the report")
-    _write(inputs, queried, evaluation, value)
+    _write(inputs, queried, evaluation, value, open_set)
     return {
         "metrics": _figures(evaluation),
         "queries": evaluation.retrieval.queries - evaluation.retrieval.without_match,
@@ -64,8 +69,17 @@ def evaluate_collection(folder: Path, progress: ProgressCallback) -> dict[str, A
         "classes": evaluation.retrieval.class_average_precision,
         "rerank": None if value is None else value.to_dict(),
         "calibration": None if value is None else value.reliability(),
+        "open_set": None if open_set is None else asdict(open_set),
         "warnings": list(queried.warnings),
     }
+
+
+def _open_set(inputs: Inputs, queried: QueryTiles) -> OpenSetQuality | None:
+    """How well classes, and tiles of no class, are recognised from the query tiles; None with too few of them."""
+    unlabelled = np.random.default_rng(inputs.manifest.seed).permutation(np.flatnonzero(~inputs.is_labelled))[:MOST_OTHERS]
+    rows = queried.rows
+    embeddings, targets = inputs.embeddings[rows], np.asarray(queried.labels.flags)
+    return OpenSetClasses.fit(embeddings, targets, inputs.places[rows], inputs.embeddings[unlabelled]).quality
 
 
 def _figures(evaluation: Evaluation) -> dict[str, float]:
@@ -80,24 +94,31 @@ def _figures(evaluation: Evaluation) -> dict[str, float]:
     return figures | {f"precision_at_{k}": value for k, value in found.precision_at.items()}
 
 
-def _write(inputs: Inputs, queried: QueryTiles, evaluation: Evaluation, value: RerankValue | None) -> None:
+def _write(
+    inputs: Inputs,
+    queried: QueryTiles,
+    evaluation: Evaluation,
+    value: RerankValue | None,
+    open_set: OpenSetQuality | None,
+) -> None:
     embeddings = inputs.embeddings[queried.rows]
     has_map = len(embeddings) >= FEWEST_SHOWN
     report = evaluation_report(
         evaluation,
         queried.primary,
         title=f"{inputs.card.title or inputs.card.id} on {inputs.manifest.title or inputs.manifest.collection}",
-        details=_details(inputs, queried),
+        details=_details(inputs, queried, open_set),
         embedding_map=embedding_map(embeddings, limit=MOST_SHOWN, seed=inputs.manifest.seed) if has_map else None,
         pixels_of=_pixels_of(inputs, queried.rows),
         extra=[] if value is None else value.sections("labelled tiles"),
-        extra_numbers={"warnings": list(queried.warnings)} | ({} if value is None else value.numbers()),
+        extra_numbers={"warnings": list(queried.warnings), "open_set": None if open_set is None else asdict(open_set)}
+        | ({} if value is None else value.numbers()),
     )
     files = write_report(report, inputs.folder)
     files.json.replace(inputs.folder / METRICS_FILE)
 
 
-def _details(inputs: Inputs, queried: QueryTiles) -> dict[str, str]:
+def _details(inputs: Inputs, queried: QueryTiles, open_set: OpenSetQuality | None) -> dict[str, str]:
     card, labelled = inputs.card, int(inputs.is_labelled.sum())
     details = {
         "model": f"{card.id}, version {card.version}, {recorded_terms(card).precision}",
@@ -105,6 +126,10 @@ def _details(inputs: Inputs, queried: QueryTiles) -> dict[str, str]:
         "collection": f"{inputs.manifest.collection}: {len(inputs.labels):,} tiles, {labelled:,} with labels",
         "labels": ", ".join(f"{name} ({count:,})" for name, count in inputs.name_counts(queried.rows).items()),
     }
+    if open_set is not None:
+        details["known against left-out classes"] = (
+            f"AUROC {open_set.auroc:.3f}; class of a tile from the labels of other places: {open_set.accuracy:.1%} right"
+        )
     if queried.several:
         details["tiles with several labels"] = f"{queried.several:,}; clustering and confusion use the rarest label of each"
     return details | {f"warning {number}": text for number, text in enumerate(queried.warnings, 1)}

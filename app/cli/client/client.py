@@ -185,6 +185,19 @@ class Client:
             raise self._refused(answer, _json_object(answer))
         return answer.content
 
+    def patch_collection(self, collection_id: str, changes: Document) -> Document:
+        """Change settings of a collection. Returns the collection."""
+        return self.request("PATCH", f"/collections/{collection_id}", json=changes)
+
+    def classes(self, collection_id: str, item_id: str) -> Document:
+        """Class probabilities of a tile, "none of these" included."""
+        return self.request("GET", f"/collections/{collection_id}/items/{item_id}/classes")
+
+    def suggestions(self, collection_id: str, limit: int | None) -> Document:
+        """A FeatureCollection of the unlabelled tiles whose labels would teach most."""
+        params = {} if limit is None else {"limit": limit}
+        return self.request("GET", f"/collections/{collection_id}/suggestions", params=params)
+
     def search(self, collection_id: str, query: Document, image: Path | None) -> Document:
         """A FeatureCollection of the most similar tiles. The image and the query are parts of one form."""
         path = f"/collections/{collection_id}/search"

@@ -70,11 +70,14 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report to this HTML file.", dir_okay=False)
     ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply the setting that the evaluation proposes, if any.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
     """Measure how well the model of a collection finds tiles with the same label, and whether re-ranking helps.
+
+    It changes no setting, but may propose one; --apply applies the proposal.
 
     Example: dyad collections evaluate naip --report naip.html
     """
@@ -83,10 +86,17 @@ def evaluate(
         result = {"job_id": job["id"], **follow_job(dyad, job["id"], "evaluating", "stopped: the evaluation is dismissed")}
         if report is not None:
             report.write_bytes(dyad.report(result["job_id"]))
+        proposal = result.get("proposal")
+        if apply and proposal is not None:
+            dyad.patch_collection(collection, proposal["settings"])
     if json:
         print_json(result)
         return
     _print_evaluation(result)
+    if proposal is not None:
+        advice = "applied" if apply else "run the command again with --apply to change it"
+        switch = "off" if proposal["settings"]["rerank"] is False else "on"
+        say(f"proposal: re-ranking {switch} by default, because {proposal['reason']}; {advice}")
     if report is not None:
         say(f"report: {report}")
 
@@ -129,7 +139,7 @@ def _print_evaluation(result: Document) -> None:
 
 
 def _decision(rerank: Document) -> str:
-    words = {True: "on by default", False: "off by default", None: "too few labels to decide"}
+    words = {True: "it helps", False: "it lowers the mAP", None: "too few labels to decide"}
     return words[rerank["default"]]
 
 

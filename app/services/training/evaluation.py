@@ -24,7 +24,7 @@ PROGRAM = "models.heads.evaluate"
 REPORT = "report.html"
 FILES_SHARE = 30
 FEWEST_QUERIES = 20
-"""With fewer queries the collection's re-ranking setting is not changed."""
+"""With fewer queries no change of the collection's re-ranking setting is proposed."""
 
 
 class EvaluateInputs(Inputs):
@@ -63,14 +63,16 @@ class EvaluationService:
         return Process(
             KIND,
             "Evaluate a collection",
-            "Searches the collection for each of its labelled tiles and measures the results. The report is an HTML page.",
+            "Searches the collection for each of its labelled tiles and measures the results. The report is an HTML page. "
+            "Changes no setting; it may propose one.",
             EvaluateInputs,
             self.submit,
             {
                 "model": "Id of the evaluated model.",
                 "index_version": "Version of the evaluated index.",
                 "metrics": "Metrics by name.",
-                "rerank": "Effect of re-ranking; `default`: whether the collection is re-ranked by default from now on.",
+                "rerank": "Effect of re-ranking; `default`: whether it should be on by default, null with too few labels.",
+                "proposal": "`settings` to apply with `PATCH /collections/{id}`, and the `reason`; null without a proposal.",
             },
         )
 
@@ -97,8 +99,10 @@ class EvaluationService:
             result = self._measure(subject, folder, context)
             page = (folder / REPORT).read_bytes()
             self._blobs.put(_report_key(context.job), page)
-        rerank = self._decide(subject, result)
-        return {**result, "model": subject.live.model, "index_version": subject.live.version, "rerank": rerank}
+        rerank = _judged(result.get("rerank"))
+        proposal = self._propose(subject, rerank)
+        made = {"model": subject.live.model, "index_version": subject.live.version, "rerank": rerank, "proposal": proposal}
+        return {**result, **made}
 
     def report(self, job_id: str) -> bytes:
         """The HTML report of an evaluation.
@@ -123,19 +127,24 @@ class EvaluationService:
         result = self._run_child(SubProgress(context, FILES_SHARE, 100), PROGRAM, [str(folder)], folder=folder)
         return {**result, **counts}
 
-    def _decide(self, subject: Subject, result: dict[str, Any]) -> dict[str, Any] | None:
-        """Set whether the collection is re-ranked by default: not if re-ranking makes its labelled tiles harder to find.
-
-        Returns the measurements with `default`: the decision, None with fewer than `FEWEST_QUERIES` queries. Returns None
-        without a matcher, or if no two tiles for it share a label.
-        """
-        found = result.get("rerank")
-        if found is None:
+    def _propose(self, subject: Subject, rerank: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The change of `rerank` of the collection that follows from the measurement; None without one. Nothing is changed."""
+        if rerank is None or rerank["default"] is None:
             return None
-        if found["queries"] < FEWEST_QUERIES:
-            return {**found, "default": None}
-        self._collections.patch(subject.collection.id, rerank=None if found["helps"] else False)
-        return {**found, "default": found["helps"]}
+        wanted = None if rerank["default"] else False
+        is_off = self._collections.get(subject.collection.id).rerank is False
+        if is_off == (wanted is False):
+            return None
+        reason = "re-ranking does not lower" if wanted is None else "re-ranking lowers"
+        return {"settings": {"rerank": wanted}, "reason": f"{reason} the mean average precision of the labelled tiles"}
+
+
+def _judged(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The measurements with `default`: whether re-ranking should be on, None with fewer than `FEWEST_QUERIES` queries; None
+    without a matcher, or if no two tiles for it share a label."""
+    if found is None:
+        return None
+    return {**found, "default": found["helps"] if found["queries"] >= FEWEST_QUERIES else None}
 
 
 def _report_key(job: Job) -> str:

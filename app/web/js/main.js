@@ -29,6 +29,7 @@ import { setupStatus } from "./results/status.js";
 import { setupFilters } from "./search/filters.js";
 import { setupQuery } from "./search/querypanel.js";
 import { run } from "./search/run.js";
+import { setupSaved } from "./search/saved.js";
 
 const LAST_COLLECTION = "dyad.collection";
 
@@ -66,7 +67,7 @@ async function start() {
   }
 }
 
-for (const setup of [setupSession, setupCollections, setupQuery, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
+for (const setup of [setupSession, setupCollections, setupQuery, setupSaved, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
   setupJobs, setupModels, setupNotification, setupWelcome, setupUpgrade, setupDrop, setupShortcuts]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.metrics.ranking import ranked_chunks
-from models.evaluation.metrics.relevance import LabelSets, relevance
+from models.evaluation.metrics.relevance import LabelSets, Relevance, relevance
 from models.evaluation.metrics.retrieval import average_precision
 from models.heads.fitting.fit_head import Examples, fit_head
 from models.heads.head_recipe import HeadRecipe
@@ -22,9 +22,9 @@ _QUERIES, _DATABASE = 200, 1500
 
 @dataclass(frozen=True, slots=True)
 class CrossFit:
-    """The result. rounds: number of rounds after which the head is best; 0: the base model's head is. scores: (rounds + 1,) mAP
-    by round, the base model's first. folds: (L,) the fold of each labelled tile. embeddings: (L, D), of each tile by the head
-    that was fitted without its fold, after the chosen round."""
+    """The result. rounds: the chosen head of `fit_head`; 0: the base model's head. scores: (rounds + 1,) mean of the average
+    precisions by round, the base model's first. folds: (L,) the fold of each labelled tile. embeddings: (L, D), of each tile by
+    the head that was fitted without its fold, after the chosen round."""
 
     rounds: int
     scores: tuple[float, ...]
@@ -120,11 +120,13 @@ def assign_folds(
 
 
 class _FoldEvaluation:
-    """Average precision of tiles of a fold as queries, which rank the tiles of the fold and unlabelled ones.
+    """Average precision of tiles of a fold as queries: the mean of two rankings, of the tiles of the fold, and of these and
+    unlabelled tiles.
 
-    Other labelled tiles are not ranked: the head was fitted to them. An unlabelled tile of the same class counts as not
-    relevant, with every head. If no two tiles of the fold share a label, all labelled tiles are ranked. queries: (Q,) labelled
-    rows, those that share a label with a ranked tile.
+    The first shows whether labels are told apart, the second whether they are told from the rest of the archive, where an
+    unlabelled tile of the same class counts as not relevant. Other labelled tiles are not ranked: the head was fitted to them.
+    If no two tiles of the fold share a label, all labelled tiles are ranked. queries: (Q,) labelled rows, those that share a
+    label with a ranked tile.
     """
 
     def __init__(self, examples: Examples, fold: NDArray[np.intp], random: np.random.Generator) -> None:
@@ -133,17 +135,26 @@ class _FoldEvaluation:
             fold = np.concatenate([fold, np.setdiff1d(np.arange(len(targets)), fold)])
         known = random.permutation(fold)[:_DATABASE] if len(fold) > _DATABASE else fold
         shared = targets[known][:, targets[known].sum(axis=0) > 1].any(axis=1)
-        self._own = np.sort(random.permutation(np.flatnonzero(shared))[:_QUERIES])
-        self.queries = known[self._own]
+        own = np.sort(random.permutation(np.flatnonzero(shared))[:_QUERIES])
+        self.queries = known[own]
         others = random.permutation(len(examples.unlabelled))[:_DATABASE]
+        self._own = own
         self._features = np.concatenate([examples.labelled[known], examples.unlabelled[others]])
         flags = np.concatenate([targets[known], np.zeros((len(others), targets.shape[1]), np.bool_)])
-        labels = LabelSets([str(number) for number in range(targets.shape[1])], flags)
-        self._related = relevance(labels.take(self._own), labels, len(self._own), len(flags), self._own)
+        self._rankings = [(count, _related(own, flags[:count])) for count in (len(known), len(flags))]
 
     def __call__(self, head: Head) -> NDArray[np.float64]:
         """(Q,) average precisions."""
         embeddings = head.project(self._features)
-        chunks = ranked_chunks(embeddings[self._own], embeddings, self._own, max(1, len(self._own)))
-        found = [average_precision(ranks) for chunk in chunks for _, ranks in self._related.ranks(chunk)]
-        return np.array(found, dtype=np.float64)
+        found = [self._precisions(related, embeddings[:count]) for count, related in self._rankings]
+        return np.asarray(np.mean(found, axis=0))
+
+    def _precisions(self, related: Relevance, ranked: NDArray[np.float32]) -> NDArray[np.float64]:
+        own = self._own
+        chunks = ranked_chunks(ranked[own], ranked, own, max(1, len(own)))
+        return np.array([average_precision(ranks) for chunk in chunks for _, ranks in related.ranks(chunk)], np.float64)
+
+
+def _related(queries: NDArray[np.intp], flags: NDArray[np.bool_]) -> Relevance:
+    labels = LabelSets([str(number) for number in range(flags.shape[1])], flags)
+    return relevance(labels.take(queries), labels, len(queries), len(flags), queries)

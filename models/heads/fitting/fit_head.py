@@ -31,10 +31,11 @@ class Examples(NamedTuple):
 
 
 def fit_head(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> Iterator[Head]:
-    """Yield the head after every round; equal seeds give equal heads.
+    """Fit a head, and yield `recipe.rounds` heads on the straight line from the base model's head to it, itself the last.
 
-    Classes without a labelled row are left out of the loss. The head is fitted to standardised features, whose channels have
-    equal scale, and converted back.
+    The first ones are the nearest to the base; a head before the end of the fit would not be, because the learning rate is high
+    there. Equal seeds give equal heads. Classes without a labelled row are left out of the loss. The head is fitted to
+    standardised features, whose channels have equal scale, and converted back.
     """
     random = np.random.default_rng(seed)
     examples = examples._replace(targets=examples.targets[:, examples.targets.any(axis=0)])
@@ -64,7 +65,11 @@ def fit_head(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> I
             rows, more = next(drawn), next(others)
             _, gradients = loss(parameters, labelled[rows], examples.targets[rows], unlabelled[more], before[more])
             adam.step(gradients, (rate * units[0], rate * units[1], rate * ratio * units[2]))
-        yield scale.back(Head(parameters.weight, parameters.bias))
+    for round_ in range(1, recipe.rounds + 1):
+        share = np.float32(round_ / recipe.rounds)
+        weight = initial.weight + share * (parameters.weight - initial.weight)
+        bias = initial.bias + share * (parameters.bias - initial.bias)
+        yield scale.back(Head(weight, bias))
 
 
 class _Scale(NamedTuple):

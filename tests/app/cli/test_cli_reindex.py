@@ -27,8 +27,9 @@ def test_another_model_and_back(dyad: Dyad, target: tuple[str, str], pictures: P
     assert kept.code == 0, kept.err
     assert kept.out.startswith("shapes: keeps hog.1: quality could not be compared: ")
     assert "switch anyway: dyad collections rollback shapes --version lbp-rgb.1\n" in kept.out
-    assert "lbp-rgb.1  lbp-rgb      6  " in (table := dyad("collections", "indexes", "shapes", *target).out)
-    assert "candidate" in table
+    before = dyad("collections", "indexes", "shapes", *target).out
+    assert "lbp-rgb.1  lbp-rgb      6  " in before
+    assert "candidate" in before
     assert dyad("collections", "rollback", "shapes", "--version", "lbp-rgb.1", *target).code == 0
     listed = dyad("collections", "indexes", "shapes", "--json", *target).json["indexes"]
     assert [(each["version"], each["live"]) for each in listed] == [("lbp-rgb.1", True), ("hog.1", False)]

@@ -52,6 +52,8 @@ def test_figures_are_those_of_the_metrics(workshop: Workshop, evaluated: tuple[P
     assert result["queries"] == len(rows)
     assert set(result["classes"]) == set(CLASSES)
     assert result["warnings"] == []
+    assert 0.5 < result["open_set"]["auroc"] <= 1
+    assert result["open_set"]["queries"] > 10
 
 
 def test_reranking_is_judged_by_the_cards_weight(evaluated: tuple[Path, dict[str, Any]]) -> None:

@@ -107,6 +107,26 @@ export const imageUrl = (c, item) => `${at(c)}/items/${enc(item)}/image`;
 export const itemUrl = (c, item) => `${at(c)}/items/${enc(item)}`;
 /** @param {string} c @param {URLSearchParams} query */
 export const itemsUrl = (c, query) => `${at(c)}/items?${query}`;
+/** Address of map tiles with the places `{z}`, `{x}` and `{y}`: imagery of a collection, or similarity of a saved search. @param {string} id */
+export const mapTilesUrl = (id) => `${at(id)}/tiles/WebMercatorQuad/{z}/{x}/{y}.png`;
+/** @param {string} c @returns {Promise<{searches: import("./types.js").SavedSearch[]}>} */
+export const savedSearches = (c) => request(`${at(c)}/searches`);
+/**
+ * @param {string} c
+ * @param {any} query body of a search with `title`
+ * @param {Blob|null} image
+ * @returns {Promise<import("./types.js").SavedSearch>}
+ */
+export function saveSearch(c, query, image) {
+  if (!image) return request(`${at(c)}/searches`, { json: query });
+  const form = new FormData();
+  form.append("image", image, /** @type {File} */ (image).name || "image");
+  form.append("query", JSON.stringify(query));
+  return request(`${at(c)}/searches`, { form });
+}
+/** @param {string} id */
+export const deleteSearch = (id) => request(`searches/${enc(id)}`, { method: "DELETE" });
+
 /** @param {string} c @param {URLSearchParams} query */
 export const searchUrl = (c, query) => `${at(c)}/search?${query}`;
 

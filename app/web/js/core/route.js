@@ -15,6 +15,7 @@ export function parse(hash) {
   const params = new URLSearchParams(hash.replace(/^#/, ""));
   const rerank = params.get("rerank");
   const bbox = list(params.get("bbox")).map(Number);
+  const point = list(params.get("point")).map(Number);
   return {
     ...emptyView(),
     collection: params.get("collection") ?? "",
@@ -24,6 +25,7 @@ export function parse(hash) {
     from: params.get("from") ?? "",
     to: params.get("to") ?? "",
     bbox: bbox.length === 4 && bbox.every(Number.isFinite) ? bbox : null,
+    point: point.length === 2 && point.every(Number.isFinite) ? point : null,
     upload: Number(params.get("upload")) || 0,
     rerank: rerank === "on" || rerank === "off" ? rerank : "",
     least: Math.min(100, Math.max(0, Number(params.get("least")) || 0)),
@@ -37,6 +39,7 @@ export function format(view) {
   const params = new URLSearchParams();
   if (view.collection) params.set("collection", view.collection);
   if (view.upload) params.set("upload", String(view.upload));
+  if (view.point) params.set("point", view.point.join(","));
   if (view.items.length) params.set("item", view.items.join(","));
   if (view.not.length) params.set("not", view.not.join(","));
   if (view.labels.length) params.set("labels", view.labels.join(","));
@@ -51,7 +54,7 @@ export function format(view) {
 }
 
 /** URL fragment of a search with one tile, with the current filters. @param {string} id */
-export const searchHash = (id) => format({ ...state.view, items: [id], not: [], upload: 0 });
+export const searchHash = (id) => format({ ...state.view, items: [id], not: [], point: null, upload: 0 });
 
 /**
  * Change the view; `replace` adds no history entry.

@@ -6,7 +6,7 @@
  */
 
 /** @returns {View} */
-export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, upload: 0,
+export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, point: null, upload: 0,
   rerank: "", least: 0, onePerPlace: false, version: "" });
 
 /** @returns {Results} */
@@ -37,6 +37,9 @@ export const state = {
   notification: /** @type {HTMLElement[]} */ ([]),
   /** Tile under the pointer or the focus, in the grid or on the map. */
   hover: /** @type {{id: string|null, from: string}} */ ({ id: null, from: "" }),
+  /** Saved searches of the collection, and the one whose similarity is on the map. */
+  saved: /** @type {import("./types.js").SavedSearch[]} */ ([]),
+  layer: /** @type {string|null} */ (null),
   /** @type {import("./types.js").Job[]} */ running: [],
   loaded: false,
 };

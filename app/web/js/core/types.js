@@ -21,15 +21,17 @@
  *   message: string, counts: Record<string, number>, created: string, started?: string|null, finished?: string|null,
  *   collection?: string|null, links?: {rel: string}[]}} Job
  * @typedef {{value: string, count: number}} LabelCount
+ * @typedef {{id: string, title: string, query: Record<string, any>, has_image: boolean}} SavedSearch
  *
  * View: content of the URL fragment. Everything on the page follows from it.
  * bbox: west, south, east, north in degrees, WGS 84; west > east crosses the antimeridian.
+ * point: longitude and latitude of a place to search with, null for none.
  * rerank: "" for the default of the collection. least: minimum match probability in percent, 0 for none.
  * onePerPlace: near-duplicates are merged into one result.
  * version: a previous index version, "" for the current one.
  * upload: number of an image uploaded in this tab, see `search/uploaded.js`; 0 for none.
  * @typedef {{collection: string, items: string[], not: string[], labels: string[], from: string, to: string,
- *   bbox: number[]|null, upload: number, rerank: ""|"on"|"off", least: number, onePerPlace: boolean, version: string}} View
+ *   bbox: number[]|null, point: number[]|null, upload: number, rerank: ""|"on"|"off", least: number, onePerPlace: boolean, version: string}} View
  *
  * @typedef {{mode: "idle"|"browse"|"search", busy: boolean, features: Feature[], matched: number|null, total: number|null,
  *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean,

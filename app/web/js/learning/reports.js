@@ -1,7 +1,8 @@
 /** Reports of a training, a re-indexing or an evaluation: text and metrics. */
 
 import * as api from "../core/api.js";
-import { count, group, h, milliseconds } from "../core/dom.js";
+import { attempt, count, group, h, milliseconds } from "../core/dom.js";
+import { refreshCollections } from "../core/loading.js";
 import { modelOf, modelTitle } from "./names.js";
 
 /** @typedef {import("../core/types.js").Job} Job */
@@ -79,17 +80,33 @@ export function trainingReport(results) {
     error && h("p", { class: "bad" }, `Re-indexing was not started: ${error}`));
 }
 
+/** A setting that an evaluation proposes, with a button that applies it. @param {Job} job @param {any} proposal */
+function proposed(job, proposal) {
+  const off = proposal.settings.rerank === false;
+  const note = h("span", { "aria-live": "polite" });
+  const apply = () => attempt(note, async () => {
+    await api.patchCollection(String(job.collection), proposal.settings);
+    await refreshCollections();
+    button.remove();
+    note.replaceChildren("Applied.");
+  });
+  const button = h("button", { type: "button", onclick: () => void apply() }, "Apply");
+  return h("div", { class: "row" }, h("span", {}, `Proposal: turn re-ranking ${off ? "off" : "on"} by default. Each search can still choose.`), button, note);
+}
+
 /** Result of an evaluation. @param {Job} job @param {any} results */
 export function evaluationReport(job, results) {
-  const { metrics = {}, queries, calibration, rerank, warnings = [] } = results;
+  const { metrics = {}, queries, calibration, rerank, proposal, open_set: openSet, warnings = [] } = results;
   return h("div", { class: "verdict" },
     h("dl", { class: "figures" },
       change("mAP, %", "Mean average precision: how high tiles with the same label are ranked", undefined, metrics.map, points, 0),
       change("k-NN accuracy, %", "Share of labelled tiles whose label is the most frequent one among their nearest neighbours", undefined, metrics.knn_accuracy, points, 0),
       change("mAP re-ranked, %", "Before and after re-ranking with the pairwise model", rerank?.map_before, rerank?.map_after, points, 1),
       change("calibration error (ECE), %", "Expected calibration error of the match probabilities", undefined, calibration?.ece, points, 0),
+      change("AUROC, known or new class", "How well tiles of labelled classes are told from tiles of left-out classes; 0.5 is chance", undefined, openSet?.auroc, (n) => n.toFixed(3), 0),
       change("searches", "Number of labelled tiles used as queries", undefined, queries, group, 0)),
-    rerank && h("p", {}, rerank.default ? "Re-ranking does not lower the mAP on this collection: it is on by default." : "Re-ranking lowers the mAP on this collection: it is now off by default. A search can still request it."),
+    rerank && h("p", {}, rerank.default === null ? "Too few labelled tiles to tell whether re-ranking helps." : rerank.default ? "Re-ranking does not lower the mAP on this collection." : "Re-ranking lowers the mAP on this collection."),
+    proposal && proposed(job, proposal),
     warnings.map((/** @type {string} */ text) => h("p", { class: "muted small" }, sentence(text))),
     h("div", {}, h("a", { class: "button", href: api.reportUrl(job.id), target: "_blank" }, "Open the report")));
 }

@@ -6,6 +6,7 @@ import { go, searchHash } from "../core/route.js";
 import { current, on, set, state } from "../core/state.js";
 import { toggleLabel } from "../labels/labelbar.js";
 import { addGraticule, addLand } from "./basemap.js";
+import { addLayers } from "./layers.js";
 import { setupBoxTool } from "./drawbox.js";
 import { boxBounds, corners, polygons, toBox } from "./footprints.js";
 import { tileImage } from "./tileimage.js";
@@ -24,6 +25,8 @@ const LABEL_ROOM = 20; // minimum distance between the centres of two rank numbe
 /** @type {any} */ let pictures;
 /** @type {any} */ let filterBox;
 /** @type {Placed[]} */ let placed = [];
+/** @type {any} */ let queryMark = null;
+let marked = "";
 let fitted = "";
 
 function setupPanes() {
@@ -108,6 +111,32 @@ function drawHover() {
   hot?.layer.bringToFront();
 }
 
+/** Search with a place beside the results. @param {any} event */
+function searchPlace(event) {
+  const c = current();
+  const bbox = c?.placed ? c.extent?.spatial?.bbox?.[0] : undefined;
+  if (!bbox || state.labelling.on || map.getContainer().classList.contains("drawing")) return;
+  if (!L.latLngBounds(boxBounds(bbox)).contains(event.latlng)) return;
+  const { lng, lat } = event.latlng.wrap();
+  go({ point: [Number(lng.toFixed(6)), Number(lat.toFixed(6))], items: [], not: [], upload: 0 });
+}
+
+/** Mark the query: the footprint of its first tile, or its place. */
+async function drawQuery() {
+  const { collection, items, point, upload } = state.view;
+  const key = `${collection}|${point ?? (upload ? "" : items[0] ?? "")}`;
+  if (key === marked) return;
+  marked = key;
+  queryMark?.remove();
+  queryMark = null;
+  if (point) queryMark = L.circleMarker([point[1], point[0]], { className: "query-mark", radius: 8, interactive: false }).addTo(map);
+  else if (items[0] && !upload) {
+    const tile = await api.item(collection, items[0]).catch(() => null);
+    const shape = polygons(tile?.geometry);
+    if (shape.length && key === marked) queryMark = L.polygon(shape, { className: "query-mark", interactive: false }).addTo(map);
+  }
+}
+
 function drawBox() {
   filterBox?.remove();
   const { bbox } = state.view;
@@ -144,6 +173,7 @@ export function setupMap() {
     fadeAnimation: !still, inertia: !still, maxBounds: [[-88, -360], [88, 360]], maxBoundsViscosity: 1 });
   setupPanes();
   addGraticule(map);
+  addLayers(map);
   map.setView([20, 10], 1.5);
   L.control.zoom({ position: "topright" }).addTo(map);
   L.control.scale({ position: "bottomright", imperial: false }).addTo(map);
@@ -161,7 +191,9 @@ export function setupMap() {
   new ResizeObserver(() => map.invalidateSize({ animate: false })).observe(map.getContainer());
   byId("map-fit").addEventListener("click", () => fit());
   setupBoxTool(map, byId("map-draw"), (bounds) => go({ bbox: toBox(bounds, map.getZoom()) }));
+  map.on("click", searchPlace);
   setupToggle();
+  on(["view"], drawQuery);
   on(["results"], drawShapes);
   on(["hover"], drawHover);
   on(["view"], drawBox);

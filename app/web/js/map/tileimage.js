@@ -22,7 +22,7 @@ const TileImage = L.Layer.extend({
     image.alt = "";
     image.className = "tile-image leaflet-zoom-hide";
     this._image = image;
-    this.getPane("tiles").append(image);
+    this.getPane("tiles").prepend(image); // called by rank: better ranks are above, as their outlines are
     this._place();
   },
   onRemove() {

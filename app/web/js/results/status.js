@@ -90,7 +90,7 @@ function drawMore() {
   }
 }
 
-const clear = () => go({ items: [], not: [], upload: 0 });
+const clear = () => go({ items: [], not: [], point: null, upload: 0 });
 
 function drawNotice() {
   const { results, view } = state;
@@ -101,7 +101,7 @@ function drawNotice() {
     const refused = /** @type {any} */ (results.error).status >= 400 && /** @type {any} */ (results.error).status < 500;
     box.append(errorBox(results.error, refused ? {} : { retry: run }));
     if (refused && view.version) box.append(h("button", { type: "button", onclick: () => go({ version: "" }) }, "Use the current index"));
-    else if (refused && (view.items.length || view.upload)) box.append(h("button", { type: "button", onclick: clear }, "Show all tiles"));
+    else if (refused && hasQuery(view)) box.append(h("button", { type: "button", onclick: clear }, "Show all tiles"));
   }
   else if (!results.busy && results.mode !== "idle" && !results.features.length && current()?.item_count) {
     const filtered = view.labels.length || view.from || view.to || view.bbox;

@@ -1,7 +1,7 @@
 /** Query panel: query image, additional positive and negative examples, and the ways to choose an image (file, drop, paste). */
 
 import * as api from "../core/api.js";
-import { byId, h, icon } from "../core/dom.js";
+import { byId, h, icon, lonLat } from "../core/dom.js";
 import { go } from "../core/route.js";
 import { current, on, state } from "../core/state.js";
 import { hasQuery, keep, uploaded } from "./uploaded.js";
@@ -12,11 +12,11 @@ const names = new Map();
 
 /** Search with an image file. @param {File} file */
 export function searchImage(file) {
-  if (current()) go({ upload: keep(file), items: [], not: [] });
+  if (current()) go({ upload: keep(file), items: [], not: [], point: null });
 }
 
 export function clearQuery() {
-  go({ items: [], not: [], upload: 0 });
+  go({ items: [], not: [], point: null, upload: 0 });
 }
 
 /** Open the file chooser. */
@@ -54,7 +54,7 @@ function chooser() {
   if (!hasQuery(view)) {
     return h("div", { class: "drop-box" }, input,
       h("button", { type: "button", id: "choose-image", onclick: chooseImage, disabled: !current()?.item_count }, "Choose an image…"),
-      h("p", { class: "muted" }, "or drop or paste an image anywhere, or click a tile in the grid"),
+      h("p", { class: "muted" }, "or drop or paste an image anywhere, or click a tile or a place on the map"),
       view.upload !== 0 && h("p", { class: "note" }, "The uploaded image of this link is no longer available. Choose it again."));
   }
   return h("div", { class: "query-acts" }, input,
@@ -69,6 +69,10 @@ function main() {
     const image = h("img", { src: upload.url, alt: `Query: ${upload.file.name}` });
     image.addEventListener("error", () => image.replaceWith(h("div", { class: "no-preview" }, "No preview for this format")));
     return h("figure", { class: "query-image" }, image, h("figcaption", { title: upload.file.name }, upload.file.name));
+  }
+  if (view.point) {
+    return h("div", { class: "query-place" }, h("b", {}, "Place on the map"), h("span", {}, lonLat(view.point[0], view.point[1], 5)),
+      h("p", { class: "muted small" }, "The image at this place, cut from its scene, or the tile that covers it."));
   }
   const id = view.items[0];
   if (!id) return null;
@@ -92,7 +96,7 @@ async function lookUp(id) {
 
 function draw() {
   const { view } = state;
-  const first = uploaded(view.upload) ? null : view.items[0];
+  const first = uploaded(view.upload) || view.point ? null : view.items[0];
   const rest = first ? view.items.slice(1) : view.items;
   byId("query-body").replaceChildren(...[
     hasQuery(view) && main(), examples("Also like", rest, "items"), examples("Less like", view.not, "not"), chooser(),

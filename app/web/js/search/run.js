@@ -48,12 +48,17 @@ export function gisUrl(view) {
     params.set("limit", "1000");
     return new URL(api.itemsUrl(view.collection, params), document.baseURI).href;
   }
-  if (view.upload || view.not.length || view.items.length !== 1) return null;
+  if (view.upload || view.not.length || view.items.length + Number(Boolean(view.point)) !== 1) return null;
   for (const [name, value] of Object.entries(rankingQuery(view))) params.set(name, String(value));
-  params.set("item", view.items[0]);
+  if (view.point) params.set("point", view.point.join(","));
+  else params.set("item", view.items[0]);
   params.set("limit", "100");
   return new URL(api.searchUrl(view.collection, params), document.baseURI).href;
 }
+
+/** The search of a view as a request body, without paging. @param {View} view */
+export const savedQuery = (view) => ({ ...filters(view), ...rankingQuery(view), positives: view.items, negatives: view.not,
+  ...(view.point ? { point: view.point } : {}) });
 
 /**
  * @param {View} view
@@ -63,7 +68,7 @@ export function gisUrl(view) {
  */
 function fetchPage(view, token, signal) {
   if (hasQuery(view)) {
-    const query = { ...filters(view), ...rankingQuery(view), positives: view.items, negatives: view.not, limit: PAGE, ...(token ? { token } : {}) };
+    const query = { ...savedQuery(view), limit: PAGE, ...(token ? { token } : {}) };
     return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, signal);
   }
   const params = filterParams(view);
@@ -78,7 +83,7 @@ function fetchPage(view, token, signal) {
  * @param {string} id
  */
 export function explained(view, id) {
-  const query = { ...rankingQuery(view), min_probability: undefined, rerank: true, positives: view.items, negatives: view.not, ids: [id], limit: 1, explain: true };
+  const query = { ...savedQuery({ ...view, labels: [], from: "", to: "", bbox: null }), min_probability: undefined, rerank: true, ids: [id], limit: 1, explain: true };
   return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, new AbortController().signal);
 }
 

@@ -24,5 +24,5 @@ export function keep(file) {
 /** @param {number} n */
 export const uploaded = (n) => images.get(n);
 
-/** Whether a view has a query: tiles or an uploaded image. @param {import("../core/types.js").View} view */
-export const hasQuery = (view) => view.items.length > 0 || Boolean(uploaded(view.upload));
+/** Whether a view has a query: tiles, a place or an uploaded image. @param {import("../core/types.js").View} view */
+export const hasQuery = (view) => view.items.length > 0 || view.point !== null || Boolean(uploaded(view.upload));

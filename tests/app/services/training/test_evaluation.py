@@ -28,20 +28,33 @@ def evaluate(container: Container, rerank: dict[str, Any] | None, monkeypatch: p
     return job
 
 
-def test_a_collection_is_re_ranked_by_default_as_its_labels_say(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
-    wishes = []
-    for rerank in (
-        {"helps": False, "queries": MANY},
-        {"helps": True, "queries": FEW},
-        None,
-        {"helps": True, "queries": MANY},
-        {"helps": False, "queries": FEW},
+def test_an_evaluation_proposes_a_setting_and_changes_none(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for rerank, setting in (
+        ({"helps": False, "queries": MANY}, None),
+        ({"helps": False, "queries": MANY}, False),
+        ({"helps": True, "queries": FEW}, False),
+        (None, False),
+        ({"helps": True, "queries": MANY}, False),
+        ({"helps": True, "queries": MANY}, True),
+        ({"helps": False, "queries": MANY}, True),
+        ({"helps": False, "queries": FEW}, None),
     ):
+        container.collections.patch("shapes", rerank=setting)
         job = evaluate(container, rerank, monkeypatch)
+        assert container.collections.get("shapes").rerank is setting
         assert job.result is not None
-        decided = job.result["rerank"] and job.result["rerank"]["default"]
-        wishes.append((decided, container.collections.get("shapes").rerank))
-    assert wishes == [(False, False), (None, False), (None, False), (True, None), (None, None)]
+        proposal = job.result["proposal"]
+        found.append((job.result["rerank"] and job.result["rerank"]["default"], proposal and proposal["settings"]["rerank"]))
+        if proposal:
+            assert "re-ranking" in proposal["reason"]
+            container.collections.patch("shapes", **proposal["settings"])
+            again = evaluate(container, rerank, monkeypatch)
+            assert again.result is not None
+            assert again.result["proposal"] is None
+    none = (None, None)
+    # None in the second place stands for the default of the model's card, or for no proposal
+    assert found == [(False, False), (False, None), none, none, (True, None), (True, None), (False, False), none]
 
 
 def test_the_page_is_kept_as_long_as_the_collection(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
