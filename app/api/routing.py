@@ -152,7 +152,7 @@ def _is_page(request: Request) -> bool:
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
+    names = sorted({*known})
     meant = _OTHER_NAMES.get(name.lower(), name.lower()[:100])
     nearest = get_close_matches(meant, names, n=1, cutoff=0.6)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ";"

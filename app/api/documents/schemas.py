@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import JSONResponse
+
 from app.api.documents.base import Document
 from app.services.catalogue.property_types import TIME, Types
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MEDIA_TYPE = "application/schema+json"
+
+
+class SchemaResponse(JSONResponse):
+    """A JSON Schema."""
+
+    media_type = MEDIA_TYPE
+
+
 _TIME: Document = {"type": "string", "format": TIME}
 BUILT_IN: dict[str, Document] = {
     "datetime": {"title": "Acquisition time", "x-ogc-role": "primary-instant", **_TIME},

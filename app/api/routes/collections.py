@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from app.api.access import requires
 from app.api.deps import CollectionId, CollectionsDep, ContainerDep, FilterDep, ItemsDep, PropertyTypesDep
@@ -19,7 +18,7 @@ from app.api.documents.collections import (
 )
 from app.api.documents.labels import LabelCount, LabelList
 from app.api.documents.saved_searches import search_collection
-from app.api.documents.schemas import MEDIA_TYPE, schema_document
+from app.api.documents.schemas import SchemaResponse, schema_document
 from app.api.routing import checked_router
 from app.domain.collections import Collection
 from app.domain.keys import Role
@@ -30,13 +29,6 @@ CONFORMANCE: tuple[str, ...] = (
     "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas",
     "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/core-roles-features",
 )
-
-
-class SchemaResponse(JSONResponse):
-    """A JSON Schema."""
-
-    media_type = MEDIA_TYPE
-
 
 router = checked_router(prefix="/collections", tags=["collections"])
 

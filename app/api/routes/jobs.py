@@ -99,7 +99,12 @@ def _stream(result: dict[str, object], ids: Iterator[str]) -> Iterator[str]:
     yield (separator if chunk else "") + ", ".join(chunk) + "]}"
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job")
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+    summary="Follow a job",
+)
 @requires(Role.READ)
 async def events(job_id: JobId, request: Request, jobs: JobsDep) -> EventSourceResponse:
     """Server-sent events named `status`, with the status document of the job, at every change until the job ends."""

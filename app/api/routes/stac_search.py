@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from fastapi.responses import JSONResponse
 
 from app.api.access import requires
 from app.api.deps import FieldsDep, FilterDep, ItemSearchDep, LimitQuery, PropertyTypesDep, SortDep, TokenQuery
 from app.api.documents.base import GEOJSON, Document, GeoJSONResponse, base_url, link, next_link, page_links
 from app.api.documents.fields import Fields, fields_of
 from app.api.documents.items import FeatureCollectionPublic, feature, feature_collection
-from app.api.documents.schemas import MEDIA_TYPE, schema_document
+from app.api.documents.schemas import SchemaResponse, schema_document
 from app.api.documents.stac import CONFORMANCE
 from app.api.documents.stac_search import ItemSearchRequest
 from app.api.links import place_of
@@ -108,12 +107,12 @@ def search_items_with_body(
     return _answer(request, page, fields, links)
 
 
-@router.get("/queryables", response_class=JSONResponse, summary="Properties that all items have")
+@router.get("/queryables", response_class=SchemaResponse, summary="Properties that all items have")
 @requires(Role.READ)
 def queryables(request: Request) -> Response:
     """JSON Schema of the properties that items of any collection have; those of collections list all."""
     document = schema_document(f"{base_url(request)}/queryables", "All collections", {})
-    return JSONResponse(document, media_type=MEDIA_TYPE)
+    return SchemaResponse(document)
 
 
 def _found(search: ItemSearch, types: PropertyTypes, asked: Asked) -> FoundPage:

@@ -57,6 +57,10 @@ def parse_expression(value: str | Mapping[str, Any], language: str | None = None
         tree = _json(value) if is_json else _text(value)
     names: set[str] = set()
     read = _compiled(tree, names, 0)
+    try:
+        json.dumps(tree, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise InvalidInput("filter: it contains characters that are not valid Unicode") from None
     return Expression(json.dumps(tree, sort_keys=True), frozenset(names), read)
 
 

@@ -45,12 +45,16 @@ def _with(found: TileFilter, condition: dict[str, Any]) -> TileFilter:
         labels = [value] if op == "=" and isinstance(value, str) else value if op in ("in", "a_overlaps") else []
         if isinstance(labels, list) and labels and all(isinstance(each, str) and each for each in labels):
             return replace(found, labels=tuple(dict.fromkeys(labels)))
-    if name == "geometry" and op in ("s_intersects", "s_within") and found.region is None and isinstance(value, dict):
+    if name == "geometry" and op in ("s_intersects", "s_within") and found.region is None and _is_place(value):
         return replace(found, region=parse_bbox(value["bbox"]) if "bbox" in value else parse_region(value))
     if name == "datetime" and found.interval is None:
         interval = _interval(op, value)
         return found if interval is None else replace(found, interval=interval)
     return found
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, dict) and ("bbox" in value or "type" in value)
 
 
 def _interval(op: str, value: Any) -> Interval | None:

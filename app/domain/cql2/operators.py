@@ -78,9 +78,9 @@ def _between(value: Any, low: Any, high: Any) -> bool | None:
 
 
 def _in(value: Any, options: Any) -> bool | None:
-    if value is None:
+    if value is None or not isinstance(options, list):
         return None
-    return any(compare(operator.eq)(value, each) for each in options or ())
+    return any(compare(operator.eq)(value, each) for each in options)
 
 
 def _arithmetic(compute: Callable[[Any, Any], Any]) -> Apply:

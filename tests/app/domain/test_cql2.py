@@ -90,11 +90,21 @@ def test_an_expression(text: str, is_true: bool) -> None:
         ({"op": "s_intersects", "args": [{"property": "geometry"}, {"type": "Point", "coordinates": [900, 0]}]}, "degrees"),
         ({"op": "=", "args": [{"property": "datetime"}, {"timestamp": "soon"}]}, "RFC 3339"),
         ("{", "not valid JSON"),
+        ({"op": "=", "args": [{"property": "labels"}, "\ud800"]}, "Unicode"),
     ],
 )
 def test_what_is_refused(value: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         parse_expression(value)
+
+
+def test_operands_of_other_types_are_unknown() -> None:
+    for condition in ({"op": "in", "args": [{"property": "gsd"}, 5]}, {"op": "like", "args": [{"property": "gsd"}, 5]}):
+        assert not parse_expression(condition).accepts(TILE)
+    both = {"op": "s_intersects", "args": [{"property": "geometry"}, {"property": "platform"}]}
+    expression = parse_expression(both)
+    assert not expression.accepts(TILE)
+    assert narrowed(TileFilter(expression=expression)).region is None
 
 
 def test_depth_is_limited() -> None:

@@ -112,13 +112,17 @@ def test_every_route_was_thought_of(guarded: Service) -> None:
     assert needs == {
         "open": {"/", "/conformance", "/healthz", "/readyz", "/session"},
         "None": {"POST /session", "DELETE /session"},
-        "read": {"POST /collections/{collection_id}/search"},
+        "read": {"POST /collections/{collection_id}/search", "POST /search"},
         "write": {
             "POST /collections",
             "PATCH /collections/{collection_id}",
             "POST /collections/{collection_id}/rollback",
             "POST /collections/{collection_id}/labels",
             "POST /collections/{collection_id}/items",
+            "POST /collections/{collection_id}/searches",
+            "DELETE /searches/{search_id}",
+            "POST /collections/{collection_id}/links",
+            "DELETE /collections/{collection_id}/links/{link_id}",
             "PATCH /collections/{collection_id}/items/{item_id}",
             "DELETE /collections/{collection_id}/items/{item_id}",
             "PUT /collections/{collection_id}/schedule",
