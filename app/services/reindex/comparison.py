@@ -52,24 +52,29 @@ def precisions(tiles: EvaluationTiles, queries: NDArray[np.intp], space: Space) 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """Similarity of the rankings of two indexes. overlap: share of common results among the first, 0..1. agreement: mean
-    average precision of the new ranking if the old one's first results count as relevant, 0..1.
+    average precision of the new ranking if the old one's first results count as relevant, 0..1. difference: mean absolute
+    difference of the cosines.
     """
 
     overlap: float
     agreement: float
+    difference: float = 0.0
 
 
 def compare_neighbours(tiles: EvaluationTiles, rows: NDArray[np.intp]) -> Neighbours | None:
     """Compare the rankings of some tiles; None without any. In a small collection fewer than `TOP` results are compared."""
     top = min(TOP, max(1, (len(tiles.ids) - 1) // 3))
-    overlaps, agreements = [], []
+    overlaps, agreements, differences = [], [], []
     for row in rows.tolist() if len(tiles.ids) > 1 else ():
         others = np.arange(len(tiles.ids)) != row
         scores = [side.embeddings[others] @ side.embeddings[row] for side in (tiles.old, tiles.new)]
         first, second = (np.argsort(-each, kind="stable")[:top] for each in scores)
         overlaps.append(len(np.intersect1d(first, second)) / top)
+        differences.append(float(np.abs(scores[1] - scores[0]).mean()))
         agreements.append(average_precision(scores[1], np.isin(np.arange(len(scores[0])), first)))
-    return Neighbours(float(np.mean(overlaps)), float(np.mean(agreements))) if overlaps else None
+    if not overlaps:
+        return None
+    return Neighbours(float(np.mean(overlaps)), float(np.mean(agreements)), float(np.mean(differences)))
 
 
 def chance_of_labels(tiles: EvaluationTiles, queries: NDArray[np.intp], space: Space) -> float:

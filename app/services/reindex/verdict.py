@@ -11,6 +11,8 @@ from app.services.reindex.replay import SLOWER, SLOWER_MS, is_slow
 
 SAME = 0.98
 """Share of common results above which both indexes give the same results."""
+SAME_COSINE = 0.002
+"""Mean difference of cosines below which a learned head is the old one; float16 differs by less."""
 MIN_QUERIES, MIN_PLACES = 10, 8
 """With fewer queries, or queries from fewer places, the mean average precision is not compared."""
 MIN_COHERENCE = 0.005
@@ -95,7 +97,8 @@ def cannot_compare(figures: Figures) -> str | None:
 
 def is_same(figures: Figures) -> bool:
     """Whether both indexes give the same results."""
-    return figures.neighbours is None or figures.neighbours.overlap >= SAME
+    near = figures.neighbours
+    return near is None or (near.overlap >= SAME and (near.difference < SAME_COSINE or not figures.is_taught))
 
 
 def decide(figures: Figures) -> tuple[Decision, str]:

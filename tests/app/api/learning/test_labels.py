@@ -255,7 +255,7 @@ def test_wrong_requests(service: Service, tiles: tuple[str, dict[str, str]]) -> 
     good = f"id,label\n{ids['a/one.png']},x\n"
     for answer, status in (
         (post(service, "nobody", good), 404),
-        (post(service, name, good, "mend"), 422),
+        (post(service, name, good, "mend"), 400),
         (post(service, name, b""), 400),
         (post(service, name, "a,b\n1,2\n"), 422),
         (post(service, name, b"\x89PNG\r\n\x1a\n" + bytes(100)), 422),

@@ -56,4 +56,4 @@ def test_weights_of_an_unknown_network_are_not_fine_tuned(container: Container, 
     assert job.error is None, job.error
     assert job.result is not None
     taught = container.models.card(job.result["model"])
-    assert set(taught.files) == {"encoder.onnx", "head.npz"}  # the foreign weights do not contain the head
+    assert set(taught.files) == {"encoder.onnx", "head.npz", "learned_tiles.npy"}  # the foreign weights do not contain the head
