@@ -27,9 +27,11 @@ def compare(holds: Callable[[Any, Any], bool]) -> Apply:
         if isinstance(left, datetime | tuple) or isinstance(right, datetime | tuple):
             return _compare_times(holds, as_time(left), as_time(right))
         if isinstance(left, list) != isinstance(right, list):  # `labels = 'river'`: one of the values
-            many, one = (left, right) if isinstance(left, list) else (right, left)
-            return one not in many if holds is operator.ne else any(holds(each, one) for each in many if _alike(each, one))
-        return holds(left, right) if _alike(left, right) else (holds is operator.ne or None)
+            pairs = [(each, right) for each in left] if isinstance(left, list) else [(left, each) for each in right]
+            if holds is operator.ne:
+                return all(one != other for one, other in pairs)
+            return any(holds(*pair) for pair in pairs if _comparable(holds, *pair))
+        return holds(left, right) if _comparable(holds, left, right) else (holds is operator.ne or None)
 
     return apply
 
@@ -47,6 +49,12 @@ def _compare_times(holds: Callable[[Any, Any], bool], left: Interval | None, rig
         operator.gt: left[0] > right[1],
         operator.ge: left[0] >= right[0],
     }[holds]
+
+
+def _comparable(holds: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
+    """Whether the values are of one kind, which has an order if `holds` needs one: arrays and objects have none."""
+    is_equality = holds in (operator.eq, operator.ne)
+    return _alike(left, right) and (is_equality or not isinstance(left, list | dict))
 
 
 def _alike(left: Any, right: Any) -> bool:

@@ -101,6 +101,8 @@ def test_what_is_refused(value: Any, said: str) -> None:
 def test_operands_of_other_types_are_unknown() -> None:
     for condition in ({"op": "in", "args": [{"property": "gsd"}, 5]}, {"op": "like", "args": [{"property": "gsd"}, 5]}):
         assert not parse_expression(condition).accepts(TILE)
+    for name in ("<", "<=", ">", ">="):
+        assert not parse_expression({"op": name, "args": [{"property": "labels"}, [1]]}).accepts(TILE), "arrays have no order"
     both = {"op": "s_intersects", "args": [{"property": "geometry"}, {"property": "platform"}]}
     expression = parse_expression(both)
     assert not expression.accepts(TILE)
