@@ -113,7 +113,7 @@ def _operation(name: str, args: Any, names: set[str], depth: int) -> Read:
     if name == "not":
         return lambda tile: _not(parts[0](tile))
     if name in _LOGICAL:
-        return (lambda tile: _all(parts, tile)) if name == "and" else (lambda tile: _any(parts, tile))
+        return lambda tile: _decided(parts, tile, decisive=name == "or")
     apply = OPERATORS[name][1]
     return lambda tile: apply(*(part(tile) for part in parts))
 
@@ -122,23 +122,13 @@ def _not(value: Any) -> bool | None:
     return not value if isinstance(value, bool) else None
 
 
-def _all(parts: list[Read], tile: Tile) -> bool | None:
-    result: bool | None = True
+def _decided(parts: list[Read], tile: Tile, decisive: bool) -> bool | None:
+    """`decisive` as soon as one part has this value, else its opposite; None if the parts that are unknown could change it."""
+    result: bool | None = not decisive
     for part in parts:
-        value = part(tile)
-        if value is False:
-            return False
-        if value is not True:
-            result = None
-    return result
-
-
-def _any(parts: list[Read], tile: Tile) -> bool | None:
-    result: bool | None = False
-    for part in parts:
-        value = part(tile)
-        if value is True:
-            return True
-        if value is not False:
+        value: object = part(tile)
+        if value is decisive:
+            return decisive
+        if value is not (not decisive):
             result = None
     return result

@@ -48,7 +48,7 @@ class RowNumbers:
         first = np.searchsorted(self._sorted, keys[:, 0], "left")
         last = np.searchsorted(self._sorted, keys[:, 0], "right")
         rows = np.full(len(keys), -1, np.int64)
-        for shift in range(int((last - first).max(initial=0))):  # more than one only if high halves are equal
+        for shift in range(int((last - first).max(initial=0))):  # more than one only if the first keys are equal
             place = np.flatnonzero(first + shift < last)
             found = self._order[first[place] + shift]
             is_same = self._keys.rows[found, 1] == keys[place, 1]
