@@ -5,8 +5,8 @@ PORT ?= $(or $(DYAD_PORT),8000)
 DYAD_HOME ?= dyad-data
 # The tests of models/ need PyTorch (5.5 GB); `make test TRAIN=` leaves out both.
 TRAIN ?= 1
-# The tests run in one process per core; `make test JOBS=0` runs them in one process.
-JOBS ?= auto
+# The tests run in two processes per core, since many wait for services; `make test JOBS=0` runs them in one process.
+JOBS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 export DYAD_HOME
 
 VENV := .venv
@@ -23,7 +23,7 @@ NO_TORCH = $(shell $(BIN)/python -c 'import importlib.util; print("" if importli
 NEEDS_TORCH := ^(benchmarks/|(tests/)?models/(?!(bundle|evaluation|heads)/)|worker/torch_|tests/support/(losses|on_torch)\.py|tests/.*_torch\.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz chaos lint format lock bench train-default unseen results clean packages bench-gpu
+.PHONY: help serve test fuzz chaos lint format lock bench bench-check train-default unseen results clean packages bench-gpu
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -62,7 +62,10 @@ lock: $(VENV)/.dev ## write constraints.txt again; UPGRADE=1 selects the newest 
 		--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o constraints.txt
 
 bench: $(VENV)/.dev ## run all benchmarks except the GPU's
-	@set -e; for file in $(filter-out benchmarks/bench_gpu.py,$(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+	@set -e; for file in $(filter-out benchmarks/bench_gpu.py benchmarks/bench_check.py,$(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+bench-check: $(VENV)/.dev ## name what became slower than stored for this kind of processor, in 3 minutes; ARGS=--store
+	$(BIN)/python benchmarks/bench_check.py $(ARGS)
 
 bench-gpu: $(VENV)/.train ## measure embedding and training on a GPU, by batch size; ARGS=--help
 	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
@@ -117,4 +120,8 @@ packages:
 			|| echo "could not install$$missing; tests that need them are skipped" >&2; \
 	else \
 		echo "not installed:$$missing; tests that need them are skipped" >&2; \
+	fi
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! /usr/bin/python3 -c "import qgis.core" 2>/dev/null; then \
+		DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends python3-qgis qgis-providers >/dev/null 2>&1 \
+			|| echo "could not install QGIS; its tests are skipped" >&2; \
 	fi

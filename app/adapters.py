@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from app.cluster.inference.remote_inference import RemoteQueries
 from app.cluster.models.shared_models import SharedModels
 from app.cluster.shared_folders import SharedFolders
-from app.domain.urls import is_url
+from app.domain.naming.urls import is_url
 from app.errors import HomeInUse, StartupError
 from app.inference.bundle_trial import try_bundle
 from app.inference.local_models import LocalModels, OpenBundle
 from app.ports import Blobs, JobHandler, JobQueue, JobStore, Locks, VectorStore
 from app.queue.local_queue import LocalQueue
 from app.services.ingest.chunks import Helpers
-from app.services.ingest.read_policy import ReadPolicy
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.jobs.callbacks import Callbacks
 from app.services.jobs.folders import JobFolders
 from app.settings import Settings
 from app.stores.blobs.object_blobs import ObjectBlobs
@@ -53,6 +54,7 @@ class Adapters:
     locks: Locks
     folders: JobFolders
     queue: JobQueue
+    callbacks: Callbacks
     start: Callable[[Lanes], None] | None = None
     stop: Callable[[], None] | None = None
     helpers: Helpers | None = None
@@ -94,15 +96,24 @@ def open_models(settings: Settings, home: Home, adapters: Adapters, opening: Ope
 
 def open_read_policy(settings: Settings) -> ReadPolicy:
     """The folders and addresses that the service may read, with the adapter that reads addresses."""
+    return ReadPolicy(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=_open_remote(settings))
+
+
+def _open_remote(settings: Settings) -> NamedFiles | None:
     urls = [root for root in settings.read_roots if is_url(root)]
-    remote = NamedFiles(urls, settings.read_networks) if urls else None
-    return ReadPolicy(tuple(Path(root) for root in settings.read_roots if not is_url(root)), remote=remote)
+    return NamedFiles(urls, settings.read_networks) if urls else None
 
 
 def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
     store = SqliteJobStore(home.jobs)
     folders = JobFolders(home.staging)
-    queue = LocalQueue(store, on_end=folders.delete, threads=LANE_THREADS)
+    callbacks = Callbacks(store, _open_remote(settings))
+
+    def end(job_id: str) -> None:
+        folders.delete(job_id)
+        callbacks.ended(job_id)
+
+    queue = LocalQueue(store, on_end=end, threads=LANE_THREADS)
     vectors = _qdrant(settings) if settings.vectors_url else EdgeVectorStore(home.vectors)
     blobs = ObjectBlobs(settings.blobs_url or home.blobs, settings.blobs_public_url)
     return Adapters(
@@ -112,6 +123,7 @@ def _embedded_adapters(settings: Settings, home: Home) -> Adapters:
         locks=LocalLocks(),
         folders=folders,
         queue=queue,
+        callbacks=callbacks,
         start=queue.start,
         stop=queue.stop,
         notes=store.notes,
@@ -142,6 +154,7 @@ def _cluster_adapters(settings: Settings, home: Home, *, is_worker: bool) -> Ada
         locks=locks,
         folders=folders,
         queue=queue,
+        callbacks=Callbacks(store, _open_remote(settings)),
         helpers=helpers,
         queries=queries,
         broker=broker,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from app.adapters import Adapters
 from app.cluster.models.shared_models import SharedModels
-from app.domain.schedules import Schedule, ScheduleState
+from app.domain.scheduling.schedules import Schedule, ScheduleState
 from app.inference.local_models import LocalModels
 from app.queue.child_programs import ask_child, run_child
 from app.services.backup.backup import BackupService
@@ -23,8 +23,9 @@ from app.services.catalogue.property_types import PropertyTypes
 from app.services.classes.classes import ClassService
 from app.services.classes.sample import Samples
 from app.services.classes.suggestions import SuggestionService
+from app.services.ingest.incoming.read_policy import ReadPolicy
 from app.services.ingest.ingest import IngestLimits, IngestService
-from app.services.ingest.read_policy import ReadPolicy
+from app.services.ingest.scene_windows import SceneWindows
 from app.services.jobs.jobs import JobService
 from app.services.jobs.processes import ProcessService
 from app.services.labels.labels import LabelService
@@ -34,8 +35,8 @@ from app.services.maintenance.repair import Repair
 from app.services.maintenance.state_check import StateCheck
 from app.services.maps.imagery_png import ImageryMap
 from app.services.maps.map_service import MapService
-from app.services.reindex.fold_heads import FoldHeads
-from app.services.reindex.gate import Gate
+from app.services.reindex.judging.fold_heads import FoldHeads
+from app.services.reindex.judging.gate import Gate
 from app.services.reindex.reindex import ReindexService, reindex_process
 from app.services.reindex.rollback import RollbackService
 from app.services.reindex.source_choice import VectorSourceChoice
@@ -72,6 +73,7 @@ class Services:
         self.models_provider = models_provider
         self.vectors, self.blobs, self.job_store = adapters.vectors, adapters.blobs, adapters.job_store
         self.locks, self.folders, self.queue = adapters.locks, adapters.folders, adapters.queue
+        self.callbacks = adapters.callbacks
         self.installation = Installation(
             blobs=self.blobs,
             vectors=self.vectors,
@@ -86,7 +88,8 @@ class Services:
         self._build_indexing(settings, read_policy)
         self._build_learning(settings)
         self._build_maintenance(settings)
-        self.processes = ProcessService([self.training.process, self.evaluation.process, reindex_process(self.reindex)])
+        processes = [self.training.process, self.evaluation.process, reindex_process(self.reindex)]
+        self.processes = ProcessService(processes, self.callbacks)
 
     def _build_catalogue(self, settings: Settings) -> None:
         uses = ModelUse(self.vectors, self.blobs)
@@ -124,6 +127,9 @@ class Services:
             blobs=self.blobs,
             recent=self.recent,
             resolve=read_policy.resolve,
+            windows=SceneWindows(
+                self.models, read_policy, self.home.staging / "search", settings.max_upload_bytes, settings.max_pixels
+            ).read,
             max_pixels=settings.max_pixels,
         )
         self.labels = LabelService(self.collections, self.vectors)

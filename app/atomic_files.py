@@ -73,27 +73,43 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def complete_file(path: Path) -> Iterator[BinaryIO]:
+def complete_file(path: Path, *, is_overwriting: bool = False) -> Iterator[BinaryIO]:
     """Create a file that appears under its name only after the block: complete and durable, also if the process is killed.
 
+    is_overwriting: replace an existing file; that a symbolic link points to, if it is one.
+
     Raises:
-        OSError: the file exists, or cannot be created.
+        OSError: the file exists and is not to be replaced, or cannot be created.
     """
-    _refuse_existing(path)
+    path = path.resolve() if is_overwriting else path
+    if not is_overwriting:
+        _refuse_existing(path)
     with scratch_folder(path.absolute().parent) as folder:
         part = folder / "file"
         with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        try:
-            path.hardlink_to(part)
-        except FileExistsError:
-            raise
-        except OSError:  # the file system has no hard links
-            _refuse_existing(path)
-            part.rename(path)
+        if is_overwriting:
+            part.replace(path)
+        else:
+            _move_to_new(part, path)
         sync(path.absolute().parent)
+
+
+def _move_to_new(part: Path, path: Path) -> None:
+    """Give a file its name, unless a file has that name.
+
+    Raises:
+        FileExistsError: a file has that name.
+    """
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # the file system has no hard links
+        _refuse_existing(path)
+        part.rename(path)
 
 
 @contextmanager

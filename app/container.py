@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from app.adapters import open_adapters, open_home, open_models, open_read_policy
 from app.assembly import Services
 from app.errors import DyadError, Unavailable
 from app.imagery.raster.decode_budget import BUDGET
+from app.inference.blas_threads import use_one_blas_thread
 from app.inference.local_models import OpenBundle
 from app.inference.onnx import OnnxInference
 from app.ports import JobHandler
@@ -46,6 +48,7 @@ class Container(Services):
         takes_over: bool = False,
     ) -> None:
         BUDGET.resize(settings.decode_mb << 20)
+        use_one_blas_thread()
         self.keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
         home = open_home(settings, url)
         try:
@@ -119,6 +122,9 @@ class Container(Services):
     def lanes(self) -> dict[str, dict[str, JobHandler]]:
         """Job handlers by kind, in lanes that run side by side, so that training and ingest do not wait for each other."""
         return {
-            "index": observed({INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}),
-            "learn": observed({TRAIN: self.training.run, EVALUATE: self.evaluation.run}),
+            "index": self._wrapped({INGEST: self.ingest.run, SYNC: self.sync.run, REINDEX: self.reindex.run}),
+            "learn": self._wrapped({TRAIN: self.training.run, EVALUATE: self.evaluation.run}),
         }
+
+    def _wrapped(self, handlers: Mapping[str, JobHandler]) -> dict[str, JobHandler]:
+        return observed(self.callbacks.announcing(handlers))

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.routing import BaseRoute
@@ -15,6 +14,7 @@ from starlette.routing import BaseRoute
 from app import __version__
 from app.api import problems
 from app.api.access import AccessTable
+from app.api.answers.page_files import WEB, PageFiles
 from app.api.middleware.access import AccessMiddleware
 from app.api.middleware.body_rate import BodyRateMiddleware
 from app.api.middleware.fail_fast import FailFastMiddleware
@@ -25,8 +25,9 @@ from app.api.middleware.metrics import Metrics, MetricsMiddleware
 from app.api.middleware.origins import OriginCheck
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from app.api.middleware.stac_paths import StacPathMiddleware
 from app.api.openapi import PROBLEMS, DescribedApi
-from app.api.routes import MODULES, landing
+from app.api.routes import MODULES
 from app.api.routing import require_checked
 from app.container import Container
 
@@ -55,7 +56,7 @@ def create_app(container: Container) -> FastAPI:
     app = create_api(container)
     metrics = Metrics(container.job_store, container.depths)
     app.state.metrics = metrics
-    app.mount("/static", StaticFiles(directory=landing.WEB), name="static")
+    app.mount("/static", PageFiles(directory=WEB), name="static")
     _add_middleware(app, container, metrics, AccessTable(_routes(), PUBLIC_PATHS))
     return app
 
@@ -109,7 +110,7 @@ def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table:
     app.add_middleware(AccessMiddleware, keys=container.keys, table=table, origins=origins, links=container.shared_links)
     if settings.checks_hosts:
         app.add_middleware(HostMiddleware, hosts=settings.allowed_hosts)
-    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware, images=settings.basemap_origin)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=5, exclude_content_types=NOT_COMPRESSED)
     if settings.cors_origins:
         app.add_middleware(
@@ -120,6 +121,7 @@ def _add_middleware(app: FastAPI, container: Container, metrics: Metrics, table:
             expose_headers=ANSWER_HEADERS,
             max_age=3600,
         )
+    app.add_middleware(StacPathMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyRateMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     allow_anonymous: bool = False
     allowed_hosts: Texts = ()
     cors_origins: Texts = ()
+    basemap_url: str = ""
+    basemap_attribution: str = Field(default="", max_length=300)
     max_connections_per_client: int = Field(default=256, ge=0, le=1_000_000)
     api_key: str = Field(default="", repr=False)
     rate_limit: str = ""
@@ -113,6 +115,22 @@ class Settings(BaseSettings):
     def _split_origins(cls, value: Any) -> Any:
         parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         return tuple(_origin(part) for part in parts)
+
+    @field_validator("basemap_url")
+    @classmethod
+    def _check_basemap(cls, value: str) -> str:
+        if value:
+            _origin("/".join(value.split("/")[:3]))
+            if not re.fullmatch(r"[!-~]+", value) or any(value.count(part) != 1 for part in ("{z}", "{x}", "{y}")):
+                raise ValueError(
+                    f"{value!r} is not the address of map tiles; write it as https://tiles.example.com/{{z}}/{{x}}/{{y}}.png"
+                )
+        return value
+
+    @property
+    def basemap_origin(self) -> str:
+        """The origin of the base map's tiles; empty without a base map."""
+        return _origin("/".join(self.basemap_url.split("/")[:3])) if self.basemap_url else ""
 
     @field_validator("rate_limit")
     @classmethod

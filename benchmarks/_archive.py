@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.container import Container
-from app.domain.ids import tile_id
+from app.domain.naming.ids import tile_id
 from app.domain.tiles import Embeddings, Tile
 from app.settings import load_settings
 from models.bundle.card import ModelCard
@@ -22,10 +22,14 @@ SIDE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """ids: of the tiles, in the order in which they were written. embeddings: (N, D) float32, L2-normalised."""
+    """ids: of the tiles, in the order in which they were written. embeddings: (N, D) float32, L2-normalised.
+
+    places: (N, 2) float64, longitudes and latitudes of the lower left corners in degrees.
+    """
 
     ids: list[str]
     embeddings: NDArray[np.float32]
+    places: NDArray[np.float64]
 
 
 def fill(home: Path, collection: str, model: str, size: int) -> Archive:
@@ -45,7 +49,7 @@ def fill(home: Path, collection: str, model: str, size: int) -> Archive:
         container.vectors.upsert(index, tiles, _made(card, vectors[span.start : span.stop], random))
     container.vectors.flush(index)
     container.close()
-    return Archive(ids, vectors)
+    return Archive(ids, vectors, places)
 
 
 def _made(card: ModelCard, vectors: NDArray[np.float32], random: np.random.Generator) -> Embeddings:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.geometry import parse_bbox
-from app.domain.ids import tile_id
-from app.domain.search import TileFilter
+from app.domain.naming.ids import tile_id
+from app.domain.places.geometry import parse_bbox
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Embeddings
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
 from benchmarks._archive import SIDE, archive_tile

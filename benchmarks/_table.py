@@ -22,7 +22,7 @@ def machine_line() -> str:
     packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     python = platform.python_version()
-    return f"{_processor()}, {cores} cores, {_memory()}; dyad {app.__version__}, Python {python}, {packages}"
+    return f"{processor()}, {cores} cores, {_memory()}; dyad {app.__version__}, Python {python}, {packages}"
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -45,7 +45,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """The model's name where Linux tells it, else the architecture."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []

@@ -166,11 +166,11 @@ def _quality(world: World, asked: list[str], labels: list[int], seeds: int, fold
             metrics, after = run.result["metrics"], _found(world, run.head, held, asked)
             none = [metrics["before"]["mean_average_precision"], metrics["before"]["precision_at_10"], *before.values()]
             some = [metrics["after"]["mean_average_precision"], metrics["after"]["precision_at_10"], *after.values()]
-            rows.setdefault(0, []).append([*none, metrics["ece"][0], 0.0, 0.0])
-            rows.setdefault(count, []).append([*some, metrics["ece"][1], run.wall, run.cpu])
+            rows.setdefault(0, []).append([*none, 0.0, 0.0])
+            rows.setdefault(count, []).append([*some, run.wall, run.cpu])
     print_table(
         f"Held-out tiles query each other: mean average precision, mean of {seeds} draws",
-        ("labels a class", "alone", "alone, P@10", "among all", "other classes", "ECE", "s", "cpu s"),
+        ("labels a class", "alone", "alone, P@10", "among all", "other classes", "s", "cpu s"),
         [[str(count), *_cells(np.mean(each, axis=0))] for count, each in sorted(rows.items())],
     )
 
@@ -230,9 +230,9 @@ class _Pixels:
 
 
 def _cells(values: NDArray[np.float64]) -> list[str]:
-    shares, (ece, wall, cpu) = values[:4], values[4:]
+    shares, (wall, cpu) = values[:4], values[4:]
     seconds = [f"{wall:.1f}", f"{cpu:.1f}"] if wall else ["-", "-"]
-    return [*(f"{100 * value:.1f}" for value in shares), f"{ece:.3f}", *seconds]
+    return [*(f"{100 * value:.1f}" for value in shares), *seconds]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""`dyad index` of UC Merced compared with a bare ONNX Runtime loop, with an int8 ResNet-18 of random weights.
+"""`dyad index` of UC Merced compared with a bare ONNX Runtime loop, with a bundled model.
 
-python benchmarks/bench_ingest.py [--data ../shared/data] [--rounds 3] [--classes 21] [--json]
+python benchmarks/bench_ingest.py [--data ../shared/data] [--model dyad-rgb] [--rounds 3] [--classes 21] [--json]
 
 Bare: `InferenceSession.run` on batches of 32 that are decoded and normalised already; nothing else is timed. `dyad index`: the
 job, from claim to end, and the whole command with the start of its process. Rounds alternate the two, and medians are
@@ -29,22 +29,23 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from app.domain.ids import tile_id
+from app.domain.models import DEFAULT_MODEL
+from app.domain.naming.ids import tile_id
 from app.domain.tiles import Tile
+from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
 from app.stores.blobs.object_blobs import ObjectBlobs
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
 from benchmarks._imagery import DATA, class_folders, images_of
 from benchmarks._table import machine_line, print_table
 from benchmarks.bench_handcrafted import read_tiles
-from benchmarks.random_resnet18 import MEAN, STD, build
+from models.bundle.verify import read_card
 from tests.support.process import COMMAND, environment
 
 ROOT = Path(__file__).parents[1]
-MODEL = "resnet18-random"
 COLLECTION = "ucm"
 BATCH = 32
-TARGET = 0.7
+TARGET = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,15 @@ def main() -> None:
     """Measure, and print two tables or one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="a bundled model (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--classes", type=int, default=21, help="number of the 21 folders of 100 images to use")
     parser.add_argument("--json", action="store_true", help="print only a JSON document")
     options = parser.parse_args()
     folders = class_folders(options.data, options.classes)
     paths = images_of(options.data, options.classes)
+    bundle = BUNDLED / options.model
     with tempfile.TemporaryDirectory() as scratch:
-        bundle = build(Path(scratch, MODEL))
         stages, tiles = measure_stages(Path(scratch), bundle, paths)
         rounds = []
         for number in range(options.rounds):
@@ -83,7 +85,7 @@ def main() -> None:
         [name, f"{value:.1f}", f"{len(paths) / value:.0f}", f"{bare / value:.2f}"]
         for name, value in (("bare loop", bare), ("dyad index, the job", job), ("dyad index, the command", command))
     ]
-    title = f"{len(paths)} images, medians of {options.rounds} (wanted: {TARGET} of bare)"
+    title = f"{options.model}, {len(paths)} images, medians of {options.rounds} (wanted: {TARGET} of bare)"
     print_table(title, ["measured", "seconds", "images/s", "relative to bare"], rows)
     alone = [[name, f"{value:.1f}", f"{len(paths) / value:.0f}"] for name, value in stages.items()]
     print_table("Each stage alone", ["stage", "seconds", "images/s"], alone)
@@ -94,22 +96,21 @@ def bare_loop(bundle: Path, tiles: NDArray[np.uint8]) -> float:
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = os.cpu_count() or 1
     session = ort.InferenceSession(bundle / "encoder.onnx", settings, providers=["CPUExecutionProvider"])
-    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
+    normal = read_card(bundle).normalisation or sys.exit(f"{bundle.name} has no normalisation")
+    mean, std = np.array(normal.mean, np.float32), np.array(normal.std, np.float32)
     seconds = 0.0
     for start in range(0, len(tiles), BATCH):
         batch = np.ascontiguousarray(((tiles[start : start + BATCH] / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
         begun = time.perf_counter()
-        session.run(None, {"tiles": batch})
+        session.run(None, {session.get_inputs()[0].name: batch})
         seconds += time.perf_counter() - begun
     return seconds
 
 
 def index(home: Path, bundle: Path, folders: Sequence[Path], images: int) -> tuple[float, float]:
     """Seconds of the job and of the whole command that indexes `folders` into a new home."""
-    (home / "models").mkdir(parents=True)
-    (home / "models" / MODEL).symlink_to(bundle, target_is_directory=True)
     begun = time.perf_counter()
-    found = _dyad(home, "index", COLLECTION, *map(str, folders), "--labels-from-folders", "--model", MODEL, "--json")
+    found = _dyad(home, "index", COLLECTION, *map(str, folders), "--labels-from-folders", "--model", bundle.name, "--json")
     command = time.perf_counter() - begun
     if found["indexed"] != images:
         sys.exit(f"{found['indexed']} of {images} images indexed: {found['rejected'][:3]}")

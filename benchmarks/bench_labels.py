@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.container import Container
-from app.domain.geometry import bbox_footprint
-from app.domain.ids import tile_id
+from app.domain.naming.ids import tile_id
+from app.domain.places.geometry import bbox_footprint
 from app.domain.tiles import Embeddings, Tile
 from app.settings import load_settings
 from benchmarks._table import machine_line, print_table

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from app.domain.geometry import bbox_footprint
+from app.domain.places.geometry import bbox_footprint
 from app.domain.tiles import Embeddings, Tile
 from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, During, PointIn, Where
 from app.stores.vectors.edge.edge_index import _filter

@@ -26,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.container import Container
-from app.domain.ids import tile_id
+from app.domain.naming.ids import tile_id
 from app.domain.tiles import Embeddings
 from app.imagery.tiling.tiler import read_tile
 from app.inference.local_models import BUNDLED

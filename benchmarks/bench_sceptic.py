@@ -1,6 +1,6 @@
 """The learning loop through HTTP: what the gate decides about labels of four kinds, and what happens to the whole archive.
 
-python benchmarks/bench_sceptic.py DATA... [--draws 20] [--per-class 16] [--kinds right few one-sided shuffled] [--seed 1000]
+python benchmarks/bench_sceptic.py DATA... [--draws 20] [--per-class 16] [--kinds KIND...] [--seed 1000] [--log FILE]
 
 DATA are folders with a folder of images for each class. Images of every class are indexed once, by the default model. For each
 draw some tiles are labelled, a head is trained, the collection is re-indexed, and, if it was switched, rolled back:
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.container import Container
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.settings import load_settings
 from benchmarks._serving import Served
 from benchmarks._table import machine_line, print_table
@@ -53,10 +53,11 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=16, help="indexed images of each class")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first draw")
-    parser.add_argument("--log", type=Path, help="file to which each draw is appended, a JSON object per line")
+    parser.add_argument("--log", type=Path, help="file of the draws, a JSON object per line; draws in it are not made again")
     options = parser.parse_args()
     print(machine_line())
-    outcomes: list[Outcome] = []
+    outcomes = read_log(options.log)
+    made = {(each.archive, each.kind, each.seed) for each in outcomes}
     for data in options.data:
         with tempfile.TemporaryDirectory() as folder:
             archive = fill(Path(folder), data, options.per_class)
@@ -64,6 +65,8 @@ def main() -> None:
                 loop = Loop(service.client, archive, Path(folder) / "home" / "models")
                 for seed in range(options.seed, options.seed + options.draws):
                     for kind in options.kinds:
+                        if (archive.name, kind, seed) in made:
+                            continue
                         outcome = loop.run(kind, seed)
                         if outcome is None:
                             print(f"{archive.name} {kind} {seed}: too few labels to train on", flush=True)
@@ -249,6 +252,14 @@ def fill(folder: Path, data: Path, per_class: int) -> Archive:
     if found.feature is None:
         raise SystemExit("the default model has no features")
     return Archive(data.name, [tile.id for tile in tiles], classes, names, found.feature.astype(np.float32), found.embedding)
+
+
+def read_log(path: Path | None) -> list[Outcome]:
+    """The draws of an earlier run."""
+    if path is None or not path.exists():
+        return []
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    return [Outcome(**{**each, "before": tuple(each["before"]), "after": tuple(each["after"])}) for each in found]
 
 
 def report(outcomes: Sequence[Outcome]) -> None:

@@ -3,19 +3,23 @@
 python benchmarks/bench_search.py [--sizes 1000 10000 100000] [--queries 300]
 
 The bare query is one `EdgeShard.search` with the same vector, limit, filter and payload, in this process, on a copy of the
-service's folder; both in one run. The service runs in a process of its own; the client is the standard
-library's, here, over one connection, one request at a time.
+service's folder. *Peer* is a service of thirty lines, FastAPI and faiss (`_faiss_service.py`), which returns ids and
+similarities only; it needs the extra `peers`. All in one run. Services run in processes of their own; the client is the
+standard library's, here, over one connection, one request at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPConnection
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +27,10 @@ import qdrant_edge as edge
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks._archive import fill
+from benchmarks._archive import Archive, fill
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
+from tests.support.redis import free_port
 
 COLLECTION = "synthetic"
 LIMIT = 10
@@ -44,7 +49,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows += measure(Path(folder), size, options.queries)
     print(machine_line())
-    columns = ["tiles", "filter", "bare p50", "bare p99", "HTTP p50", "HTTP p99", "added p50"]
+    columns = ["tiles", "filter", "bare p50", "bare p99", "HTTP p50", "HTTP p99", "added p50", "peer p50", "peer p99"]
     print_table(f"Search by item id, limit {LIMIT}, milliseconds", columns, rows)
 
 
@@ -53,34 +58,78 @@ def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
     archive = fill(home, COLLECTION, "hog", size)
     ids, vectors = archive.ids, archive.embeddings
     random = np.random.default_rng(1)
-    chosen = random.integers(0, size, queries)
+    chosen = random.integers(0, size, queries).tolist()
     boxes = [(west, south, west + BOX, south + BOX / 2) for west, south in random.uniform((-180, -60), (60, 0), (queries, 2))]
     bare = bare_queries(home, vectors[chosen], boxes)
     rows: list[Sequence[str]] = []
     with ServeProcess(home) as service:
-        connection = HTTPConnection(service.url.removeprefix("http://"))
-
-        def ask(number: int, box: tuple[float, ...] | None) -> None:
-            address = f"/collections/{COLLECTION}/search?item={ids[chosen[number]]}&limit={LIMIT}"
-            if box is not None:
-                address += "&bbox=" + ",".join(f"{value:.6f}" for value in box)
-            connection.request("GET", address)
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200 or b'"rank"' not in body:
-                raise RuntimeError(body)
-
-        served = {
-            "none": timed(queries, lambda number: ask(number, None)),
-            "one box": timed(queries, lambda number: ask(number, boxes[0])),
-            "a new box each": timed(queries, lambda number: ask(number, boxes[number])),
-        }
+        ask = asker(service.url, f"/collections/{COLLECTION}/search?item=", ids, boxes, chosen)
+        ask(0, 0)  # begins the search table
+        time.sleep(max(2.0, size / 8_000))
+        served = measure_kinds(queries, ask)
+    beside: dict[str, list[float]] = {}
+    if find_spec("faiss") is not None:
+        with peer_service(home / "peer", archive) as url:
+            rows_of = [str(number) for number in range(size)]
+            beside = measure_kinds(queries, asker(url, "/search?item=", rows_of, boxes, chosen))
     for name, times in served.items():
         floor = bare["none" if name == "none" else "box"]
         p50, p99 = np.percentile(times, (50, 99))
         low, high = np.percentile(floor, (50, 99))
-        rows.append([f"{size:,}", name, f"{low:.2f}", f"{high:.2f}", f"{p50:.2f}", f"{p99:.2f}", f"{p50 - low:.2f}"])
+        peer = [f"{each:.2f}" for each in np.percentile(beside[name], (50, 99))] if beside else ["", ""]
+        rows.append([f"{size:,}", name, *(f"{each:.2f}" for each in (low, high, p50, p99, p50 - low)), *peer])
     return rows
+
+
+def measure_kinds(queries: int, ask: Callable[[int, int | None], None]) -> dict[str, list[float]]:
+    """Milliseconds of each request, by the kind of its filter."""
+    return {
+        "none": timed(queries, lambda number: ask(number, None)),
+        "one box": timed(queries, lambda number: ask(number, 0)),
+        "a new box each": timed(queries, lambda number: ask(number, number)),
+    }
+
+
+def asker(
+    url: str, path: str, ids: Sequence[str], boxes: Sequence[tuple[float, ...]], chosen: Sequence[int]
+) -> Callable[[int, int | None], None]:
+    """A function that asks for the tiles most similar to a chosen one, in the box of a number or in none."""
+    connection = HTTPConnection(url.removeprefix("http://"))
+
+    def ask(number: int, box: int | None) -> None:
+        address = f"{path}{ids[chosen[number]]}&limit={LIMIT}"
+        if box is not None:
+            address += "&bbox=" + ",".join(f"{value:.6f}" for value in boxes[box])
+        connection.request("GET", address)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200 or b'"similarity"' not in body:
+            raise RuntimeError(body)
+
+    return ask
+
+
+@contextmanager
+def peer_service(folder: Path, archive: Archive) -> Iterator[str]:
+    """The address of the peer, with the same vectors and places."""
+    folder.mkdir()
+    np.save(folder / "vectors.npy", archive.embeddings)
+    np.save(folder / "places.npy", archive.places)
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("_faiss_service.py"))]
+    process = subprocess.Popen([*command, str(folder / "vectors.npy"), str(folder / "places.npy"), str(port)])
+    try:
+        for _ in range(600):
+            try:
+                HTTPConnection("127.0.0.1", port).connect()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                break
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def bare_queries(

@@ -111,6 +111,7 @@ class WorkerServices:
     def _clear(self, job_id: str) -> None:
         self.container.folders.delete(job_id)
         self.container.blobs.delete_prefix(f"{WORK}{job_id}/")
+        self.container.callbacks.ended(job_id)
 
     def close(self) -> None:
         """Close everything."""

@@ -5,18 +5,18 @@ The dependency functions are coroutines: FastAPI runs plain functions in a threa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 
-from app.api.documents.fields import Fields, parse_fields
+from app.api.documents.gis.fields import Fields, parse_fields
 from app.api.documents.search import INTERSECTS, MAX_IDS, MAX_LISTED
 from app.api.params import parse_filter
 from app.container import Container
-from app.domain.crs import Crs, parse_crs
-from app.domain.search import MAX_LIMIT, TileFilter
-from app.domain.sorting import SortKey, parse_sorting
+from app.domain.places.crs import Crs, parse_crs
+from app.domain.queries.search import MAX_LIMIT, TileFilter
+from app.domain.queries.sorting import SortKey, parse_sorting
 from app.errors import InvalidInput
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.item_search import ItemSearch
@@ -108,29 +108,35 @@ LimitQuery = Annotated[
 TokenQuery = Annotated[str | None, Query(description="Page token, from the `next` link of the previous page")]
 
 
-async def _filter(
-    bbox: BboxQuery = None,
-    bbox_crs: BboxCrsQuery = None,
-    intersects: IntersectsQuery = None,
-    datetime: DatetimeQuery = None,
-    labels: LabelsQuery = None,
-    ids: IdsQuery = None,
-    cql: CqlQuery = None,
-    language: CqlLanguageQuery = None,
-    filter_crs: CqlCrsQuery = None,
-) -> TileFilter:
-    if parse_crs(filter_crs, "filter-crs") is not Crs.CRS84:
-        raise InvalidInput(f"filter-crs {filter_crs!r} is not supported; accepted: {Crs.CRS84}")
-    return parse_filter(
-        bbox=bbox,
-        bbox_crs=parse_crs(bbox_crs, "bbox-crs"),
-        intersects=intersects,
-        datetime=datetime,
-        labels=labels,
-        ids=ids,
-        expression=cql,
-        language=language,
-    )
+def _filter(*, is_stac: bool) -> Callable[..., Awaitable[TileFilter]]:
+    """The dependency that reads the filter of a query string."""
+
+    async def read(
+        bbox: BboxQuery = None,
+        bbox_crs: BboxCrsQuery = None,
+        intersects: IntersectsQuery = None,
+        datetime: DatetimeQuery = None,
+        labels: LabelsQuery = None,
+        ids: IdsQuery = None,
+        cql: CqlQuery = None,
+        language: CqlLanguageQuery = None,
+        filter_crs: CqlCrsQuery = None,
+    ) -> TileFilter:
+        if parse_crs(filter_crs, "filter-crs") is not Crs.CRS84:
+            raise InvalidInput(f"filter-crs {filter_crs!r} is not supported; accepted: {Crs.CRS84}")
+        return parse_filter(
+            bbox=bbox,
+            bbox_crs=parse_crs(bbox_crs, "bbox-crs"),
+            intersects=intersects,
+            datetime=datetime,
+            labels=labels,
+            ids=ids,
+            expression=cql,
+            language=language,
+            is_stac=is_stac,
+        )
+
+    return read
 
 
 async def _sorting(sortby: SortQuery = None) -> tuple[SortKey, ...]:
@@ -173,4 +179,6 @@ async def _crs(crs: CrsQuery = None) -> Crs:
 
 
 CrsDep = Annotated[Crs, Depends(_crs)]
-FilterDep = Annotated[TileFilter, Depends(_filter)]
+FilterDep = Annotated[TileFilter, Depends(_filter(is_stac=False))]
+ItemSearchFilterDep = Annotated[TileFilter, Depends(_filter(is_stac=True))]
+"""The filter of a STAC item search: ids of any form, as those of other catalogues."""

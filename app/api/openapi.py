@@ -8,13 +8,17 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from typing_extensions import override
 
-from app.api.documents.service import ProblemPublic
+from app.api.documents.service.service import ProblemPublic
 from app.api.routing import FORMAT, FORMATS, HTML, answers_json
 
 PROBLEM = "application/problem+json"
+OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
+ITEMS_PATH = "/collections/{collection_id}/items"
 _FORMAT = {
     "name": FORMAT,
     "in": "query",
@@ -56,6 +60,17 @@ class DescribedApi(FastAPI):
         self._models = set(_referenced([PROBLEMS, extras]))
 
     @override
+    def setup(self) -> None:
+        """Add the routes of the document and of its pages."""
+        self.add_route(str(self.openapi_url), self._document, include_in_schema=False)
+        super().setup()
+
+    async def _document(self, request: Request) -> Response:
+        """The document, by its own media type for clients that accept it, such as validators; JSON for all others."""
+        is_own = OPENAPI.partition(";")[0] in request.headers.get("accept", "")
+        return JSONResponse(self.openapi(), media_type=OPENAPI if is_own else None, headers={"Vary": "Accept"})
+
+    @override
     def openapi(self) -> dict[str, Any]:
         """The document, built at the first request."""
         if self.openapi_schema is None:
@@ -70,7 +85,16 @@ class DescribedApi(FastAPI):
                 parameters = operation.setdefault("parameters", [])
                 if all(each["name"] != FORMAT for each in parameters):
                     parameters.append(_FORMAT)
+            _name_limit(document)
         return super().openapi()
+
+
+def _name_limit(document: dict[str, Any]) -> None:
+    """Repeat the `limit` of items as a component, where QGIS looks for the size of its pages."""
+    parameters = document["paths"].get(ITEMS_PATH, {}).get("get", {}).get("parameters", [])
+    limit = next((each for each in parameters if each["name"] == "limit"), None)
+    if limit is not None:
+        document["components"]["parameters"] = {"limit": limit}
 
 
 def _referenced(value: object) -> Iterator[type[BaseModel]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.api.params import decode_after, decode_place, encode_after, encode_place
-from app.domain.crs import Crs
-from app.domain.search import TileFilter
-from app.domain.sorting import SortKey
+from app.api.page_tokens import decode_after, decode_place, encode_after, encode_place
+from app.domain.places.crs import Crs
+from app.domain.queries.search import TileFilter
+from app.domain.queries.sorting import SortKey
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
 from app.services.catalogue.items import ItemService

@@ -1,29 +1,22 @@
-"""Parsing of request parameters: filters, searches, and the opaque page tokens."""
+"""Parsing of request parameters: filters and searches."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from app.api.documents.search import MAX_IDS, MAX_LISTED, Diversify, RerankBudget, RerankDepth, SearchRequest
-from app.domain.cql2.expression import Expression, parse_expression
-from app.domain.crs import Crs, box_to_crs84
-from app.domain.geometry import Bounds, GeoJSON, Region, parse_bbox, parse_geometry, parse_region
-from app.domain.ids import check_item_id
-from app.domain.search import MAX_LIMIT, Bookmark, RerankWish, SearchQuery, TileFilter
-from app.domain.sorting import Sorted
-from app.domain.temporal import parse_interval
+from app.api.documents.gis.stac_search import ItemSearchRequest
+from app.api.documents.search import MAX_IDS, MAX_LISTED, Diversify, RerankBudget, RerankDepth, SceneRequest, SearchRequest
+from app.api.page_tokens import decode_bookmark
+from app.domain.naming.ids import check_item_id, is_item_id
+from app.domain.places.crs import Crs, box_to_crs84
+from app.domain.places.geometry import Bounds, GeoJSON, Region, parse_bbox, parse_geometry, parse_region
+from app.domain.queries.cql2.expression import Expression, parse_expression
+from app.domain.queries.search import MAX_LIMIT, RerankWish, SceneExample, SearchQuery, TileFilter
+from app.domain.temporal import check_rfc3339, parse_interval
 from app.errors import InvalidInput
-from app.services.catalogue.item_search import Position
 from models.bundle.card import MAX_DEPTH
-
-_BOOKMARK = TypeAdapter(Bookmark)
 
 
 def parse_filter(
@@ -36,22 +29,47 @@ def parse_filter(
     ids: str | Sequence[str] | None = None,
     expression: str | Mapping[str, Any] | None = None,
     language: str | None = None,
+    is_stac: bool = False,
 ) -> TileFilter:
     """The filter for the parameters of a query string or a JSON body.
 
-    expression, language: `filter` and `filter-lang`.
+    expression, language: `filter` and `filter-lang`. is_stac: of a STAC item search: an id that is not a UUID is one
+    of no item (else an error), and `datetime` is exactly RFC 3339.
 
     Raises:
         InvalidInput: bbox and intersects together, or a value that is not valid.
     """
+    if datetime is not None and is_stac:
+        check_rfc3339(datetime)
     if bbox is not None and intersects is not None:
         raise InvalidInput("bbox and intersects exclude each other; send one of them")
     return TileFilter(
         region=_region(bbox, bbox_crs, intersects),
         interval=None if datetime is None else parse_interval(datetime),
         labels=tuple(dict.fromkeys(_listed(labels, "labels", MAX_LISTED))),
-        ids=None if ids is None else tuple(dict.fromkeys(check_item_id(item) for item in _listed(ids, "ids", MAX_IDS))),
+        ids=_ids(ids, is_stac),
         expression=_expression(expression, language),
+    )
+
+
+def _ids(ids: str | Sequence[str] | None, is_stac: bool) -> tuple[str, ...] | None:
+    if ids is None:
+        return None
+    listed = _listed(ids, "ids", MAX_IDS)
+    return tuple(dict.fromkeys(check_item_id(item) for item in listed if not is_stac or is_item_id(item)))
+
+
+def filter_of(body: SearchRequest | ItemSearchRequest, *, is_stac: bool = False) -> TileFilter:
+    """The filter of a JSON body. Raises as `parse_filter`."""
+    return parse_filter(
+        bbox=body.bbox,
+        intersects=body.intersects,
+        datetime=body.datetime,
+        labels=body.labels,
+        ids=body.ids,
+        expression=body.filter,
+        language=body.filter_lang,
+        is_stac=is_stac,
     )
 
 
@@ -64,15 +82,7 @@ def parse_search(body: SearchRequest) -> SearchQuery:
     return SearchQuery(
         positives=tuple(map(check_item_id, body.positives)),
         negatives=tuple(map(check_item_id, body.negatives)),
-        filter=parse_filter(
-            bbox=body.bbox,
-            intersects=body.intersects,
-            datetime=body.datetime,
-            labels=body.labels,
-            ids=body.ids,
-            expression=body.filter,
-            language=body.filter_lang,
-        ),
+        filter=filter_of(body),
         limit=min(body.limit, MAX_LIMIT),
         after=decode_bookmark(body.token),
         rerank=_wish(body.rerank),
@@ -81,6 +91,7 @@ def parse_search(body: SearchRequest) -> SearchQuery:
         other_dates=body.diversify.other_dates if isinstance(body.diversify, Diversify) else True,
         index_version=body.index_version,
         explain=body.explain,
+        vector=None if body.vector is None else tuple(body.vector),
         places=tuple(
             parse_place(each, name)
             for name, each in (
@@ -91,6 +102,8 @@ def parse_search(body: SearchRequest) -> SearchQuery:
             if each is not None
         ),
         not_places=tuple(parse_place(each, "negative_places") for each in body.negative_places or ()),
+        scenes=tuple(_scene(each, "scenes") for each in body.scenes or ()),
+        not_scenes=tuple(_scene(each, "negative_scenes") for each in body.negative_scenes or ()),
     )
 
 
@@ -110,6 +123,12 @@ def parse_place(value: str | Sequence[float] | GeoJSON, name: str) -> Region:
     if len(numbers) != 2:
         raise InvalidInput(f"{name} {value!r} is not valid: send longitude,latitude in degrees")
     return parse_place({"type": "Point", "coordinates": numbers}, name)
+
+
+def _scene(value: SceneRequest, name: str) -> SceneExample:
+    if (value.point is None) == (value.region is None):
+        raise InvalidInput(f"{name}: {value.href}: give point or region, which says where the window is, and not both")
+    return SceneExample(value.href, parse_place(value.point or value.region or {}, name))
 
 
 def parse_rerank(text: str | None) -> RerankWish:
@@ -174,104 +193,3 @@ def _listed(value: str | Sequence[str] | None, name: str, limit: int) -> list[st
     if len(parts) > limit:
         raise InvalidInput(f"{name} lists {len(parts)} values; the limit is {limit}")
     return [part.strip() for part in parts if part.strip()]
-
-
-def encode_bookmark(mark: Bookmark) -> str:
-    """The token of the page after a bookmark."""
-    return _encode(_BOOKMARK.dump_python(mark, mode="json", exclude_defaults=True))
-
-
-def decode_bookmark(token: str | None) -> Bookmark | None:
-    """The bookmark of a token; None without a token.
-
-    Raises:
-        InvalidInput: it is not a token of a search.
-    """
-    if token is None:
-        return None
-    try:
-        mark = _BOOKMARK.validate_python(_decode(token))
-    except ValidationError:
-        raise _bad_token() from None
-    places = [cursor for cursor in (mark.start, mark.judged, mark.end) if cursor is not None]
-    numbers = [mark.shift, *(cursor.score for cursor in places), *([] if mark.last is None else mark.last[:1])]
-    counts = [mark.seen, mark.depth, mark.matches_end_at or 0, *(cursor.seen for cursor in places)]
-    if not all(map(math.isfinite, numbers)) or min(counts) < 0 or mark.depth > MAX_DEPTH:
-        raise _bad_token()
-    for item in (*(cursor.id for cursor in places), *([] if mark.last is None else mark.last[1:])):
-        check_item_id(item)
-    return mark
-
-
-def encode_after(item_id: str) -> str:
-    """The token of the page after an item."""
-    return _encode(item_id)
-
-
-def encode_position(position: Position) -> str:
-    """The token of the page after a position in several collections."""
-    return _encode(list(position))
-
-
-def decode_position(token: str | None) -> Position | None:
-    """The position of a token; None without a token.
-
-    Raises:
-        InvalidInput: it is not a token of a search over collections.
-    """
-    if token is None:
-        return None
-    match _decode(token):
-        case [str() as collection, None]:
-            return Position(collection, None)
-        case [str() as collection, str() as item]:
-            return Position(collection, check_item_id(item))
-    raise _bad_token()
-
-
-def encode_place(place: Sorted) -> str:
-    """The token of the page after a place in a sorted list."""
-    return _encode([place.number, place.id])
-
-
-def decode_place(token: str | None) -> Sorted | None:
-    """The place of a token; None without a token.
-
-    Raises:
-        InvalidInput: it is not a token of a sorted list.
-    """
-    if token is None:
-        return None
-    match _decode(token):
-        case [int() as number, str() as item] if 0 <= number < 1 << 62:
-            return Sorted(number, check_item_id(item))
-    raise _bad_token()
-
-
-def decode_after(token: str | None) -> str | None:
-    """The item of a token; None without a token.
-
-    Raises:
-        InvalidInput: it is not a token of a list.
-    """
-    if token is None:
-        return None
-    item = _decode(token)
-    if not isinstance(item, str):
-        raise _bad_token()
-    return check_item_id(item)
-
-
-def _encode(value: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
-
-
-def _decode(token: str) -> Any:
-    try:
-        return json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, binascii.Error, RecursionError):
-        raise _bad_token() from None
-
-
-def _bad_token() -> InvalidInput:
-    return InvalidInput("token is not valid: use the `next` link of the previous page, with the other parameters unchanged")

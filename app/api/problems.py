@@ -9,11 +9,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app import errors
+from app.api.status_codes import status_of
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +24,6 @@ CLIENT_DISCONNECTED = 499
 """Status of a request whose client disconnected, as in nginx."""
 MAX_FIELDS = 100
 """Invalid fields that an answer lists."""
-STATUS: dict[type[errors.DyadError], int] = {
-    errors.InvalidInput: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Outdated: 412,
-    errors.TooLarge: 413,
-    errors.UnreadableImage: 415,
-    errors.Unprocessable: 422,
-    errors.InvalidBundle: 422,
-    errors.Unavailable: 503,
-}
 OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 TYPES: dict[type[errors.DyadError], str] = {
     errors.NoSuchProcess: f"{OGC}no-such-process",
@@ -42,11 +31,6 @@ TYPES: dict[type[errors.DyadError], str] = {
     errors.ResultNotReady: f"{OGC}result-not-ready",
 }
 """Problem types that OGC API Processes defines; all others are `about:blank`."""
-
-
-def status_of(error: errors.DyadError) -> int:
-    """The status of the first class in the error's hierarchy that `STATUS` contains; 500 if none."""
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def problem(
@@ -61,6 +45,11 @@ def problem(
     if fields is not None:
         body["errors"] = fields
     return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def field_errors(error: ValidationError, whole: str = "body") -> list[errors.FieldError]:
+    """The invalid fields of a document that a route parses itself. whole: name of the document, for errors without a field."""
+    return [errors.FieldError(".".join(map(str, item["loc"])) or whole, item["msg"]) for item in error.errors()]
 
 
 def install(app: FastAPI) -> None:

@@ -7,7 +7,7 @@ would return everything. It also parses JSON in the event loop, where a large bo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -22,7 +22,8 @@ from starlette.routing import BaseRoute
 from typing_extensions import override
 
 from app.api.access import SAFE, rule_of
-from app.api.html import html_page
+from app.api.answers.html import html_page
+from app.api.direct_calls import Handler, direct_handler
 from app.errors import InvalidInput, Unprocessable
 
 FORMAT = "f"
@@ -46,7 +47,6 @@ MAX_VALUES = 200_000
 JSON = "application/json"
 
 Parsed = TypeVar("Parsed")
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class CheckedRoute(APIRoute):
@@ -58,7 +58,7 @@ class CheckedRoute(APIRoute):
 
     @override
     def get_route_handler(self) -> Handler:
-        handler = super().get_route_handler()
+        handler = direct_handler(self.dependant, super().get_route_handler())
         known = {name: _is_list(annotation) for name, annotation in _parameters(self.dependant)}
         rule = rule_of(self.endpoint)
         if rule is not None and rule.accepts_signature:

@@ -7,19 +7,21 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli.commands import cluster, collections, jobs, keys, models
-from app.cli.commands.backup import backup, restore
-from app.cli.commands.classes import classes, suggest
-from app.cli.commands.doctor import doctor
-from app.cli.commands.evaluate import evaluate
+from app.cli.commands import collections
 from app.cli.commands.export import export
 from app.cli.commands.index import index
-from app.cli.commands.label import label
-from app.cli.commands.reindex import reindex
+from app.cli.commands.learning import models
+from app.cli.commands.learning.classes import classes, suggest
+from app.cli.commands.learning.evaluate import evaluate
+from app.cli.commands.learning.label import label
+from app.cli.commands.learning.reindex import reindex
+from app.cli.commands.learning.train import train
+from app.cli.commands.operation import cluster, jobs, keys
+from app.cli.commands.operation.backup import backup, restore
+from app.cli.commands.operation.doctor import doctor
+from app.cli.commands.operation.serve import serve
+from app.cli.commands.operation.worker import beat, worker
 from app.cli.commands.search import search
-from app.cli.commands.serve import serve
-from app.cli.commands.train import train
-from app.cli.commands.worker import beat, worker
 from app.cli.output import say
 
 HELP = """Find the satellite tiles that look like this one.

@@ -38,6 +38,18 @@ Model = Annotated[
     str | None, typer.Option(metavar="ID", help="Embedding model; `dyad models list` lists the models and their licences.")
 ]
 
+Bbox = Annotated[str | None, typer.Option(metavar="W,S,E,N", help="Only what intersects this bounding box (WGS 84).")]
+Datetime = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only what is of this time or interval, e.g. 2020-01-01/2020-12-31 or 2020-06-01/.."),
+]
+Filter = Annotated[
+    str | None, typer.Option("--filter", metavar="CQL2", help="Only what this filter accepts, e.g. 'gsd < 10'; also CQL2 JSON.")
+]
+StacCollections = Annotated[
+    str | None, typer.Option("--collections", metavar="ID,ID,...", help="With --stac: only items of these STAC collections.")
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -88,6 +100,44 @@ def parse_bbox(text: str | None) -> list[float] | None:
             param_hint="--bbox",
         )
     return numbers
+
+
+def parse_point(text: str | None) -> list[float] | None:
+    """Parse longitude,latitude in degrees (WGS 84).
+
+    Raises:
+        typer.BadParameter: not two numbers.
+    """
+    if text is None:
+        return None
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a valid point; pass longitude,latitude in degrees, e.g. 13.4,52.5", param_hint="--point"
+        ) from None
+    return [lon, lat]
+
+
+def parse_filter(text: str | None) -> str | dict[str, Any] | None:
+    """A filter in the form of the API: text, or an object if it is CQL2 JSON.
+
+    Raises:
+        typer.BadParameter: it starts like JSON and is not.
+    """
+    if text is None or not text.lstrip().startswith("{"):
+        return text
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text[:100]!r} is not valid JSON", param_hint="--filter") from None
+
+
+def stac_selection(collections: str | None, bbox: str | None, datetime: str | None, filter: str | None) -> dict[str, Any]:
+    """Which items of a STAC source are taken, in the form of the API."""
+    return given(
+        collections=parse_list(collections) or None, bbox=parse_bbox(bbox), datetime=datetime, filter=parse_filter(filter)
+    )
 
 
 def parse_scaling(text: str | None) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 
 from app.errors import NotFound, StartupError
-from app.inference.local_models import BUNDLED
 from app.python_modules import missing_modules, module_command, module_environment
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,6 +50,8 @@ def find_bundle(name_or_folder: str, home: Path) -> Path:
     Raises:
         NotFound: no such folder or identifier.
     """
+    from app.inference.local_models import BUNDLED  # slow to import, and few commands need it
+
     for folder in (Path(name_or_folder), home / "models" / name_or_folder, BUNDLED / name_or_folder):
         if (folder / "card.json").is_file():
             return folder

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
-from app.client import core, transport
-from app.client.core import Document, Image, Pause, Progress, Steps, Value
-from app.client.queries import query_of as _query
-from app.client.results import Result, Results
+from app.client import transport
+from app.client.core import Call, Download, Pause, Steps
+from app.client.operations import Operations
+
+T = TypeVar("T")
 
 
-class AsyncDyad:
+class AsyncDyad(Operations):
     """A client of a service for asyncio: the operations of `Dyad`, awaited.
 
-    url: of the service. key: an API key. retries: of requests that may be repeated, while the service is busy or away.
+    url: of the service. key: an API key. retries: of requests that may be repeated, while the service is busy or unavailable.
+    options: further arguments of the httpx client.
     """
 
     def __init__(
@@ -28,8 +31,9 @@ class AsyncDyad:
         *,
         retries: int = 3,
         seconds: float = transport.SECONDS,
+        **options: Any,
     ) -> None:
-        self._http = httpx.AsyncClient(**transport.options(url, key, seconds))
+        self._http = httpx.AsyncClient(**transport.options(url, key, seconds), **options)
         self._retries = transport.Retries(retries)
 
     async def __aenter__(self) -> Self:
@@ -42,128 +46,8 @@ class AsyncDyad:
         """Close the connections."""
         await self._http.aclose()
 
-    async def collections(self) -> list[Document]:
-        """All collections."""
-        return await self._run(core.listed("/collections", "collections"))
-
-    async def collection(self, collection: str) -> Document:
-        """One collection."""
-        found: Document = await self._run(core.call("GET", f"/collections/{collection}"))
-        return found
-
-    async def create_collection(self, collection: str, **settings: Any) -> Document:
-        """Create a collection. settings: as in the body of `POST /collections`."""
-        body = {"id": collection, **settings}
-        made: Document = await self._run(core.call("POST", "/collections", is_safe=False, json=body))
-        return made
-
-    async def delete_collection(self, collection: str) -> None:
-        """Delete a collection with its tiles."""
-        await self._run(core.call("DELETE", f"/collections/{collection}"))
-
-    async def index(
-        self,
-        collection: str,
-        paths: Sequence[str | Path],
-        metadata: Mapping[str, Any] | None = None,
-        progress: Progress | None = None,
-    ) -> Document:
-        """Upload files and wait until they are indexed. Returns the results of the job.
-
-        metadata: by file name. progress: called with percent and a message.
-
-        Raises:
-            JobFailed: the job failed.
-        """
-        return await self._run(core.index(collection, paths, metadata, progress))
-
-    async def items(self, collection: str, *, limit: int | None = None, **query: Any) -> Results:
-        """The items of a collection, or all results of a saved search, of all pages.
-
-        query: parameters of `/items`, for example filter="gsd < 10", sortby="-datetime", bbox="10,50,11,51".
-        """
-        return await self._run(core.items(collection, limit, query))
-
-    async def item(self, collection: str, item: str) -> Result:
-        """One item."""
-        return Result(await self._run(core.call("GET", f"/collections/{collection}/items/{item}")))
-
-    async def label(self, collection: str, item: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Result:
-        """Add and remove labels of an item."""
-        body = {"labels": {"add": list(add), "remove": list(remove)}}
-        return Result(await self._run(core.call("PATCH", f"/collections/{collection}/items/{item}", json=body)))
-
-    async def search(
-        self,
-        collection: str,
-        image: Image | None = None,
-        *,
-        item: str | None = None,
-        point: tuple[float, float] | None = None,
-        limit: int = 10,
-        **query: Any,
-    ) -> Results:
-        """The tiles most similar to an image (a path or bytes), to an item, or to what is at a point (longitude, latitude).
-
-        query: further members of the body of a search: positives, negatives, places, filter, bbox, labels, rerank, ...
-        """
-        body = _query(item, point, query)
-        return await self._run(core.search(collection, image, limit, body))
-
-    async def save_search(
-        self,
-        collection: str,
-        title: str,
-        image: Image | None = None,
-        *,
-        item: str | None = None,
-        point: tuple[float, float] | None = None,
-        **query: Any,
-    ) -> Document:
-        """Save a search, which is a layer then. Arguments as in `search`."""
-        return await self._run(core.save_search(collection, title, image, _query(item, point, query)))
-
-    async def searches(self, collection: str) -> list[Document]:
-        """The saved searches of a collection."""
-        return await self._run(core.listed(f"/collections/{collection}/searches", "searches"))
-
-    async def delete_search(self, search: str) -> None:
-        """Delete a saved search."""
-        await self._run(core.call("DELETE", f"/searches/{search}"))
-
-    async def execute(self, process: str, progress: Progress | None = None, **inputs: Any) -> Document:
-        """Run a process (`train`, `evaluate`, `reindex`) and wait for it. Returns its results.
-
-        Raises:
-            JobFailed: the job failed.
-        """
-        return await self._run(core.execute(process, inputs, progress))
-
-    async def jobs(self) -> list[Document]:
-        """The newest jobs."""
-        return await self._run(core.listed("/jobs", "jobs"))
-
-    async def wait(self, job: str, progress: Progress | None = None) -> Document:
-        """Wait until a job has ended. Returns its results.
-
-        Raises:
-            JobFailed: it failed without results, or was dismissed.
-        """
-        return await self._run(core.wait(job, progress))
-
-    async def export(self, collection: str, file: str | Path, f: str, **query: Any) -> Path:
-        """Write all items of a collection or saved search to a file. f: `gpkg`, `parquet`, `fgb`, `csv` or `geojsonseq`."""
-        target = Path(file)
-        async with self._http.stream("GET", f"/collections/{collection}/items", params={"f": f, **query}) as answer:
-            if answer.is_error:
-                await answer.aread()
-                raise transport.error_of(answer)
-            with target.open("wb") as out:
-                async for piece in answer.aiter_bytes():
-                    out.write(piece)
-        return target
-
-    async def _run(self, steps: Steps[Value]) -> Value:
+    async def run(self, steps: Steps[T], /) -> T:
+        """Run an operation of `app.client.core` to its end."""
         answer = None
         try:
             while True:
@@ -171,25 +55,53 @@ class AsyncDyad:
                 answer = None
                 if isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
+                elif isinstance(step, Call):
+                    answer = transport.read(await self._repeat(step.is_safe, self._send, step))
                 else:
-                    answer = transport.read(await self._send(step))
+                    answer = transport.read(await self._repeat(True, self._download, step))
         except StopIteration as end:
-            value: Value = end.value
+            value: T = end.value
             return value
+        finally:
+            steps.close()
 
-    async def _send(self, call: core.Call) -> httpx.Response:
+    async def _repeat(
+        self, is_safe: bool, send: Callable[[Any], Awaitable[httpx.Response]], step: Call | Download
+    ) -> httpx.Response:
         number = 0
         while True:
-            answer, error = None, None
+            started = time.monotonic()
+            outcome: httpx.Response | httpx.TransportError
             try:
-                answer = await self._http.request(call.method, call.path, **call.options)
-            except httpx.TransportError as found:
-                error = found
-            pause = self._retries.pause(number, call, answer)
+                outcome = await send(step)
+            except httpx.TransportError as error:
+                outcome = error
+            pause = self._retries.pause(number, is_safe, outcome, time.monotonic() - started)
             if pause is None:
-                if error is not None:
-                    raise error
-                if answer is not None:
-                    return answer
-            await asyncio.sleep(pause or 0)
+                if isinstance(outcome, httpx.Response):
+                    return outcome
+                raise outcome
+            await asyncio.sleep(pause)
             number += 1
+
+    async def _send(self, call: Call) -> httpx.Response:
+        content = {} if call.file is None else {"content": _read_pieces(call.file)}
+        options = {**call.options, "headers": transport.headers_of(call), **content}
+        return await self._http.request(call.method, call.path, **options)
+
+    async def _download(self, step: Download) -> httpx.Response:
+        async with self._http.stream("GET", step.path, params=step.params) as answer:
+            if not answer.is_success:
+                await answer.aread()
+                return answer
+            converter = transport.Converter(step)
+            with transport.opened_target(step) as file:
+                async for piece in answer.aiter_bytes():
+                    file.write(converter.convert(piece))
+                file.write(converter.end())
+        return httpx.Response(answer.status_code)
+
+
+async def _read_pieces(file: Path) -> AsyncIterator[bytes]:
+    for piece in transport.read_pieces(file):
+        yield piece

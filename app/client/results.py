@@ -63,12 +63,26 @@ class Result:
 
 
 class Results(Sequence[Result]):
-    """Items or search results. matched: how many there are on the service. about: the other members of the first answer."""
+    """Items or search results. document: the GeoJSON answer, with the features of all pages that were read."""
 
-    def __init__(self, features: Sequence[dict[str, Any]], matched: int, about: dict[str, Any]) -> None:
-        self.features = list(features)
-        self.matched = matched
-        self.about = about
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+
+    @property
+    def features(self) -> list[dict[str, Any]]:
+        """The GeoJSON features."""
+        found: list[dict[str, Any]] = self.document["features"]
+        return found
+
+    @property
+    def matched(self) -> int:
+        """How many there are on the service."""
+        return int(self.document["numberMatched"])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The other members of the answer."""
+        return {name: value for name, value in self.document.items() if name not in ("features", "links")}
 
     @overload
     def __getitem__(self, at: int) -> Result: ...
@@ -79,7 +93,7 @@ class Results(Sequence[Result]):
     @override
     def __getitem__(self, at: int | slice) -> Result | Results:
         if isinstance(at, slice):
-            return Results(self.features[at], self.matched, self.about)
+            return Results({**self.document, "features": self.features[at]})
         return Result(self.features[at])
 
     @override

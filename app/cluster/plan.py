@@ -7,6 +7,8 @@ from math import ceil
 
 from app.errors import InvalidInput
 
+DIMENSION, FEATURE, PAIR = 256, 384, 2016
+"""Values per tile of the bundled default model."""
 FIELDS_ON_DISK = 670
 """Bytes per tile of the indexed fields (place, time, labels, source) on disk; `benchmarks/bench_million.py`."""
 FIELDS_IN_MEMORY = 670
@@ -34,12 +36,15 @@ NODES_SOURCE = "qdrant.tech/documentation/guides/distributed_deployment: three n
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Input of a plan. node_memory, node_disk: bytes of one node. feature, pair: values stored for each tile; 0 for none."""
+    """Input of a plan; the defaults are those of the bundled default model.
+
+    node_memory, node_disk: bytes of one node. feature, pair: values stored for each tile; 0 for none.
+    """
 
     tiles: int
-    dimension: int = 128
-    feature: int = 512
-    pair: int = 4096
+    dimension: int = DIMENSION
+    feature: int = FEATURE
+    pair: int = PAIR
     replicas: int = 2
     is_on_disk: bool = True
     node_memory: int = 128 * 10**9
@@ -104,7 +109,7 @@ def plan(need: Need) -> Plan:
 
 
 def _memory(need: Need) -> tuple[int, list[Line]]:
-    n = _count(need.tiles)
+    n = grouped(need.tiles)
     small, graph, rest = need.tiles * need.dimension, need.tiles * GRAPH, need.tiles * FIELDS_IN_MEMORY
     real = 0 if need.is_on_disk else 4 * small
     total = round((small + real + graph + rest) * GROWTH) * need.replicas
@@ -121,7 +126,7 @@ def _memory(need: Need) -> tuple[int, list[Line]]:
 
 
 def _disk(need: Need) -> tuple[int, list[Line]]:
-    n = _count(need.tiles)
+    n = grouped(need.tiles)
     vectors, fields = need.tiles * need.dimension * 5, need.tiles * (GRAPH + FIELDS_ON_DISK)
     of_record = RECORD + _base64(2 * need.feature) + _base64(need.pair)
     records = need.tiles * of_record
@@ -140,8 +145,9 @@ def _base64(count: int) -> int:
     return 4 * ceil(count / 3)
 
 
-def _count(tiles: int) -> str:
-    return f"{tiles:,}".replace(",", " ")
+def grouped(number: int) -> str:
+    """Format a number with spaces between thousands: `1 000 000`."""
+    return f"{number:,}".replace(",", " ")
 
 
 def human(count: float) -> str:

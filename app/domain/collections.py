@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.domain.ids import COLLECTION_ID
+from app.domain.naming.ids import COLLECTION_ID
 
 MIN_TILE, MAX_TILE = 16, 4096
 Band = int | str

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.origin import carried
+from app.domain.subscriber import addresses, states
 
 
 class JobStatus(StrEnum):
@@ -39,6 +40,7 @@ class Job(BaseModel):
     progress: percent, 0 to 100. message: one line for people. counts: current numbers such as `indexed`.
     result: JSON of a successful job, without the item ids, which the job store keeps separately.
     attempts: how often it was started; more than 1 after a crash. origin: ids of the request and the trace that created it.
+    subscriber: URLs to call, by the names of OGC. callbacks: by the same names `waiting`, `called`, or why it was not called.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +57,8 @@ class Job(BaseModel):
     error: str | None = None
     attempts: int = 0
     origin: dict[str, str] = Field(default_factory=carried)
+    subscriber: dict[str, str] = Field(default_factory=addresses)
+    callbacks: dict[str, str] = Field(default_factory=states)
     created: datetime
     started: datetime | None = None
     finished: datetime | None = None

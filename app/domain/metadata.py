@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from app.domain.geometry import GeoJSON, bbox_footprint, parse_footprint
+from app.domain.places.geometry import GeoJSON, bbox_footprint, parse_footprint
 from app.domain.tiles import MAX_LABEL_LENGTH, MAX_LABELS
 from app.errors import FieldError, InvalidInput, Unprocessable
 

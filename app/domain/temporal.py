@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.errors import InvalidInput
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,24 @@ def parse_instant(text: str) -> datetime:
         InvalidInput: the text is not a date-time.
     """
     try:
-        value = datetime.fromisoformat(text.strip())
+        value = datetime.fromisoformat(text.strip().upper())
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidInput(f"datetime {text!r}: write it as RFC 3339, for example 2020-08-31T00:00:00Z") from None
+
+
+def check_rfc3339(text: str) -> None:
+    """Check that an instant or interval is exactly as RFC 3339 defines it, which STAC APIs demand.
+
+    Raises:
+        InvalidInput: it is not, for example a bare date, or a time without a zone.
+    """
+    parts = text.split("/")
+    is_open = len(parts) == 2
+    if not all((is_open and part in ("", "..")) or _RFC3339.fullmatch(part) for part in parts):
+        raise InvalidInput(
+            f"datetime {text!r}: write it as RFC 3339, for example 2020-08-31T00:00:00Z, or as an interval of two"
+        )
 
 
 def parse_interval(text: str) -> Interval:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.geometry import GeoJSON
+from app.domain.places.geometry import GeoJSON
 
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 128
@@ -39,6 +39,32 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """The place of the pixels of a stored image: x = a col + b row + c, y = d col + e row + f in the CRS EPSG:`epsg`.
+
+    width, height: of the image in pixels. transform: a, b, c, d, e, f.
+    """
+
+    epsg: int
+    width: int
+    height: int
+    transform: tuple[float, float, float, float, float, float]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Smallest x, smallest y, largest x and largest y in the units of the CRS."""
+        a, b, c, d, e, f = self.transform
+        corners = [(col, row) for col in (0, self.width) for row in (0, self.height)]
+        xs = [a * col + b * row + c for col, row in corners]
+        ys = [d * col + e * row + f for col, row in corners]
+        return min(xs), min(ys), max(xs), max(ys)
+
+
+NO_IMAGE = "no-image"
+"""The image key of tiles whose embeddings were imported without images; no blob has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tile:
     """One indexed tile.
 
@@ -56,6 +82,8 @@ class Tile:
         in records older than this field. The model's pixels can be computed again from it and the stored image.
     sent: digests of the metadata values that were sent last with the file, by field; see `app.services.ingest.tile_records`.
         None in records older than this field.
+    grid: of the stored image, None if it has no geotransform or its CRS has no EPSG code, and in records older than this field.
+    mark: of its whole file, in one tile of the file; see `app.services.ingest.incoming.file_marks`.
     """
 
     id: str
@@ -74,6 +102,13 @@ class Tile:
     stretch: tuple[BandRange, ...] | None = None
     picture_hash: str | None = None
     sent: dict[str, str] | None = None
+    grid: Grid | None = None
+    mark: str | None = None
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the tile has an image; imported embeddings have none."""
+        return self.image != NO_IMAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pyproj.exceptions import CRSError, ProjError
 from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
 from shapely.geometry.base import BaseGeometry
 
-from app.domain.geometry import GeoJSON, to_geojson
+from app.domain.places.geometry import GeoJSON, to_geojson
 from app.domain.tiles import Window
 from app.errors import InvalidInput
 

@@ -10,7 +10,7 @@ from app.ports.jobs import Cancelled, Interrupted, JobContext, JobHandler, JobQu
 from app.ports.locks import Held, Locks
 from app.ports.models import MODELS_LOCK, Inference, ModelProvider
 from app.ports.vectors import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
-from app.ports.web_files import RemoteFiles, go_on
+from app.ports.web_files import RemoteFile, RemoteFiles, WebCalls, go_on
 
 __all__ = [
     "MODELS_LOCK",
@@ -29,11 +29,13 @@ __all__ = [
     "Locks",
     "ModelProvider",
     "Page",
+    "RemoteFile",
     "RemoteFiles",
     "RunChild",
     "SourcePage",
     "Translate",
     "VectorPage",
     "VectorStore",
+    "WebCalls",
     "go_on",
 ]

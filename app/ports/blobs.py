@@ -28,6 +28,13 @@ class Blobs(Protocol):
             NotFound: no such key.
         """
 
+    def get_changed(self, key: str, tag: str | None) -> tuple[bytes, str] | None:
+        """The bytes of a key with their tag, which changes with them; None if the tag is the given one.
+
+        Raises:
+            NotFound: no such key.
+        """
+
     def fetch(self, key: str, target: Path) -> None:
         """Stream the bytes of a key to the new file `target`, which is removed on failure.
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.geometry import Bounds
-from app.domain.search import Cursor, Hit, Shortlist, TileFilter
+from app.domain.places.geometry import Bounds
+from app.domain.queries.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile
 
@@ -26,9 +26,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SourcePage:
-    """Ids and sources of tiles in id order. after: as in `Page`."""
+    """Ids and sources of tiles in id order. marks: `Tile.mark` of each. after: as in `Page`."""
 
     sources: list[tuple[str, str]]
+    marks: list[str | None]
     after: str | None
 
 

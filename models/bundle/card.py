@@ -172,6 +172,7 @@ class Identity(BaseModel):
 class ModelCard(Identity):
     """`card.json` of a bundle, or the card of a built-in model. Unknown fields are kept for later versions.
 
+    kind: `vectors` stands for embeddings that were made elsewhere; it has no graphs.
     dimension: D of the embedding; feature_dimension, pair_dimension: 0 if the model has no such output.
     normalisation: None if the graph takes the values after division by 255.
     matcher: the pairwise network, None if there is none. ranking: for searches without a matcher.
@@ -183,7 +184,7 @@ class ModelCard(Identity):
     model_config = ConfigDict(extra="allow")
 
     format: int = FORMAT
-    kind: Literal["onnx", "hand-crafted"] = "onnx"
+    kind: Literal["onnx", "hand-crafted", "vectors"] = "onnx"
     dimension: int = Field(ge=2, le=65_536)
     feature_dimension: int = Field(default=0, ge=0)
     pair_dimension: int = Field(default=0, ge=0)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 MANIFEST = "manifest.json"
+ARCHIVE = 4000
+"""Maximum number of unlabelled tiles among which labelled tiles are ranked to calibrate a head."""
 
 
 class Manifest(BaseModel):

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # type: ignore[import-untyped]
 
 NEAREST = 3
 """Examples of a class whose cosines are averaged."""
@@ -178,6 +177,8 @@ def _fit(right: NDArray[np.float64], own: NDArray[np.bool_], wrong: NDArray[np.f
             wanted = logits[:, -1] if targets is None else _log_sum(logits[:, :-1], targets)
             total += float(np.mean(whole - wanted))
         return total + 1e-3 * float(values[0] - np.log(SCALE)) ** 2
+
+    from scipy.optimize import minimize  # type: ignore[import-untyped]  # slow to import; the service starts without it
 
     best = minimize(loss, np.array([np.log(SCALE), float(np.median(right.max(axis=1)))]), method="Nelder-Mead").x
     return float(np.exp(np.clip(best[0], 0, 6))), float(best[1])

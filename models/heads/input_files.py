@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from models.bundle.card import ModelCard
 from models.bundle.files import LEARNED_FILE
-from models.bundle.manifest import MANIFEST, Manifest
+from models.bundle.manifest import ARCHIVE, MANIFEST, Manifest
 from models.bundle.verify import read_card
 from models.evaluation.metrics.relevance import LabelSets
 from models.heads.errors import HeadError
@@ -32,11 +32,20 @@ class PairInputs:
         return PairInputs(self.rows[places], self.pairs[places], self.pixels[places])
 
 
+class ArchiveInputs(NamedTuple):
+    """A sample of the unlabelled tiles. rows: (A,) int64, their rows among the N tiles, ascending. pairs: (A, P) uint8,
+    memory-mapped, None without a matcher."""
+
+    rows: NDArray[np.int64]
+    pairs: NDArray[np.uint8] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """N tiles of a collection. card: of the bundle. labels: (N, C) bool. held_out: (N,) bool, never trained on. places: (N,)
     int64, equal for labelled tiles of one place. embeddings: (N, D) float32, L2-normalised. features: (N, F) float16,
-    memory-mapped, None if not stored. matcher: None if the model has no matcher or no pixels are available."""
+    memory-mapped, None if not stored. matcher: None if the model has no matcher or no pixels are available. archive: unlabelled
+    tiles."""
 
     folder: Path
     manifest: Manifest
@@ -47,6 +56,7 @@ class Inputs:
     embeddings: NDArray[np.float32]
     features: NDArray[np.float16] | None
     matcher: PairInputs | None
+    archive: ArchiveInputs
 
     @property
     def is_labelled(self) -> NDArray[np.bool_]:
@@ -70,8 +80,8 @@ class Inputs:
 
 
 def read_inputs(folder: Path) -> Inputs:
-    """Read `manifest.json`, `labels.npy`, `held_out.npy`, `embeddings.npy`, and `places.npy`, `features.npy` and the matcher's
-    where present. Without `places.npy` every tile is a place of its own.
+    """Read `manifest.json`, `labels.npy`, `held_out.npy`, `embeddings.npy`, and `places.npy`, `features.npy`, the matcher's and
+    the archive's where present. Without `places.npy` every tile is a place of its own.
 
     Raises:
         HeadError: a file is missing, unreadable, or does not fit the others. BundleError: the bundle is invalid.
@@ -94,6 +104,7 @@ def read_inputs(folder: Path) -> Inputs:
         embeddings=embeddings,
         features=features,
         matcher=_read_matcher(folder, card, count),
+        archive=_read_archive(folder, card, labels),
     )
 
 
@@ -123,6 +134,24 @@ def _read_matcher(folder: Path, card: ModelCard, count: int) -> PairInputs | Non
     pairs = _load(folder / "pairs.npy", np.uint8, (len(rows), card.pair_dimension), on_disk=True)
     pixels = _load(folder / "pixels.npy", np.uint8, (len(rows), *tile), on_disk=True)
     return PairInputs(rows, pairs, pixels)
+
+
+def _read_archive(folder: Path, card: ModelCard, labels: NDArray[np.bool_]) -> ArchiveInputs:
+    unlabelled = np.flatnonzero(~labels.any(axis=1))
+    if card.matcher is None:
+        return ArchiveInputs(evenly(unlabelled, ARCHIVE))
+    if not (folder / "archive_rows.npy").exists():
+        return ArchiveInputs(np.zeros(0, np.int64))
+    rows = _load(folder / "archive_rows.npy", np.int64, (None,))
+    if not np.isin(rows, unlabelled).all():
+        raise HeadError("archive_rows.npy: rows must be those of unlabelled tiles")
+    return ArchiveInputs(rows, _load(folder / "archive_pairs.npy", np.uint8, (len(rows), card.pair_dimension), on_disk=True))
+
+
+def evenly(rows: NDArray[np.integer[Any]], most: int) -> NDArray[np.int64]:
+    """At most `most` of the rows, evenly spaced."""
+    chosen = np.linspace(0, len(rows), min(most, len(rows)), endpoint=False).astype(np.intp)
+    return np.asarray(rows[chosen], np.int64)
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -19,8 +19,8 @@ from models.bundle.trained_card import TrainingSet
 from models.heads.child_program import run_program
 from models.heads.errors import HeadError
 from models.heads.evaluation.head_gain import Measured, measure_heads
-from models.heads.evaluation.pair_scores import PairScorer
-from models.heads.evaluation.recalibrate import Recalibration, recalibrate, recalibrate_embedding
+from models.heads.evaluation.pair_scores import PairScorer, Surroundings
+from models.heads.evaluation.recalibrate import Fold, Recalibration, recalibrate
 from models.heads.fitting.cross_fit import CrossFit, cross_fit
 from models.heads.fitting.fit_head import Examples, fit_head
 from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
@@ -57,7 +57,7 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     cross = cross_fit(base, examples, recipe, seed, own, places=inputs.places[rows])
     head = _fit(base, examples, recipe, seed, cross, sub_progress(progress, 50, 65))
     scorer = None if inputs.matcher is None else PairScorer(inputs.manifest.bundle, inputs.card, inputs.matcher)
-    learned = _recalibrate(inputs, scorer, rows, cross, progress)
+    learned = _recalibrate(inputs, features, scorer, rows, cross, progress)
     measured = measure_heads(inputs, features, (base, head), scorer, learned, sub_progress(progress, 85, 97))
     progress(97, "writing the model")
     training = {
@@ -124,27 +124,27 @@ def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: C
 
 
 def _recalibrate(
-    inputs: Inputs, scorer: PairScorer | None, rows: NDArray[np.intp], cross: CrossFit, progress: ProgressCallback
+    inputs: Inputs,
+    features: NDArray[np.float16],
+    scorer: PairScorer | None,
+    rows: NDArray[np.intp],
+    cross: CrossFit,
+    progress: ProgressCallback,
 ) -> Recalibration:
-    card = inputs.card
-    if card.matcher is None and (base := second_stage(card)) is not None:
-        labels = inputs.label_sets(rows)
-        return recalibrate_embedding(base, cross.embeddings, labels, cross.folds, len(inputs.labels), inputs.manifest.seed)
-    if scorer is None or inputs.matcher is None or card.matcher is None:
+    """Recalibrate on the labelled tiles and a sample of the unlabelled ones."""
+    base = second_stage(inputs.card)
+    if base is None or (inputs.card.matcher is not None and inputs.matcher is None):
         return Recalibration()
-    places = np.flatnonzero(np.isin(inputs.matcher.rows, rows))
-    among = np.searchsorted(rows, inputs.matcher.rows[places])  # rows are ascending
-    return recalibrate(
-        scorer,
-        card.matcher,
-        places,
-        cross.embeddings[among],
-        inputs.label_sets(rows[among]),
-        cross.folds[among],
-        len(inputs.labels),
-        inputs.manifest.seed,
-        sub_progress(progress, 65, 85),
-    )
+    scored = rows if inputs.matcher is None else inputs.matcher.rows
+    places = np.flatnonzero(np.isin(scored, rows))
+    among = np.searchsorted(rows, scored[places])  # rows are ascending
+    unlabelled = np.asarray(features[inputs.archive.rows], np.float32)
+    folds = []
+    for fold, head in enumerate(cross.heads):
+        own = cross.folds[among] == fold
+        others = Surroundings(head.project(unlabelled), inputs.archive.pairs)
+        folds.append(Fold(cross.embeddings[among[own]], inputs.label_sets(rows[among[own]]), others, places[own]))
+    return recalibrate(folds, base, scorer, inputs.manifest.seed, sub_progress(progress, 65, 85))
 
 
 def _notes(cross: CrossFit, learned: Recalibration, measured: Measured | None) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from models.papers import label_noise, protocol_b, sensitivity, unseen
+from models.papers import frozen_trunk, label_noise, protocol_b, sensitivity, unseen
 from models.papers.protocol_a import cell_list, tables
 from models.papers.results import Cell, Results
 
@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "table-3": Section("a-table3-*", tables.render_table3),
         "figures-7-10": Section("a-fig*", tables.render_figures),
         "protocol-b": Section("b-*", protocol_b.render),
+        "frozen-trunk": Section("frozen-*", frozen_trunk.render),
         "unseen": Section("unseen-*", unseen.render),
         "noise": Section("noise-*", label_noise.render),
         "sensitivity": Section("[sr]*-seed*", sensitivity.render),
@@ -40,13 +41,15 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
 )
 """Sections by the name of their marks in docs/results.md."""
 
-FIRST = ("a-table2-*", tables.OURS, "b-20-*", "b-5-*", "unseen-*", "a-table3-*", "noise-*", "a-table1-*", "b-*")
+FIRST = ("a-table2-*", tables.OURS, "b-20-*", "b-5-*", "frozen-*", "unseen-*", "a-table3-*", "noise-*", "a-table1-*", "b-*")
 """Patterns of keys in order of importance; other keys come last."""
 
 
 def all_cells(scale: str) -> list[Cell]:
     """All cells, the most important first; the first seed before others."""
-    cells = [cell for part in (cell_list, protocol_b, unseen, label_noise, sensitivity) for cell in part.cells(scale)]
+    cells = [
+        cell for part in (cell_list, protocol_b, frozen_trunk, unseen, label_noise, sensitivity) for cell in part.cells(scale)
+    ]
     return sorted(cells, key=lambda cell: _place(cell.key))
 
 

@@ -127,6 +127,12 @@ _CAPTION = (
 )
 
 
+def published(measure: str, method: str, fraction: float) -> float | None:
+    """The paper's value in percent; None if it has none."""
+    found = _PAPER[measure].get(method)
+    return None if found is None else found[sorted(FRACTIONS).index(fraction)]
+
+
 def prefix(fraction: float, method: str) -> str:
     """The key of the cells of a share and a method, without the seed."""
     return f"b-{round(100 * fraction)}-{method}"

@@ -43,6 +43,19 @@ def test_a_file_is_not_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_file_is_replaced_when_the_new_one_is_complete(tmp_path: Path) -> None:
+    target, link = tmp_path / "file", tmp_path / "link"
+    target.write_bytes(b"before")
+    link.symlink_to(target)
+    with pytest.raises(KeyError), complete_file(link, is_overwriting=True) as file:
+        file.write(b"half")
+        raise KeyError
+    assert target.read_bytes() == b"before"
+    with complete_file(link, is_overwriting=True) as file:
+        file.write(b"after")
+    assert (link.is_symlink(), target.read_bytes(), len(list(tmp_path.iterdir()))) == (True, b"after", 2)
+
+
 def test_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(path: Path, target: Path) -> None:
         raise PermissionError("no hard links")

@@ -60,6 +60,27 @@ def test_what_is_not_an_origin_is_named(text: str) -> None:
         load_settings({"DYAD_CORS_ORIGINS": text})
 
 
+def test_a_base_map_has_an_origin() -> None:
+    settings = load_settings({"DYAD_BASEMAP_URL": "https://Tiles.example.com:8443/v1/{z}/{x}/{y}.png?key=a"})
+    assert settings.basemap_origin == "https://tiles.example.com:8443"
+    assert load_settings({}).basemap_origin == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("https://tiles.example.com/{z}/{x}.png", "is not the address of map tiles"),
+        ("https://tiles.example.com/{z}/{x}/{y}/{y}.png", "is not the address of map tiles"),
+        ("https://tiles.example.com/ {z}/{x}/{y}.png", "is not the address of map tiles"),
+        ("tiles.example.com/{z}/{x}/{y}.png", "is not an origin"),
+        ("https://{s}.example.com/{z}/{x}/{y}.png", "is not an origin"),
+    ],
+)
+def test_what_is_not_a_base_map_is_named(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"DYAD_BASEMAP_URL: .*{problem}"):
+        load_settings({"DYAD_BASEMAP_URL": text})
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load_settings({}).port = 1  # type: ignore[misc]

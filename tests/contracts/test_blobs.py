@@ -91,6 +91,22 @@ def test_a_put_replaces(blobs: Blobs) -> None:
     assert blobs.get("a/b") == b"new"
 
 
+@pytest.mark.parametrize("key", ["a/b.json", "a/b ü.json"])
+def test_a_value_is_read_again_only_when_it_changed(blobs: Blobs, key: str) -> None:
+    blobs.put(key, b"first")
+    first = blobs.get_changed(key, None)
+    assert first is not None
+    assert first[0] == b"first"
+    assert blobs.get_changed(key, first[1]) is None
+    blobs.put(key, b"other")
+    second = blobs.get_changed(key, first[1])
+    assert second is not None
+    assert second[0] == b"other"
+    blobs.delete([key])
+    with pytest.raises(NotFound):
+        blobs.get_changed(key, second[1])
+
+
 def test_what_is_not_there_is_named(blobs: Blobs) -> None:
     with pytest.raises(NotFound, match="a/b"):
         blobs.get("a/b")

@@ -14,7 +14,7 @@ from app.errors import Busy
 from app.ports import Locks
 from app.stores.local_locks import LocalLocks
 
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 @pytest.fixture(params=["local", "redis"])

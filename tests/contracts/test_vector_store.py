@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.domain.cql2.expression import parse_expression
-from app.domain.geometry import Bounds, bbox_footprint, parse_bbox, parse_footprint, parse_region
-from app.domain.search import Cursor, Hit, TileFilter
+from app.domain.places.geometry import Bounds, bbox_footprint, parse_bbox, parse_footprint, parse_region
+from app.domain.queries.cql2.expression import parse_expression
+from app.domain.queries.search import Cursor, Hit, TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile, Window
 from app.errors import Conflict, InvalidInput, ModelMismatch, NotFound

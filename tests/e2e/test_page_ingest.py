@@ -33,7 +33,7 @@ def create(page: Page, title: str) -> None:
     page.get_by_role("button", name="New…").click()
     dialog = page.get_by_role("dialog", name="New collection")
     dialog.get_by_label("Title").fill(title)
-    expect(dialog.get_by_role("radio")).to_have_count(4)
+    expect(dialog.get_by_role("radio")).to_have_count(5)
     dialog.get_by_text("Scenes: tiling, bands, scaling").click()
     dialog.get_by_label("Tile size, px").fill("128")
     dialog.get_by_role("button", name="Create the collection").click()

@@ -26,7 +26,7 @@ def test_a_model_is_imported_activated_and_deleted(visit_empty: Visit, tmp_path:
     page = visit_empty.open()
     page.get_by_role("button", name="Models").click()
     dialog = page.get_by_role("dialog", name="Models")
-    expect(dialog.locator(".entry")).to_have_count(4)
+    expect(dialog.locator(".entry")).to_have_count(5)
     expect(dialog.locator(".entry.chosen")).to_contain_text("active")
 
     (tmp_path / "letter.zip").write_text("Dear sir or madam\n")
@@ -52,7 +52,7 @@ def test_a_model_is_imported_activated_and_deleted(visit_empty: Visit, tmp_path:
     expect(dialog.locator(".entry.chosen")).to_have_attribute("data-model", "hog")
     entry.get_by_role("button", name="Delete…").click()
     page.get_by_role("button", name="Delete the model").click()
-    expect(dialog.locator(".entry")).to_have_count(4)
+    expect(dialog.locator(".entry")).to_have_count(5)
 
 
 def supersede(route: Route) -> None:

@@ -63,10 +63,10 @@ def test_match_probabilities_and_the_line_below_the_likely_matches(visitor: Visi
     expect(line).to_have_count(1)
     assert line.evaluate("(line) => [...line.parentNode.children].indexOf(line)") == end
     page.locator(".clock summary").click()
-    expect(page.locator(".pop")).to_contain_text("Re-rank (pairwise model)")
-    expect(page.locator(".pop")).to_contain_text(answer["index_version"])
+    expect(page.locator("#status .clock .pop")).to_contain_text("Re-rank (pairwise model)")
+    expect(page.locator("#status .clock .pop")).to_contain_text(answer["index_version"])
     page.keyboard.press("Escape")
-    expect(page.locator(".pop")).to_be_hidden()
+    expect(page.locator("#status .clock .pop")).to_be_hidden()
     expect(page.locator(".query-image")).to_be_visible()
 
 

@@ -61,7 +61,7 @@ def test_a_schedule_is_set_run_and_deleted(service: ServeProcess, source: Path, 
     expect(dialog.locator(".record").last).to_contain_text("6 indexed")
     expect(dialog.locator(".rejected").first).to_contain_text("broken.png")
     page.keyboard.press("Escape")
-    expect(page.locator(".option-name")).to_have_text(["coarse", "fine"])
+    expect(page.locator("#filters .option-name")).to_have_text(["coarse", "fine"])
 
     page.get_by_role("button", name="Details").first.click()
     dialog.get_by_role("tab", name="Schedule").click()

@@ -194,7 +194,7 @@ def _decode_stac(path: Path) -> int:
     document = read_stac_catalogue(path)
     if document is None:
         return len(read_stac_item(path).images)
-    return sum(1 for _ in list_stac_items(path, document, lambda place: (place, Path(str(place)))))
+    return sum(1 for _ in list_stac_items(path, document, lambda place, _body=None: (place, Path(str(place)))))
 
 
 def _decode_bundle(path: Path) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.container import Container
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.settings import load_settings
 from tests.support.bundles import digests

@@ -17,7 +17,7 @@ def packed(folder: Path, archive: Path, *, top: str = "", more: Entries | None =
     with zipfile.ZipFile(archive, "w") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a name that comes twice
         for path in sorted(folder.iterdir()):
-            file.write(path, top + path.name)
+            file.writestr(zipfile.ZipInfo(top + path.name), path.read_bytes())  # without the time of the file
         for name, data in (more or {}).items():
             file.writestr(zipfile.ZipInfo(name), data)
     return archive

@@ -17,7 +17,7 @@ from tests.support.process import ROOT, ServeProcess, environment
 from tests.support.qdrant import QdrantProcess
 from tests.support.redis import RedisServer
 
-SECONDS = 120.0
+SECONDS = 300.0
 ENDED = ("successful", "failed", "dismissed")
 
 

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.manifest import ARCHIVE
 from models.bundle.runtime import OnnxEncoder
 from models.bundle.verify import read_card
+from models.heads.input_files import evenly
 from tests.support.tiles import CLASSES, Tiles
 
 MOST_PIXELS = 2000
@@ -57,6 +59,7 @@ def write_inputs(
     fields = {"id": "learned-1", "title": "Learned", "bundle": str(bundle), "classes": list(classes), "seed": 0, "recipe": {}}
     (folder / "manifest.json").write_text(json.dumps(fields | manifest))
     rows = np.flatnonzero(labels.any(axis=1))[:MOST_PIXELS].astype(np.int64)
+    archive = evenly(np.flatnonzero(~labels.any(axis=1)), ARCHIVE)
     arrays: dict[str, NDArray[Any]] = {
         "features": encoded.features,
         "embeddings": encoded.embeddings,
@@ -65,6 +68,8 @@ def write_inputs(
         "rows": rows,
         "pairs": encoded.pairs[rows],
         "pixels": pixels[rows],
+        "archive_rows": archive,
+        "archive_pairs": encoded.pairs[archive],
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)

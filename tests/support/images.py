@@ -213,10 +213,10 @@ def png_bomb(path: Path, side: int = 60_000) -> Path:
 
 
 def zipped(path: Path, members: Mapping[str, bytes]) -> Path:
-    """A zip of the given members, names as they are."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    """A zip of the given members, names as they are, without times."""
+    with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return path
 
 

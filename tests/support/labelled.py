@@ -8,13 +8,13 @@ from pathlib import Path
 
 from app.container import Container
 from app.domain.jobs import Job
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from tests.support.pictures import striped
 
 CLASSES = {"stripes": 12, "slopes": 12, "rare": 1, "": 6}
 ANGLES = {"stripes": 0, "slopes": 45, "rare": 90, "": 120}
-SECONDS = 180
+SECONDS = 900  # programs of low priority wait long for a processor while other tests run
 
 
 def write_pictures(folder: Path, counts: Mapping[str, int] = CLASSES) -> Path:

@@ -17,7 +17,7 @@ from app.inference.local_models import LocalModels
 
 BROKER = "DYAD_TEST_BROKER"
 QUEUE = "embed"
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 def make_app(url: str) -> Celery:

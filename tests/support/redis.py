@@ -13,7 +13,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 def free_port() -> int:

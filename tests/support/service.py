@@ -75,7 +75,7 @@ class Service:
         assert answer.status_code == 200, answer.text
         return document(answer)
 
-    def wait(self, location: str, seconds: float = 180) -> dict[str, Any]:
+    def wait(self, location: str, seconds: float = 900) -> dict[str, Any]:
         """Wait until a job has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -23,6 +23,6 @@ def run_on_small_disk(folder: Path, size: str, code: str) -> str:
     script = f'mount -t tmpfs -o size={size} none {folder} && exec {sys.executable} -c "$0"'
     prelude = f"from pathlib import Path\ndisk = Path({str(folder)!r})\n"
     command = [unshare, "-rm", "sh", "-c", script, prelude + code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

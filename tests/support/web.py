@@ -14,21 +14,37 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What a path is answered with; `headers` replace the usual ones."""
+    """What a path is answered with; `headers` replace the usual ones. ranges: parts of it are sent if they are requested."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    ranges: bool = False
+
+    def part(self, header: str | None) -> Answer:
+        """What a request with this Range header is answered with."""
+        if header is None or not self.ranges:
+            return self
+        first, last = (int(number) for number in header.removeprefix("bytes=").split("-"))
+        body = self.body[first : last + 1]
+        place = f"bytes {first}-{first + len(body) - 1}/{len(self.body)}"
+        return Answer(body, 206, {**self.headers, "Content-Range": place})
 
 
 @dataclass
 class WebServer:
-    """asked: method, path and Host header of every request so far. Answers may be added while it runs."""
+    """asked: method, path and Host header of every request so far. posted: path, media type and body of every POST request.
+    sent: bytes of bodies by path.
+
+    Answers may be added while it runs.
+    """
 
     host: str
     port: int
     answers: dict[str, Answer]
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    posted: list[tuple[str, str, bytes]] = field(default_factory=list)
+    sent: dict[str, int] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -46,13 +62,27 @@ def web_server(answers: Mapping[str, Answer | bytes], host: str = "127.0.0.1", p
 
         def do_GET(self) -> None:
             web.asked.append((self.command, self.path, self.headers["Host"]))
-            answer = web.answers.get(self.path, Answer(b"nothing", 404))
+            answer = web.answers.get(self.path, Answer(b"nothing", 404)).part(self.headers["Range"])
+            web.sent[self.path] = web.sent.get(self.path, 0) + len(answer.body)
             self.send_response(answer.status)
             for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.body)
             self.close_connection = "Content-Length" in answer.headers  # a length that lies leaves the connection unusable
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            web.posted.append((self.path, self.headers["Content-Type"], body))
+            self.do_GET()
+
+        def do_HEAD(self) -> None:
+            web.asked.append((self.command, self.path, self.headers["Host"]))
+            answer = web.answers.get(self.path, Answer(b"nothing", 404))
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -6,8 +6,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import override
 
 GEOJSON = "application/geo+json"
 JSON = "application/json"
@@ -39,9 +41,13 @@ class Link(BaseModel):
 
 
 class GeoJSONResponse(JSONResponse):
-    """A JSON response with the media type of GeoJSON."""
+    """A JSON response with the media type of GeoJSON. Numbers that are not finite are null."""
 
     media_type = GEOJSON
+
+    @override
+    def render(self, content: Any) -> bytes:
+        return to_json(content, inf_nan_mode="null")
 
 
 def in_system(response: Response, crs: str) -> Response:

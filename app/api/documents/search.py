@@ -8,15 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field
 
 from app.api.documents.base import Document, In
-from app.api.documents.items import feature, feature_collection
+from app.api.documents.catalogue.items import feature, feature_collection
 from app.api.links import Place
-from app.domain.geometry import MAX_VERTICES, GeoJSON
-from app.domain.search import DEFAULT_LIMIT, Match, SearchResult
+from app.domain.places.geometry import MAX_VERTICES, GeoJSON
+from app.domain.queries.search import DEFAULT_LIMIT, Match, SearchResult
 from models.bundle.card import MAX_DEPTH
 
 MAX_LISTED = 1000
 MAX_IDS = 10_000
 MAX_PLACES = 32
+MAX_SCENES = 8
 INTERSECTS = (
     f"GeoJSON geometry of at most {MAX_VERTICES} vertices, or a Feature, FeatureCollection or GeometryCollection, which stands "
     "for the union of its geometries; excludes bbox"
@@ -41,6 +42,14 @@ class Diversify(In):
     other_dates: bool = Field(default=True, description="Also merge tiles of the same place that were acquired on other dates")
 
 
+class SceneRequest(In):
+    """A window of a scene that need not be in the archive: around a point, of the size of a tile, or a region."""
+
+    href: str = Field(min_length=1, max_length=2000, description="Path or URL of a scene or STAC Item that may be read")
+    point: list[float] | None = Field(default=None, min_length=2, max_length=2, description="[longitude, latitude]")
+    region: GeoJSON | None = Field(default=None, description="GeoJSON geometry")
+
+
 class SearchRequest(In):
     """Body of `POST /collections/{id}/search`; the filters are combined with AND."""
 
@@ -55,6 +64,18 @@ class SearchRequest(In):
     )
     negative_places: list[list[float] | GeoJSON] | None = Field(
         default=None, max_length=MAX_PLACES, description="As `places`, for what results do not resemble"
+    )
+    scenes: list[SceneRequest] | None = Field(
+        default=None, max_length=MAX_SCENES, description="Windows of scenes or STAC Items, in the archive or not, as positives"
+    )
+    negative_scenes: list[SceneRequest] | None = Field(
+        default=None, max_length=MAX_SCENES, description="As `scenes`, for what results do not resemble"
+    )
+    vector: list[float] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=65_536,
+        description="Embedding of the collection's model as a positive example; not re-ranked by a pairwise model",
     )
     bbox: list[float] | None = Field(default=None, max_length=6, description="[west, south, east, north] in degrees (WGS 84)")
     intersects: GeoJSON | None = Field(default=None, description=INTERSECTS)

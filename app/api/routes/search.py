@@ -11,6 +11,7 @@ from fastapi import Query, Request, Response
 from pydantic import ValidationError
 
 from app.api.access import requires
+from app.api.answers.exports import export_response
 from app.api.deps import (
     CollectionId,
     ContainerDep,
@@ -23,22 +24,23 @@ from app.api.deps import (
     TokenQuery,
 )
 from app.api.documents.base import GEOJSON, Document, GeoJSONResponse, in_system, link, next_link, page_links
-from app.api.documents.items import FeatureCollectionPublic, in_crs
+from app.api.documents.catalogue.items import FeatureCollectionPublic, in_crs
 from app.api.documents.search import SearchRequest, search_document
-from app.api.exports import export_response
 from app.api.links import place_of
 from app.api.middleware.limits import MAX_JSON
 from app.api.openapi import SchemaReference
+from app.api.page_tokens import decode_bookmark, encode_bookmark
 from app.api.paging import check_names, refuse_crs
-from app.api.params import decode_bookmark, encode_bookmark, parse_place, parse_rerank, parse_search
+from app.api.params import parse_place, parse_rerank, parse_search
+from app.api.problems import field_errors
 from app.api.routing import check_json_size, checked_router, parse_json
 from app.api.uploads import MEGABYTE, MEMORY, Form, is_multipart, receive_form, temporary_folder
 from app.container import Container
-from app.domain.crs import Crs
-from app.domain.ids import check_item_id
 from app.domain.keys import Role
-from app.domain.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult
-from app.errors import FieldError, InvalidInput, TooLarge, Unprocessable
+from app.domain.naming.ids import check_item_id
+from app.domain.places.crs import Crs
+from app.domain.queries.search import DEFAULT_LIMIT, MAX_LIMIT, SearchQuery, SearchResult
+from app.errors import InvalidInput, TooLarge, Unprocessable
 from app.services.export.columns import columns_of
 from app.services.export.formats import Format
 from app.services.search.search import SearchService
@@ -215,5 +217,5 @@ def _parse(body: bytes) -> SearchRequest:
     try:
         return SearchRequest.model_validate_json(body)
     except ValidationError as error:
-        fields = [FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in error.errors()]
+        fields = field_errors(error)
         raise Unprocessable("; ".join(f"{item.loc}: {item.message}" for item in fields[:3]), fields) from None

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 
 from app.api.deps import CollectionId, IngestDep
 from app.api.documents.base import base_url
-from app.api.documents.jobs import JobPublic, job_document
+from app.api.documents.service.jobs import JobPublic, job_document
 from app.cli.client.asgi_transport import AsgiTransport
 from app.container import Container
 from app.main import create_api

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 IN_PROCESS = "http://dyad"
-SECONDS, CONNECT_SECONDS = 300, 10
 
 
 @contextmanager
@@ -52,23 +51,16 @@ def open_client(target: Target) -> Iterator[Client]:
 @contextmanager
 def _to_service(url: str, key: str) -> Iterator[Client]:
     """A client of a running service. key: sent with every request, unless it is empty."""
-    import httpx
-
     from app.cli.client.client import Client
 
     url = url.rstrip("/")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    is_local = urlsplit(url).hostname in LOOPBACK
-    timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
-    with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=not is_local) as http:
-        yield Client(http, url)
+    with Client(url, key or None, trust_env=urlsplit(url).hostname not in LOOPBACK) as client:
+        yield client
 
 
 @contextmanager
 def _in_process(application: Application) -> Iterator[Client]:
-    import httpx
-
     from app.cli.client.client import Client
 
-    with httpx.Client(transport=application.transport, base_url=IN_PROCESS) as http:
-        yield Client(http, IN_PROCESS, application)
+    with Client(IN_PROCESS, application=application, transport=application.transport) as client:
+        yield client

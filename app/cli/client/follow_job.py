@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from app.cli.client.values import Document, Stopped
+from app.cli.client.stopped import Stopped
 from app.cli.output import notice, progress_bar
+from app.client.core import Document
 
 if TYPE_CHECKING:
     from app.cli.client.client import Client

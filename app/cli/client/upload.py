@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -14,19 +12,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from app.cli.client.client import Client
-from app.cli.client.values import ENDED, POLL_SECONDS, Document, ProgressCallback, Stopped
+from app.cli.client.stopped import Stopped
+from app.client.core import Document, Progress
 from app.domain.metadata import FileMetadata
 from app.domain.temporal import format_instant
 from app.errors import DyadError
 from app.imagery.sources.file_kinds import FileKind, sniff
 from app.imagery.sources.sidecars import place_files
 from app.imagery.sources.stac_scenes import BandChoice
-from app.services.ingest.folder_labels import FolderLabels
-from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import Found, Note, Rejection, SourceFile, list_files
-from app.services.ingest.unpacking import Unpacker
+from app.services.ingest.incoming.folder_labels import FolderLabels
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.ingest.incoming.sources import Found, Note, Rejection, SourceFile, list_files
+from app.services.ingest.incoming.unpacking import Unpacker
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
@@ -59,7 +59,7 @@ class Upload:
     client: Client
     collection: str
     labels_from_folders: bool
-    report: ProgressCallback
+    report: Progress
     total: int = 0
     done: int = 0
     outstanding: deque[tuple[str, int]] = field(default_factory=deque)
@@ -104,8 +104,8 @@ class Upload:
         if self.sending is not None:
             wait([self.sending])
         for job, _ in self.outstanding:
-            self.client.request("DELETE", f"/jobs/{job}")
-        jobs = (self.client.request("GET", f"/jobs/{job}") for job in self.all_jobs)
+            self.client.dismiss(job)
+        jobs = map(self.client.job, self.all_jobs)
         return sum(job["counts"].get("indexed", 0) + job["counts"].get("unchanged", 0) for job in jobs)
 
     def _files(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
@@ -146,22 +146,20 @@ class Upload:
 
     def _send(self, batch: Sequence[SourceFile]) -> None:
         described = {source.name: _described(source.metadata) for source in batch}
-        metadata = json.dumps({name: entry for name, entry in described.items() if entry}).encode()
+        metadata = {name: entry for name, entry in described.items() if entry}
+        files: list[tuple[str, IO[bytes]]] = []
         with ExitStack() as stack:
-            parts: list[tuple[str, tuple[str | None, io.FileIO | bytes]]] = [("metadata", (None, metadata))]
-            if self.labels_from_folders and any(map(_is_zip, batch)):
-                parts.append(("labels_from_folders", (None, b"true")))
-            fields = len(parts)
             for source in batch:
                 try:
                     for name, path in ((source.name, source.path), *_beside(source)):
-                        parts.append(("files", (name, stack.enter_context(_Stoppable(path, self.stopping)))))
+                        files.append((name, stack.enter_context(_Stoppable(path, self.stopping))))
                 except OSError as error:
                     self._reject(source.name, f"cannot be read: {error.strerror}")
-            if len(parts) == fields:
+            if not files:
                 self.done += len(batch)
                 return
-            job = self.client.request("POST", f"/collections/{self.collection}/items", files=parts)
+            is_labelled = self.labels_from_folders and any(map(_is_zip, batch))
+            job = self.client.upload(self.collection, files, metadata, labels_from_folders=is_labelled)
         for source in batch:
             if source.temporary:
                 source.path.unlink(missing_ok=True)
@@ -171,15 +169,16 @@ class Upload:
     def _wait(self) -> None:
         """Wait until the oldest outstanding job has ended, and add its results."""
         job_id, files = self.outstanding[0]
-        while (job := self.client.request("GET", f"/jobs/{job_id}"))["status"] not in ENDED:
-            self.report((100 * self.done + job["progress"] * files) / self.total, f"{self.done} of {self.total} files")
-            time.sleep(POLL_SECONDS)
+        result = self.client.wait(job_id, lambda percent, _: self._report(percent * files))
         self.outstanding.popleft()
         self.done += files
-        self.report(100 * self.done / self.total, f"{self.done} of {self.total} files")
-        result = self.client.results(job)
+        self._report(0)
         for name in self.result:
             self.result[name] += result[name]
+
+    def _report(self, current: float) -> None:
+        """Report the progress. current: files of the current job that are done, times 100."""
+        self.report((100 * self.done + current) / self.total, f"{self.done} of {self.total} files")
 
     def _note(self, note: Note) -> None:
         self.result["notes"].append({"file_name": note.file_name, "note": note.note})

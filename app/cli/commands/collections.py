@@ -10,13 +10,13 @@ import typer
 
 from app.cli import options
 from app.cli.client.connect import open_client
-from app.cli.client.values import Document
-from app.cli.commands.index_versions import indexes, rollback
-from app.cli.commands.model_terms import find_model, licence_of, reindex_hint
-from app.cli.commands.processes import evaluate, train
+from app.cli.commands.learning.index_versions import indexes, rollback
+from app.cli.commands.learning.model_terms import find_model, licence_of, reindex_hint
+from app.cli.commands.learning.processes import evaluate, train
 from app.cli.commands.schedule import schedule
 from app.cli.options import Target
 from app.cli.output import notice, print_fields, print_json, print_table, say
+from app.client.core import Document
 
 
 def build() -> typer.Typer:
@@ -41,7 +41,7 @@ def list_all(json: options.JsonFlag = False, home: options.Home = None, url: opt
     Example: dyad collections list
     """
     with open_client(Target(url, home)) as dyad:
-        document = dyad.collections()
+        document = {"collections": dyad.collections()}
     if json:
         print_json(document)
         return
@@ -97,7 +97,7 @@ def create(
         model=model,
     )
     with open_client(Target(url, home)) as dyad:
-        document = dyad.create_collection({"id": collection, **settings})
+        document = dyad.create_collection(collection, **settings)
         used = None if json else find_model(dyad, document["index"]["model"])
     if json:
         print_json(document)
@@ -142,7 +142,7 @@ def labels(
     """
     target = file or Path(f"{collection}-labels.csv")
     with open_client(Target(url, home)) as dyad:
-        dyad.export_labels(collection, target)
+        dyad.export_labels(collection, target, overwrite=False)
     if json:
         print_json({"collection": collection, "file": str(target)})
     else:

@@ -35,9 +35,10 @@ def export(
         Path,
         typer.Argument(metavar="FILE", help=f"New file; its suffix is the format: {', '.join(FORMATS)}.", show_default=False),
     ],
-    filter: Annotated[
-        str | None, typer.Option(metavar="CQL2", help="Only the items that the filter accepts, for example 'gsd < 10'.")
-    ] = None,
+    filter: options.Filter = None,
+    bbox: options.Bbox = None,
+    datetime: options.Datetime = None,
+    labels: Annotated[str | None, typer.Option(metavar="L,L,...", help="Only items with any of these labels.")] = None,
     sortby: Annotated[str | None, typer.Option(metavar="NAME,-NAME", help="Order by properties, - for descending.")] = None,
     embeddings: Annotated[bool, typer.Option("--embeddings", help="Add the embeddings (.parquet only).")] = False,
     json: options.JsonFlag = False,
@@ -51,9 +52,17 @@ def export(
     name = FORMATS.get(file.suffix.lower())
     if name is None:
         raise typer.BadParameter(f"{file.name!r} has no known suffix; use one of {', '.join(FORMATS)}", param_hint="FILE")
-    query = options.given(filter=filter, sortby=sortby, embeddings="true" if embeddings else None)
+    query = options.given(
+        filter=filter,
+        **{"filter-lang": "cql2-json" if filter is not None and filter.lstrip().startswith("{") else None},
+        bbox=bbox,
+        datetime=datetime,
+        labels=labels,
+        sortby=sortby,
+        embeddings="true" if embeddings else None,
+    )
     with open_client(Target(url, home)) as dyad:
-        dyad.export(collection, file, name, query)
+        dyad.export(collection, file, name, overwrite=False, **query)
     if json:
         print_json({"file": str(file), "format": name, "bytes": file.stat().st_size})
     else:

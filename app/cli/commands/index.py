@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,13 @@ import typer
 
 from app.cli import options
 from app.cli.client.connect import open_client
-from app.cli.client.values import Document, ProgressCallback, Stopped
+from app.cli.client.stopped import Stopped
 from app.cli.options import Target
 from app.cli.output import is_all_rejected, list_notes, list_rejected, notice, print_json, progress_bar, say
+from app.client.core import Document, Progress
+from app.domain.external_vectors import vectors_model
 from app.errors import Conflict, DyadError, NotFound
+from app.imagery.sources.file_kinds import FileKind, sniff
 
 if TYPE_CHECKING:
     from app.cli.client.client import Client
@@ -25,9 +29,27 @@ if TYPE_CHECKING:
 def index(
     collection: options.CollectionId,
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", exists=True, help="Images, folders, zips, GeoTIFFs, STAC items.", show_default=False),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH",
+            exists=True,
+            help="Images, folders, zips, GeoTIFFs, STAC items, GeoParquet with embeddings.",
+            show_default=False,
+        ),
+    ] = None,
+    href: Annotated[
+        str | None,
+        typer.Option(
+            "--href",
+            "--stac",
+            metavar="URL|PATH",
+            help="Instead of PATH: what the service reads itself: a STAC API, a STAC catalogue, a scene.",
+        ),
+    ] = None,
+    collections: options.StacCollections = None,
+    bbox: options.Bbox = None,
+    datetime: options.Datetime = None,
+    filter: options.Filter = None,
     labels_from_folders: Annotated[
         bool, typer.Option("--labels-from-folders", help="Label each file with the name of its folder, also in zips.")
     ] = False,
@@ -49,6 +71,10 @@ def index(
         dyad index ucm UCMerced/Images --labels-from-folders
 
         dyad index s2 T33UVP_20200831.tif --bands 4,3,2 --scaling reflectance --tile-size 128
+
+        dyad index fields-of-others embeddings.parquet
+
+        dyad index s2 --stac https://stac.example.com/v1 --collections sentinel-2-l2a --bbox 13.3,52.4,13.5,52.6
     """
     settings = options.given(
         tile_size=tile_size,
@@ -57,14 +83,19 @@ def index(
         scaling=options.parse_scaling(scaling),
         model=model,
     )
-    _check_names(paths)
+    selection = options.stac_selection(collections, bbox, datetime, filter)
+    _check_sources(paths or [], href, selection)
     target = Target(url, home)
     started = time.monotonic()
     with open_client(target) as dyad:
-        _ensure_collection(dyad, collection, settings)
+        _ensure_collection(dyad, collection, settings, paths or [])
         try:
             with progress_bar(collection) as report:
-                result = _index(dyad, collection, paths, labels_from_folders, report)
+                if href is not None:
+                    job = dyad.index_href(collection, href, labels_from_folders=labels_from_folders, **selection)
+                    result = dyad.follow(job["id"], report)
+                else:
+                    result = _index(dyad, collection, paths or [], labels_from_folders, report)
         except Stopped as stop:
             notice(f"stopped after {stop.kept} tiles, which are kept; run the same command again to continue")
             raise typer.Exit(130) from None
@@ -80,7 +111,11 @@ def index(
         notice(f"{result['rejected_count']} of {result['rejected_count'] + result.get('files', 0)} files were rejected")
 
 
-def _check_names(paths: list[Path]) -> None:
+def _check_sources(paths: list[Path], href: str | None, selection: dict[str, Any]) -> None:
+    if bool(paths) == (href is not None):
+        raise typer.BadParameter("pass PATH or --stac, and not both", param_hint="PATH")
+    if selection and href is None:
+        raise typer.BadParameter("works only with --stac; pass both", param_hint=f"--{next(iter(selection))}")
     names = [path.resolve().name for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -89,8 +124,8 @@ def _check_names(paths: list[Path]) -> None:
         )
 
 
-def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any]) -> None:
-    """Create the collection, or check that the existing one has these settings.
+def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any], paths: list[Path]) -> None:
+    """Create the collection, or check that the existing one has these settings. paths: one for embeddings gets their model.
 
     Raises:
         Conflict: it has different settings.
@@ -98,7 +133,8 @@ def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any]) 
     try:
         existing = dyad.collection(collection)
     except NotFound:
-        dyad.create_collection({"id": collection, **settings})
+        model = {} if "model" in settings else _model_of(paths)
+        dyad.create_collection(collection, **settings, **model)
         return
     for name, value in settings.items():
         present: Any = existing[name]
@@ -109,7 +145,19 @@ def _ensure_collection(dyad: Client, collection: str, settings: dict[str, Any]) 
             raise Conflict(f"collection {collection!r} has {name} {present}; omit {option}, or index into a new collection")
 
 
-def _index(dyad: Client, collection: str, paths: list[Path], labels_from_folders: bool, report: ProgressCallback) -> Document:
+def _model_of(paths: list[Path]) -> dict[str, str]:
+    """The model of a new collection for files of embeddings; empty for other files."""
+    if not paths or any(not path.is_file() or sniff(path) is not FileKind.PARQUET for path in paths):
+        return {}
+    if find_spec("pyarrow") is None:
+        raise DyadError("Parquet files need the extra `gis`: pip install 'dyad[gis]'")
+    from app.services.ingest.embeddings.embedding_tables import open_table  # only with the extra
+
+    with open_table(paths[0]) as table:
+        return {"model": vectors_model(table.dimension)}
+
+
+def _index(dyad: Client, collection: str, paths: list[Path], labels_from_folders: bool, report: Progress) -> Document:
     """Index paths and wait: `{"indexed", "unchanged", "rejected": [...], "notes": [...], "item_ids": [...]}`.
 
     The application in this process reads the paths itself, as one job; a service receives the files in batches.

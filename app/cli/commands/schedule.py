@@ -10,11 +10,11 @@ import typer
 from app.cli import options
 from app.cli.client.connect import open_client
 from app.cli.client.follow_job import follow_job
-from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import is_all_rejected, list_notes, list_rejected, print_fields, print_json, say
-from app.domain.globs import has_magic
-from app.domain.urls import is_url
+from app.client.core import Document
+from app.domain.naming.urls import is_url
+from app.domain.scheduling.globs import has_magic
 from app.errors import DyadError
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ def schedule(
     stac: Annotated[
         list[str] | None, typer.Option(metavar="PATH|URL", help="STAC catalogue or item collection; repeatable.")
     ] = None,
+    collections: options.StacCollections = None,
+    bbox: options.Bbox = None,
+    datetime: options.Datetime = None,
+    filter: options.Filter = None,
     on_vanished: Annotated[
         Literal["keep", "remove"] | None,
         typer.Option(help="Keep (marked as missing) or remove tiles whose file is missing. Default: keep."),
@@ -51,13 +55,15 @@ def schedule(
     accept_vanished: Annotated[
         bool, typer.Option("--accept-vanished", help="With --run: accept any number of missing files.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --run: read unchanged files again, too.")] = False,
     json: options.JsonFlag = False,
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
     """Synchronise a collection with its sources: set, show, run or delete its schedule. A running service runs schedules.
 
-    Sources must be inside the folders and URLs of DYAD_READ_ROOTS.
+    Sources must be inside the folders and URLs of DYAD_READ_ROOTS. --collections, --bbox, --datetime and --filter choose items
+    of --stac, a catalogue or the landing page of a STAC API.
 
     Examples:
 
@@ -65,21 +71,27 @@ def schedule(
 
         dyad collections schedule naip --cron @daily --stac https://data.example.com/naip/catalog.json
 
+        dyad collections schedule s2 --cron @daily --stac https://stac.example.com/v1 --collections sentinel-2-l2a \
+          --bbox 13.0,52.3,13.8,52.7 --filter "\"eo:cloud_cover\" < 10"
+
         dyad collections schedule naip --run
     """
-    sources = _sources(source or [], stac or [], labels_from_folders)
+    selection = options.stac_selection(collections, bbox, datetime, filter)
+    if selection and not stac:
+        raise typer.BadParameter("works only with --stac; pass both", param_hint=f"--{next(iter(selection))}")
+    sources = _sources(source or [], stac or [], labels_from_folders, selection)
     given = options.given(cron=cron, on_vanished=on_vanished, timezone=timezone, paused=paused or None)
     sets = bool(given or sources or labels_from_folders)
-    _check(sets, show=show, delete=delete, run=run, accept_vanished=accept_vanished)
+    _check(sets, show=show, delete=delete, run=run, accept_vanished=accept_vanished, force=force)
     settings = _settings(given, sources) if sets else None
     with open_client(Target(url, home)) as dyad:
         if delete:
             dyad.delete_schedule(collection)
             document: Document = {"deleted": collection}
         elif run:
-            document = _run(dyad, collection, accept_vanished)
+            document = _run(dyad, collection, accept_vanished, force)
         elif settings is not None:
-            document = dyad.put_schedule(collection, settings)
+            document = dyad.set_schedule(collection, **settings)
         else:
             document = dyad.schedule(collection)
     if json:
@@ -94,21 +106,22 @@ def schedule(
         raise DyadError("nothing was indexed: every file was rejected")
 
 
-def _check(sets: bool, *, show: bool, delete: bool, run: bool, accept_vanished: bool) -> None:
+def _check(sets: bool, *, show: bool, delete: bool, run: bool, accept_vanished: bool, force: bool) -> None:
     if show + delete + run + sets > 1:
         raise typer.BadParameter("--show, --delete, --run and the settings of a schedule cannot be combined; pass one of them")
-    if accept_vanished and not run:
-        raise typer.BadParameter("works only with --run; pass both", param_hint="--accept-vanished")
+    for wish, name in ((accept_vanished, "--accept-vanished"), (force, "--force")):
+        if wish and not run:
+            raise typer.BadParameter("works only with --run; pass both", param_hint=name)
 
 
-def _sources(paths: list[str], catalogues: list[str], labels_from_folders: bool) -> list[str | Document]:
-    """Sources in the form of the API. Relative paths start in the current folder."""
+def _sources(paths: list[str], catalogues: list[str], labels_from_folders: bool, selection: Document) -> list[str | Document]:
+    """Sources in the form of the API. Relative paths start in the current folder. selection: of the items of catalogues."""
     whole = [_absolute(path) for path in paths]
     sources: list[str | Document] = list(whole)
     if labels_from_folders:
         kinds = [("glob" if has_magic(path) and not is_url(path) else "path", path) for path in whole]
         sources = [{kind: path, "labels_from_folders": True} for kind, path in kinds]
-    return [*sources, *({"stac": _absolute(path)} for path in catalogues)]
+    return [*sources, *({"stac": _absolute(path), **selection} for path in catalogues)]
 
 
 def _absolute(where: str) -> str:
@@ -123,8 +136,8 @@ def _settings(given: Document, sources: list[str | Document]) -> Document:
     return {**given, "sources": sources}
 
 
-def _run(dyad: Client, collection: str, accept_vanished: bool) -> Document:
-    job = dyad.run_schedule(collection, accept_vanished)
+def _run(dyad: Client, collection: str, accept_vanished: bool, force: bool) -> Document:
+    job = dyad.run_schedule(collection, accept_vanished=accept_vanished, force=force)
     return follow_job(dyad, job["id"], collection, "stopped: tiles that were indexed stay, and the next run continues")
 
 

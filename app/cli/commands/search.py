@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -10,30 +9,32 @@ import typer
 
 from app.cli import options
 from app.cli.client.connect import open_client
-from app.cli.client.values import Document
 from app.cli.options import Target
 from app.cli.output import notice, print_json, print_table
+from app.client.core import Document
+from app.domain.naming.ids import is_item_id
 from models.bundle.card import MAX_DEPTH
 
 
 def search(
     collection: options.CollectionId,
     example: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="IMAGE|ITEM_ID", help="An image file, or the identifier of an indexed tile.", show_default=False
+            metavar="[IMAGE|ITEM_ID]",
+            help="An image file, or the identifier of an indexed tile; not needed with --point.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option(metavar="LON,LAT", help="What is at this place (WGS 84) is an example, too.")
+    ] = None,
     positive: Annotated[list[str] | None, typer.Option(metavar="ITEM_ID", help="Another positive example; repeatable.")] = None,
     negative: Annotated[list[str] | None, typer.Option(metavar="ITEM_ID", help="A negative example; repeatable.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Number of results, at most 1000. Default: 10.")] = None,
-    bbox: Annotated[
-        str | None, typer.Option(metavar="W,S,E,N", help="Only tiles that intersect this bounding box (WGS 84).")
-    ] = None,
-    datetime: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Only tiles of this time or interval, e.g. 2020-01-01/2020-12-31 or 2020-06-01/.."),
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of results. Default: 10.")] = None,
+    bbox: options.Bbox = None,
+    datetime: options.Datetime = None,
+    filter: options.Filter = None,
     labels: Annotated[str | None, typer.Option(metavar="L,L,...", help="Only tiles with any of these labels.")] = None,
     rerank: Annotated[
         bool | None,
@@ -53,7 +54,7 @@ def search(
     home: options.Home = None,
     url: options.Url = None,
 ) -> None:
-    """Find the tiles of a collection that are most similar to an example.
+    """Find the tiles of a collection that are most similar to an example, or to a place.
 
     --positive and --negative refine the query with more examples.
 
@@ -64,16 +65,22 @@ def search(
         dyad search ucm harbor07.jpg --min-probability 0.8 --diversify
 
         dyad search naip 5f3e0c52-6d0c-5c7e-b0a2-0a4c6e0e6d11 --bbox -120.5,36.0,-120.0,36.5 --json > similar.geojson
+
+        dyad search naip --point -120.3,36.2 --filter "gsd < 2 AND platform = 'naip'"
     """
     if rerank is False and depth is not None:
         raise typer.BadParameter("--no-rerank and --depth cannot be combined; pass one of them")
-    image = Path(example) if Path(example).is_file() else None
-    if image is None and not _is_item_id(example):
+    image = Path(example) if example is not None and Path(example).is_file() else None
+    if example is None and point is None:
+        raise typer.BadParameter("pass an image, a tile identifier, or --point", param_hint="IMAGE|ITEM_ID")
+    if example is not None and image is None and not is_item_id(example):
         raise typer.BadParameter(f"{example!r} is neither a file nor a tile identifier (UUID)", param_hint="IMAGE|ITEM_ID")
     query = options.given(
         limit=limit,
         bbox=options.parse_bbox(bbox),
         datetime=datetime,
+        filter=options.parse_filter(filter),
+        point=options.parse_point(point),
         labels=options.parse_list(labels) or None,
         negatives=negative or None,
         rerank=rerank if depth is None else {"depth": depth},
@@ -81,24 +88,16 @@ def search(
         diversify=diversify or None,
         explain=explain or None,
     )
-    positives = [*([] if image else [example]), *(positive or [])]
+    positives = [*([] if image or example is None else [example]), *(positive or [])]
     query["positives"] = positives
     with open_client(Target(url, home)) as dyad:
-        document = dyad.search(collection, query, image)
+        document = dyad.search(collection, image, **query).document
     for warning in document.get("warnings", ()) if explain else ():
         notice(warning)
     if json:
         print_json(document)
     else:
         _print_hits(document, collection)
-
-
-def _is_item_id(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _print_hits(document: Document, collection: str) -> None:

@@ -36,6 +36,23 @@ def environment() -> rasterio.Env:
 
 
 @contextmanager
+def written(target: Path) -> Iterator[None]:
+    """A block that writes a file with GDAL; if it fails, the file is removed.
+
+    Raises:
+        UnreadableImage: in place of an error of GDAL.
+    """
+    try:
+        yield
+    except GDAL_ERRORS as error:
+        target.unlink(missing_ok=True)
+        raise damaged(error) from None
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def open_dataset(source: Path | bytes, driver: str = "GTiff", page: int = 1) -> Iterator[tuple[DatasetReader, bool]]:
     """Open a file or its bytes, with one driver only: others can be made to read other files. page: of a TIFF.
 

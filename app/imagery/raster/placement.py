@@ -12,7 +12,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer, from_gcps
 
-from app.domain.tiles import Window
+from app.domain.tiles import Grid, Window
 from app.errors import InvalidInput
 from app.imagery.footprints import Floats, Georeference
 from app.imagery.raster.gdal import GDAL_ERRORS
@@ -103,6 +103,13 @@ class Placement:
         a, b, c, d, e, f = self._transform[:6]
         corner = (a * window.col + b * window.row + c, d * window.col + e * window.row + f)
         return {"crs": self._crs, "transform": rasterio.Affine(a, b, corner[0], d, e, corner[1])}
+
+    def grid(self, window: Window) -> Grid | None:
+        """The grid of a copy of a window; None without a geotransform or an EPSG code."""
+        code = self._crs.to_epsg() if self._crs and not self._gcps and not self._has_no_transform else None
+        if code is None:
+            return None
+        return Grid(code, window.width, window.height, tuple(self.profile(window)["transform"][:6]))
 
     def _find_turn(self) -> Turn:
         if not self.is_known:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from app.domain.tiles import Window
+
+
+@dataclass(frozen=True, slots=True)
+class TileGrid:
+    """The windows into which scenes are cut: side and distance in pixels."""
+
+    size: int = 256
+    stride: int = 256
 
 
 def offsets(length: int, size: int, stride: int) -> range | list[int]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from app.atomic_files import is_full_disk
-from app.domain.file_names import what_is_wrong_with_path
+from app.domain.naming.file_names import what_is_wrong_with_path
 from app.errors import DyadError, InvalidInput, OutOfSpace, TooLarge, UnreadableImage
 from app.imagery.sources.file_kinds import MAX_STAC_BYTES, FileKind, sniff
 from app.imagery.sources.sidecars import MAX_PLACE_BYTES, image_key, is_junk, is_sidecar, place_key

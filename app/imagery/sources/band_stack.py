@@ -17,44 +17,52 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from app.domain.places.geometry import Bounds
 from app.errors import InvalidInput, OutOfSpace, TooLarge
-from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment
+from app.imagery.raster.area_copy import Readable, covering, internal_mask, open_file, parts_of, window_of
+from app.imagery.raster.gdal import environment, written
+from app.imagery.raster.windows import TileGrid
 from app.imagery.sources.file_kinds import FileKind, sniff
 
-ROWS = 512
 SPARE_BYTES = 256 << 20
 _TIFF = (b"II", b"MM")
 
 
-def write_stack(files: Sequence[tuple[str, Path]], target: Path, max_bytes: int, check: Callable[[], None]) -> None:
+def write_stack(
+    files: Sequence[tuple[str, Path | Readable]],
+    target: Path,
+    max_bytes: int,
+    check: Callable[[], None],
+    area: tuple[Bounds, TileGrid] | None = None,
+) -> None:
     """Write the first band of each file, under its name, to the new GeoTIFF `target`.
 
     Coarser bands are resampled to the grid of the finest one. max_bytes: limit of the uncompressed size. check: called between
-    the rows, to stop.
+    the rows, to stop. area: only the windows of this grid that meet the area get values, others are masked or nodata.
 
     Raises:
         InvalidInput: the files have different CRSs or do not overlap, or one is not a TIFF. UnreadableImage: damaged.
-        TooLarge: more than `max_bytes`. OutOfSpace: the disk has no room.
+        TooLarge: more than `max_bytes`. OutOfSpace: the disk has no room. Elsewhere: the bands do not meet the area.
     """
-    try:
-        with ExitStack() as stack, warnings.catch_warnings(), environment():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            opened = [(name, stack.enter_context(_opened(name, path))) for name, path in files]
-            finest = min((dataset for _, dataset in opened), key=_pixel_area)
-            _check(opened, finest, target.parent, max_bytes)
-            bands = [stack.enter_context(_on_grid(dataset, finest)) for _, dataset in opened]
-            _write(bands, [name for name, _ in opened], finest, target, check)
-    except GDAL_ERRORS as error:
-        target.unlink(missing_ok=True)
-        raise damaged(error) from None
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    with written(target), warnings.catch_warnings(), environment(), internal_mask(), ExitStack() as stack:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        opened = [(name, stack.enter_context(_opened(name, file))) for name, file in files]
+        finest = min((dataset for _, dataset in opened), key=_pixel_area)
+        window = Window(0, 0, finest.width, finest.height)
+        if area is not None and finest.crs:
+            window = window_of(finest, covering(finest, *area))
+        _check(opened, finest, window, target.parent, max_bytes)
+        bands = [stack.enter_context(_on_grid(dataset, finest)) for _, dataset in opened]
+        _write(bands, [name for name, _ in opened], finest, window, target, check)
 
 
 @contextmanager
-def _opened(name: str, path: Path) -> Iterator[DatasetReader]:
+def _opened(name: str, path: Path | Readable) -> Iterator[DatasetReader]:
     """A file with one driver only: others can be made to read other files."""
+    if not isinstance(path, Path):
+        with open_file(path) as dataset:
+            yield dataset
+        return
     if sniff(path) is not FileKind.RASTER:
         raise InvalidInput(
             f"band {name!r} is not a TIFF, and only TIFFs are stacked; convert it: gdal_translate -of COG in out.tif"
@@ -69,8 +77,10 @@ def _pixel_area(dataset: DatasetReader) -> float:
     return abs(float(dataset.transform.determinant)) if dataset.crs else 1 / (dataset.width * dataset.height)
 
 
-def _check(opened: Sequence[tuple[str, DatasetReader]], finest: DatasetReader, folder: Path, max_bytes: int) -> None:
-    size = finest.width * finest.height * sum(np.dtype(dataset.dtypes[0]).itemsize for _, dataset in opened)
+def _check(
+    opened: Sequence[tuple[str, DatasetReader]], finest: DatasetReader, window: Window, folder: Path, max_bytes: int
+) -> None:
+    size = int(window.width * window.height) * sum(np.dtype(dataset.dtypes[0]).itemsize for _, dataset in opened)
     if size > max_bytes:
         raise TooLarge(
             f"the stacked bands take {size >> 20} MiB, more than {max_bytes >> 20} MiB (DYAD_MAX_UPLOAD_MB); select fewer with"
@@ -114,12 +124,16 @@ def _nodata(datasets: Sequence[DatasetReader]) -> float | None:
     return next((dataset.nodata for dataset in datasets if dataset.nodata is not None), None)
 
 
-def _write(bands: Sequence[Any], names: Sequence[str], finest: DatasetReader, target: Path, check: Callable[[], None]) -> None:
+def _write(
+    bands: Sequence[Any], names: Sequence[str], finest: DatasetReader, window: Window, target: Path, check: Callable[[], None]
+) -> None:
+    is_part = (window.width, window.height) != (finest.width, finest.height)
     dtype = np.result_type(*(np.dtype(band.dtypes[0]) for band in bands))
     profile: dict[str, Any] = {
         "driver": "GTiff", "width": finest.width, "height": finest.height, "count": len(bands), "dtype": dtype.name,
         "nodata": _nodata([finest, *bands]), "compress": "deflate", "zlevel": 1, "predictor": 3 if dtype.kind == "f" else 2,
         "tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band", "bigtiff": "if_safer",
+        "sparse_ok": is_part,
     }  # fmt: skip
     if finest.crs:
         profile |= {"crs": finest.crs, "transform": finest.transform}
@@ -128,8 +142,9 @@ def _write(bands: Sequence[Any], names: Sequence[str], finest: DatasetReader, ta
         output.update_tags(
             **{key: value for key, value in finest.tags().items() if key.upper().startswith(("ACQ", "DATE_", "TIFFTAG_DATE"))}
         )
-        for row in range(0, finest.height, ROWS):
+        for part in parts_of(window):
             check()
-            window = Window(0, row, finest.width, min(ROWS, finest.height - row))
             for number, band in enumerate(bands, 1):
-                output.write(band.read(1, window=window).astype(dtype), number, window=window)
+                output.write(band.read(1, window=part).astype(dtype), number, window=part)
+            if is_part and profile["nodata"] is None:
+                output.write_mask(np.full((int(part.height), int(part.width)), 255, np.uint8), window=part)

@@ -14,11 +14,12 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 class FileKind(StrEnum):
-    """IMAGE: JPEG, PNG or WebP. RASTER: TIFF of any kind, or JPEG 2000. STAC: a STAC Item's JSON."""
+    """IMAGE: JPEG, PNG or WebP. RASTER: TIFF of any kind, or JPEG 2000. STAC: a STAC Item's JSON. PARQUET: embeddings."""
 
     IMAGE = "image"
     RASTER = "raster"
     ZIP = "zip"
+    PARQUET = "parquet"
     STAC = "stac"
     UNKNOWN = "unknown"
 
@@ -36,6 +37,8 @@ def sniff(source: Path | bytes) -> FileKind:
         return FileKind.RASTER
     if head.startswith(_ZIP):
         return FileKind.ZIP
+    if head.startswith(b"PAR1"):
+        return FileKind.PARQUET
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         text = source[:MAX_STAC_BYTES] if isinstance(source, bytes) else _read(source, MAX_STAC_BYTES)
         return FileKind.STAC if b'"stac_version"' in text else FileKind.UNKNOWN

@@ -16,9 +16,9 @@ import pystac
 from pydantic import TypeAdapter, ValidationError
 from pystac.errors import STACError, STACTypeError
 
-from app.domain.geometry import GeoJSON, parse_footprint
 from app.domain.metadata import Label
-from app.domain.urls import Url, is_url
+from app.domain.naming.urls import Url, is_url
+from app.domain.places.geometry import GeoJSON, parse_footprint
 from app.errors import InvalidInput
 from app.imagery.sources.file_kinds import MAX_STAC_BYTES
 from app.imagery.sources.stac_assets import StacImage, image_of, why_not_imagery

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.errors import InvalidInput
+from app.imagery.raster.windows import TileGrid
 from app.imagery.sources.stac_assets import StacImage
 
 STACK = "bands"
@@ -15,10 +16,13 @@ RGB = ("red", "green", "blue")
 
 @dataclass(frozen=True, slots=True)
 class BandChoice:
-    """The bands that a collection takes. bands: its setting, 1-based indexes or names, None if not set. count: of its model."""
+    """What a collection takes of a scene. bands: its setting, 1-based indexes or names, None if not set. count: of its model.
+    grid: of its tiles.
+    """
 
     bands: tuple[int | str, ...] | None = None
     count: int = 3
+    grid: TileGrid = field(default_factory=TileGrid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Scaling
-from app.domain.geometry import GeoJSON
-from app.domain.tiles import BandRange, Window
+from app.domain.places.geometry import GeoJSON
+from app.domain.tiles import BandRange, Grid, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class CutTile:
     window: None if the whole file is the tile. pixels: (S, S, B) uint8, 0..255, 0 where invalid.
     image: served by `/image`: the file itself, or a window of it as GeoTIFF; image_suffix: `.jpg`, `.tif`, ...
     preview: JPEG or PNG of at most 256 x 256 pixels, None if `image` is an 8-bit grey or RGB(A) image that browsers can show.
-    geometry: footprint in WGS 84. datetime: acquisition, UTC. gsd: metres. None if unknown. stretch: as in `Tile`.
+    geometry: footprint in WGS 84. datetime: acquisition, UTC. gsd: metres. None if unknown. stretch, grid: as in `Tile`.
     """
 
     window: Window | None
@@ -56,3 +56,4 @@ class CutTile:
     gsd: float | None = None
     properties: dict[str, Any] = field(default_factory=dict)
     stretch: tuple[BandRange, ...] | None = None
+    grid: Grid | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.domain.geometry import Bounds
+from app.domain.places.geometry import Bounds
 from app.domain.tiles import BandRange, Window
 from app.imagery.raster.geotiff import Raster, open_raster
 from app.imagery.sources.file_kinds import FileKind

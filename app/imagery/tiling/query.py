@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.geometry import GeoJSON
+from app.domain.places.geometry import GeoJSON
 from app.domain.tiles import BandRange
 from app.imagery.pictures.decode import decode
 from app.imagery.raster.decode_budget import QUERY_SECONDS

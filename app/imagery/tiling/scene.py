@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.geometry import GeoJSON
+from app.domain.places.geometry import GeoJSON
 from app.domain.tiles import Window
 from app.errors import InvalidInput, TooLarge
 from app.imagery.pictures import previews
@@ -88,6 +88,7 @@ class Scene:
                 place.gsd(window),
                 {**properties, "valid_share": round(share, 4)},
                 self._stretch.ranges,
+                raster.place.grid(window),
             )
 
     def whole(self, path: Path) -> CutTile:
@@ -101,8 +102,19 @@ class Scene:
         geometry, gsd = self.whole_place()
         when = acquired(raster.tags, self._name) if raster.place.is_known else None
         pixels = self._pixels(*raster.bands(block, self._positions))
-        preview, stretch = self._preview(block), self._stretch.ranges
-        return CutTile(None, pixels, path, SUFFIXES[is_jpeg2000(path)], preview, geometry, when, gsd, self._properties, stretch)
+        return CutTile(
+            None,
+            pixels,
+            path,
+            SUFFIXES[is_jpeg2000(path)],
+            self._preview(block),
+            geometry,
+            when,
+            gsd,
+            self._properties,
+            self._stretch.ranges,
+            raster.place.grid(Window(0, 0, raster.width, raster.height)),
+        )
 
     def whole_place(self) -> tuple[GeoJSON | None, float | None]:
         """Footprint and ground sample distance of the whole file, None if it has no usable georeference."""

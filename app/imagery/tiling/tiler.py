@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.geometry import GeoJSON
+from app.domain.places.geometry import GeoJSON
 from app.domain.tiles import BandRange, Window
 from app.errors import DyadError, InvalidInput
 from app.imagery.footprints import Georeference

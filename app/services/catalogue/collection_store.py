@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from app.domain.collections import Collection
-from app.domain.ids import check_collection_id
+from app.domain.naming.ids import check_collection_id
 from app.errors import Damaged, NotFound
 from app.ports import Blobs
 
@@ -23,6 +23,8 @@ class CollectionStore:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
+        self._known: dict[str, tuple[str, Collection]] = {}
+        """The last settings that were read, with their tag."""
 
     def ids(self) -> list[str]:
         """Ids of all collections, sorted."""
@@ -34,31 +36,40 @@ class CollectionStore:
         return self._blobs.exists(document_key(collection_id))
 
     def get(self, collection_id: str) -> Collection:
-        """The settings of a collection.
+        """The settings of a collection. Unchanged ones are not parsed again.
 
         Raises:
             NotFound: no such collection. Damaged: the document cannot be read.
         """
         check_collection_id(collection_id)
+        tag, known = self._known.get(collection_id, (None, None))
         try:
-            collection = Collection.model_validate_json(self._blobs.get(document_key(collection_id)))
+            changed = self._blobs.get_changed(document_key(collection_id), tag)
+            if changed is None and known is not None:
+                return known
+            collection = None if changed is None else Collection.model_validate_json(changed[0])
         except NotFound:
+            self._known.pop(collection_id, None)
             raise self.missing(collection_id) from None
         except ValidationError:
-            collection = None
+            changed = collection = None
         if collection is None or collection.id != collection_id:
             raise Damaged(
                 f"collection {collection_id!r} is set aside: {document_key(collection_id)} in the blob store is damaged; "
                 "restore the file from a backup, or run `dyad doctor --repair`"
             )
+        if changed is not None:
+            self._known[collection_id] = changed[1], collection
         return collection
 
     def put(self, collection: Collection) -> None:
         """Write settings, atomically."""
+        self._known.pop(collection.id, None)
         self._blobs.put(document_key(collection.id), collection.model_dump_json().encode())
 
     def delete(self, collection_id: str) -> None:
         """Delete the settings; nothing happens if there are none."""
+        self._known.pop(collection_id, None)
         self._blobs.delete([document_key(collection_id)])
 
     def missing(self, collection_id: str) -> NotFound:

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.collections import Collection
-from app.domain.geometry import Bounds
-from app.domain.ids import check_collection_id
 from app.domain.indexes import Live
+from app.domain.naming.ids import check_collection_id
+from app.domain.places.geometry import Bounds
 from app.domain.temporal import Interval
 from app.errors import Conflict, Damaged, NotFound, Unavailable
 from app.ports import Blobs, Locks, VectorStore

@@ -12,6 +12,8 @@ def images_prefix(collection_id: str) -> str:
 
 def image_keys(tile: Tile) -> tuple[str, ...]:
     """The blob keys of a tile: its image and, if it has one, its preview."""
+    if not tile.has_image:
+        return ()
     return (tile.image,) if tile.preview is None else (tile.image, tile.preview)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.domain.search import TileFilter
-from app.domain.sorting import Sorted, SortKey, sorted_ids
+from app.domain.queries.search import TileFilter
+from app.domain.queries.sorting import Sorted, SortKey, sorted_ids
 from app.domain.tiles import Tile
 from app.ports import VectorStore
 from app.services.catalogue.collections import CollectionService
 from app.services.catalogue.items import MAX_ORDERS, ItemService, place_after, walk
+
+COLLECTION = "collection"
+"""Property of all items in a search over collections."""
 
 
 class Position(NamedTuple):
@@ -29,6 +32,13 @@ class FoundPage:
     found: list[tuple[str, Tile]]
     matched: int
     after: Position | Sorted | None
+
+
+def _within(filter: TileFilter, collection_id: str) -> TileFilter:
+    """The filter in one collection, whose id is the property `collection`."""
+    if filter.expression is None:
+        return filter
+    return replace(filter, expression=filter.expression.given(COLLECTION, collection_id))
 
 
 class ItemSearch:
@@ -63,7 +73,7 @@ class ItemSearch:
         for collection_id in collections:
             begins = None if after is None or after.collection != collection_id else after.item
             is_done = after is not None and collection_id < after.collection
-            page, count = self._items.page(collection_id, filter, max(limit - len(found), 1), begins)
+            page, count = self._items.page(collection_id, _within(filter, collection_id), max(limit - len(found), 1), begins)
             matched += count
             if is_done or end is not None:
                 continue
@@ -103,7 +113,7 @@ class ItemSearch:
 
         def tiles() -> Iterator[Tile]:
             for collection_id, index, _ in sources:
-                for tile in walk(self._vectors, index, filter):
+                for tile in walk(self._vectors, index, _within(filter, collection_id)):
                     owners[tile.id] = collection_id
                     yield tile
 

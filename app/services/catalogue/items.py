@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from app.domain.search import TileFilter
-from app.domain.sorting import Sorted, SortKey, sorted_ids
+from app.domain.queries.search import TileFilter
+from app.domain.queries.sorting import Sorted, SortKey, sorted_ids
 from app.domain.tiles import MAX_LABELS, LabelEdit, Tile
 from app.errors import FieldError, NotFound, Outdated, Unprocessable
 from app.imagery.pictures.previews import thumbnail
@@ -163,6 +163,7 @@ class ItemService:
         Raises:
             NotFound: the tile has been deleted.
         """
+        _check_image(tile)
         suffix = PurePosixPath(tile.image).suffix
         stem = PurePosixPath(tile.file_name).stem
         place = "" if tile.window is None else f"_{tile.window.col}_{tile.window.row}"
@@ -174,6 +175,7 @@ class ItemService:
         Raises:
             NotFound: the tile has been deleted.
         """
+        _check_image(tile)
         data, media_type = thumbnail(self._blobs.get(tile.preview or tile.image), size, self._max_pixels)
         return data, media_type, f"{tile.content_hash[:24]}-{size}"
 
@@ -191,12 +193,17 @@ class ItemService:
 
     def image_address(self, tile: Tile) -> str | None:
         """A signed URL of the object store for a tile's stored image; None if not supported."""
-        return self._blobs.sign(tile.image, ADDRESS_SECONDS)
+        return self._blobs.sign(tile.image, ADDRESS_SECONDS) if tile.has_image else None
+
+
+def _check_image(tile: Tile) -> None:
+    if not tile.has_image:
+        raise NotFound(f"item {tile.id!r} has no image: its embedding was imported")
 
 
 def media_type(key: str) -> str:
     """The media type of a stored image by its key."""
-    return MEDIA_TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
+    return MEDIA_TYPES.get(f".{key.rpartition('.')[2]}", "application/octet-stream")
 
 
 def walk(vectors: VectorStore, index: str, filter: TileFilter) -> Iterator[Tile]:

@@ -15,6 +15,7 @@ from app.domain.collections import Band
 from app.domain.models import ModelEntry
 from app.errors import Conflict, ModelMismatch, NotFound
 from app.ports import MODELS_LOCK, Inference, Locks, ModelProvider
+from app.services.catalogue.external_model import ExternalModel, external_card, external_entry
 from models.bundle.card import ModelCard
 
 MAX_NAMED = 10
@@ -69,7 +70,9 @@ class ModelService:
         """All models, the default first."""
         uses = self._uses()
         entries = self._provider.entries()
-        default = entries[0]
+        default, known = entries[0], {entry.card.id for entry in entries}
+        external = [card for name in sorted(uses) if name not in known and (card := external_card(name)) is not None]
+        entries = [*entries, *map(external_entry, external)]
         superseded = default.card.supersedes if default.origin == "shipped" else ()
         return [
             ModelInfo(
@@ -88,6 +91,9 @@ class ModelService:
             NotFound: no such model.
         """
         found = next((info for info in self.all() if info.card.id == model_id), None)
+        external = external_card(model_id) if found is None else None
+        if external is not None:
+            return ModelInfo(external_entry(external), False, ())
         if found is None:
             raise self._missing(model_id)
         return found
@@ -102,7 +108,7 @@ class ModelService:
         Raises:
             NotFound: no such model.
         """
-        found = next((card for card in self._provider.cards() if card.id == model_id), None)
+        found = next((card for card in self._provider.cards() if card.id == model_id), None) or external_card(model_id)
         if found is None:
             raise self._missing(model_id)
         return found
@@ -113,7 +119,13 @@ class ModelService:
         Raises:
             NotFound: no such model. InvalidBundle: its bundle is not valid.
         """
-        return self._provider.load(model_id)
+        try:
+            return self._provider.load(model_id)
+        except NotFound:
+            card = external_card(model_id)
+            if card is None:
+                raise
+            return ExternalModel(card)
 
     def check_fit(self, model_id: str, bands: Sequence[Band] | None) -> ModelCard:
         """The card of a model, after a check that it takes as many bands as the collection selects.

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from threading import Lock
 from typing import Any
 
-from app.domain.cql2.values import BUILT_IN
-from app.domain.search import TileFilter
+from app.domain.queries.cql2.values import BUILT_IN
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
 from app.ports import VectorStore

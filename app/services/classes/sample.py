@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.indexes import Live
-from app.domain.place_groups import place_groups
-from app.domain.search import TileFilter
+from app.domain.places.place_groups import place_groups
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.errors import NotFound
 from app.ports import VectorStore

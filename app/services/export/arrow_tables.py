@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import shape
 
-from app.domain.geometry import footprint_bounds
+from app.domain.places.geometry import footprint_bounds
 from app.domain.temporal import parse_instant
 from app.errors import InvalidInput
 from app.services.catalogue.property_types import TIME

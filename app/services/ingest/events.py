@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.domain.tiles import Tile
-from app.services.ingest.sources import Note, Rejection, SourceFile
+from app.domain.tiles import Embeddings, Tile
+from app.services.ingest.incoming.sources import Note, Rejection, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,30 @@ class ReadTile:
 
 
 @dataclass(slots=True)
+class ReadVectors:
+    """Tiles without images, with their embeddings. changed: of how many an earlier version is indexed."""
+
+    tiles: tuple[Tile, ...]
+    embeddings: Embeddings
+    changed: int = 0
+
+
+@dataclass(slots=True)
 class Unchanged:
-    """Ids of tiles that are indexed unchanged. returned: those of them that are marked as vanished."""
+    """Ids of tiles that are indexed unchanged. returned: those of them that are marked as vanished. others: number of unchanged
+    tiles of files that were not read.
+    """
 
     ids: list[str]
     returned: list[str] = field(default_factory=list)
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRemoved:
+    """A file whose tile has a mark is about to change. id: of the tile."""
+
+    id: str
 
 
 @dataclass(slots=True)
@@ -65,13 +84,15 @@ class FileDone:
     """A file has been read to its end.
 
     share: rest of the file's weight. contains: whether a tile belongs to this version of the file, if an earlier version was
-    indexed, else None; other tiles of the file are stale.
+    indexed, else None; other tiles of the file are stale. tile, tiles: id of one of its tiles, and their number.
     """
 
     source: SourceFile | Rejection
     share: float
     skipped_nodata: int = 0
     contains: Callable[[Tile], bool] | None = None
+    tile: str | None = None
+    tiles: int = 0
 
 
-Event = ReadTile | RecordUpdate | Unchanged | Progress | FileDone | Note
+Event = MarkRemoved | ReadTile | ReadVectors | RecordUpdate | Unchanged | Progress | FileDone | Note

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,48 +14,68 @@ from typing import BinaryIO
 import numpy as np
 
 from app.domain.collections import Collection
-from app.domain.ids import tile_id
-from app.domain.search import TileFilter
+from app.domain.naming.ids import tile_id
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import VANISHED_AT, Tile, Window
 from app.errors import DyadError, NotFound, Unavailable, UnreadableImage
+from app.imagery.sources.file_kinds import FileKind, sniff
 from app.imagery.sources.sidecars import place_files
 from app.imagery.tiling.tiler import CutSpec, CutTile, count_windows, cut, read_tile
 from app.ports import Blobs, VectorStore
 from app.ports.stopping import check_stop
 from app.services.catalogue.images import image_keys, images_prefix
-from app.services.ingest.events import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
-from app.services.ingest.sources import Found, Note, SourceFile
+from app.services.ingest.embeddings.embedding_run import EmbeddingRun
+from app.services.ingest.events import Event, FileDone, MarkRemoved, Progress, ReadTile, RecordUpdate, Unchanged
+from app.services.ingest.incoming.sources import Found, Note, SourceFile
+from app.services.ingest.look_up_groups import look_up_groups
 from app.services.ingest.tile_records import GEOMETRY, SentMetadata, Version
+from models.bundle.card import ModelCard
 
 REPORT_EVERY = 64
 PICTURE_DIGITS = 32
 """Length of `picture_hash`; short, because every record has one."""
 HASH_BYTES = 1 << 20
-LOOKED_UP = 64
-LOOKED_UP_BYTES = 64 << 20
-LOOKED_UP_SECONDS = 0.5
 
 
 class FileReader:
     """Reads the files of one collection. Thread-safe."""
 
-    def __init__(self, collection: Collection, spec: CutSpec, index: str, vectors: VectorStore, blobs: Blobs) -> None:
+    def __init__(
+        self, collection: Collection, card: ModelCard, spec: CutSpec, index: str, vectors: VectorStore, blobs: Blobs
+    ) -> None:
+        """card: of the model of the index. index: into which the tiles are written."""
         self._collection = collection
+        self._card = card
         self._spec = spec
         self._index = index
         self._vectors = vectors
         self._blobs = blobs
 
     def read(self, source: SourceFile, emit: Callable[[Event], None]) -> None:
-        """Emit the file's tiles, then `FileDone`.
+        """Emit the file's tiles, then `FileDone`. A file with `unchanged_tiles` is not opened.
 
         Raises:
             DyadError: the file cannot be indexed; the message says why.
         """
+        if source.unchanged_tiles is not None:
+            emit(Unchanged([], others=source.unchanged_tiles))
+            emit(FileDone(source, source.weight))
+            return
+        if source.marked_tile is not None:
+            emit(MarkRemoved(source.marked_tile))
         try:
-            _FileRun(self, source, emit).run()
+            if sniff(source.path) is FileKind.PARQUET:
+                self._embedding_run(source, emit).run()
+            else:
+                _FileRun(self, source, emit).run()
         except OSError as error:
             raise UnreadableImage(f"cannot be read: {error.strerror or error}") from None
+
+    def _embedding_run(self, source: SourceFile, emit: Callable[[Event], None]) -> EmbeddingRun:
+        def find(ids: Sequence[str]) -> dict[str, Tile]:
+            return self._vectors.retrieve(self._index, ids)
+
+        return EmbeddingRun(source, self.version(source), self._card, self._collection.id, find, emit)
 
     def version(self, source: SourceFile) -> Version:
         """Digests of what determines the file's tiles: its bytes, the collection's settings, and for `content` its metadata."""
@@ -83,7 +102,7 @@ class FileReader:
 
     def look_up(self, sources: Iterable[Found]) -> Iterator[Found]:
         """The same files with `is_known` set; looked up in groups, because each query of a remote server takes time."""
-        for group in _groups(sources):
+        for group in look_up_groups(sources):
             names = tuple({source.name for source in group if isinstance(source, SourceFile)})
             filter = TileFilter(sources=names)
             found = self._vectors.facet(self._index, "source", filter=filter, limit=len(names)) if names else []
@@ -138,21 +157,6 @@ def _sha256(file: BinaryIO) -> bytes:
     return digest.digest()
 
 
-def _groups(sources: Iterable[Found]) -> Iterator[list[Found]]:
-    """Group files for a look-up; limited in number, in bytes of temporary copies and in waiting time."""
-    group: list[Found] = []
-    size, begun = 0, time.monotonic()
-    for source in sources:
-        group.append(source)
-        if isinstance(source, SourceFile) and source.temporary:
-            size += source.path.stat().st_size
-        if len(group) == LOOKED_UP or size > LOOKED_UP_BYTES or time.monotonic() > begun + LOOKED_UP_SECONDS:
-            yield group
-            group, size, begun = [], 0, time.monotonic()
-    if group:
-        yield group
-
-
 class _FileRun:
     """One pass over one file."""
 
@@ -170,6 +174,8 @@ class _FileRun:
         self._reported = 0.0
         self._unchanged = Unchanged([])
         self._before: Tile | None = None
+        self._tile: str | None = None
+        self._tiles = 0
 
     def run(self) -> None:
         skipped = 0
@@ -182,7 +188,8 @@ class _FileRun:
         self._report(1.0)
         left = self._source.weight - self._reported
         contains = partial(self._version.contains, is_whole=self._is_whole)
-        self._emit(FileDone(self._source, left, skipped, contains if self._known else None))
+        stale = contains if self._known else None
+        self._emit(FileDone(self._source, left, skipped, stale, self._tile, self._tiles))
 
     def _has_place(self) -> bool:
         """Whether metadata gives the place of the whole file, now or when the same file was indexed before."""
@@ -209,6 +216,7 @@ class _FileRun:
             self._before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
         if self._before is None or not self._is_of_same_file(self._before):
             return False
+        self._note_tile(self._before.id)
         if self._version.content != self._before.content_hash and self._sent.changes(self._before):
             self._emit(RecordUpdate(self._before.id, self._before.image, self._sent.applied))
             return True
@@ -216,6 +224,10 @@ class _FileRun:
         if VANISHED_AT in self._before.properties:
             self._unchanged.returned.append(self._before.id)
         return True
+
+    def _note_tile(self, item_id: str) -> None:
+        self._tile = item_id
+        self._tiles += 1
 
     def _count(self) -> None:
         self._seen += 1
@@ -233,6 +245,7 @@ class _FileRun:
 
     def _to_event(self, piece: CutTile) -> ReadTile | RecordUpdate:
         before, tile = self._before, self._record(piece)
+        self._note_tile(tile.id)
         if before is None:
             return ReadTile(self._stored(tile, piece), piece.pixels)
         is_stored = self._reader.is_stored(before, piece.image)
@@ -266,6 +279,7 @@ class _FileRun:
             gsd=piece.gsd or source.metadata.gsd,
             properties=piece.properties,
             stretch=piece.stretch,
+            grid=piece.grid,
             sent={},
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any
 
 from app.domain.jobs import Job, new_job
 from app.domain.metadata import parse_metadata
-from app.domain.urls import is_url
+from app.domain.naming.urls import is_url
+from app.domain.scheduling.stac_selection import EVERYTHING, Conditions, StacSelection
 from app.errors import InvalidInput, NotFound
 from app.imagery.demo_scene.countryside import draw_demo_scene
+from app.imagery.raster.windows import TileGrid
 from app.imagery.sources.stac_scenes import BandChoice
 from app.ports import Blobs, Cancelled, JobContext, JobQueue, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -21,15 +23,15 @@ from app.services.catalogue.images import images_prefix
 from app.services.catalogue.models import ModelService
 from app.services.catalogue.tile_settings import cut_spec
 from app.services.ingest.chunks import ChunkedIngest, Helpers
-from app.services.ingest.file_metadata import UploadMetadata
 from app.services.ingest.file_reader import FileReader
-from app.services.ingest.job_files import MANIFEST, METADATA, SAMPLE, JobFiles
+from app.services.ingest.incoming.file_metadata import UploadMetadata
+from app.services.ingest.incoming.job_files import MANIFEST, METADATA, SAMPLE, JobFiles
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.ingest.incoming.sources import Found, Rejection, SourceFile, write_manifest
+from app.services.ingest.incoming.unpacking import Beside, Unpacker
 from app.services.ingest.plan import Entry, plan_entries
-from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.readers import Readers
 from app.services.ingest.run import MAX_LISTED_REJECTIONS, IngestRun, checked_result
-from app.services.ingest.sources import Found, Rejection, SourceFile, write_manifest
-from app.services.ingest.unpacking import Beside, Unpacker
 from app.services.ingest.writer import Writer
 from app.services.jobs.folders import JobFolders
 from app.services.maintenance.unreferenced_images import delete_unreferenced_images
@@ -102,21 +104,25 @@ class IngestService:
         self._folders.share(folder)
         return self._submit(collection_id, {"files": len(files), **_labelled(labels_from_folders)}, folder.name)
 
-    def submit_href(self, collection_id: str, href: str, labels_from_folders: bool = False) -> Job:
+    def submit_href(
+        self, collection_id: str, href: str, labels_from_folders: bool = False, selection: Mapping[str, Any] | None = None
+    ) -> Job:
         """Index a path on the server (an image, scene, zip, STAC item, or a folder of these) or a file at a URL.
+
+        selection: which Items of a STAC catalogue or API are taken, see `StacSelection`.
 
         Raises:
             NotFound: the collection. Forbidden: DYAD_READ_ROOTS does not allow it. InvalidInput: the URL is not supported, or
                 the file does not exist.
         """
         self._collections.get(collection_id)
+        more = {**_labelled(labels_from_folders), **({"selection": dict(selection)} if selection else {})}
         if is_url(href):
-            urls = [self._read_policy.web().check(href)]
-            return self._submit(collection_id, {"urls": urls, **_labelled(labels_from_folders)})
+            return self._submit(collection_id, {"urls": [self._read_policy.web().check(href)], **more})
         if "://" in href and not href.startswith("file://"):
             raise InvalidInput(f"{href}: not a supported address; use an absolute path, or an http(s) or s3 URL")
         path = self._read_policy.resolve(Path(href.removeprefix("file://")))
-        return self._submit(collection_id, {"paths": [[str(path), str(path)]], **_labelled(labels_from_folders)})
+        return self._submit(collection_id, {"paths": [[str(path), str(path)]], **more})
 
     def submit_paths(self, collection_id: str, paths: Sequence[Path], labels_from_folders: bool = False) -> Job:
         """Index local paths given by the user of this machine on the command line; DYAD_READ_ROOTS does not apply.
@@ -193,7 +199,7 @@ class IngestService:
         live = self._collections.live(collection.id)
         model = self._models.load(live.model)
         spec = cut_spec(collection, model.card, self._limits.max_pixels)
-        reader = FileReader(collection, spec, live.index, self._vectors, self._blobs)
+        reader = FileReader(collection, model.card, spec, live.index, self._vectors, self._blobs)
         readers = Readers(reader.read, self._limits.threads)
         writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
         return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
@@ -201,14 +207,21 @@ class IngestService:
     def band_choice(self, collection_id: str) -> BandChoice:
         """The bands that the collection's files must have."""
         card = self._models.card(self._collections.live(collection_id).model)
-        return BandChoice(self._collections.get(collection_id).bands, len(card.bands))
+        collection = self._collections.get(collection_id)
+        return BandChoice(collection.bands, len(card.bands), TileGrid(collection.tile_size, collection.stride))
 
     def expand(
-        self, source: SourceFile, folder: Path, read_policy: ReadPolicy, choice: BandChoice, beside: Beside | None = None
+        self,
+        source: SourceFile,
+        folder: Path,
+        read_policy: ReadPolicy,
+        choice: BandChoice,
+        beside: Beside | None = None,
+        conditions: Conditions = EVERYTHING,
     ) -> Iterator[Found]:
         """The files to index for a listed file: itself, the members of a zip (unpacked into `folder`), or a STAC item's scenes.
 
-        choice: see `band_choice`. beside: finds the other files of an upload.
+        choice: see `band_choice`. beside: finds the other files of an upload. conditions: which Items of STAC are taken.
         """
         try:
             is_copy = self._folders.bring(source.path)
@@ -217,8 +230,11 @@ class IngestService:
         except NotFound as error:
             yield Rejection(source.name, str(error), source.weight)
             return
-        for found in Unpacker(folder, self._limits.max_bytes, read_policy, choice, beside).unpack(source):
-            yield replace(source, temporary=True) if is_copy and found is source else found
+        for found in Unpacker(folder, self._limits.max_bytes, read_policy, choice, beside, conditions).unpack(source):
+            if is_copy and isinstance(found, SourceFile) and found.path == source.path:
+                yield replace(found, temporary=True)
+            else:
+                yield found
 
     def _submit(self, collection_id: str, inputs: dict[str, Any], job_id: str | None = None) -> Job:
         job = new_job(KIND, collection_id, inputs, job_id=job_id)
@@ -256,7 +272,12 @@ class IngestService:
         """The listed files, zips and STAC items unpacked, with their metadata and labels."""
         read_policy = replace(files.read_policy, check=context.check)
         choice, beside = self.band_choice(str(context.job.collection)), files.beside()
-        yield from files.unpacked(listed, lambda file: self.expand(file, files.folder, read_policy, choice, beside), metadata)
+        conditions = StacSelection(**context.job.inputs.get("selection", {})).conditions
+
+        def expand(file: SourceFile) -> Iterator[Found]:
+            return self.expand(file, files.folder, read_policy, choice, beside, conditions)
+
+        yield from files.unpacked(listed, expand, metadata)
 
     def _delete_unreferenced_images(self, collection_id: str) -> None:
         """Delete images whose point was not written."""

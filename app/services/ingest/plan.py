@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from app.errors import DyadError, Unavailable
 from app.imagery.sources.archives import count_members
-from app.services.ingest.job_files import JobFiles
-from app.services.ingest.sources import Found, Note, Rejection, SourceFile
+from app.services.ingest.incoming.job_files import JobFiles
+from app.services.ingest.incoming.sources import Found, Note, Rejection, SourceFile
 
 CHUNK_BYTES = 256 << 20
 

@@ -10,7 +10,7 @@ from contextvars import copy_context
 
 from app.errors import DyadError, Unavailable
 from app.services.ingest.events import Event, FileDone
-from app.services.ingest.sources import Found, Note, Rejection, SourceFile
+from app.services.ingest.incoming.sources import Found, Note, Rejection, SourceFile
 from app.services.ingest.writer import BATCH
 
 QUEUED_TILES = 4 * BATCH

@@ -9,10 +9,20 @@ from typing import Any
 from app.domain.tiles import Tile
 from app.errors import NothingIndexed
 from app.ports import JobContext
-from app.services.ingest.events import Event, FileDone, Progress, ReadTile, RecordUpdate, Unchanged
+from app.services.ingest.events import (
+    Event,
+    FileDone,
+    MarkRemoved,
+    Progress,
+    ReadTile,
+    ReadVectors,
+    RecordUpdate,
+    Unchanged,
+)
+from app.services.ingest.incoming.file_marks import mark_of
+from app.services.ingest.incoming.sources import Found, Note, Rejection
 from app.services.ingest.readers import Readers
-from app.services.ingest.sources import Found, Note, Rejection
-from app.services.ingest.writer import Writer
+from app.services.ingest.writer import FLUSH_EVERY, Writer
 from app.telemetry.metrics import FILES_REJECTED, TILES_INDEXED
 
 SHOWN_REASONS = 3
@@ -42,6 +52,7 @@ class IngestRun:
         self._notes: list[dict[str, str]] = []
         self._stale: list[tuple[str, Callable[[Tile], bool]]] = []
         self._returned: list[str] = []
+        self._marks: dict[str, str | None] = {}
 
     def run(self, sources: Iterator[Found]) -> dict[str, Any]:
         """Index everything; return the result without the item ids, which the job store keeps.
@@ -60,7 +71,7 @@ class IngestRun:
                     self._context.check()
                     if event is not None:
                         self._take(event)
-                    if self._writer.is_due or event is None:
+                    if self._writer.is_due or event is None or len(self._marks) >= FLUSH_EVERY:
                         self._settle()
         finally:
             self._settle()
@@ -72,11 +83,16 @@ class IngestRun:
             case ReadTile():
                 self._counts["changed"] += event.is_change
                 self._writer.add(event)
+            case ReadVectors(tiles, embeddings, changed):
+                self._counts["changed"] += changed
+                self._writer.add_vectors(tiles, embeddings)
             case RecordUpdate():
                 self._counts["changed"] += 1
                 self._writer.update(event)
-            case Unchanged(ids, returned):
-                self._counts["unchanged"] += len(ids)
+            case MarkRemoved(item):
+                self._writer.set_marks({item: None})
+            case Unchanged(ids, returned, others):
+                self._counts["unchanged"] += len(ids) + others
                 self._returned += returned
                 if self._list_unchanged:
                     self._context.add_items(ids)
@@ -102,6 +118,8 @@ class IngestRun:
             self._counts["files"] += 1
             if file.contains is not None:
                 self._stale.append((file.source.name, file.contains))
+            if file.tile is not None and file.source.mark_base is not None:
+                self._marks[file.tile] = mark_of(file.source.mark_base, file.tiles)
 
     def _settle(self) -> None:
         """Make read tiles durable, report them, and only then delete what they replace."""
@@ -117,6 +135,9 @@ class IngestRun:
             self._writer.unmark(self._returned)
             self._counts["returned"] += len(self._returned)
             self._returned = []
+        if self._marks:
+            self._writer.set_marks(self._marks)
+            self._marks = {}
         self._publish()
 
     def _publish(self) -> None:

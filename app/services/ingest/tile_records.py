@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from app.domain.temporal import format_instant
 from app.domain.tiles import MAX_LABELS, VANISHED_AT, Tile
-from app.services.ingest.sources import SourceFile
+from app.services.ingest.incoming.sources import SourceFile
 
 LABELS, DATETIME, GEOMETRY, PROPERTY = "labels", "datetime", "geometry", "properties."
 DIGEST = 12
@@ -83,6 +83,7 @@ class SentMetadata:
             datetime=new.get(DATETIME, tile.datetime),
             labels=labels,
             properties=properties,
+            mark=None,
             sent={**(tile.sent or {}), **{name: _digest(value) for name, value in new.items()}},
         )
 

@@ -6,14 +6,14 @@ replaced images are deleted last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
-from app.domain.search import TileFilter
-from app.domain.tiles import VANISHED_AT, Tile
+from app.domain.queries.search import TileFilter
+from app.domain.tiles import VANISHED_AT, Embeddings, Tile
 from app.errors import Conflict
 from app.ports import Blobs, Inference, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -47,6 +47,12 @@ class Writer:
         self._batch.append(tile)
         if len(self._batch) >= BATCH:
             self._write()
+
+    def add_vectors(self, tiles: Sequence[Tile], embeddings: Embeddings) -> None:
+        """Store tiles whose embeddings were made elsewhere."""
+        with self._writing() as index:
+            self._vectors.upsert(index, tiles, embeddings)
+        self._written += [tile.id for tile in tiles]
 
     def update(self, update: RecordUpdate) -> None:
         """Add one change of a record; store when a batch is full."""
@@ -95,6 +101,13 @@ class Writer:
             marked = [tile for tile in self._vectors.retrieve(index, ids).values() if VANISHED_AT in tile.properties]
             self._vectors.set_records(index, [_without_mark(tile) for tile in marked])
             self._vectors.flush(index)
+
+    def set_marks(self, marks: Mapping[str, str | None]) -> None:
+        """Set `Tile.mark` of tiles, by id; other ids are ignored."""
+        with self._writing() as index:
+            tiles = self._vectors.retrieve(index, list(marks)).values()
+            changed = [replace(tile, mark=marks[tile.id]) for tile in tiles if tile.mark != marks[tile.id]]
+            self._vectors.set_records(index, changed)
 
     def _write(self) -> None:
         if not self._batch:

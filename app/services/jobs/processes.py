@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.domain.jobs import Job
+from app.domain.subscriber import Subscription, subscribed
 from app.errors import FieldError, NoSuchProcess, Unprocessable
+from app.services.jobs.callbacks import Callbacks
 
 ITEM_IDS = "item_ids"
 """The output that every job has."""
@@ -40,8 +42,9 @@ class Process:
 class ProcessService:
     """The processes by id."""
 
-    def __init__(self, processes: Iterable[Process]) -> None:
+    def __init__(self, processes: Iterable[Process], callbacks: Callbacks | None = None) -> None:
         self._processes = {process.id: process for process in processes}
+        self._callbacks = callbacks
 
     def list(self) -> list[Process]:
         """All processes."""
@@ -59,8 +62,16 @@ class ProcessService:
             names = ", ".join(sorted(self._processes)) or "none"
             raise NoSuchProcess(f"no process {process_id!r}; available: {names}") from None
 
-    def execute(self, process_id: str, inputs: Mapping[str, Any], outputs: Iterable[str] = ()) -> Job:
+    def execute(
+        self,
+        process_id: str,
+        inputs: Mapping[str, Any],
+        outputs: Iterable[str] = (),
+        subscriber: Mapping[str, str] | None = None,
+    ) -> Job:
         """Submit a job of a process. outputs: names of outputs that the client wants; results contain all of them.
+
+        subscriber: URLs to call, by the names of OGC API Processes; see `Callbacks`.
 
         Raises:
             NoSuchProcess: no such process. Unprocessable: inputs that are unknown, missing or wrong, each by its name. Also the
@@ -76,7 +87,10 @@ class ProcessService:
         except ValidationError as error:
             fields = [_field(item["loc"], item["msg"]) for item in error.errors()]
             raise Unprocessable("; ".join(f"{each.loc}: {each.message}" for each in fields[:3]), fields) from None
-        return process.submit(checked)
+        if not subscriber or self._callbacks is None:
+            return process.submit(checked)
+        with subscribed(Subscription(subscriber, self._callbacks.states(subscriber))):
+            return process.submit(checked)
 
 
 def _field(loc: tuple[int | str, ...], message: str) -> FieldError:

@@ -13,7 +13,7 @@ from typing import IO
 
 from shapely.geometry import Point
 
-from app.domain.geometry import footprint_centre
+from app.domain.places.geometry import footprint_centre
 from app.domain.tiles import Tile
 from app.errors import InvalidInput, Unprocessable
 from app.services.labels.rows import SEPARATOR, LabelRow, RowNote, item_id, joined, label_list, one_label, shown

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from app.domain.geometry import parse_geometry
+from app.domain.places.geometry import parse_geometry
 from app.errors import InvalidInput, Unprocessable
 from app.services.labels.rows import LabelRow, RowNote, item_id, joined, label_list, label_values
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.errors import InvalidInput, TooLarge
 from app.ports import VectorStore

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from shapely.geometry.base import BaseGeometry
 
-from app.domain.ids import check_item_id
 from app.domain.metadata import Label, Labels
+from app.domain.naming.ids import check_item_id
 from app.domain.tiles import MAX_LABEL_LENGTH, MAX_LABELS
 from app.errors import InvalidInput
 

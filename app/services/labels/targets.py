@@ -13,8 +13,8 @@ import shapely
 from numpy.typing import NDArray
 from shapely import GeometryType, Point, STRtree
 
-from app.domain.geometry import Region, footprint_centre, parse_bbox
-from app.domain.search import TileFilter
+from app.domain.places.geometry import Region, footprint_centre, parse_bbox
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.ports import VectorStore
 from app.services.labels.rows import LabelRow, RowNote, shown

@@ -12,7 +12,7 @@ import numpy as np
 
 from app.domain.collections import Collection
 from app.domain.indexes import IndexRecord, Live
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.errors import Damaged, DyadError, NotFound
 from app.imagery.tiling.tiler import read_tile

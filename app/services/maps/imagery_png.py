@@ -14,8 +14,8 @@ from PIL import Image
 from rasterio.io import MemoryFile
 from shapely.geometry import shape
 
-from app.domain.geometry import parse_bbox
-from app.domain.search import TileFilter
+from app.domain.places.geometry import parse_bbox
+from app.domain.queries.search import TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Tile
 from app.errors import DyadError, InvalidInput

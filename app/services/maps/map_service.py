@@ -6,11 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
+from time import monotonic
 from typing import Generic, TypeVar
 
-from app.domain.search import SearchQuery
+from app.domain.queries.search import SearchQuery, TileFilter
 from app.ports import VectorStore
 from app.services.catalogue.collections import CollectionService
+from app.services.catalogue.items import walk
+from app.services.maps.date_counts import counts_by_interval
+from app.services.maps.footprint_layer import Overview, overview_of
 from app.services.maps.similarity_layer import SimilarityLayer, layer_of
 from app.services.search.search import SearchService
 
@@ -18,6 +22,10 @@ MAX_LAYERS = 4
 MAX_TILES = 1024
 PAGE = 10_000
 """Results that are read at once."""
+KEPT_SECONDS = 60
+"""How long an overview is used after writes that neither add nor remove a tile, such as labels."""
+MAX_READ = 20_000
+"""Tiles of an index whose dates are read one by one; more are counted by month or year."""
 Made = TypeVar("Made")
 
 
@@ -59,6 +67,10 @@ class MapService:
         self._vectors = vectors
         self._search = search
         self._layers = Cache[SimilarityLayer](MAX_LAYERS)
+        self._overviews = Cache[Overview](MAX_LAYERS)
+        self._counts = Cache[list[tuple[str, int]]](MAX_LAYERS)
+        self._lock = Lock()
+        self._seen: dict[str, tuple[int, int, float]] = {}
         self.tiles = Cache[bytes](MAX_TILES)
 
     def state(self, collection_id: str, version: str | None) -> tuple[str, int]:
@@ -85,3 +97,42 @@ class MapService:
             return layer_of(match for page in pages for match in page.hits)
 
         return self._layers.get(key, read)
+
+    def overview_state(self, collection_id: str) -> tuple[str, int]:
+        """The index of a collection and a number that changes when its overview is read again.
+
+        Raises:
+            NotFound: the collection.
+        """
+        index = self._collections.live(collection_id).index
+        stats = self._vectors.stats(index)
+        now = monotonic()
+        with self._lock:
+            generation, size, read = self._seen.get(index, (-1, -1, 0.0))
+            if generation != stats.generation and (size != stats.size or now - read > KEPT_SECONDS):
+                generation = stats.generation
+                self._seen[index] = generation, stats.size, now
+        return index, generation
+
+    def overview(self, collection_id: str) -> Overview:
+        """The footprints and dates of all tiles of a collection.
+
+        Raises:
+            NotFound: the collection.
+        """
+        key = self.overview_state(collection_id)
+        return self._overviews.get(key, lambda: overview_of(walk(self._vectors, key[0], TileFilter())))
+
+    def dates(self, collection_id: str) -> tuple[list[tuple[str, int]], int]:
+        """Numbers of tiles by date, in large collections by month or year, ascending; and the number of tiles without a date.
+
+        Raises:
+            NotFound: the collection.
+        """
+        key = self.overview_state(collection_id)
+        size = self._vectors.stats(key[0]).size
+        if size <= MAX_READ:
+            overview = self.overview(collection_id)
+            return overview.dates, overview.undated
+        counts = self._counts.get(key, lambda: counts_by_interval(self._vectors, key[0]))
+        return counts, max(0, size - sum(count for _, count in counts))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.crs import MAX_LATITUDE
+from app.domain.places.crs import MAX_LATITUDE
 from app.errors import InvalidInput
 
 SIZE = 256

@@ -10,8 +10,11 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import shape
 
-from app.domain.search import Match
+from app.domain.queries.search import Match
 from app.services.maps.mercator import MapTile, to_world
+
+Value = str | float | int
+"""The value of a property in a vector tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,17 @@ class SimilarityLayer:
         return np.flatnonzero(
             (boxes[:, 0] < high[0]) & (boxes[:, 2] > low[0]) & (boxes[:, 1] < high[1]) & (boxes[:, 3] > low[1])
         )
+
+    def facts(self, row: int) -> dict[str, Value]:
+        """Properties of a footprint in a vector tile."""
+        found: dict[str, Value] = {"id": self.ids[row], "rank": int(self.ranks[row]), "value": float(self.values[row])}
+        if not np.isnan(self.probabilities[row]):
+            found["match_probability"] = float(self.probabilities[row])
+        return found
+
+    def cell_facts(self, value: float, count: int) -> dict[str, Value]:
+        """Properties of a cell in a vector tile. count: of its tiles."""
+        return {"value": value, "count": count}
 
     @property
     def bounds(self) -> list[float] | None:

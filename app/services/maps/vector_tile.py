@@ -1,4 +1,4 @@
-"""A similarity layer as a Mapbox Vector Tile (version 2): polygons with their values; encoded here, as it takes few lines."""
+"""A layer as a Mapbox Vector Tile (version 2): polygons with their properties; encoded here, as it takes few lines."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import shapely
 from numpy.typing import NDArray
 
 from app.services.maps.mercator import SIZE, MapTile
-from app.services.maps.similarity_layer import SimilarityLayer
+from app.services.maps.similarity_layer import SimilarityLayer, Value
 from app.services.maps.similarity_png import CELL, Style, cell_values, is_coarse
 
 EXTENT = 4096
 MARGIN = 0.05
 """Width around the tile in which geometries are kept, in parts of its side."""
-Value = str | float | int
 _SMALL = [bytes([value]) for value in range(128)]
 
 
 def encode(layer: SimilarityLayer, tile: MapTile, style: Style, name: str) -> bytes:
-    """The tile with one layer `name`: footprints with `id`, `rank`, `value` and `match_probability`, or cells with `value` and
-    `count` where footprints are too small; empty if nothing is there.
+    """The tile with one layer `name`: footprints, or cells where footprints are too small, with the properties that the layer
+    gives them; empty if nothing is there.
     """
     rows = layer.within(tile, MARGIN)
     rows = rows[layer.values[rows] >= style.min_probability]
@@ -38,10 +37,7 @@ def _footprints(
     points, part = shapely.get_coordinates(layer.shapes[rows], return_index=True)
     rings = np.split(np.round(tile.pixels(points, EXTENT)).astype(np.int64), np.flatnonzero(np.diff(part)) + 1)
     for row, ring in zip(rows.tolist(), rings, strict=True):
-        facts: dict[str, Value] = {"id": layer.ids[row], "rank": int(layer.ranks[row]), "value": float(layer.values[row])}
-        if not np.isnan(layer.probabilities[row]):
-            facts["match_probability"] = float(layer.probabilities[row])
-        yield ring[:-1], facts
+        yield ring[:-1], layer.facts(row)
 
 
 def _cells(
@@ -52,7 +48,7 @@ def _cells(
     corners = np.array([(0, 0), (side, 0), (side, side), (0, side)])
     for row, column in zip(*np.nonzero(numbers), strict=True):
         at = np.array([[column * side, row * side]])
-        yield corners + at, {"value": float(values[row, column]), "count": int(numbers[row, column])}
+        yield corners + at, layer.cell_facts(float(values[row, column]), int(numbers[row, column]))
 
 
 def _tile(name: str, features: Iterable[tuple[NDArray[np.int64], Mapping[str, Value]]]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import DyadError, NotFound
 from app.ports import VectorStore

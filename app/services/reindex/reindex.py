@@ -21,11 +21,11 @@ from app.services.catalogue.models import ModelService
 from app.services.jobs.folders import JobFolders
 from app.services.jobs.processes import Inputs, Process
 from app.services.jobs.sub_progress import SubProgress
-from app.services.reindex.gate import Gate
 from app.services.reindex.index_build import IndexBuild
+from app.services.reindex.judging.gate import Gate
+from app.services.reindex.judging.verdict import Verdict
 from app.services.reindex.replay import Side
 from app.services.reindex.source_choice import VectorSourceChoice
-from app.services.reindex.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

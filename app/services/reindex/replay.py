@@ -10,11 +10,11 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.errors import InvalidInput, ModelMismatch
 from app.imagery.pictures.resize import to_square
 from app.ports import Inference, VectorStore
-from app.services.reindex.evaluation_queries import read_rows
+from app.services.reindex.judging.evaluation_queries import read_rows
 from app.services.search.recent_queries import RecentQueries, RecentQuery
 from app.services.search.rocchio import direction
 

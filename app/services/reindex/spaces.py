@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ports import JobContext
-from app.services.reindex.comparison import Space
-from app.services.reindex.evaluation_queries import EvaluationTiles, IndexRows
-from app.services.reindex.fold_heads import FoldExamples, FoldHeads, learned_from
-from app.services.reindex.folds import PLACE_FOLDS, folds_by_label, folds_by_place, uses_by_label, uses_by_place
+from app.services.reindex.judging.comparison import Space
+from app.services.reindex.judging.evaluation_queries import EvaluationTiles, IndexRows
+from app.services.reindex.judging.fold_heads import FoldExamples, FoldHeads, learned_from
+from app.services.reindex.judging.folds import PLACE_FOLDS, folds_by_label, folds_by_place, uses_by_label, uses_by_place
 from models.bundle.card import ModelCard
 
 

@@ -7,9 +7,9 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain.urls import Url
-from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import SourceFile
+from app.domain.naming.urls import Url
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.ingest.incoming.sources import SourceFile
 
 
 class Downloads:
@@ -23,15 +23,15 @@ class Downloads:
         self._folder = folder / f"web-{uuid.uuid4().hex}"
         self._max_bytes = max_bytes
 
-    def document(self, url: Url) -> Path:
-        """Fetch a catalogue or an Item, once per run.
+    def document(self, url: Url, body: bytes | None = None) -> Path:
+        """Fetch a catalogue, a page of Items or an Item, once per run. body: JSON that is sent by POST; None for GET.
 
         Raises:
             Forbidden, InvalidInput, TooLarge, OutOfSpace: see `RemoteFiles.fetch`.
         """
-        path = self._folder / hashlib.sha256(str(url).encode()).hexdigest()
+        path = self._folder / hashlib.sha256(str(url).encode() + b"\n" + (body or b"")).hexdigest()
         if not path.exists():
-            self._fetch(str(url), path, allow_query=True)
+            self._fetch(str(url), path, allow_query=True, body=body)
         return path
 
     def file(self, source: SourceFile) -> SourceFile:
@@ -41,9 +41,13 @@ class Downloads:
             Forbidden, InvalidInput, TooLarge, OutOfSpace: see `RemoteFiles.fetch`.
         """
         path = self._folder / uuid.uuid4().hex
-        self._fetch(str(source.url), path)
-        return replace(source, path=path, temporary=True, is_fetched=True)
+        stamp = self._fetch(str(source.url), path)
+        return replace(source, path=path, temporary=True, is_fetched=True, stamp=stamp)
 
-    def _fetch(self, url: str, path: Path, *, allow_query: bool = False) -> None:
+    def stamp(self, url: str) -> str | None:
+        """What changes with a file on the web, None if its server does not tell; see `RemoteFiles.stamp`."""
+        return self._read_policy.web().stamp(url, check=self._read_policy.check)
+
+    def _fetch(self, url: str, path: Path, *, allow_query: bool = False, body: bytes | None = None) -> str | None:
         self._folder.mkdir(exist_ok=True)
-        self._read_policy.fetch(url, path, self._max_bytes, allow_query=allow_query)
+        return self._read_policy.fetch(url, path, self._max_bytes, allow_query=allow_query, body=body)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from app.domain.schedules import OnVanished
+from app.domain.scheduling.schedules import OnVanished
 from app.domain.temporal import format_instant
 from app.domain.tiles import VANISHED_AT, Tile
 from app.ports import Blobs, JobContext, VectorStore
@@ -106,7 +106,7 @@ class MissingFiles:
         now = format_instant(datetime.now(UTC))
         with self._collections.writing(self._collection) as live:
             tiles = [tile for tile in self._vectors.retrieve(live.index, ids).values() if VANISHED_AT not in tile.properties]
-            marked = [replace(tile, properties={**tile.properties, VANISHED_AT: now}) for tile in tiles]
+            marked = [replace(tile, properties={**tile.properties, VANISHED_AT: now}, mark=None) for tile in tiles]
             self._vectors.set_records(live.index, marked)
             self._vectors.flush(live.index)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from app.domain.schedules import Schedule, ScheduleState
+from app.domain.scheduling.schedules import Schedule, ScheduleState
 from app.errors import Damaged, NotFound
 from app.ports import Blobs
 

@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from app.domain.cron import Cron
-from app.domain.ids import NAMESPACE
 from app.domain.jobs import ACTIVE, Job, new_job
-from app.domain.schedules import OnVanished, Schedule, ScheduleState, Skipped, Source
+from app.domain.naming.ids import NAMESPACE
+from app.domain.scheduling.cron import Cron
+from app.domain.scheduling.schedules import OnVanished, Schedule, ScheduleState, Skipped, Source
 from app.errors import Busy, Conflict, DyadError, NotFound
 from app.ports import Blobs, JobQueue, JobStore, Locks
 from app.services.catalogue.collections import CollectionService
-from app.services.ingest.read_policy import ReadPolicy
+from app.services.ingest.incoming.read_policy import ReadPolicy
 from app.services.schedules.schedule_store import ScheduleStore
 from app.services.schedules.source_listing import check_sources
 from app.services.schedules.sync import KIND, SyncInputs
@@ -123,8 +123,8 @@ class ScheduleService:
         if active is not None:
             self._queue.cancel(active.id)
 
-    def submit(self, collection_id: str, accept_vanished: bool = False) -> Job:
-        """Submit a run now, also of a paused schedule. accept_vanished: see `SyncInputs`.
+    def submit(self, collection_id: str, accept_vanished: bool = False, force: bool = False) -> Job:
+        """Submit a run now, also of a paused schedule. accept_vanished, force: see `SyncInputs`.
 
         Raises:
             NotFound: no such collection, or it has no schedule. Conflict: a run is active.
@@ -134,7 +134,7 @@ class ScheduleService:
             active = self._active(collection_id)
             if active is not None:
                 raise Conflict(f"a run of this schedule, job {active.id}, is {active.status}; wait for it or dismiss it")
-            job = _sync_job(schedule, accept_vanished=accept_vanished)
+            job = _sync_job(schedule, accept_vanished=accept_vanished, force=force)
             self._queue.submit(job)
             self._note(self._store.state(schedule), schedule, job)
         return job
@@ -233,9 +233,7 @@ def _due_id(collection_id: str, due: datetime) -> str:
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((KIND, collection_id, due.isoformat()))))
 
 
-def _sync_job(
-    schedule: Schedule, *, accept_vanished: bool = False, job_id: str | None = None, created: datetime | None = None
-) -> Job:
-    inputs = SyncInputs(sources=schedule.sources, on_vanished=schedule.on_vanished, accept_vanished=accept_vanished)
+def _sync_job(schedule: Schedule, *, job_id: str | None = None, created: datetime | None = None, **wishes: bool) -> Job:
+    inputs = SyncInputs(sources=schedule.sources, on_vanished=schedule.on_vanished, **wishes)
     fields = inputs.model_dump(mode="json", exclude_defaults=True)
     return new_job(KIND, schedule.collection, fields, job_id=job_id, created=created)

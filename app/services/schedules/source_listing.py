@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.domain.file_names import what_is_wrong_with_text
-from app.domain.globs import Glob, has_magic
-from app.domain.schedules import Source
-from app.domain.urls import Url, is_url
+from app.domain.naming.file_names import what_is_wrong_with_text
+from app.domain.naming.urls import Url, is_url
+from app.domain.scheduling.globs import Glob, has_magic
+from app.domain.scheduling.schedules import Source
 from app.errors import DyadError, FieldError, InvalidInput, NotThere, Unavailable, Unprocessable
 from app.imagery.sources.stac_catalogues import Place, list_stac_items, read_stac_catalogue
 from app.imagery.sources.stac_scenes import BandChoice
-from app.services.ingest.folder_labels import FolderLabels
-from app.services.ingest.read_policy import ReadPolicy
-from app.services.ingest.sources import Found, Rejection, SourceFile, list_files
-from app.services.ingest.stac_files import item_files
+from app.services.ingest.incoming.file_marks import FileMarks, stamp_of
+from app.services.ingest.incoming.folder_labels import FolderLabels
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.ingest.incoming.sources import Found, Rejection, SourceFile, list_files
+from app.services.ingest.incoming.stac_files import item_files
 from app.services.schedules.downloads import Downloads
 
 Expand = Callable[[SourceFile], Iterator[Found]]
@@ -31,7 +33,7 @@ class SourceListing:
     Item `path#asset`, assets of a catalogue's Items `catalogue/collection/id#asset`.
 
     downloads: fetches web sources; without it a web source can be checked but not listed. choice: the bands that the collection
-    takes of a catalogue's Items.
+    takes of a catalogue's Items. marks: of files that need not be read again.
     seen: names of all listed files, unpacked. unreadable: names that could not be read; files in them do not count as missing.
     trouble: why missing files cannot be determined, None if they can. is_missing: the trouble is that the source does not
     exist.
@@ -44,6 +46,7 @@ class SourceListing:
         read_policy: ReadPolicy,
         downloads: Downloads | None = None,
         choice: BandChoice = BandChoice(),  # noqa: B008 - immutable
+        marks: FileMarks | None = None,
     ) -> None:
         self.source = source
         self._url = Url.parse(source.where) if is_url(source.where) else None
@@ -56,6 +59,7 @@ class SourceListing:
         self._read_policy = read_policy
         self._downloads = downloads
         self._choice = choice
+        self._marks = marks
         self._glob = None if source.glob is None else Glob.parse(self.name)
         self._is_catalogue = False
 
@@ -84,7 +88,7 @@ class SourceListing:
         """The files of `entries`, unpacked and labelled as the source requires; records `seen` and `unreadable`."""
         labels = FolderLabels() if self.source.labels_from_folders else None
         for entry in self.entries():
-            for source in self._unpacked(entry, expand):
+            for source in self._checked(entry, expand):
                 if isinstance(source, Rejection):
                     self.unreadable.add(source.file_name)
                 if not isinstance(source, SourceFile):
@@ -95,8 +99,28 @@ class SourceListing:
         if labels is not None:
             yield from labels.notes()
 
+    def _checked(self, entry: Found, expand: Expand) -> Iterator[Found]:
+        """What `_unpacked` yields, with marks; only the entry itself if it is a file that need not be read."""
+        marks = self._marks
+        if marks is None or not isinstance(entry, SourceFile) or entry.stack:
+            yield from self._unpacked(entry, expand)
+            return
+        listed = FolderLabels().apply(entry, entry) if self.source.labels_from_folders else entry
+        if entry.url is None:
+            stamp = stamp_of(entry.path)
+        else:
+            stamp = self._web().stamp(entry.url) if marks.is_marked(entry.name) else None
+        unchanged = marks.unchanged(listed, stamp)
+        if unchanged is not None:
+            yield replace(entry, unchanged_tiles=unchanged.unchanged_tiles)
+            return
+        entry = replace(entry, stamp=stamp if entry.url is None else None)
+        for source in self._unpacked(entry, expand):
+            is_entry = isinstance(source, SourceFile) and source.name == entry.name
+            yield marks.applied(source, listed) if is_entry and isinstance(source, SourceFile) else source
+
     def _unpacked(self, entry: Found, expand: Expand) -> Iterator[Found]:
-        if isinstance(entry, SourceFile) and entry.stack:
+        if isinstance(entry, SourceFile) and (entry.stack or entry.area is not None):
             yield from expand(entry)
             return
         if isinstance(entry, SourceFile) and entry.url is not None:
@@ -165,19 +189,20 @@ class SourceListing:
             yield from list_files(root, name.rstrip("/"), self._read_policy, self._glob)
 
     def _items(self, root: Place, catalogue: dict[str, Any]) -> Iterator[Found]:
-        for found in list_stac_items(root, catalogue, self._read, web=self._read_policy.remote is not None):
-            name = f"{self.name}/{found.name}"
+        web, conditions = self._read_policy.remote is not None, self.source.conditions
+        for found in list_stac_items(root, catalogue, self._read, web=web, conditions=conditions):
+            name = f"{self.name.rstrip('/')}/{found.name}"
             wrong = str(found.item) if isinstance(found.item, DyadError) else what_is_wrong_with_text(name)
             if wrong is not None:
                 self.is_partial = True
                 yield Rejection(name, wrong)
             elif not isinstance(found.item, DyadError):
-                yield from item_files(found.item, name, self._read_policy, self._choice)
+                yield from item_files(found.item, name, self._read_policy, self._choice, area=conditions.area)
 
-    def _read(self, place: Place) -> tuple[Place, Path]:
+    def _read(self, place: Place, body: bytes | None = None) -> tuple[Place, Path]:
         """See `Open`."""
         if isinstance(place, Url):
-            return place, self._web().document(place)
+            return place, self._web().document(place, body)
         real = self._read_policy.resolve(place)
         return real, real
 

@@ -10,14 +10,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from app.domain.jobs import ACTIVE, result_counts
-from app.domain.schedules import GivenSource, OnVanished, Source
+from app.domain.scheduling.schedules import GivenSource, OnVanished, Source
 from app.errors import ModelMismatch, NotFound, SourceUnavailable
 from app.ports import Blobs, JobContext, JobStore, VectorStore
 from app.services.catalogue.collections import CollectionService
+from app.services.ingest.incoming.file_marks import FileMarks
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.ingest.incoming.sources import Found, Note, SourceFile
 from app.services.ingest.ingest import IngestService
-from app.services.ingest.read_policy import ReadPolicy
 from app.services.ingest.run import checked_result
-from app.services.ingest.sources import Found, Note, SourceFile
 from app.services.reindex.reindex import KIND as REINDEX
 from app.services.reindex.reindex import ReindexService
 from app.services.schedules.downloads import Downloads
@@ -32,7 +33,8 @@ KIND = "sync"
 class SyncInputs(BaseModel):
     """Inputs of a sync: the schedule as it was when the job was submitted.
 
-    accept_vanished: a user confirms that missing files were deleted on purpose, however many they are.
+    accept_vanished: a user confirms that missing files were deleted on purpose, however many they are. force: read all files,
+    also those that did not change since they were indexed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +42,7 @@ class SyncInputs(BaseModel):
     sources: tuple[GivenSource, ...]
     on_vanished: OnVanished = "keep"
     accept_vanished: bool = False
+    force: bool = False
 
 
 class SyncService:
@@ -89,8 +92,11 @@ class SyncService:
             context.progress(0, "listing the sources")
             read_policy = replace(self._read_policy, check=context.check)
             downloads = Downloads(read_policy, folder, self._max_bytes)
-            choice = self._ingest.band_choice(str(context.job.collection))
-            listings = [SourceListing(Source.of(given), read_policy, downloads, choice) for given in inputs.sources]
+            collection = self._collections.get(str(context.job.collection))
+            choice = self._ingest.band_choice(collection.id)
+            marks = FileMarks(collection, is_forced=inputs.force)
+            marks.read(self._vectors, self._collections.live(collection.id).index, context.check)
+            listings = [SourceListing(Source.of(given), read_policy, downloads, choice, marks) for given in inputs.sources]
             listed = (entry for listing in listings for entry in _checked(context, listing.entries()))
             total = sum(entry.weight for entry in listed if not isinstance(entry, Note))
             files = self._files(listings, lambda file: self._ingest.expand(file, folder, read_policy, choice))

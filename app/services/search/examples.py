@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.domain.collections import Collection
 from app.domain.indexes import Live
-from app.domain.search import SearchQuery, Shortlist
+from app.domain.queries.search import SearchQuery, Shortlist
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
 from app.imagery.tiling.tiler import read_tile
@@ -111,7 +111,7 @@ class ExampleReader:
             InvalidInput: no positive. NotFound: a tile. UnreadableImage, TooLarge, Busy: the image.
         """
         positives, negatives = (tuple(dict.fromkeys(ids)) for ids in (query.positives, query.negatives))
-        if not uploads.positives and not positives:
+        if not uploads.positives and not positives and query.vector is None:
             raise InvalidInput(
                 "no example to search for: upload an image, name a place, or give at least one tile id in `positives`"
             )
@@ -130,6 +130,8 @@ class ExampleReader:
             batch, _ = self._prepared(collection, live, uploads.negatives, timer)
             with timer.stage("embed"):
                 wrong_parts.append(self._models.load(live.model).embed(batch).embedding)
+        if query.vector is not None:
+            parts.append(self._vector(live, query.vector))
         with timer.stage("search"):
             if positives:
                 parts.append(self._vectors.retrieve_vectors(live.index, positives).embedding)
@@ -137,6 +139,18 @@ class ExampleReader:
                 wrong_parts.append(self._vectors.retrieve_vectors(live.index, negatives).embedding)
         wrong = np.concatenate(wrong_parts) if wrong_parts else parts[0][:0]
         return Examples(np.concatenate(parts), wrong, positives, uploaded, pixels, warnings)
+
+    def _vector(self, live: Live, values: Sequence[float]) -> NDArray[np.float32]:
+        """(1, D) float32, the embedding in a query, normalised."""
+        dimension = self._models.card(live.model).dimension
+        vector = np.asarray([values], np.float64)
+        length = float(np.linalg.norm(vector)) if np.isfinite(vector).all() else 0.0
+        if len(values) != dimension or not 1e-30 < length < 1e30:
+            raise InvalidInput(
+                f"vector: it has {len(values)} numbers; model {live.model!r} of the collection needs {dimension}, finite and "
+                "not all 0"
+            )
+        return (vector / length).astype(np.float32)
 
     def _prepared(
         self, collection: Collection, live: Live, images: Sequence[Path | bytes], timer: Timer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.search import Grid, Match, MatchPlaces
+from app.domain.queries.search import Grid, Match, MatchPlaces
 from app.ports import Inference, VectorStore
 
 DECIMALS = 2

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.domain.collections import Collection
-from app.domain.geometry import Region, footprint_centre
 from app.domain.indexes import Live
-from app.domain.search import SearchQuery, TileFilter
+from app.domain.places.geometry import Region, footprint_centre
+from app.domain.queries.search import SearchQuery, TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Tile
 from app.errors import DyadError, NotFound

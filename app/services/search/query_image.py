@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.domain.geometry import GeoJSON, parse_region
-from app.domain.search import TileFilter
+from app.domain.places.geometry import GeoJSON, parse_region
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import BandRange, Tile
 from app.errors import InvalidInput
 from app.imagery.tiling.cut_spec import CutSpec

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.search import Bookmark, Cursor, Match, Shortlist, TileFilter
+from app.domain.queries.search import Bookmark, Cursor, Match, Shortlist, TileFilter
 from app.ports import VectorStore
 from app.services.search.near_copies import fold
 from app.services.search.rerank import STEP, Judgement, matches_end

@@ -13,7 +13,7 @@ import logging
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,15 +110,18 @@ class RecentQueries:
                 self._new.pop(collection_id, None)
             self._blobs.delete([_key(collection_id)])
 
-    def _add(self, known: _Queries, queries: Iterable[RecentQuery]) -> None:
+    def _add(self, known: _Queries, queries: Collection[RecentQuery]) -> None:
         """Append queries, and drop the oldest ones beyond the limits."""
         for query in queries:
             key = query.key
             known[key] = query
             known.move_to_end(key)
-        size = sum(query.size for query in known.values())
-        while len(known) > self._limit or size > MAX_BYTES:
-            size -= known.popitem(last=False)[1].size
+        while len(known) > self._limit:
+            known.popitem(last=False)
+        if any(query.size for query in queries):
+            size = sum(query.size for query in known.values())
+            while size > MAX_BYTES:
+                size -= known.popitem(last=False)[1].size
 
     def _stored(self, collection_id: str) -> _Queries:
         """The queries that all processes have written, oldest first."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Collection
-from app.domain.search import Reranking, RerankWish, SearchQuery
+from app.domain.queries.search import Reranking, RerankWish, SearchQuery
 from app.errors import InvalidBundle, InvalidInput, NotFound
 from app.ports import Inference
 from app.services.catalogue.models import ModelService

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.domain.saved_searches import PREFIX, SavedSearch
+from app.domain.queries.saved_searches import PREFIX, SavedSearch
 from app.errors import Damaged, NotFound
 from app.ports import Blobs
 from app.services.catalogue.collections import CollectionService

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from app.domain.collections import Collection
 from app.domain.indexes import Live
-from app.domain.search import Bookmark, SearchQuery, SearchResult, Shortlist, TileFilter
+from app.domain.queries.search import Bookmark, SceneExample, SearchQuery, SearchResult, Shortlist, TileFilter
 from app.errors import InvalidInput, NotFound, UnreadableImage
 from app.ports import Blobs, VectorStore
 from app.services.catalogue.collections import CollectionService
@@ -27,6 +27,9 @@ from models.bundle.neighbourhood import neighbour_overlap
 
 log = logging.getLogger(__name__)
 
+Windows = Callable[[Collection, Live, tuple[SceneExample, ...]], list[bytes]]
+"""Cuts windows of scenes out, as GeoTIFFs."""
+
 
 class SearchService:
     """Searches an index of a collection."""
@@ -40,6 +43,7 @@ class SearchService:
         blobs: Blobs,
         recent: RecentQueries,
         resolve: Resolve,
+        windows: Windows,
         max_pixels: int,
     ) -> None:
         self._collections = collections
@@ -47,6 +51,7 @@ class SearchService:
         self._vectors = vectors
         self._examples = ExampleReader(models, vectors, blobs, max_pixels)
         self._places = PlaceReader(models, vectors, resolve, max_pixels)
+        self._windows = windows
         self._reranker = Reranker(models)
         self._pages = Pages(vectors)
 
@@ -62,14 +67,21 @@ class SearchService:
         live = self._collections.live(collection_id, _version(query))
         with timer.stage("decode"):
             at_places = self._places.read(collection, live, query) if query.places or query.not_places else PlaceExamples()
+            of_scenes = self._windows(collection, live, query.scenes)
+            not_of_scenes = self._windows(collection, live, query.not_scenes)
         query = at_places.added_to(query)
-        images = [*([] if image is None else [image]), *at_places.images]
+        images = [*([] if image is None else [image]), *at_places.images, *of_scenes]
         plan = self._reranker.plan(collection, live.model, query, _count_examined(query, len(images)))
+        if query.vector is not None and plan is not None and plan.has_matcher:
+            if plan.is_wish or query.min_probability is not None:
+                raise InvalidInput("rerank, min_probability: a pairwise model compares images, so leave them out with `vector`")
+            plan = None
         is_judging = plan is not None and (query.after is None or query.after.start is None)
         compares = (plan is not None and plan.has_matcher and is_judging) or query.explain
-        uploads = Uploads(images, at_places.negative_images)
+        uploads = Uploads(images, [*at_places.negative_images, *not_of_scenes])
         examples = self._examples.read(collection, live, query, uploads, timer, with_query_features=compares)
-        asked = self._asked(live, query, examples)
+        named = tuple(dict.fromkeys((*query.positives, *query.negatives)))
+        asked = self._asked(live, query, examples, named)
         if query.after is None:
             self._recent.note(collection_id, RecentQuery(examples.ids, query.negatives, examples.pixels))
         if plan is not None and is_judging:
@@ -77,7 +89,7 @@ class SearchService:
         begun = query.after or Bookmark(0, live.version, depth=asked.depth)
         page = self._pages.page(asked, query.limit, begun, timer)
         with timer.stage("search"):
-            matched = self._matched(live.index, asked.filter) if page.kept is None else page.kept
+            matched = self._matched(live.index, query.filter, named) if page.kept is None else page.kept
         shown = self._explained(plan, collection, live, query, examples, page, timer)
         timer.publish()
         return SearchResult(
@@ -125,8 +137,7 @@ class SearchService:
         with timer.stage("rerank"):
             return explain(plan.model, self._vectors, live.index, features[0], page.matches)
 
-    def _asked(self, live: Live, query: SearchQuery, examples: Examples) -> Asked:
-        named = tuple(dict.fromkeys((*query.positives, *query.negatives)))
+    def _asked(self, live: Live, query: SearchQuery, examples: Examples, named: tuple[str, ...]) -> Asked:
         return Asked(
             index=live.index,
             vector=examples.direction(),
@@ -168,11 +179,15 @@ class SearchService:
         needs_embeddings = plan.ranking.neighbours > 0 or len(examples.negatives) > 0
         return replace(asked, depth=plan.depth, judge=judged, pairs=features is not None, embeddings=needs_embeddings)
 
-    def _matched(self, index: str, filter: TileFilter) -> int:
-        """How many tiles qualify. Excluded ids are counted separately, so that the store can reuse the count of the filter."""
+    def _matched(self, index: str, filter: TileFilter, named: tuple[str, ...]) -> int:
+        """How many tiles qualify without the examples, which exist. Excluded ids are counted separately, so that the store can
+        reuse the count of the filter.
+        """
         base = replace(filter, exclude_ids=())
+        if base.is_empty and not filter.exclude_ids:
+            return self._vectors.stats(index).size - len(named)
         total = self._vectors.stats(index).size if base.is_empty else self._vectors.count(index, base)
-        excluded = tuple(item for item in filter.exclude_ids if base.ids is None or item in base.ids)
+        excluded = tuple(item for item in {*filter.exclude_ids, *named} if base.ids is None or item in base.ids)
         return total - self._vectors.count(index, replace(base, ids=excluded)) if excluded else total
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.domain.held_out import is_held_out
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.errors import InvalidInput
 from app.ports import VectorStore
 

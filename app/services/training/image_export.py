@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.atomic_files import telling_full_disk
 from app.domain.held_out import is_held_out
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Tile
 from app.errors import InvalidInput
 from app.imagery.pictures.tile_files import tile_suffix, write_tile

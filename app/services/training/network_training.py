@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.atomic_files import replace_file
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.errors import InvalidInput
 from app.ports import AskChild, Blobs, JobContext, RunChild, VectorStore
 from app.python_modules import missing_modules

@@ -6,7 +6,7 @@ For all N tiles, ordered by id:
     embeddings.npy  (N, D) float32
     labels.npy      (N, C) bool, which of the manifest's classes a tile has
     held_out.npy    (N,) bool, tiles that training must not use
-    places.npy      (N,) int64, place of a labelled tile, -1 without a label; see `app.domain.place_groups`
+    places.npy      (N,) int64, place of a labelled tile, -1 without a label; see `app.domain.places.place_groups`
 
 For a model with a matcher, also of L labelled tiles (including held-out ones), as evenly distributed over the classes as
 possible:
@@ -14,6 +14,11 @@ possible:
     rows.npy        (L,) int64, their rows among the N, ascending
     pairs.npy       (L, P) uint8, their candidate features
     pixels.npy      (L, S, S, B) uint8, as the model sees them
+
+and of A unlabelled tiles, evenly distributed over the order of ids:
+
+    archive_rows.npy   (A,) int64, their rows among the N, ascending
+    archive_pairs.npy  (A, P) uint8, their candidate features
 
 manifest.json is written last; see `models.bundle.manifest`.
 """
@@ -33,14 +38,16 @@ from numpy.typing import NDArray
 
 from app.atomic_files import telling_full_disk
 from app.domain.held_out import is_held_out
-from app.domain.place_groups import place_groups
+from app.domain.places.place_groups import place_groups
 from app.domain.tiles import Tile
 from app.errors import InvalidInput, NotFound
 from app.ports import JobContext, VectorStore
+from app.services.training.archive_sample import ArchiveSample
 from app.services.training.npy_writer import NpyWriter
 from app.services.training.stored_pixels import StoredPixels
 from models.bundle.card import ModelCard
 from models.bundle.files import LEARNED_FILE
+from models.bundle.manifest import ARCHIVE
 
 MAX_PAIRS = 2000
 SMALLEST_PLACE, PLACES = 4, 24
@@ -67,7 +74,7 @@ class TrainingFiles:
         row = 4 * self._card.dimension + classes + 1 + (2 * self._card.feature_dimension if features else 0)
         picture = self._card.pair_dimension + int(np.prod(self._pixels.shape)) if self._has_pairs else 0
         stats = self._vectors.stats(self._index)
-        return stats.size * row + min(stats.size, MAX_PAIRS) * picture
+        return stats.size * row + min(stats.size, MAX_PAIRS) * picture + min(stats.size, ARCHIVE) * self._card.pair_dimension
 
     def write(self, folder: Path, classes: tuple[str, ...], context: JobContext, *, features: bool) -> dict[str, int]:
         """Write all arrays; return the numbers of `tiles`, of `labelled` tiles, and of `held_out` ones among the labelled.
@@ -79,18 +86,20 @@ class TrainingFiles:
             InvalidInput: tiles have no feature.
         """
         labels = _Labels(classes)
+        sample = ArchiveSample(self._vectors.stats(self._index).size)
         with telling_full_disk(folder):
-            self._scan(folder, labels, context, features=features)
+            self._scan(folder, labels, sample, context, features=features)
             labels.write(folder)
             if self._has_pairs:
                 self._write_pairs(folder, labels, context)
+                sample.write(folder, self._vectors, self._index, self._card.pair_dimension, context)
         return labels.counts
 
     @property
     def _has_pairs(self) -> bool:
         return self._card.matcher is not None and self._card.pair_dimension > 0
 
-    def _scan(self, folder: Path, labels: _Labels, context: JobContext, *, features: bool) -> None:
+    def _scan(self, folder: Path, labels: _Labels, sample: ArchiveSample, context: JobContext, *, features: bool) -> None:
         total = max(1, self._vectors.stats(self._index).size)
         with ExitStack() as stack:
             made = stack.enter_context(NpyWriter(folder / "embeddings.npy", np.float32, (self._card.dimension,)))
@@ -101,6 +110,7 @@ class TrainingFiles:
             while True:
                 context.check()
                 page = self._vectors.scroll_vectors(self._index, limit=SCANNED, after=after, features=features)
+                sample.add(made.rows, page.tiles)
                 made.append(page.embeddings.embedding)
                 if deep is not None and page.tiles:
                     if page.embeddings.feature is None:

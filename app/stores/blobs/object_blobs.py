@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import mimetypes
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import NotModifiedError
 from obstore.store import AzureStore, GCSStore, S3Store
 from typing_extensions import override
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _DELETE_BATCH = 1000
 _CHUNK = 8 << 20
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+"""Keys whose files have the same name."""
 _PART = re.compile(r"#\d+$")
 """Suffix of the temporary file that the library writes before it renames it; no key of Dyad ends with it."""
 
@@ -62,6 +66,21 @@ class ObjectBlobs(Blobs):
         _check(key)
         with self._translated(key):
             return bytes(obstore.get(self._store, key).bytes())
+
+    @override
+    def get_changed(self, key: str, tag: str | None) -> tuple[bytes, str] | None:
+        _check(key)
+        if self._folder is not None and _PLAIN.fullmatch(key):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return _read_changed(self._folder / key, tag)
+        try:
+            with self._translated(key):
+                found = obstore.get(self._store, key, options={"if_none_match": tag} if tag else {})
+                return bytes(found.bytes()), found.meta["e_tag"] or ""
+        except Unavailable as error:
+            if isinstance(error.__cause__, NotModifiedError):
+                return None
+            raise
 
     @override
     def fetch(self, key: str, target: Path) -> None:
@@ -158,6 +177,18 @@ class ObjectBlobs(Blobs):
 
     def _translated(self, key: str) -> AbstractContextManager[None]:
         return translated(self._name, key, self._folder)
+
+
+def _read_changed(path: Path, tag: str | None) -> tuple[bytes, str] | None:
+    """`Blobs.get_changed` of a file, in microseconds if it is unchanged."""
+    if tag is not None and tag == _tag(path.stat()):
+        return None
+    with path.open("rb") as file:
+        return file.read(), _tag(os.fstat(file.fileno()))
+
+
+def _tag(found: os.stat_result) -> str:
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
 
 
 def _check(key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.temporal import Interval, format_instant
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.cql2.indexed import narrowed
-from app.domain.geometry import Bounds, Region
-from app.domain.search import Cursor, Hit, Shortlist, TileFilter
+from app.domain.places.geometry import Bounds, Region
+from app.domain.queries.cql2.indexed import narrowed
+from app.domain.queries.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.temporal import Interval, parse_instant
 from app.ports import Extent, Page
 from app.stores.vectors.batched_reads import read_batches
 from app.stores.vectors.conditions import Where, without_region
+from app.stores.vectors.index_protocol import Engine
 from app.stores.vectors.payload import (
     BOUNDS_FIELDS,
     DATETIME_INDEX,
@@ -39,37 +39,6 @@ _CHUNK = 1000
 # Extra hits, to find the end of a run of equal scores.
 _SLACK = 16
 _FEW = 100
-
-
-class Engine(Protocol):
-    """The reads that an engine offers on one index. Ids are canonical UUID strings."""
-
-    look_cost: int
-    """Fetching a record and testing its footprint costs as much as filtering this many points."""
-
-    def size(self) -> int:
-        """Number of points."""
-
-    def search(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
-        """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order."""
-
-    def scroll(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
-        """Up to `limit` points by id ascending, from the id `start` on."""
-
-    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
-        """Payload fields by id; unknown ids are absent. The field `EMBEDDING_FIELD` is the point's vector."""
-
-    def count(self, where: Where) -> int:
-        """Exact number of points."""
-
-    def estimate(self, where: Where) -> int:
-        """Approximate number of points, fast."""
-
-    def facet(self, key: str, where: Where) -> dict[str, int]:
-        """Exact counts of all values of a keyword field."""
-
-    def first_value(self, key: str, *, descending: bool) -> Any | None:
-        """The first value of an indexed number or time field in this order; None if no point has one."""
 
 
 def search(
@@ -126,10 +95,13 @@ def _search(
     known: dict[str, Payload | None] = {}
     while True:
         wanted = plan.wanted if plan.wanted <= _CHUNK else min(plan.wanted, engine.size() + 1)
-        ranked = engine.search(vector, wanted, plan.where)
+        if wanted <= needed + _FEW:
+            ranked, read = engine.search_records(vector, wanted, plan.where, fields)
+        else:
+            ranked, read = engine.search(vector, wanted, plan.where), {}
         is_all = len(ranked) < wanted
         behind = _behind([hit for hit in _ordered(ranked, is_all=is_all) if hit[1] not in excluded], after)
-        found = _first_accepted(engine, behind, limit, tile_filter, known, fields)
+        found = _first_accepted(engine, behind, limit, tile_filter, known, fields, read)
         if len(found) == limit or is_all:
             return found
         plan = plan.next or _Plan(plan.where, wanted * (2 if tile_filter.expression is None else 4) + 64)
@@ -245,14 +217,21 @@ def _first_accepted(
     tile_filter: TileFilter,
     known: dict[str, Payload | None],
     fields: Sequence[str],
+    read: dict[str, Payload],
 ) -> list[_Found]:
-    """The first `limit` hits that the filter accepts. known: records of earlier rounds (None: not accepted), updated."""
+    """The first `limit` hits that the filter accepts.
+
+    known: records of earlier rounds (None: not accepted), updated. read: records that were read already.
+    """
     found: list[_Found] = []
     start = 0
     while start < len(ranked) and len(found) < limit:
         chunk = ranked[start : start + max(limit - len(found), 32 if _is_tested(tile_filter) else 1)]
         start += len(chunk)
-        new = engine.retrieve([point for _, point in chunk if point not in known], fields)
+        missing = [point for _, point in chunk if point not in known]
+        new = {point: read[point] for point in missing if point in read}
+        if len(new) < len(missing):
+            new |= engine.retrieve([point for point in missing if point not in new], fields)
         kept = _kept(tile_filter, list(new.items()))
         known.update({point: payload if keep else None for (point, payload), keep in zip(new.items(), kept, strict=True)})
         records = ((score, point, known.get(point)) for score, point in chunk)

@@ -1,19 +1,59 @@
-"""The protocol of one open index, which each engine implements, and a scroll over all its points."""
+"""The protocols of one open index: `Engine` reads it, `Index` also writes it; and a scroll over all its points."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from app.stores.vectors import exact_answers
+import numpy as np
+from numpy.typing import NDArray
+
 from app.stores.vectors.batched_reads import read_batches
+from app.stores.vectors.conditions import Where
 from app.stores.vectors.payload import Payload
 
 Point = tuple[str, list[float], Payload]
 """Id, vector, payload."""
 
 
-class Index(exact_answers.Engine, Protocol):
+class Engine(Protocol):
+    """The reads that an engine offers on one index. Ids are canonical UUID strings."""
+
+    look_cost: int
+    """Fetching a record and testing its footprint costs as much as filtering this many points."""
+
+    def size(self) -> int:
+        """Number of points."""
+
+    def search(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
+        """Ids and cosine similarities of the `limit` nearest points, best first, ties in any order."""
+
+    def search_records(
+        self, vector: NDArray[np.float32], limit: int, where: Where, fields: Sequence[str]
+    ) -> tuple[list[tuple[str, float]], dict[str, Payload]]:
+        """What `search` returns, and what `retrieve` returns for it if that saves a request to a server, else nothing."""
+        return self.search(vector, limit, where), {}
+
+    def scroll(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
+        """Up to `limit` points by id ascending, from the id `start` on."""
+
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+        """Payload fields by id; unknown ids are absent. The field `EMBEDDING_FIELD` is the point's vector."""
+
+    def count(self, where: Where) -> int:
+        """Exact number of points."""
+
+    def estimate(self, where: Where) -> int:
+        """Approximate number of points, fast."""
+
+    def facet(self, key: str, where: Where) -> dict[str, int]:
+        """Exact counts of all values of a keyword field."""
+
+    def first_value(self, key: str, *, descending: bool) -> Any | None:
+        """The first value of an indexed number or time field in this order; None if no point has one."""
+
+
+class Index(Engine, Protocol):
     """One open index."""
 
     dimension: int

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from app.domain.search import Cursor, Hit, Shortlist, TileFilter
+from app.domain.queries.search import Cursor, Hit, Shortlist, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, ModelMismatch, NotFound
 from app.ports import Extent, IndexStats, Page, SourcePage, VectorPage, VectorStore
@@ -20,6 +20,7 @@ from app.stores.vectors.conditions import EVERYTHING
 from app.stores.vectors.index_protocol import Index, Point, scroll_all
 from app.stores.vectors.payload import (
     LABELS_FIELD,
+    MARK_FIELD,
     PAIR_FIELD,
     RECORD_FIELDS,
     SOURCE_FIELD,
@@ -116,10 +117,11 @@ class IndexedStore(VectorStore):
     @override
     def scroll_sources(self, index: str, *, limit: int, after: str | None = None) -> SourcePage:
         # One row may be `after` itself, and one shows whether there are more.
-        rows = self._index(index).scroll(limit + 2, after, EVERYTHING, [SOURCE_FIELD])
+        rows = self._index(index).scroll(limit + 2, after, EVERYTHING, [SOURCE_FIELD, MARK_FIELD])
         rows = rows[1:] if rows and rows[0][0] == after else rows
         found = [(point, str(payload[SOURCE_FIELD])) for point, payload in rows[:limit]]
-        return SourcePage(found, found[-1][0] if len(rows) > limit and found else None)
+        marks = [payload.get(MARK_FIELD) for _, payload in rows[:limit]]
+        return SourcePage(found, marks, found[-1][0] if len(rows) > limit and found else None)
 
     @override
     def scroll_vectors(

@@ -8,6 +8,7 @@
     west, south, east, north    unwrapped bounds of the footprint, degrees (east may exceed 180)
     half_width, half_height     half the extent of the bounds, degrees
     center                      {lon, lat} of the bounds' centre, lon in [-180, 180)
+    mark                        of a whole file, in one of its tiles; see `app.services.ingest.incoming.file_marks`
     feature, pair               base64 of float16 and uint8 values; read only on request (`VECTOR_FIELDS`)
 
 A field without a value is null or absent.
@@ -18,14 +19,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
-from app.domain.geometry import Bounds, GeoJSON, footprint_bounds
+from app.domain.places.geometry import Bounds, GeoJSON, footprint_bounds
 from app.domain.temporal import format_instant, parse_instant
-from app.domain.tiles import Embeddings, Tile, Window
+from app.domain.tiles import Embeddings, Grid, Tile, Window
 from app.errors import Damaged, InvalidInput, Unavailable
 
 Payload = dict[str, Any]
@@ -33,7 +36,8 @@ Payload = dict[str, Any]
 BOUNDS_FIELDS = ("west", "south", "east", "north")
 LABELS_FIELD = "labels"
 SOURCE_FIELD = "source"
-RECORD_FIELDS = ["record", LABELS_FIELD, *BOUNDS_FIELDS]
+MARK_FIELD = "mark"
+RECORD_FIELDS = ["record", LABELS_FIELD, MARK_FIELD, *BOUNDS_FIELDS]
 PAIR_FIELD = "pair"
 VECTOR_FIELDS = ["feature", PAIR_FIELD]
 EMBEDDING_FIELD = "embedding"
@@ -57,6 +61,7 @@ def to_payload(tile: Tile) -> Payload:
         LABELS_FIELD: list(tile.labels),
         "source": tile.source,
         "datetime": None if tile.datetime is None else format_instant(tile.datetime),
+        MARK_FIELD: tile.mark,
     }
     place = None if tile.geometry is None else footprint_bounds(tile.geometry)
     payload.update(dict.fromkeys((*FLOAT_INDEXES, GEO_INDEX)) if place is None else _place(place))
@@ -89,7 +94,7 @@ def to_tile(point_id: str, payload: Payload) -> Tile:
 
 
 def _parsed(point_id: str, payload: Payload) -> Tile:
-    record = json.loads(payload["record"])
+    record = from_json(payload["record"])
     window = record.get("window")
     taken = record.get("datetime")
     record["window"] = None if window is None else Window.parse(window)
@@ -98,7 +103,8 @@ def _parsed(point_id: str, payload: Payload) -> Tile:
     record["labels"] = tuple(payload.get(LABELS_FIELD) or ())
     stretch = record.get("stretch")
     record["stretch"] = None if stretch is None else tuple((low, high) for low, high in stretch)
-    return Tile(id=point_id, **record)
+    record["grid"] = _grid(record.get("grid"))
+    return Tile(id=point_id, mark=payload.get(MARK_FIELD), **record)
 
 
 def bounds_of(payload: Payload) -> Bounds | None:
@@ -140,6 +146,13 @@ def _decode(payloads: list[Payload], key: str, dtype: np.dtype[Any]) -> NDArray[
     return np.ascontiguousarray(rows[:, : rows.shape[1] - padding]).view(dtype)
 
 
+def _grid(stored: list[Any] | None) -> Grid | None:
+    if stored is None:
+        return None
+    epsg, width, height, transform = stored
+    return Grid(epsg, width, height, tuple(transform))
+
+
 def _record(tile: Tile) -> Payload:
     return {
         "source": tile.source,
@@ -156,6 +169,7 @@ def _record(tile: Tile) -> Payload:
         "stretch": tile.stretch,
         "picture_hash": tile.picture_hash,
         "sent": tile.sent,
+        "grid": None if tile.grid is None else astuple(tile.grid),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from app.domain.geometry import Bounds, Region
+from app.domain.places.geometry import Bounds, Region
 from app.stores.vectors.conditions import EVERYTHING, Between, Condition, PointIn, Where
 from app.stores.vectors.payload import GEO_INDEX, Payload, bounds_of, footprint_of
 

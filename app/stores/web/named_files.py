@@ -13,17 +13,19 @@ import obstore
 from obstore.exceptions import BaseError
 from typing_extensions import override
 
-from app.domain.urls import OBJECTS, Url
-from app.errors import Forbidden, NotThere, TooLarge, Unfetchable
-from app.ports import RemoteFiles, go_on
+from app.domain.naming.urls import OBJECTS, Url
+from app.errors import Forbidden, InvalidInput, NotThere, TooLarge, Unfetchable
+from app.ports import RemoteFile, RemoteFiles, WebCalls, go_on
 from app.ports.stopping import in_thread
 from app.stores.blobs.object_store import open_store
 from app.stores.web.addresses import Lookup, look_up
+from app.stores.web.ranges import RangedFile
 from app.stores.web.web_files import HttpFiles, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -44,15 +46,48 @@ class ObjectFiles(RemoteFiles):
 
     @override
     def fetch(
-        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
-    ) -> None:
+        self,
+        url: str,
+        target: Path,
+        max_bytes: int,
+        *,
+        allow_query: bool = False,
+        body: bytes | None = None,
+        check: Callable[[], None] = go_on,
+    ) -> str | None:
         here = self._allowed(url)
+        if body is not None:
+            raise InvalidInput(f"{here}: an object store answers no POST requests")
         with _translated(here):
             found = in_thread(lambda: obstore.get(self._store(here.host), unquote(here.path).removeprefix("/")), check)
             if found.meta["size"] > max_bytes:
                 raise TooLarge(f"{here} is larger than the limit of {max_bytes >> 20} MB (DYAD_MAX_UPLOAD_MB)")
             pieces = iter(found.stream(min_chunk_size=_CHUNK))
             receive(iter(lambda: in_thread(lambda: next(pieces, b""), check), b""), target, check)
+            return _stamp(found.meta)
+
+    @override
+    def stamp(self, url: str, *, check: Callable[[], None] = go_on) -> str | None:
+        here = self._allowed(url)
+        try:
+            with _translated(here):
+                path = unquote(here.path).removeprefix("/")
+                return _stamp(in_thread(lambda: obstore.head(self._store(here.host), path), check))
+        except (NotThere, Unfetchable):
+            return None
+
+    @override
+    def open(self, url: str, *, check: Callable[[], None] = go_on) -> RemoteFile | None:
+        here = self._allowed(url)
+        store, key = self._store(here.host), unquote(here.path).removeprefix("/")
+        with _translated(here):
+            size = in_thread(lambda: obstore.head(store, key), check)["size"]
+
+        def get(start: int, end: int) -> bytes:
+            with _translated(here):
+                return bytes(in_thread(lambda: obstore.get_range(store, key, start=start, end=end), check))
+
+        return RangedFile(size, get)
 
     def _store(self, bucket: str) -> ObjectStore:
         if bucket not in self._stores:
@@ -64,6 +99,10 @@ class ObjectFiles(RemoteFiles):
         if not any(url.is_under(prefix) for prefix in self._prefixes):
             raise Forbidden(f"{url} is not under DYAD_READ_ROOTS; add its prefix there to permit it")
         return url
+
+
+def _stamp(meta: ObjectMeta) -> str | None:
+    return f"{meta['e_tag']} {meta['size']} {meta['last_modified'].isoformat()}" if meta["e_tag"] else None
 
 
 @contextmanager
@@ -81,7 +120,7 @@ def _translated(url: Url) -> Iterator[None]:
         ) from None
 
 
-class NamedFiles(RemoteFiles):
+class NamedFiles(RemoteFiles, WebCalls):
     """Files under `prefixes`: `s3://` from `ObjectFiles`, `http://` and `https://` from `HttpFiles`."""
 
     def __init__(self, prefixes: Iterable[str], networks: Iterable[str] = (), lookup: Lookup = look_up) -> None:
@@ -95,9 +134,32 @@ class NamedFiles(RemoteFiles):
 
     @override
     def fetch(
-        self, url: str, target: Path, max_bytes: int, *, allow_query: bool = False, check: Callable[[], None] = go_on
-    ) -> None:
-        self._of(url).fetch(url, target, max_bytes, allow_query=allow_query, check=check)
+        self,
+        url: str,
+        target: Path,
+        max_bytes: int,
+        *,
+        allow_query: bool = False,
+        body: bytes | None = None,
+        check: Callable[[], None] = go_on,
+    ) -> str | None:
+        return self._of(url).fetch(url, target, max_bytes, allow_query=allow_query, body=body, check=check)
+
+    @override
+    def stamp(self, url: str, *, check: Callable[[], None] = go_on) -> str | None:
+        return self._of(url).stamp(url, check=check)
+
+    @override
+    def open(self, url: str, *, check: Callable[[], None] = go_on) -> RemoteFile | None:
+        return self._of(url).open(url, check=check)
+
+    @override
+    def check_call(self, url: str) -> None:
+        self._web.check_call(url)
+
+    @override
+    def post(self, url: str, body: bytes, media_type: str) -> None:
+        self._web.post(url, body, media_type)
 
     def _of(self, url: str) -> RemoteFiles:
         return self._objects if url.lower().startswith(f"{OBJECTS}:") else self._web

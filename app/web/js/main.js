@@ -15,21 +15,27 @@ import { setupNotification } from "./core/notification.js";
 import { format, parse } from "./core/route.js";
 import { hasSession, setupSession } from "./core/session.js";
 import { setupShortcuts } from "./core/shortcuts.js";
+import { setupSplitter } from "./core/splitter.js";
 import { current, noResults, set, state } from "./core/state.js";
 import { setupDrop } from "./ingest/drop.js";
 import { openUpload } from "./ingest/upload.js";
 import { resumeJobs, setupJobs } from "./jobs/tracker.js";
 import { setupLabelling } from "./labels/labelbar.js";
+import { setupLive } from "./labels/live.js";
 import { setupPalette } from "./labels/palette.js";
 import { setupLabelStore } from "./labels/store.js";
 import { setupModels } from "./learning/models.js";
+import { setupVersions } from "./learning/versions.js";
 import { setupMap } from "./map/resultsmap.js";
 import { setupGrid } from "./results/grid.js";
+import { arrive, leave } from "./results/history.js";
+import { setupSelection } from "./results/selection.js";
 import { setupStatus } from "./results/status.js";
 import { setupFilters } from "./search/filters.js";
 import { setupQuery } from "./search/querypanel.js";
-import { run } from "./search/run.js";
+import { restore, run } from "./search/run.js";
 import { setupSaved } from "./search/saved.js";
+import { restoreUploads } from "./search/uploaded.js";
 
 const LAST_COLLECTION = "dyad.collection";
 
@@ -42,23 +48,26 @@ function defaultCollection() {
 
 /** Show the view of the URL. */
 async function route() {
+  leave();
   const view = parse(location.hash);
   if (!view.collection) {
     view.collection = defaultCollection();
     if (view.collection) history.replaceState(null, "", format(view));
   }
+  const before = arrive();
   const moved = view.collection !== state.view.collection;
   // do not draw tiles of the previous collection as tiles of this one
   set(moved ? { view, results: noResults(), labels: [] } : { view });
   if (current()) localStorage.setItem(LAST_COLLECTION, view.collection);
-  await Promise.all([current() ? run() : null, moved ? refreshLabels() : null]);
+  if (before && current()) restore(before);
+  await Promise.all([current() && !before ? run() : null, moved ? refreshLabels() : null]);
 }
 
 async function start() {
   const notice = byId("notice");
   try {
     if (!(await hasSession(start))) return;
-    await Promise.all([refreshCollections(), loadModels()]);
+    await Promise.all([refreshCollections(), loadModels(), restoreUploads()]);
     notice.replaceChildren();
     await route();
     await resumeJobs();
@@ -67,8 +76,8 @@ async function start() {
   }
 }
 
-for (const setup of [setupSession, setupCollections, setupQuery, setupSaved, setupFilters, setupPalette, setupLabelStore, setupLabelling, setupGrid, setupMap, setupStatus,
-  setupJobs, setupModels, setupNotification, setupWelcome, setupUpgrade, setupDrop, setupShortcuts]) setup();
+for (const setup of [setupSession, setupCollections, setupQuery, setupSaved, setupFilters, setupPalette, setupLabelStore, setupLive, setupLabelling, setupGrid, setupSelection, setupMap, setupStatus,
+  setupJobs, setupModels, setupNotification, setupWelcome, setupUpgrade, setupVersions, setupDrop, setupSplitter, setupShortcuts]) setup();
 byId("add-images").addEventListener("click", () => { const c = current(); if (c) openUpload(c.id); });
 addEventListener("popstate", () => { route().catch((error) => byId("notice").replaceChildren(errorBox(error))); });
 void start();

@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize  # type: ignore[import-untyped]
-from scipy.special import expit  # type: ignore[import-untyped]
+from scipy.special import expit, logit  # type: ignore[import-untyped]
 from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
 
 from models.evaluation.errors import EvaluationError
 
 BINS = 15
+NEAR = 0.1
+"""Deviation of the logarithm of a scale from that of other data."""
 _SCALES = (1e-3, 1e3)
 _LEAST_WIDTH = 1e-6
+_EM_STEPS, _EM_PRECISION, _LEAST_SHARE = 200, 1e-6, 1e-3
 
 Probabilities = NDArray[np.float64]
 
@@ -123,8 +126,12 @@ def calibrate_shortlists(
     return replace(found, platt=learned, by_platt=reliability(learned(tested.logits), tested.matches))
 
 
-def fit_platt(pairs: ScoredPairs) -> Platt:
-    """Parameters of minimum cross-entropy. Raises as `calibrate`."""
+def fit_platt(pairs: ScoredPairs, near: float | None = None) -> Platt:
+    """Parameters of minimum cross-entropy. Raises as `calibrate`.
+
+    near: a scale from many other pairs, above 0; the fitted scale leaves it only as far as many pairs demand
+        (log-normal prior with deviation `NEAR`). None: any scale.
+    """
     logits, matches = _checked(pairs)
     centre, width = float(logits.mean()), max(float(logits.std()), _LEAST_WIDTH)
     inputs = np.stack([(logits - centre) / width, np.ones_like(logits)], axis=1)  # standardised, so that the search converges
@@ -132,11 +139,33 @@ def fit_platt(pairs: ScoredPairs) -> Platt:
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margins = sign * (inputs @ parameters)
-        return float(np.mean(np.logaddexp(0, margins))), (sign * expit(margins)) @ inputs / len(inputs)
+        value, gradient = float(np.mean(np.logaddexp(0, margins))), (sign * expit(margins)) @ inputs / len(inputs)
+        if near is not None:
+            away = float(np.log(parameters[0] / (width * near))) / NEAR
+            value += 0.5 * away * away / len(inputs)
+            gradient[0] += away / (NEAR * parameters[0] * len(inputs))
+        return value, gradient
 
     bounds = [tuple(width * scale for scale in _SCALES), (None, None)]
-    slope, level = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    start = np.array([1.0 if near is None else width * near, 0.0])
+    slope, level = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return Platt(float(slope / width), float(level - slope / width * centre))
+
+
+def shift_prior(platt: Platt, share: float, logits: NDArray[np.floating[Any]]) -> Platt:
+    """The scaling for other pairs, of which another, unknown share matches (Saerens et al. 2002, eq. 2.4, by EM).
+
+    Matching pairs and other pairs keep their distributions of scores; only their proportion differs.
+
+    share: of matches among the pairs that `platt` was fitted to, above 0 and below 1. logits: (N,) scores of the other pairs.
+    """
+    prior, found = logit(share), share
+    ratios = platt.scale * np.asarray(logits, np.float64) + platt.offset - prior
+    for _ in range(_EM_STEPS):
+        before, found = found, float(np.clip(expit(ratios + logit(found)).mean(), _LEAST_SHARE, 1 - _LEAST_SHARE))
+        if abs(found - before) < _EM_PRECISION:
+            break
+    return Platt(platt.scale, float(platt.offset - prior + logit(found)))
 
 
 def fit_isotonic(pairs: ScoredPairs) -> Isotonic:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -186,6 +186,14 @@ def safe_weights(reports: Sequence[RerankReport], tolerance: float = 0.0) -> Wei
     if not shared:
         raise EvaluationError("the reports have no weights in common")
     gains = {weights: [report.first_page_gain(*weights) for report in reports] for weights in sorted(shared)}
+    return safest(gains, tolerance)
+
+
+def safest(gains: Mapping[Weights, Sequence[float]], tolerance: float) -> Weights:
+    """The weights with the highest mean gain among those without a loss above the tolerance; 0 if there are none.
+
+    gains: -1..1, by kind of data.
+    """
     safe = {weights: float(np.mean(each)) for weights, each in gains.items() if min(each) >= -tolerance}
     best = max(safe, key=lambda weights: safe[weights]) if safe else Weights()
     return best if safe and safe[best] >= 0 else Weights()

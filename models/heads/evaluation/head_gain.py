@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from models.bundle.ranking import matcher_ranking
 from models.bundle.trained_card import Measurement
 from models.evaluation.errors import EvaluationError
-from models.evaluation.learned_matcher import learned_platt, learned_weights
-from models.evaluation.metrics.calibration import reliability
+from models.evaluation.learned_matcher import learned_weights
 from models.evaluation.metrics.rerank import Quality
 from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
 from models.heads.evaluation.pair_scores import PairScorer, reranked
@@ -40,15 +39,13 @@ class HeadQuality:
 class Measured:
     """Measured quality. before, after: of the base model's head and the new one. queries: held-out tiles with a relevant tile.
 
-    rerank: of the new head before and after re-ranking. ece: calibration errors of the base model's probabilities and the new
-    ones, over the same pairs. None if there are no tiles to measure on.
+    rerank: of the new head before and after re-ranking, None if there are no tiles to measure on.
     """
 
     queries: int
     before: HeadQuality
     after: HeadQuality
     rerank: tuple[Quality, Quality] | None = None
-    ece: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the program's last output line."""
@@ -59,9 +56,6 @@ class Measured:
         found = {"held-out tiles": _compared(PROTOCOL, self.before, self.after)}
         if self.rerank is not None:
             found["held-out tiles, re-ranked"] = _compared(f"{PROTOCOL}; before and after re-ranking", *self.rerank)
-        if self.ece is not None:
-            values = {"ece_before": self.ece[0], "ece": self.ece[1]}
-            found["held-out tiles, calibration"] = Measurement(protocol="pairs of held-out tiles", values=values)
         return found
 
 
@@ -87,7 +81,7 @@ def measure_heads(
     queries = reports[0].queries - reports[0].without_match
     if scorer is None:
         return Measured(queries, before, after)
-    return Measured(queries, before, after, *_with_matcher(inputs, features, heads[1], scorer, learned, progress))
+    return Measured(queries, before, after, _with_matcher(inputs, features, heads[1], scorer, learned, progress))
 
 
 def _rankings(
@@ -114,13 +108,13 @@ def _with_matcher(
     scorer: PairScorer,
     learned: Recalibration,
     progress: ProgressCallback,
-) -> tuple[tuple[Quality, Quality] | None, tuple[float, float] | None]:
+) -> tuple[Quality, Quality] | None:
     base = inputs.card.matcher
     if inputs.matcher is None or base is None:
-        return None, None
+        return None
     places = np.flatnonzero((inputs.is_labelled & inputs.held_out)[inputs.matcher.rows])
     if len(places) < 2:
-        return None, None
+        return None
     rows = inputs.matcher.rows[places]
     matcher = learned_matcher(base, learned.fusion, learned.calibration)
     ranking = matcher_ranking(matcher)
@@ -135,14 +129,7 @@ def _with_matcher(
         progress=progress,
     )
     report = reranked(ranked, [weights])
-    errors = [
-        reliability(platt(pairs.logits), pairs.matches).error
-        for each in (matcher_ranking(base), ranking)
-        if (platt := learned_platt(each)) is not None
-        for pairs in [ranked.pairs(learned_weights(each))]
-    ]
-    ece = (errors[0], errors[-1]) if errors else None
-    return (None if report is None else (report.before, report.at(*weights))), ece
+    return None if report is None else (report.before, report.at(*weights))
 
 
 def _quality(report: RetrievalReport, depth: int) -> HeadQuality:

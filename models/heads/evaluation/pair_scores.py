@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,35 @@ def reranked(shortlists: RankedShortlists, weights: Sequence[Weights]) -> Rerank
         return None
 
 
-def rank_tiles(embeddings: NDArray[np.float32], labels: LabelSets, *, queries: int, depth: int, seed: int) -> RankedShortlists:
-    """Rank all tiles by the embedding for a sample of them as queries.
+class Surroundings(NamedTuple):
+    """Unlabelled tiles that are ranked with the labelled ones. embeddings: (A, D). pairs: (A, P) uint8, None without a
+    matcher."""
 
-    embeddings: (E, D), at least two. labels: of these tiles. queries: sample size. depth: length of the shortlists.
+    embeddings: NDArray[np.float32]
+    pairs: NDArray[np.uint8] | None = None
+
+
+def rank_tiles(
+    embeddings: NDArray[np.float32],
+    labels: LabelSets,
+    *,
+    others: NDArray[np.float32] | None = None,
+    queries: int,
+    depth: int,
+    seed: int,
+) -> RankedShortlists:
+    """Rank all tiles by the embedding for a sample of the labelled ones as queries.
+
+    embeddings: (E, D), at least two. labels: of these tiles. others: (A, D), tiles without labels, which follow in the
+    database. queries: sample size. depth: length of the shortlists.
     """
     own = np.sort(np.random.default_rng(seed).permutation(len(embeddings))[:queries])
-    shortlist = nearest(embeddings[own], embeddings, min(depth, len(embeddings) - 1), own=own)
-    return RankedShortlists.of(embeddings[own], labels.take(own), embeddings, labels, shortlist, own=own)
+    database, known = embeddings, labels
+    if others is not None:
+        database = np.concatenate([embeddings, others])
+        known = LabelSets(labels.names, np.concatenate([labels.flags, np.zeros((len(others), len(labels.names)), np.bool_)]))
+    shortlist = nearest(database[own], database, min(depth, len(database) - 1), own=own)
+    return RankedShortlists.of(database[own], labels.take(own), database, known, shortlist, own=own)
 
 
 class PairScorer:
@@ -53,18 +75,23 @@ class PairScorer:
         embeddings: NDArray[np.float32],
         labels: LabelSets,
         *,
+        others: Surroundings | None = None,
         queries: int,
         depth: int,
         seed: int,
         progress: ProgressCallback,
     ) -> RankedShortlists:
-        """`rank_tiles` with the matcher's log-odds. places: (E,) of the tiles in the inputs."""
-        ranked = rank_tiles(embeddings, labels, queries=queries, depth=depth, seed=seed)
+        """`rank_tiles` with the matcher's log-odds. places: (E,) of the labelled tiles in the inputs."""
+        unlabelled = None if others is None else others.embeddings
+        ranked = rank_tiles(embeddings, labels, others=unlabelled, queries=queries, depth=depth, seed=seed)
+        pairs = self._inputs.pairs[places]
+        if others is not None and others.pairs is not None:
+            pairs = np.concatenate([pairs, others.pairs])
         own, shortlist = np.asarray(ranked.own), ranked.shortlist
         log_odds = np.empty(shortlist.indices.shape, dtype=np.float32)
         for row, (query, found) in enumerate(zip(own, shortlist.indices, strict=True)):
             tile = self._inputs.pixels[places[query]][np.newaxis]
             features = self._matcher.query_features(self._encoder(tile, ("map",))["map"])[0]
-            log_odds[row] = self._matcher.log_odds(features, self._inputs.pairs[places[found]])
+            log_odds[row] = self._matcher.log_odds(features, pairs[found])
             progress(100 * (row + 1) / len(own), "scoring pairs of labelled tiles")
         return replace(ranked, log_odds=log_odds)

@@ -23,12 +23,13 @@ _QUERIES, _DATABASE = 200, 1500
 @dataclass(frozen=True, slots=True)
 class CrossFit:
     """The result. rounds: the chosen head of `fit_head`; 0: the base model's head. scores: (rounds + 1,) mean of the average
-    precisions by round, the base model's first. folds: (L,) the fold of each labelled tile. embeddings: (L, D), of each tile by
-    the head that was fitted without its fold, after the chosen round."""
+    precisions by round, the base model's first. folds: (L,) the fold of each labelled tile. heads: for each fold, the head that
+    was fitted without it, after the chosen round. embeddings: (L, D), of each tile by the head of its fold."""
 
     rounds: int
     scores: tuple[float, ...]
     folds: NDArray[np.intp]
+    heads: tuple[Head, ...]
     embeddings: NDArray[np.float32]
 
 
@@ -66,10 +67,11 @@ def cross_fit(
     pooled = np.concatenate(precisions)  # (queries, rounds + 1)
     best = choose_round(pooled, np.concatenate(queried))
     embeddings = np.empty((len(folds), base.dimension), dtype=np.float32)
-    for fold, heads in enumerate(fitted):
-        embeddings[folds == fold] = heads[best].project(examples.labelled, np.flatnonzero(folds == fold))
+    chosen = tuple(heads[best] for heads in fitted)
+    for fold, head in enumerate(chosen):
+        embeddings[folds == fold] = head.project(examples.labelled, np.flatnonzero(folds == fold))
     means = pooled.mean(axis=0) if len(pooled) else np.zeros(recipe.rounds + 1)
-    return CrossFit(best, tuple(float(each) for each in means), folds, embeddings)
+    return CrossFit(best, tuple(float(each) for each in means), folds, chosen, embeddings)
 
 
 def choose_round(precisions: NDArray[np.float64], places: NDArray[np.integer[Any]] | None = None) -> int:

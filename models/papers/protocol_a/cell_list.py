@@ -37,6 +37,8 @@ from models.papers.protocol_a.budget import (
     budget_of,
 )
 from models.papers.protocol_a.features import Bench, Features
+from models.papers.protocol_a.imagenet import imagenet
+from models.papers.protocol_a.imagenet import settings as imagenet_settings
 from models.papers.results import Cell, Context
 from models.runs.networks.train_matcher import shortlist_log_odds, train_matcher
 from models.training.recipes.recipe import Recipe
@@ -54,7 +56,7 @@ def cells(scale: str) -> list[Cell]:
     rest = [cell for each in pairs if (cell := table1_cell(budget, *each)).key != ours.key]
     fractions = [dyad_cell(budget, f"a-fig10-{round(100 * share)}", fraction=share) for share in RESIDUAL_DYAD_FRACTIONS]
     folds = [dyad_cell(budget, f"a-fig7-fold{fold + 1}", fold=fold) for fold in range(RESIDUAL_DYAD_FOLDS)]
-    return [*table2_cells(budget), ours, *table3_cells(budget), *rest, *fractions, *folds]
+    return [*table2_cells(budget), ours, *imagenet_cells(budget), *table3_cells(budget), *rest, *fractions, *folds]
 
 
 def table1_key(backbone: str, stage: str, matcher: str) -> str:
@@ -83,6 +85,15 @@ def table2_cells(budget: Budget) -> list[Cell]:
     start = budget.autoencoder_recipe("resdyad-ae", "aid")
     found.append(_cell(budget, "a-table2-siamese", features.siamese, None, {"encoder": budget.siamese, "start": start}))
     return found
+
+
+def imagenet_cells(budget: Budget, make: Callable[..., Features] = imagenet) -> list[Cell]:
+    """Rows that are not in the paper's Table II: EfficientNet-Lite0 with ImageNet weights, as it is, and taught the classes."""
+    names = {"a-table2-imagenet": False, "a-table2-imagenet-taught": True}
+    return [
+        _cell(budget, key, partial(make, taught=taught), "resdyad-dml", imagenet_settings(taught=taught))
+        for key, taught in names.items()
+    ]
 
 
 def table3_cells(budget: Budget) -> list[Cell]:

@@ -41,12 +41,14 @@ def load_plan(plan: Plan, data: Path, cache: Path) -> Material:
 def compute_maps(plan: Plan, data: Path, work: Path, console: Console) -> BundleMaps:
     """Read the maps under `work`, and compute those that are missing, with a progress bar."""
     material = load_plan(plan, data, work / "cache")
+    plain, *others = read_views(plan, [plan.plain, *plan.training_views, *plan.pair_views], material, work, console)
+    return BundleMaps(material, plain, others[: plan.views], others[plan.views :])
+
+
+def read_views(plan: Plan, views: Sequence[View], material: Material, work: Path, console: Console) -> list[Maps]:
+    """The maps of some views of a plan's material; as `compute_maps`."""
     lower = LowerPart(start_encoder(plan.dimension).trunk)
-
-    def read(views: Sequence[View]) -> list[Maps]:
-        return [np.concatenate([_of_set(lower, material, name, view, work, console) for name in plan.sets]) for view in views]
-
-    return BundleMaps(material, read([plan.plain])[0], read(plan.training_views), read(plan.pair_views))
+    return [np.concatenate([_of_set(lower, material, name, view, work, console) for name in plan.sets]) for view in views]
 
 
 def _of_set(lower: LowerPart, material: Material, name: str, view: View, work: Path, console: Console) -> Maps:

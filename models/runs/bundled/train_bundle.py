@@ -10,7 +10,6 @@ stopped run and skips finished steps.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,13 @@ from models.bundle.trained_card import TrainedCard
 from models.data.samplers import Indices
 from models.data.splits import split_fraction
 from models.export.write_bundle import Matcher, write_bundle
+from models.runs.bundled.arguments import BUNDLES, make_parser
 from models.runs.bundled.bundle_maps import BundleMaps, compute_maps
 from models.runs.bundled.card_facts import bundle_facts
 from models.runs.bundled.plan import OPEN, PLANS, Plan
 from models.runs.bundled.train_encoder import choose, train_upper
 from models.runs.bundled.train_ranking import TwoStages, learn_scores, shortlists, train_second_stage
+from models.runs.inputs.material import Material
 from models.runs.networks.run_options import RunOptions
 from models.training.logs.jsonlines import JsonLines
 from models.training.logs.progress_bar import ProgressBar
@@ -73,16 +74,21 @@ def train_bundle(plan: Plan, data: Path, out: Path, work: Path, console: Console
 def train_twin(plan: Plan, maps: BundleMaps, folder: Path, console: Console) -> Twin:
     """Train both stages without the plan's held-out classes."""
     material = maps.material
-    is_held = np.isin(material.labels, [material.images.classes.index(name) for name in plan.held_out])
-    held, rest = material.train[is_held[material.train]], material.train[~is_held[material.train]]
-    parts = split_fraction(material.labels[rest], material.images.groups[rest], _TAUGHT, plan.recipe.seed)
-    taught, left = rest[parts.train], rest[parts.test]
+    held, taught, left = parts_of_twin(plan, material)
     trained = train_upper(plan, maps.training, taught, material.labels[taught], _options(folder / "upper", console))
     judged = [(rows, material.labels[rows]) for rows in (held, left)]
     share, balance = choose(trained, plan, maps.plain, taught, judged)
     encoder = trained.fit(maps.plain, taught, share=share, balance=balance)
     stages = train_second_stage(plan, encoder, maps, taught, folder / "matcher")
     return Twin(stages, share, balance, held, taught)
+
+
+def parts_of_twin(plan: Plan, material: Material) -> tuple[Indices, Indices, Indices]:
+    """Training images of the held-out classes; of the other classes, those that the twin learns and those that judge it too."""
+    is_held = np.isin(material.labels, [material.images.classes.index(name) for name in plan.held_out])
+    held, rest = material.train[is_held[material.train]], material.train[~is_held[material.train]]
+    parts = split_fraction(material.labels[rest], material.images.groups[rest], _TAUGHT, plan.recipe.seed)
+    return held, rest[parts.train], rest[parts.test]
 
 
 def main() -> int:
@@ -105,15 +111,9 @@ def _options(folder: Path, console: Console) -> RunOptions:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(__file__).parents[3]
-    shared = Path(os.environ.get("DYAD_DATA", root.parent / "shared" / "data"))
-    out, work = root / "app" / "inference" / "bundled", root / "build" / "bundled"
+    parser = make_parser(__doc__, bundles=False)
     parser.add_argument("--model", choices=sorted(PLANS), default=OPEN.model_id, help="default: %(default)s")
-    parser.add_argument("--data", type=Path, default=shared, help="folder of the data sets (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=out, help="folder into which the bundle is written (default: %(default)s)")
-    parser.add_argument("--work", type=Path, default=work, help="folder of maps and checkpoints (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: all)")
+    parser.add_argument("--out", type=Path, default=BUNDLES, help="folder to write the bundle into (default: %(default)s)")
     return parser.parse_args()
 
 

@@ -13,7 +13,7 @@ from models.data.samplers import Indices
 from models.evaluation.learn_ranking import LearnedRanking, learn_ranking
 from models.evaluation.metrics.ranking import nearest
 from models.evaluation.metrics.shortlists import RankedShortlists
-from models.matcher.correlation import CorrelationMatcher
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation
 from models.runs.bundled.bundle_maps import BundleMaps
 from models.runs.bundled.plan import Plan
@@ -29,7 +29,7 @@ class TwoStages:
     """An encoder and its matcher. stored: quantisation of the matcher's descriptors."""
 
     encoder: TwoLayerEncoder
-    network: CorrelationMatcher
+    network: PairNetwork
     stored: Quantisation
 
 

@@ -8,9 +8,7 @@ need PyTorch; a pair of model and data set takes minutes on a CPU and is kept un
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +28,7 @@ from models.evaluation.metrics.calibration import calibrate_shortlists
 from models.evaluation.metrics.rerank import Quality, Weights
 from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.evaluation.protocols import Selection, protocol_named
+from models.runs.bundled.arguments import make_parser
 from models.runs.evaluation.bundle_encoding import encode_with_bundle, shortlists_with_bundle
 from models.runs.evaluation.evaluation_split import divide
 from models.runs.progress_output import Progress, make_progress
@@ -38,7 +37,7 @@ SETS = ("ucmerced", "aid")
 _STAGES = ("embedding", "+ neighbours", "+ matcher", "both")
 
 
-def measure(bundle: Path, name: str, folder: Path, cache: Path, progress: Progress) -> dict[str, Any]:
+def measure(bundle: Path, name: str, folder: Path, cache: Path, progress: Progress, *, threads: int = 0) -> dict[str, Any]:
     """Measure a bundle on a data set: whether it was trained on it, mAP, P@10 and k-NN of the embedding, and each second stage.
 
     Raises:
@@ -54,7 +53,7 @@ def measure(bundle: Path, name: str, folder: Path, cache: Path, progress: Progre
         pixels = load_pixels(images, card.input_size, cache, progress=count)[rows]
     everything = np.arange(len(rows))
     with progress.counting(f"{card.id} on {name}: encoding") as count:
-        encoded = encode_with_bundle(bundle, card, pixels, everything, threads=0, count=count)
+        encoded = encode_with_bundle(bundle, card, pixels, everything, threads=threads, count=count)
     found = retrieval_metrics(encoded.embeddings, labels, encoded.embeddings, labels, exclude_self=True)
     result: dict[str, Any] = {
         "model": card.id,
@@ -71,7 +70,7 @@ def measure(bundle: Path, name: str, folder: Path, cache: Path, progress: Progre
         return result
     selection = Selection(everything, everything, everything)
     with progress.counting(f"{card.id} on {name}: re-ranking") as count:
-        ranked = shortlists_with_bundle(bundle, encoded, labels, selection, ranking.depth, threads=0, count=count)
+        ranked = shortlists_with_bundle(bundle, encoded, labels, selection, ranking.depth, threads=threads, count=count)
     weights = learned_weights(ranking)
     tried = {
         "+ neighbours": Weights(0.0, weights.neighbours),
@@ -107,7 +106,7 @@ def print_tables(results: Sequence[dict[str, Any]], console: Console) -> None:
 
 def main() -> int:
     """The program; returns its exit status."""
-    options = _arguments()
+    options = make_parser(__doc__).parse_args()
     progress, results = make_progress("bars"), []
     for bundle in sorted(path.parent for path in options.bundles.glob("*/card.json")):
         digest = read_card(bundle).files
@@ -115,7 +114,7 @@ def main() -> int:
             kept = options.work / "unseen" / f"{bundle.name}-{name}.json"
             known = json.loads(kept.read_text()) if kept.exists() else {}
             if known.get("files") != digest:
-                found = measure(bundle, name, options.data / name, options.work / "cache", progress)
+                found = measure(bundle, name, options.data / name, options.work / "cache", progress, threads=options.threads)
                 known = {**found, "files": digest}
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_text(json.dumps(known, indent=1))
@@ -134,17 +133,6 @@ def _named(result: dict[str, Any]) -> str:
 
 def _points(share: float) -> str:
     return f"{100 * share:.1f}"
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    root = Path(__file__).parents[3]
-    shared = Path(os.environ.get("DYAD_DATA", root.parent / "shared" / "data"))
-    bundles, work = root / "app" / "inference" / "bundled", root / "build" / "bundled"
-    parser.add_argument("--data", type=Path, default=shared, help="folder of the data sets (default: %(default)s)")
-    parser.add_argument("--bundles", type=Path, default=bundles, help="folder of bundles (default: %(default)s)")
-    parser.add_argument("--work", type=Path, default=work, help="folder of decoded images and results (default: %(default)s)")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

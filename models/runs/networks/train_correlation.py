@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.data.samplers import Indices
 from models.matcher.correlation import CorrelationMatcher
+from models.matcher.kinds import PairNetwork
 from models.matcher.quantise import Quantisation
 from models.runs.networks.run_options import RunOptions
 from models.runs.networks.train_matcher import fit_stored, train_matcher
@@ -45,10 +46,27 @@ def train_correlation(
         CheckpointError, DivergedError: see `Loop.run`.
     """
     base = named_recipe("correlation-matcher") if recipe is None else recipe
-    epochs = min(_EPOCHS, steps)
-    chosen = base.model_copy(update={"seed": seed, "epochs": epochs, "steps_per_epoch": max(1, steps // epochs)})
-    encoded = [Encoded(embeddings, maps) for maps in views]
-    network = train_matcher(chosen, encoded, labels, options or RunOptions(folder), hidden=descriptor_dim)
+    run = options or RunOptions(folder)
+    network, stored = train_on_maps(base, views, labels, embeddings, run, hidden=descriptor_dim, seed=seed, steps=steps)
     if not isinstance(network, CorrelationMatcher):
-        raise TypeError(f"the recipe {chosen.name!r} has block {chosen.block!r}, not 'correlation'")
+        raise TypeError(f"the recipe {base.name!r} has block {base.block!r}, not 'correlation'")
+    return network, stored
+
+
+def train_on_maps(
+    recipe: Recipe,
+    views: Sequence[NDArray[np.float16]],
+    labels: Indices,
+    embeddings: NDArray[np.float32],
+    options: RunOptions,
+    *,
+    hidden: int | None = None,
+    seed: int = 0,
+    steps: int = STEPS,
+) -> tuple[PairNetwork, Quantisation]:
+    """Train the matcher of any recipe; the other arguments and errors are those of `train_correlation` and `train_matcher`."""
+    epochs = min(_EPOCHS, steps)
+    chosen = recipe.model_copy(update={"seed": seed, "epochs": epochs, "steps_per_epoch": max(1, steps // epochs)})
+    encoded = [Encoded(embeddings, maps) for maps in views]
+    network = train_matcher(chosen, encoded, labels, options, hidden=hidden)
     return network, fit_stored(network, views[0])

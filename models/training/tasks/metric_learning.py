@@ -107,13 +107,15 @@ def labelled_batches(
 
     pixels: (N, S, S, B) uint8. rows, labels: (T,) int64. With fewer classes than fit in a batch, every batch has all classes.
     """
-    sampler: Sampler
+    return ImageBatches(pixels, rows, labels, labelled_sampler(recipe, labels), shard)
+
+
+def labelled_sampler(recipe: Recipe, labels: Indices) -> Sampler:
+    """The sampler of (T,) labelled images."""
     if recipe.samples_per_class:
         classes = min(recipe.batch_size // recipe.samples_per_class, len(np.unique(labels)))
-        sampler = BalancedSampler(labels, classes, recipe.samples_per_class, recipe.seed)
-    else:
-        sampler = ShuffledSampler(len(rows), recipe.batch_size, recipe.seed)
-    return ImageBatches(pixels, rows, labels, sampler, shard)
+        return BalancedSampler(labels, classes, recipe.samples_per_class, recipe.seed)
+    return ShuffledSampler(len(labels), recipe.batch_size, recipe.seed)
 
 
 def joint_batches(

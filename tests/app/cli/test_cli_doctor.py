@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.command import call_command
+from tests.support.command import Service, call_command
 
 
 def test_it_lists_and_repairs_what_is_damaged(tmp_path: Path) -> None:
@@ -24,3 +25,11 @@ def test_it_lists_and_repairs_what_is_damaged(tmp_path: Path) -> None:
     assert refused.code == 1
     assert "--take-over" in refused.err
     assert call_command("doctor", "--take-over", "--home", home).code == 0
+
+
+def test_a_service_that_has_the_folder_open_reports_its_state(serve: Callable[..., Service]) -> None:
+    service = serve()
+    reported = call_command("doctor", "--json", "--home", service.home)
+    assert (reported.code, reported.json) == (0, {"status": "ok", "findings": [], "repaired": [], "deleted": []})
+    assert service.url in reported.err
+    assert call_command("doctor", "--repair", "--home", service.home).code == 1

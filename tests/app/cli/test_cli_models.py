@@ -58,7 +58,7 @@ def test_the_life_of_a_model(dyad: Dyad, target: tuple[str, str], tmp_path: Path
         "title",
         "licence",
     ]
-    assert [line.split()[0] for line in table[1:]] == [DEFAULT, "dyad-rgb-128", "lbp-rgb", "hog", "mine"]
+    assert [line.split()[0] for line in table[1:]] == [DEFAULT, "dyad-rgb-128", "dyad-rgb-research", "lbp-rgb", "hog", "mine"]
 
 
 def test_refusals_are_one_line(dyad: Dyad, target: tuple[str, str], tmp_path: Path) -> None:

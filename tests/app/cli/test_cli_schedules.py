@@ -69,6 +69,17 @@ def test_a_schedule_of_a_service(dyad: Dyad, serve: Serve, folder: Path) -> None
     outside = dyad("collections", "schedule", "s", *CRON, "--source", "/etc", *url)
     assert (outside.code, len(outside.err_lines)) == (1, 1)
     assert "DYAD_READ_ROOTS" in outside.err
+    chosen = ("--collections", "s2", "--bbox", "9,44,12,47", "--datetime", "2024-01-01/..", "--filter", "id = 'a'")
+    selected = dyad("collections", "schedule", "s", *CRON, "--stac", catalogue, *chosen, "--json", *url)
+    assert selected.json["sources"] == [
+        {
+            "stac": str(catalogue),
+            "collections": ["s2"],
+            "bbox": [9, 44, 12, 47],
+            "datetime": "2024-01-01/..",
+            "filter": "id = 'a'",
+        }
+    ], selected.err
     for option in ("--source", "--stac"):
         unnamed = dyad("collections", "schedule", "s", *CRON, option, "https://elsewhere.example/a.json", *url)
         assert (unnamed.code, unnamed.err.count("the server may not read from the web")) == (1, 1)

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
-import httpx
 import pytest
 
 from app.client import ApiError, AsyncDyad, Dyad
-from app.client.core import Call
-from app.client.transport import Retries
 from tests.support.pictures import striped
 from tests.support.service import Service, running_service
 
@@ -94,10 +91,38 @@ def test_the_same_operations_are_awaited(service: Service, folder: Path, tmp_pat
     assert len((tmp_path / "items.csv").read_text().splitlines()) == 7
 
 
-def test_retries() -> None:
-    retries, get, post = Retries(2), Call("GET", "/"), Call("POST", "/", is_safe=False)
-    assert retries.pause(0, get, None) == 0.2
-    assert retries.pause(0, post, None) is None
-    assert retries.pause(0, post, httpx.Response(503, headers={"Retry-After": "5"})) == 5
-    assert retries.pause(2, get, None) is None
-    assert retries.pause(0, get, httpx.Response(404)) is None
+def test_labels_schedules_models_and_jobs(service: Service, folder: Path, tmp_path: Path) -> None:
+    with Dyad(str(service.client.base_url)) as dyad:
+        dyad.create_collection("taught", model="hog", tile_size=64)
+        with (folder / "0.png").open("rb") as first, (folder / "3.png").open("rb") as second:
+            job = dyad.upload("taught", [("first.png", first), ("second.png", second)], {"first.png": {"labels": ["low"]}})
+        assert dyad.wait(job["id"])["indexed"] == 2
+        assert dyad.job(job["id"])["status"] == dyad.dismiss(job["id"])["status"] == "successful"
+        assert [each["id"] for each in dyad.jobs("taught", ["successful"])] == [job["id"]]
+
+        labels = tmp_path / "labels.csv"
+        labels.write_text("file_name,label\nsecond.png,high\n")
+        assert dyad.label_file("taught", labels)["updated"] == 1
+        assert "high" in dyad.export_labels("taught", tmp_path / "all.csv").read_text()
+        assert len(dyad.suggestions("taught", limit=5)) == 0
+        one = dyad.items("taught", sortby="file_name")[0]
+        assert {each["label"] for each in dyad.classes("taught", one.id)["classes"]} == {"low", "high"}
+        assert geopandas.read_file(dyad.export("taught", tmp_path / "all.geojson", "geojson")).shape[0] == 2
+
+        assert dyad.update_collection("taught", title="Taught")["title"] == "Taught"
+        assert [each["live"] for each in dyad.indexes("taught")] == [True]
+        with pytest.raises(ApiError, match="DYAD_READ_ROOTS"):
+            dyad.set_schedule("taught", cron="@daily", sources=[str(folder)])
+        with pytest.raises(ApiError, match="DYAD_READ_ROOTS"):
+            dyad.index_href("taught", str(folder / "0.png"))
+        for call in (dyad.schedule, dyad.run_schedule, dyad.delete_schedule):
+            with pytest.raises(ApiError, match="404"):
+                call("taught")
+        assert dyad.wait(dyad.start("reindex", collection="taught")["id"])["tiles"] == 2
+        with pytest.raises(ApiError, match="404"):
+            dyad.export_report(job["id"], tmp_path / "report.html")
+
+        active = dyad.models()[0]["id"]
+        assert dyad.activate_model(active)["active"]
+        assert dyad.model("hog")["used_by"] == ["taught"]
+        dyad.delete_collection("taught")

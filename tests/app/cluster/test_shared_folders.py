@@ -11,7 +11,7 @@ from app.cluster import shared_folders
 from app.cluster.shared_folders import SharedFolders
 from app.container import Container
 from app.domain.jobs import Job
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.errors import NotFound, Unavailable
 from app.settings import load_settings
 from app.stores.blobs.object_blobs import ObjectBlobs

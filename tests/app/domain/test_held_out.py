@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.held_out import is_held_out
-from app.domain.ids import tile_id
+from app.domain.naming.ids import tile_id
 
 
 def test_one_tile_in_five_is_held_out_whatever_the_collection() -> None:

@@ -13,7 +13,7 @@ import rasterio
 import shapely
 from shapely.geometry import box, shape
 
-from app.domain.geometry import footprint_bounds, parse_footprint
+from app.domain.places.geometry import footprint_bounds, parse_footprint
 from app.domain.tiles import Window
 from app.errors import InvalidInput
 from app.imagery.footprints import Georeference

@@ -20,7 +20,7 @@ from tests.support.process import ROOT
 from tests.support.small_disk import run_on_small_disk
 
 NOISY = "tests.support.noisy"
-SECONDS = 90
+SECONDS = 300
 
 
 def run(folder: Path, *arguments: str, context: Context | None = None) -> dict[str, Any]:

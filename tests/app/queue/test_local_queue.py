@@ -16,7 +16,7 @@ from app.queue.job_run import MAX_ATTEMPTS
 from app.queue.local_queue import LocalQueue
 from app.stores.sqlite_jobs import SqliteJobStore
 
-SECONDS = 60
+SECONDS = 180
 
 
 def job(job_id: str, kind: str = "work", collection: str | None = None) -> Job:

@@ -10,7 +10,7 @@ import pytest
 
 from app.queue.ticker import Ticker
 
-SECONDS = 60
+SECONDS = 180
 
 
 def tickers() -> set[threading.Thread]:

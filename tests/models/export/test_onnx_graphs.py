@@ -26,7 +26,11 @@ def close(found: NDArray[np.float32], wanted: Tensor) -> bool:
     return difference <= 1e-4 * max(1.0, float(wanted.abs().max()))
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+KINDS = sorted({*ENCODERS} - {"efficientnet-lite1", "efficientnet-lite2"})
+"""Those two are efficientnet-lite0 with other widths and depths."""
+
+
+@pytest.mark.parametrize("name", KINDS)
 @torch.no_grad()
 def test_every_backbone_computes_in_onnx_what_it_computes_in_torch(written_of: Callable[[str], Path], name: str) -> None:
     encoder = make_encoder(name)

@@ -38,7 +38,7 @@ def report(out: Path) -> Any:
 
 def test_it_measures_what_the_training_measured_without_torch(trained: Workshop, tmp_path: Path) -> None:
     program = [sys.executable, "-c", WITHOUT_TORCH, *arguments(trained, tmp_path)]
-    finish(program, timeout=120)
+    finish(program)
     numbers, values = report(tmp_path), trained.card("straight")["metrics"]["shapes"]["values"]
     assert numbers["warnings"] == []
     # The training measured the network, this one its int8 graph, on 36 images.

@@ -23,14 +23,11 @@ from typing_extensions import override
 from app.atomic_files import copy_tree
 from app.errors import Damaged, DyadError, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, Condition, During, IdIn, Where
+from app.stores.vectors.edge.empty_shard import write_empty_shard
 from app.stores.vectors.edge.manifest import CURE, write_manifest
 from app.stores.vectors.index_protocol import Index, Point
 from app.stores.vectors.payload import (
-    DATETIME_INDEX,
     EMBEDDING_FIELD,
-    FLOAT_INDEXES,
-    GEO_INDEX,
-    KEYWORD_INDEXES,
     VECTOR_FIELDS,
     Payload,
 )
@@ -52,22 +49,16 @@ class EdgeIndex(Index):
         self._lock = threading.RLock()
         self._writing = threading.RLock()  # taken before the other one
         self._generation = time.time_ns()
+        self._first_values: dict[tuple[str, bool], tuple[int, Any]] = {}
+        """By the arguments of `first_value`: the generation in which it was read, and the value."""
         with _translated():
             self._shard: edge.EdgeShard | None = edge.EdgeShard.load(str(path))
 
     @staticmethod
     def create(path: Path, dimension: int) -> None:
         """Create an empty shard with its payload indexes in the new folder `path`."""
-        parameters = edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)
         with _translated():
-            shard = edge.EdgeShard.create(str(path), edge.EdgeConfig(vectors={"": parameters}))
-            kinds = dict.fromkeys(KEYWORD_INDEXES, edge.PayloadSchemaType.Keyword)
-            kinds |= dict.fromkeys(FLOAT_INDEXES, edge.PayloadSchemaType.Float)
-            kinds |= {DATETIME_INDEX: edge.PayloadSchemaType.Datetime, GEO_INDEX: edge.PayloadSchemaType.Geo}
-            for key, kind in kinds.items():
-                shard.update(edge.UpdateOperation.create_field_index(key, kind))
-            shard.flush()
-            shard.close()
+            write_empty_shard(path, dimension)
 
     def close(self) -> None:
         """Flush and release the files; later calls raise `NotFound`."""
@@ -130,8 +121,12 @@ class EdgeIndex(Index):
     def first_value(self, key: str, *, descending: bool) -> Any | None:
         order = edge.OrderBy(key, direction=edge.Direction.Desc if descending else edge.Direction.Asc)
         with self._open() as shard:
-            records, _ = shard.scroll(edge.ScrollRequest(limit=1, order_by=order, with_payload=[key]))
-        return (records[0].payload or {}).get(key) if records else None
+            generation, value = self._first_values.get((key, descending), (-1, None))
+            if generation != self._generation:
+                records, _ = shard.scroll(edge.ScrollRequest(limit=1, order_by=order, with_payload=[key]))
+                value = (records[0].payload or {}).get(key) if records else None
+                self._first_values[key, descending] = self._generation, value
+        return value
 
     @override
     def upsert(self, points: Sequence[Point]) -> None:

@@ -2,8 +2,7 @@
 
 ::
 
-    aliases.json               {alias: index}, replaced atomically
-    aliases-copy.json          a second copy, used if the first one is damaged
+    aliases.json, aliases-copy.json    see `alias_files`
     {index}/index.json         {"dimension": D, "home": id}; an index exists if this file exists
     {index}/manifest.json      the files of the shard, see `manifest`
     {index}/shard/             the engine's files
@@ -14,7 +13,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -22,16 +20,16 @@ import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from typing_extensions import override
 
 from app.atomic_files import replace_file, sync
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.errors import Conflict, Damaged, InvalidInput, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors import exact_answers
+from app.stores.vectors.edge.alias_files import AliasFiles
 from app.stores.vectors.edge.copy_shard import copy_with_vectors
 from app.stores.vectors.edge.edge_index import EdgeIndex, check_space
 from app.stores.vectors.edge.manifest import (
@@ -54,7 +52,6 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PART = ".part-"
 _BUILDING = "building"
-_ALIASES, _ALIASES_COPY = "aliases.json", "aliases-copy.json"
 DEFAULT_RESERVE = 256 << 20
 
 
@@ -69,6 +66,7 @@ class EdgeVectorStore(IndexedStore):
         self._root = root
         self._reserve = reserve
         self._table_from = table_from
+        self._aliases = AliasFiles(root)
         self._lock = threading.RLock()
         self._open: dict[str, TabledIndex] = {}
         self._installation = ""
@@ -78,7 +76,7 @@ class EdgeVectorStore(IndexedStore):
             if folder.is_dir():
                 self._clean(folder)
         with suppress(OSError):
-            self._write_aliases(self.aliases(), always=bool(self.indexes()))
+            self._aliases.write(self.aliases(), always=bool(self.indexes()))
 
     @override
     def create_index(self, index: str, dimension: int) -> None:
@@ -130,7 +128,7 @@ class EdgeVectorStore(IndexedStore):
     def drop_index(self, index: str) -> None:
         folder = self._folder(index)
         with self._lock:
-            self._write_aliases({alias: target for alias, target in self.aliases().items() if target != index})
+            self._aliases.write({alias: target for alias, target in self.aliases().items() if target != index})
             opened = self._open.pop(index, None)
             if opened is not None:
                 opened.close()
@@ -188,23 +186,17 @@ class EdgeVectorStore(IndexedStore):
     def set_alias(self, alias: str, index: str) -> None:
         with self._lock:
             self._require(index)
-            self._write_aliases({**self.aliases(), alias: index})
+            self._aliases.write({**self.aliases(), alias: index})
 
     @override
     def drop_alias(self, alias: str) -> None:
         with self._lock:
-            self._write_aliases({known: index for known, index in self.aliases().items() if known != alias})
+            self._aliases.write({known: index for known, index in self.aliases().items() if known != alias})
 
     @override
     def aliases(self) -> dict[str, str]:
         with self._lock:
-            aliases = self._read_aliases(_ALIASES)
-            if aliases is None:
-                aliases = self._read_aliases(_ALIASES_COPY)
-                if aliases is not None:
-                    log.warning("%s is damaged or missing; its copy is used", self._root / _ALIASES)
-                    replace_file(self._root / _ALIASES, _encoded(aliases))
-            return aliases or {}
+            return self._aliases.read()
 
     def count(self, index: str, filter: TileFilter) -> int:
         """See `VectorStore`; cached until the index changes, because every page of a search needs it."""
@@ -283,29 +275,3 @@ class EdgeVectorStore(IndexedStore):
             owner = read_description(folder)[1]
             if owner not in ("", self._installation):
                 raise Conflict(f"index {folder.name!r} belongs to another installation of Dyad and is not deleted")
-
-    def _read_aliases(self, name: str) -> dict[str, str] | None:
-        """The content of a file of aliases; None if it is missing. A damaged one is set aside under another name."""
-        file = self._root / name
-        try:
-            aliases = json.loads(file.read_bytes())
-            if isinstance(aliases, dict) and all(isinstance(index, str) and "." in index for index in aliases.values()):
-                return aliases
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            pass
-        aside = file.with_name(f"{name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-        file.rename(aside)
-        log.error("%s is damaged; it was set aside as %s", file, aside.name)
-        return None
-
-    def _write_aliases(self, aliases: dict[str, str], *, always: bool = False) -> None:
-        if always or aliases != self.aliases():
-            for name in (_ALIASES, _ALIASES_COPY):
-                if self._read_aliases(name) != aliases:
-                    replace_file(self._root / name, _encoded(aliases))
-
-
-def _encoded(aliases: dict[str, str]) -> bytes:
-    return json.dumps(aliases, indent=1, sort_keys=True).encode()

@@ -1,7 +1,8 @@
 """An index whose searches and filters are answered by a search table, as soon as it is built; the engine has the points.
 
 The table is built in a thread when a large index is first searched, while the engine answers, and follows every write. After a
-clean end its files are read instead. Whatever it cannot do, or a disk without room for it, leaves the answers to the engine.
+clean end its files are read instead. Whatever it cannot do, or a disk without room for it, leaves the answers to the engine. A
+table that was not built is tried again only after the index has changed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from app.stores.vectors.edge.table.fields import FIELDS, Unsupported
 from app.stores.vectors.edge.table.search_table import SearchTable
 from app.stores.vectors.edge.table.table_files import new_table, save
 from app.stores.vectors.index_protocol import Point
-from app.stores.vectors.payload import LABELS_FIELD, Payload
+from app.stores.vectors.payload import EMBEDDING_FIELD, LABELS_FIELD, Payload
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ class TabledIndex(EdgeIndex):
         self._is_building = threading.Event()
         self._changed: set[str] = set()
         self._table: SearchTable | None = None
-        self._is_failed = False
+        self._failed_at: int | None = None
+        """The generation of which no table could be built."""
         if table is not None and table.size == super().size():
             self._use(table)
 
@@ -99,6 +101,17 @@ class TabledIndex(EdgeIndex):
         return self._answer(from_table, lambda: engine(limit, start, where, fields))
 
     @override
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
+        table = self._table
+        if table is None or EMBEDDING_FIELD not in fields:
+            return super().retrieve(ids, fields)
+        found = super().retrieve(ids, [name for name in fields if name != EMBEDDING_FIELD])
+        embeddings = table.embeddings(list(found))
+        if len(embeddings) < len(found):  # a write came between
+            return super().retrieve(ids, fields)
+        return {point: {**payload, EMBEDDING_FIELD: embeddings[point]} for point, payload in found.items()}
+
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
         with self._writing:
             super().upsert(points)
@@ -136,28 +149,39 @@ class TabledIndex(EdgeIndex):
             self._builder.join()
 
     def _build(self) -> None:
+        reason: object = None
         try:
-            table = new_table(self._path.parent, self.dimension)
-            start: str | None = None
-            while self._is_building.is_set():
-                points = self.scroll_points(_BATCH, start, FIELDS)
-                table.upsert(points)
-                if len(points) < _BATCH:
-                    break
-                start = points[-1][0]
-            with self._writing:
-                changed = sorted(self._changed)
-                for place in range(0, len(changed), _BATCH):
-                    self._repeat(table, changed[place : place + _BATCH])
-                if self._is_building.is_set() and table.size == super().size():
-                    self._use(table)
-        except (OSError, DyadError) as error:
-            self._is_failed = True
-            log.warning("%s: no search table (%s); filters are slower until the next start", self._path.parent, error)
+            reason = self._try_to_build()
+        except Exception as error:  # noqa: BLE001 - of a thread: whatever it is, the engine answers
+            reason = error
         finally:
             with self._writing:
+                if reason is not None:
+                    self._failed_at = self.generation()
+                    log.warning("%s: no search table (%s); filters are slower until it changes", self._path.parent, reason)
                 self._changed.clear()
                 self._is_building.clear()
+
+    def _try_to_build(self) -> str | None:
+        """Build the table and use it; the reason if it cannot be used, None as well if the index is being closed."""
+        table = new_table(self._path.parent, self.dimension)
+        start: str | None = None
+        while self._is_building.is_set():
+            points = self.scroll_points(_BATCH, start, FIELDS)
+            table.upsert(points)
+            if len(points) < _BATCH:
+                break
+            start = points[-1][0]
+        with self._writing:
+            changed = sorted(self._changed)
+            for place in range(0, len(changed), _BATCH):
+                self._repeat(table, changed[place : place + _BATCH])
+            if not self._is_building.is_set():
+                return None
+            if table.size != super().size():
+                return f"it has {table.size} points, the index {super().size()}"
+            self._use(table)
+            return None
 
     def _use(self, table: SearchTable | None) -> None:
         self._table = table
@@ -180,7 +204,7 @@ class TabledIndex(EdgeIndex):
             return from_engine()
 
     def _start_building(self) -> None:
-        if self._is_building.is_set() or self._is_failed or super().size() < self._table_from:
+        if self._is_building.is_set() or self._failed_at == self.generation() or super().size() < self._table_from:
             return
         with self._writing:
             if self._is_building.is_set() or self._table is not None:
@@ -198,6 +222,6 @@ class TabledIndex(EdgeIndex):
             try:
                 write(table)
             except OSError as error:
-                self._is_failed = True
+                self._failed_at = self.generation()
                 self._use(None)
                 log.warning("%s: no search table any more (%s); filters are slower", self._path.parent, error)

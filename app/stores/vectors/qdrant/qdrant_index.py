@@ -52,10 +52,14 @@ class QdrantIndex(Index):
 
     @override
     def search(self, vector: NDArray[np.float32], limit: int, where: Where) -> list[tuple[str, float]]:
-        if limit > _LONG_PAGE or self._are_few(where):
-            return self._rank(vector, limit, where, EXACT)
-        found = self._rank(vector, limit, where, self._options.by_graph(limit, is_filtered=where != EVERYTHING))
-        return found if len(found) == limit else self._rank(vector, limit, where, EXACT)
+        return [(str(point.id), point.score) for point in self._nearest(vector, limit, where, ())]
+
+    @override
+    def search_records(
+        self, vector: NDArray[np.float32], limit: int, where: Where, fields: Sequence[str]
+    ) -> tuple[list[tuple[str, float]], dict[str, Payload]]:
+        points = self._nearest(vector, limit, where, fields)
+        return [(str(point.id), point.score) for point in points], {str(point.id): _fields(point, fields) for point in points}
 
     @override
     def scroll(self, limit: int, start: str | None, where: Where, fields: Sequence[str]) -> list[tuple[str, Payload]]:
@@ -73,12 +77,8 @@ class QdrantIndex(Index):
     def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Payload]:
         if not ids:
             return {}
-        payload = [field for field in fields if field != EMBEDDING_FIELD] or False
-        has_vectors = EMBEDDING_FIELD in fields
-        records = self._calls(self._client.retrieve, self._name, list(ids), with_payload=payload, with_vectors=has_vectors)
-        if has_vectors:
-            return {str(record.id): {**(record.payload or {}), EMBEDDING_FIELD: _vector(record)} for record in records}
-        return {str(record.id): record.payload or {} for record in records}
+        records = self._calls(self._client.retrieve, self._name, list(ids), **_reads(fields))
+        return {str(record.id): _fields(record, fields) for record in records}
 
     @override
     def count(self, where: Where) -> int:
@@ -145,9 +145,18 @@ class QdrantIndex(Index):
     def flush(self) -> None:
         """Do nothing: the server acknowledges every write and syncs its own log."""
 
+    def _nearest(
+        self, vector: NDArray[np.float32], limit: int, where: Where, fields: Sequence[str]
+    ) -> list[models.ScoredPoint]:
+        if limit > _LONG_PAGE or self._are_few(where):
+            return self._rank(vector, limit, where, EXACT, fields)
+        params = self._options.by_graph(limit, is_filtered=where != EVERYTHING)
+        found = self._rank(vector, limit, where, params, fields)
+        return found if len(found) == limit else self._rank(vector, limit, where, EXACT, fields)
+
     def _rank(
-        self, vector: NDArray[np.float32], limit: int, where: Where, params: models.SearchParams
-    ) -> list[tuple[str, float]]:
+        self, vector: NDArray[np.float32], limit: int, where: Where, params: models.SearchParams, fields: Sequence[str]
+    ) -> list[models.ScoredPoint]:
         answer = self._calls(
             self._client.query_points,
             self._name,
@@ -155,9 +164,9 @@ class QdrantIndex(Index):
             limit=limit,
             query_filter=to_filter(where),
             search_params=params,
-            with_payload=False,
+            **_reads(fields),
         )
-        return [(str(point.id), point.score) for point in answer.points]
+        return answer.points
 
     def _are_few(self, where: Where) -> bool:
         """Whether few enough tiles qualify for an exact search, by the server's estimate."""
@@ -174,6 +183,17 @@ class QdrantIndex(Index):
         return size
 
 
-def _vector(record: models.Record) -> list[float]:
+def _reads(fields: Sequence[str]) -> dict[str, Any]:
+    """Arguments of the client that read fields of points."""
+    payload = [field for field in fields if field != EMBEDDING_FIELD]
+    return {"with_payload": payload or False, "with_vectors": EMBEDDING_FIELD in fields}
+
+
+def _fields(record: models.Record | models.ScoredPoint, fields: Sequence[str]) -> Payload:
+    payload = record.payload or {}
+    return {**payload, EMBEDDING_FIELD: _vector(record)} if EMBEDDING_FIELD in fields else payload
+
+
+def _vector(record: models.Record | models.ScoredPoint) -> list[float]:
     vector: list[float] = record.vector  # type: ignore[assignment]
     return vector

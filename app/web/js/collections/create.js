@@ -35,7 +35,7 @@ function modelOption(m) {
       m.description && h("span", { class: "muted" }, m.description), licenceLines(m)));
 }
 
-function scalingFields() {
+export function scalingFields() {
   const fields = h("div", { class: "fields" });
   const select = h("select", { name: "scaling" }, Object.entries(SCALING).map(([value, s]) => h("option", { value }, s.title)));
   const draw = () => fields.replaceChildren(...SCALING[select.value].fields.map(([name, label, value]) => h("label", { class: "field" }, label,
@@ -44,11 +44,12 @@ function scalingFields() {
   return h("div", { class: "stack" }, h("label", { class: "field" }, "Scaling of values", select), fields);
 }
 
-/** @param {FormData} data */
-function settings(data) {
+/** The settings of a form as in the API. @param {FormData} data */
+export function settings(data) {
   const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
   /** @type {any} */
-  const out = { id: text("id"), title: text("title"), tile_size: Number(text("tile_size")) };
+  const out = { id: text("id"), title: text("title") };
+  if (text("tile_size")) out.tile_size = Number(text("tile_size"));
   if (text("model")) out.model = text("model");
   if (text("stride")) out.stride = Number(text("stride"));
   if (text("bands")) out.bands = bandList(text("bands"));

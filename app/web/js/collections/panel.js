@@ -18,7 +18,7 @@ export function openPanel(tab = "about", model = undefined) {
   const { bar, panels } = tabs(`Sections of ${c.title || c.id}`, [
     { id: "about", title: "About", build: () => about(c, () => dialog.close()) },
     { id: "train", title: "Train", build: () => training(c) },
-    { id: "index", title: "Index", build: () => indexes(c, model) },
+    { id: "index", title: "Index", build: () => indexes(c, model, () => dialog.close()) },
     { id: "labels", title: "Labels", build: () => labelFiles(c) },
     { id: "schedule", title: "Schedule", build: () => schedule(c) },
   ], tab);

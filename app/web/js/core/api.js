@@ -58,6 +58,26 @@ export async function request(path, { method, json, form, signal } = {}) {
   return text ? JSON.parse(text) : null;
 }
 
+/**
+ * A file that the service makes.
+ * @param {string} path
+ * @param {any} [json] body; with `image`, the member `query` of a form
+ * @param {Blob|null} [image]
+ * @returns {Promise<Blob>}
+ */
+export async function file(path, json, image) {
+  /** @type {RequestInit} */ let init = {};
+  if (image) {
+    const form = new FormData();
+    form.append("image", image, /** @type {File} */ (image).name || "image");
+    form.append("query", JSON.stringify(json));
+    init = { method: "POST", body: form };
+  } else if (json) init = { method: "POST", body: JSON.stringify(json), headers: { "Content-Type": "application/json" } };
+  const response = await fetch(path, init);
+  if (!response.ok) throw problem(response.status, await response.text());
+  return response.blob();
+}
+
 export const session = () => request("session");
 /** @param {string} key */
 export const beginSession = (key) => request("session", { json: { key } });
@@ -78,6 +98,10 @@ export const patchCollection = (c, changes) => request(at(c), { method: "PATCH",
 export const deleteCollection = (c) => request(at(c), { method: "DELETE" });
 /** @param {string} c */
 export const labels = (c) => request(`${at(c)}/labels`);
+/** Tiles whose labels would teach most, the most useful first. @param {string} c @param {number} limit @returns {Promise<import("./types.js").FeatureCollection>} */
+export const suggestions = (c, limit) => request(`${at(c)}/suggestions?limit=${limit}`);
+/** Probabilities of the labels of the collection for a tile. @param {string} c @param {string} item */
+export const classes = (c, item) => request(`${at(c)}/items/${enc(item)}/classes`);
 export const models = () => request("models");
 /** @param {File} bundle a zip file */
 export function importModel(bundle) {
@@ -109,6 +133,10 @@ export const itemUrl = (c, item) => `${at(c)}/items/${enc(item)}`;
 export const itemsUrl = (c, query) => `${at(c)}/items?${query}`;
 /** Address of map tiles with the places `{z}`, `{x}` and `{y}`: imagery of a collection, or similarity of a saved search. @param {string} id */
 export const mapTilesUrl = (id) => `${at(id)}/tiles/WebMercatorQuad/{z}/{x}/{y}.png`;
+/** Address of vector tiles: all footprints of a collection, or the results of a saved search. @param {string} id */
+export const vectorTilesUrl = (id) => `${at(id)}/tiles/WebMercatorQuad/{z}/{x}/{y}.mvt`;
+/** @param {string} c @returns {Promise<{dates: {date: string, count: number}[], undated: number}>} */
+export const dates = (c) => request(`${at(c)}/dates`);
 /** @param {string} c @returns {Promise<{searches: import("./types.js").SavedSearch[]}>} */
 export const savedSearches = (c) => request(`${at(c)}/searches`);
 /**
@@ -124,6 +152,9 @@ export function saveSearch(c, query, image) {
   form.append("query", JSON.stringify(query));
   return request(`${at(c)}/searches`, { form });
 }
+/** @param {string} id */
+export const searchImage = (id) => file(`searches/${enc(id)}/image`);
+
 /** @param {string} id */
 export const deleteSearch = (id) => request(`searches/${enc(id)}`, { method: "DELETE" });
 
@@ -213,6 +244,17 @@ export function upload(c, files, metadata, { onprogress, signal, labelsFromFolde
     signal?.addEventListener("abort", () => xhr.abort());
     xhr.send(form);
   });
+}
+
+/**
+ * What a file contains and how it would be cut into tiles; nothing is stored.
+ * @param {File} file @param {any} settings of a collection @param {AbortSignal} [signal]
+ */
+export function preview(file, settings, signal) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  form.append("settings", JSON.stringify(settings));
+  return request("preview", { form, signal });
 }
 
 /** @param {Job} job */

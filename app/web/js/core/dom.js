@@ -32,6 +32,12 @@ const ICONS = {
   minus: "M3 8h10",
   info: "M8 1.8a6.2 6.2 0 1 0 0 12.4a6.2 6.2 0 1 0 0-12.4M8 7.3v3.6M8 4.9v.1",
   close: "M4 4l8 8M12 4l-8 8",
+  box: "M3 4.5h10v7H3z",
+  polygon: "M4 12.5L2.5 6L8 2.5L13.5 6.5L11 13z",
+  lasso: "M8 2.5C4.5 2.5 2 4.3 2 6.6S4.6 10.8 8 10.8S14 9 14 6.6S11.5 2.5 8 2.5M5.2 10.3a1.5 1.5 0 1 0 .6 2.2c.3.8 0 1.4-.6 1.9",
+  left: "M10 3L5 8l5 5",
+  right: "M6 3l5 5l-5 5",
+  check: "M3 8.5l3.2 3.2L13 4.8",
   undo: "M6.5 4L3 7.5L6.5 11M3.5 7.5H9.5a3.5 3.5 0 0 1 0 7H7",
 };
 
@@ -165,6 +171,16 @@ export async function copy(text) {
     area.remove();
     return done;
   }
+}
+
+/**
+ * Copy a text, and show for a moment on the button that it was copied, or the text itself if it was not.
+ * @param {HTMLElement} button @param {string} text
+ */
+export async function copyFrom(button, text) {
+  const name = button.dataset.name ??= button.textContent ?? ""; // a second click sees the message
+  button.textContent = (await copy(text)) ? "Copied" : text;
+  setTimeout(() => { button.textContent = name; }, 2500);
 }
 
 /**

@@ -6,13 +6,13 @@
  */
 
 /** @returns {View} */
-export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, point: null, upload: 0,
-  rerank: "", least: 0, onePerPlace: false, version: "" });
+export const emptyView = () => ({ collection: "", items: [], not: [], labels: [], from: "", to: "", bbox: null, within: null, point: null, areas: [], notAreas: [], upload: 0,
+  rerank: "", least: 0, onePerPlace: false, version: "", sort: "" });
 
 /** @returns {Results} */
 export const noResults = () => ({
   mode: "idle", busy: false, features: [], matched: null, total: null, token: null, timings: null, model: null, error: null, more: false,
-  version: null, rerank: null, likelyMatches: null, before: null,
+  version: null, rerank: null, likelyMatches: null, before: null, place: null, warnings: [],
 });
 
 export const state = {
@@ -23,12 +23,16 @@ export const state = {
   /** @type {Results} */ results: noResults(),
   /** Tiles marked in the grid that are not yet part of the query. */
   marks: /** @type {{more: string[], less: string[]}} */ ({ more: [], less: [] }),
+  /** Selected tiles, for actions on many. */
+  selected: /** @type {string[]} */ ([]),
   /** Whether labelling is on, and the selected label. */
   labelling: { on: false, current: "" },
   /** The labels of the keys 1 to 9. */
   palette: /** @type {string[]} */ ([]),
   /** Tiles whose labels were changed last. */
   relabelled: /** @type {string[]} */ ([]),
+  /** Number of tiles whose labels are not saved yet. */
+  unsaved: 0,
   /** Number of label changes that can be undone. */
   undoable: 0,
   /** Labels that could not be saved, and the reason. */
@@ -40,6 +44,8 @@ export const state = {
   /** Saved searches of the collection, and the one whose similarity is on the map. */
   saved: /** @type {import("./types.js").SavedSearch[]} */ ([]),
   layer: /** @type {string|null} */ (null),
+  /** Acquisition dates of the collection. */
+  dates: /** @type {import("../dates/dates.js").Bin[]} */ ([]),
   /** @type {import("./types.js").Job[]} */ running: [],
   loaded: false,
 };

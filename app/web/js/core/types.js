@@ -25,19 +25,23 @@
  *
  * View: content of the URL fragment. Everything on the page follows from it.
  * bbox: west, south, east, north in degrees, WGS 84; west > east crosses the antimeridian.
+ * within: corners of a polygon that tiles must intersect; excludes bbox.
+ * areas, notAreas: corners of areas that are positive and negative examples; a single corner is a place.
  * point: longitude and latitude of a place to search with, null for none.
  * rerank: "" for the default of the collection. least: minimum match probability in percent, 0 for none.
  * onePerPlace: near-duplicates are merged into one result.
+ * sort: order of the tiles, see `results/order.js`; "" for the order of the service.
  * version: a previous index version, "" for the current one.
  * upload: number of an image uploaded in this tab, see `search/uploaded.js`; 0 for none.
  * @typedef {{collection: string, items: string[], not: string[], labels: string[], from: string, to: string,
- *   bbox: number[]|null, point: number[]|null, upload: number, rerank: ""|"on"|"off", least: number, onePerPlace: boolean, version: string}} View
+ *   bbox: number[]|null, within: number[][]|null, point: number[]|null, areas: number[][][], notAreas: number[][][], upload: number, rerank: ""|"on"|"off", least: number, onePerPlace: boolean, version: string, sort: string}} View
  *
  * @typedef {{mode: "idle"|"browse"|"search", busy: boolean, features: Feature[], matched: number|null, total: number|null,
  *   token: string|null, timings: Record<string, number>|null, model: string|null, error: Error|null, more: boolean,
  *   version: string|null, rerank: {depth: number, weight?: number, budget_ms?: number}|null,
- *   likelyMatches: number|null, before: Map<string, number>|null}} Results
- * likelyMatches: number of likely matches, null if unknown. before: ranks given by the previous index version.
+ *   likelyMatches: number|null, before: Map<string, number>|null, place: Place|null, warnings: string[]}} Results
+ * @typedef {{id: string, offset: number, focused: boolean}} Place a scroll position: a tile, and its distance from the top of the list in pixels
+ * likelyMatches: number of likely matches, null if unknown. before: ranks given by the previous index version. place: scroll position to return to.
  */
 
 export {};

@@ -1,9 +1,10 @@
-/** Drag and drop of files: one drop zone searches with the image, the other adds the files to the collection. */
+/** Drag and drop of files: the drop zones search with the image, add the files to the collection, or propose a new collection for them. */
 
-import { byId } from "../core/dom.js";
+import { byId, h } from "../core/dom.js";
 import { current } from "../core/state.js";
 import { searchImage } from "../search/querypanel.js";
 import { fromDrop } from "./files.js";
+import { openProposal } from "./proposal.js";
 import { openUpload } from "./upload.js";
 
 /** @param {DragEvent} event */
@@ -14,6 +15,7 @@ const zoneOf = (event) => /** @type {HTMLElement|null} */ (/** @type {Element} *
 
 export function setupDrop() {
   const overlay = byId("drop");
+  overlay.append(h("div", { class: "drop-zone", "data-drop": "new" }, h("b", {}, "New collection"), h("span", {}, "from these files, with a preview first")));
   let depth = 0;
   const hide = () => { depth = 0; overlay.hidden = true; };
 
@@ -43,10 +45,11 @@ export function setupDrop() {
     if (!hasFiles(event) || !event.dataTransfer) return;
     event.preventDefault();
     const c = current();
-    const onAdd = zoneOf(event)?.dataset.drop === "add";
+    const zone = zoneOf(event)?.dataset.drop;
     const files = await (hide(), fromDrop(event.dataTransfer));
-    if (!c || !files.length) return;
-    if (!onAdd && files.length === 1 && c.item_count && !/\.zip$/i.test(files[0].path)) searchImage(files[0].file);
+    if (!files.length) return;
+    if (!c || zone === "new") void openProposal(files);
+    else if (zone !== "add" && files.length === 1 && c.item_count && !/\.zip$/i.test(files[0].path)) searchImage(files[0].file);
     else openUpload(c.id, files);
   });
 }

@@ -36,8 +36,9 @@ function metadataOf(all, sidecar) {
 /**
  * @param {string} collection
  * @param {Picked[]} [start] files selected before the dialog opens
+ * @param {{now?: boolean, folderLabels?: boolean}} [options] now: add these files without another question
  */
-export function openUpload(collection, start = []) {
+export function openUpload(collection, start = [], { now = false, folderLabels = false } = {}) {
   /** @type {Picked[]} */ let picked = [];
   /** @type {Record<string, any>} */ let sidecar = {};
   const abort = new AbortController();
@@ -45,7 +46,7 @@ export function openUpload(collection, start = []) {
   const note = h("div", {});
   const list = h("div", { class: "picked", "aria-live": "polite" });
   const progress = h("div", { class: "stack", id: "upload-progress" });
-  const folders = h("input", { type: "checkbox", id: "folder-labels" });
+  const folders = h("input", { type: "checkbox", id: "folder-labels", checked: folderLabels });
   const submit = h("button", { type: "button", class: "primary", id: "upload-submit", disabled: true, onclick: () => send() }, "Add");
   const chooser = (/** @type {any} */ props) => h("input", { type: "file", class: "sr-only", tabindex: -1, ...props, onchange: (/** @type {any} */ e) => {
     const chosen = [...e.target.files];
@@ -134,4 +135,5 @@ export function openUpload(collection, start = []) {
     if (e.dataTransfer) take(await fromDrop(e.dataTransfer));
   });
   take(start);
+  if (now) void send();
 }

@@ -2,13 +2,13 @@
 
 import * as api from "../core/api.js";
 import { openDialog } from "../core/dialog.js";
-import { byId, errorBox, h } from "../core/dom.js";
+import { byId, count, errorBox, h } from "../core/dom.js";
 import { refreshCollections } from "../core/loading.js";
 import { on, set, state } from "../core/state.js";
 import { run } from "../search/run.js";
 import { hasQuery } from "../search/uploaded.js";
 import { complete, hasRemarks, hasResults, showResults } from "./completion.js";
-import { jobView } from "./view.js";
+import { KINDS, jobView } from "./view.js";
 
 /** @typedef {import("../core/types.js").Job} Job */
 /** @typedef {ReturnType<typeof jobView>} JobView */
@@ -46,6 +46,7 @@ export async function watch(job, view) {
     });
     const next = hasResults(end) ? await complete(end, view) : null;
     await refresh(end);
+    warnAbout(end, view);
     if (next) await watch(next, view?.follow(next));
     return end;
   } catch (error) {
@@ -53,6 +54,16 @@ export async function watch(job, view) {
     view?.element.append(errorBox(error));
     throw error;
   }
+}
+
+/** Show what went wrong in a job whose view is not on the screen. @param {Job} job @param {JobView|undefined} view */
+function warnAbout(job, view) {
+  const rejected = job.counts?.rejected ?? 0;
+  if (view?.element.isConnected || job.collection !== state.view.collection || !(job.status === "failed" || rejected)) return;
+  const name = KINDS[job.processID] ?? job.processID;
+  const text = job.status === "failed" && rejected ? `${name}: nothing was added, ${count(rejected, "file")} rejected.` : job.status === "failed" ? `${name} failed: ${job.message}`
+    : `${name}: ${count(rejected, "file")} rejected; the others were added.`;
+  set({ notification: [h("p", { class: "bad", role: "alert" }, text), h("button", { type: "button", id: "show-jobs", onclick: openJobs }, "Show the reasons")] });
 }
 
 async function openJobs() {

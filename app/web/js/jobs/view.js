@@ -6,7 +6,7 @@ import { announce, count, errorBox, group, h, when } from "../core/dom.js";
 /** @typedef {import("../core/types.js").Job} Job */
 
 /** @type {Record<string, string>} */
-const KINDS = { ingest: "Add images", train: "Training", evaluate: "Evaluation", reindex: "Re-indexing", sync: "Scheduled update" };
+export const KINDS = { ingest: "Add images", train: "Training", evaluate: "Evaluation", reindex: "Re-indexing", sync: "Scheduled update" };
 /** @type {Record<string, string>} */
 export const STATUS = { accepted: "waiting", running: "running", successful: "done", failed: "failed", dismissed: "cancelled" };
 /** @type {Record<string, string>} */

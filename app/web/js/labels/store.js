@@ -19,14 +19,30 @@ import { set, state } from "../core/state.js";
 
 const MAX_REQUESTS = 4; // at the same time; images and events need connections too
 const MAX_STEPS = 100; // that can be undone
+const MAX_STORED = 500_000; // characters of the stored steps
+const stepsKey = () => `dyad.undo.${stepsOf}`;
 
 /** @type {Map<string, Pending>} */
 const pending = new Map();
 /** @type {Pending[]} */
 const queue = [];
-/** @type {{collection: string, changes: Change[]}[]} */
+/** Changes that can be undone, of the current collection. @type {Change[][]} */
 let steps = [];
+let stepsOf = "";
 let active = 0;
+let edits = 0;
+/** The loaded tiles by identifier. */
+let index = { features: /** @type {any[]} */ ([]), byId: new Map() };
+
+/** @param {string} id @returns {import("../core/types.js").Feature|undefined} */
+function loadedTile(id) {
+  const { features } = state.results;
+  if (index.features !== features) index = { features, byId: new Map(features.map((f) => [f.id, f])) };
+  return index.byId.get(id);
+}
+
+/** Number of changes and of answers so far; the labels of a request that was sent before the last one may be old. */
+export const changes = () => edits;
 
 /** @returns {Edit} */
 const nothing = () => ({ add: [], remove: [] });
@@ -47,7 +63,7 @@ const same = (a, b) => a.length === b.length && a.every((label) => b.includes(la
 /** The labels of a tile, with unsaved changes. @param {string} id @param {string[]} [known] its labels, if it is not among the results @returns {string[]} */
 export function labelsOf(id, known = []) {
   const entry = pending.get(id);
-  return entry ? applied(entry.saved, entry.wanted) : state.results.features.find((f) => f.id === id)?.properties.labels ?? known;
+  return entry ? applied(entry.saved, entry.wanted) : loadedTile(id)?.properties.labels ?? known;
 }
 
 /** @param {LabelCount[]} counts @param {string[]} before @param {string[]} after */
@@ -63,16 +79,18 @@ function show(changes, before) {
   let counts = state.labels;
   for (const { id, labels } of changes) {
     counts = recount(counts, before(id), labels);
-    const feature = state.results.features.find((f) => f.id === id);
+    const feature = loadedTile(id);
     if (feature) feature.properties.labels = labels;
   }
   set({ labels: counts, relabelled: changes.map((c) => c.id) });
 }
 
-/** Show labels that the service has just returned for a tile. @param {string} id @param {string[]} labels */
+/** Show labels that the service has just returned for a tile. @param {string} id @param {string[]} labels @returns {boolean} whether they are new */
 export function showLabels(id, labels) {
   const shown = labelsOf(id, labels);
-  if (!pending.has(id) && !same(shown, labels)) show([{ id, labels }], () => shown);
+  const differs = !pending.has(id) && !same(shown, labels);
+  if (differs) show([{ id, labels }], () => shown);
+  return differs;
 }
 
 /**
@@ -89,7 +107,8 @@ export async function relabel(wanted, { undoable = true } = {}) {
     .map(({ id, add, remove }) => ({ id, add: without(add, labels(id)), remove: remove.filter((l) => labels(id).includes(l)), known: labels(id) }))
     .filter((change) => !isEmpty(change));
   if (!changes.length) return null;
-  if (undoable) steps = [...steps.filter((s) => s.collection === collection), { collection, changes }].slice(-MAX_STEPS);
+  if (undoable) keepSteps([...steps, changes]);
+  edits += 1;
   const saved = changes.map((change) => enqueue(change, collection, labels(change.id)));
   set({ labelError: null, undoable: steps.length });
   show(changes.map((change) => ({ id: change.id, labels: applied(labels(change.id), change) })), labels);
@@ -110,27 +129,51 @@ function enqueue(change, collection, saved) {
   }
   entry.wanted = joined(entry.wanted, change);
   entry.unsent = joined(entry.unsent, change);
+  showUnsaved();
   return new Promise((resolve) => entry.done.push(resolve));
 }
+
+const showUnsaved = debounce(() => { if (state.unsaved !== pending.size) set({ unsaved: pending.size }); }, 120);
 
 /** @param {Pending} entry @param {Error|null} error */
 function finish(entry, error) {
   pending.delete(entry.id);
+  edits += 1;
+  showUnsaved();
   for (const resolve of entry.done) resolve(error);
 }
 
-/** Undo the last change. */
-export function undo() {
-  const step = steps.pop();
-  set({ undoable: steps.length });
-  if (!step || step.collection !== state.view.collection) return;
-  void relabel(step.changes.map(({ id, add, remove, known }) => ({ id, add: remove, remove: add, known: applied(known ?? [], { add, remove }) })), { undoable: false });
-  announce(`Undone: labels of ${count(step.changes.length, "tile")}`);
+/** @param {Change[][]} kept */
+function keepSteps(kept) {
+  steps = kept.slice(-MAX_STEPS);
+  let text = JSON.stringify(steps);
+  for (let from = 1; text.length > MAX_STORED && from <= steps.length; from++) text = JSON.stringify(steps.slice(from));
+  try {
+    sessionStorage.setItem(stepsKey(), text);
+  } catch {
+    // the storage is full or not allowed: undo works until the page is closed
+  }
 }
 
-/** Delete the undo steps of other collections. @param {string} collection */
-export function forgetSteps(collection) {
-  steps = steps.filter((s) => s.collection === collection);
+/** Undo the last change of this browser tab, also of before a reload. @returns {string[]} the tiles that changed */
+export function undo() {
+  const step = steps.at(-1);
+  if (!step) return [];
+  keepSteps(steps.slice(0, -1));
+  set({ undoable: steps.length });
+  void relabel(step.map(({ id, add, remove, known }) => ({ id, add: remove, remove: add, known: applied(known ?? [], { add, remove }) })), { undoable: false });
+  announce(`Undone: labels of ${count(step.length, "tile")}`);
+  return step.map(({ id }) => id);
+}
+
+/** Load the undo steps of a collection. @param {string} collection */
+export function loadSteps(collection) {
+  stepsOf = collection;
+  try {
+    steps = JSON.parse(sessionStorage.getItem(stepsKey()) ?? "[]");
+  } catch {
+    steps = [];
+  }
   set({ undoable: steps.length, labelError: null });
 }
 

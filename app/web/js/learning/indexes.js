@@ -47,7 +47,7 @@ function build(c, chosen, begin) {
     if (job) begin(job);
   } },
   h("h3", {}, "Re-index"),
-  h("p", { class: "muted" }, "A new index is built while the current one serves searches. Then both are compared on the same searches. The new index becomes the current one if there is evidence that it is not worse; otherwise it is kept and you decide."),
+  h("p", { class: "muted" }, "A new index is built while the current one serves searches. Then both are compared on the same searches. The new index becomes the current one if there is evidence that it is not worse; otherwise it is kept and you decide. Tiles that a model has to read again are read from their stored images; the original files are not needed."),
   h("div", { class: "fields two" }, h("label", { class: "field" }, "Model", models),
     h("label", { class: "field" }, "Tolerated loss of mAP (0 to 1)", margin)),
   licence,
@@ -55,8 +55,12 @@ function build(c, chosen, begin) {
   note, h("div", { class: "row end" }, submit));
 }
 
-/** The tab. @param {Collection} c @param {string} [model] selected for re-indexing; by default the collection's */
-export function indexes(c, model = c.model) {
+/**
+ * The tab.
+ * @param {Collection} c @param {string} [model] selected for re-indexing; by default the collection's
+ * @param {() => void} [close] closes the dialog, to see a search with another version
+ */
+export function indexes(c, model = c.model, close = () => {}) {
   const list = h("div", { class: "stack" }, h("p", { class: "muted" }, "Loading…"));
   const run = h("div", { class: "stack" });
   const note = h("div", { "aria-live": "polite" });
@@ -76,8 +80,8 @@ export function indexes(c, model = c.model) {
     h("tbody", {}, found.map((index) => row(index, c, {
       rollBack,
       search: () => {
+        close();
         go({ version: index.live ? "" : index.version });
-        draw(found);
       },
     }))))));
 

@@ -15,10 +15,26 @@ function style(feature) {
 }
 
 /**
- * Add land and borders. Copies shifted by 360 degrees are added when the view reaches them.
+ * Add the tiles of the base map that the operator has set (`DYAD_BASEMAP_URL`), above land and borders.
+ * @param {any} map
+ */
+function addTiles(map) {
+  const setting = /** @type {HTMLMetaElement} */ (document.querySelector("meta[name=dyad-base-map]"));
+  if (!setting.content) return;
+  const attribution = document.createElement("span");
+  attribution.textContent = setting.dataset.attribution ?? "";
+  const pane = map.createPane("basemap");
+  pane.style.zIndex = 155;
+  pane.style.pointerEvents = "none";
+  L.tileLayer(setting.content, { pane: "basemap", maxZoom: 24, maxNativeZoom: 18, attribution: attribution.innerHTML }).addTo(map);
+}
+
+/**
+ * Add land and borders, and the base map. Copies shifted by 360 degrees are added when the view reaches them.
  * @param {any} map
  */
 export async function addLand(map) {
+  addTiles(map);
   const pane = map.createPane("land");
   pane.style.zIndex = 150;
   pane.style.pointerEvents = "none";
@@ -60,6 +76,14 @@ export function addGraticule(map) {
   pane.style.pointerEvents = "none";
   const renderer = L.svg({ pane: "graticule", padding: 0.5 });
   const group = L.layerGroup().addTo(map);
+  map.createPane("degrees").style.zIndex = 590; // above imagery
+  map.getPane("degrees").style.pointerEvents = "none";
+  /** Whether the tools cover a label of the left edge. @param {number} lat @param {number} lng */
+  const isCovered = (lat, lng) => {
+    const tools = document.querySelector(".map-tools")?.getBoundingClientRect();
+    const y = map.latLngToContainerPoint([lat, lng]).y + map.getContainer().getBoundingClientRect().top;
+    return Boolean(tools?.height) && y > tools.top && y < tools.bottom + 14;
+  };
   const draw = () => {
     group.clearLayers();
     const view = map.getBounds(), wide = view.pad(0.5);
@@ -68,7 +92,7 @@ export function addGraticule(map) {
     const corner = map.containerPointToLatLng([4, map.getSize().y - 4]);
     const line = (/** @type {number[][]} */ points) => group.addLayer(L.polyline(points, { renderer, className: "graticule", interactive: false, weight: 1 }));
     const label = (/** @type {number[]} */ at, /** @type {string} */ text, /** @type {string} */ cls) => group.addLayer(L.marker(at, {
-      pane: "graticule", interactive: false, keyboard: false, icon: L.divIcon({ className: `degree ${cls}`, html: `<span>${text}</span>`, iconSize: [0, 0] }) }));
+      pane: "degrees", interactive: false, keyboard: false, icon: L.divIcon({ className: `degree ${cls}`, html: `<span>${text}</span>`, iconSize: [0, 0] }) }));
     const south = Math.max(-85, wide.getSouth()), north = Math.min(85, wide.getNorth());
     for (let lon = Math.ceil(wide.getWest() / step) * step; lon <= wide.getEast(); lon += step) {
       line([[south, lon], [north, lon]]);
@@ -76,7 +100,7 @@ export function addGraticule(map) {
     }
     for (let lat = Math.ceil(south / step) * step; lat <= north; lat += step) {
       line([[lat, wide.getWest()], [lat, wide.getEast()]]);
-      if (lat > corner.lat) label([lat, corner.lng], degrees(lat, step, "NS"), "lat");
+      if (lat > corner.lat && !isCovered(lat, corner.lng)) label([lat, corner.lng], degrees(lat, step, "NS"), "lat");
     }
   };
   map.on("moveend resize", draw);

@@ -6,20 +6,23 @@ const SIDE = 256;
 /**
  * @param {string} url
  * @param {[[number, number], [number, number], [number, number]]} at upper left, upper right, lower left as [lat, lng]
+ * @param {string} id of the tile
  */
-export function tileImage(url, at) {
-  return new TileImage(url, at);
+export function tileImage(url, at, id) {
+  return new TileImage(url, at, id);
 }
 
 const TileImage = L.Layer.extend({
-  initialize(/** @type {string} */ url, /** @type {number[][]} */ at) {
+  initialize(/** @type {string} */ url, /** @type {number[][]} */ at, /** @type {string} */ id) {
     this._url = url;
+    this._id = id;
     this._at = at.map((p) => L.latLng(p));
   },
   onAdd() {
     const image = document.createElement("img");
     image.src = this._url;
     image.alt = "";
+    image.dataset.id = this._id;
     image.className = "tile-image leaflet-zoom-hide";
     this._image = image;
     this.getPane("tiles").prepend(image); // called by rank: better ranks are above, as their outlines are

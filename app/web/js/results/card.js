@@ -8,6 +8,7 @@ import { labelColour } from "../labels/palette.js";
 import { hasQuery } from "../search/uploaded.js";
 import { openDetails } from "./details.js";
 import { duplicatesButton } from "./sameplace.js";
+import { extendSelection, toggleSelected } from "./selection.js";
 import { matchText, percent, scoreText } from "./scores.js";
 
 /** @typedef {import("../core/types.js").Feature} Feature */
@@ -67,6 +68,9 @@ export function card(f) {
     h("a", { class: "tile", href: searchHash(f.id), tabindex: -1 },
       h("img", { src: api.thumbnailUrl(state.view.collection, f.id), alt: "", loading: "lazy", decoding: "async", draggable: "false", width: 256, height: 256 }),
       p.rank && h("span", { class: "rank", "aria-hidden": "true" }, p.rank, rankChange(f))),
+    h("button", { type: "button", class: "select", tabindex: -1, "aria-label": "Select", title: "Select (s, or Ctrl and click)",
+      onclick: (/** @type {MouseEvent} */ event) => (event.shiftKey ? extendSelection(state.selected.at(-1) ?? f.id, f.id) : toggleSelected(f.id)) }, icon("check")),
+    duplicatesButton(f),
     bar(p),
     h("div", { class: "meta" },
       h("div", { class: "line" },
@@ -78,10 +82,9 @@ export function card(f) {
       searching && title,
       h("div", { class: "sub" },
         p.window && h("span", { title: `Window in the scene (column, row, width, height): ${p.window}` }, windowText(p.window)),
-        p.datetime && h("time", { datetime: p.datetime }, when(p.datetime)),
-        duplicatesButton(f)),
+        p.datetime && h("time", { datetime: p.datetime, title: when(p.datetime) }, when(p.datetime).slice(0, 10))),
       h("div", { class: "chips" })));
-  drawLabels(element, f);
+  drawCard(element, f);
   return element;
 }
 
@@ -98,11 +101,23 @@ function rankChange(f) {
 }
 
 /**
- * Update what depends on the labels. The element is kept, so that it keeps the focus.
+ * Update what depends on labels, marks and the selection. The element is kept, so that it keeps the focus.
  * @param {Element} element
  * @param {Feature} f
  */
-export function drawLabels(element, f) {
+export function drawCard(element, f) {
+  const selected = state.selected.includes(f.id);
+  element.classList.toggle("selected", selected);
+  element.querySelector(".select")?.setAttribute("aria-pressed", String(selected));
+  for (const kind of /** @type {const} */ (["more", "less"])) {
+    element.querySelector(`.mark.${kind}`)?.setAttribute("aria-pressed", String(state.marks[kind].includes(f.id)));
+    element.classList.toggle(`is-${kind}`, state.marks[kind].includes(f.id));
+  }
+  drawLabels(element, f);
+}
+
+/** @param {Element} element @param {Feature} f */
+function drawLabels(element, f) {
   const labels = /** @type {string[]} */ (f.properties.labels ?? []);
   const { on, current } = state.labelling;
   element.querySelector(".chips")?.replaceChildren(...labels.map(chip));

@@ -6,8 +6,10 @@ import { announce, copy, errorBox, h, icon, lonLat, when } from "../core/dom.js"
 import { refreshCollections } from "../core/loading.js";
 import { go, searchHash } from "../core/route.js";
 import { state } from "../core/state.js";
+import { classList } from "../labels/proposals.js";
 import { labelsOf, relabel, showLabels } from "../labels/store.js";
 import { polygons } from "../map/footprints.js";
+import { otherDates } from "../dates/otherdates.js";
 import { run } from "../search/run.js";
 import { placesButton } from "./places.js";
 import { matchText } from "./scores.js";
@@ -15,7 +17,7 @@ import { matchText } from "./scores.js";
 /** @typedef {import("../core/types.js").Feature} Feature */
 
 const RANKING = ["rank", "score", "similarity", "match_probability"];
-const SHOWN = new Set([...RANKING, "labels", "file_name", "thumbnail"]);
+const SHOWN = new Set([...RANKING, "labels", "file_name", "thumbnail", "start_datetime", "end_datetime"]);
 /** @type {Record<string, string>} */
 const NAMES = { source: "Source", datetime: "Acquired", gsd: "Pixel size", window: "Window", indexed_at: "Indexed", content_hash: "Content hash",
   crs: "CRS", band_names: "Bands", valid_share: "Valid pixels", platform: "Platform" };
@@ -125,6 +127,7 @@ export async function openDetails(id) {
           copyId,
           h("button", { type: "button", class: "quiet danger-text", onclick: () => remove(f, dialog) }, "Delete…")),
         placesButton(f)),
-      h("div", {}, h("h3", {}, "Labels"), labelEditor(f), h("h3", {}, "Metadata"), record(f))),
+      h("div", {}, h("h3", {}, "Labels"), labelEditor(f), state.labels.length > 0 && [h("h3", {}, "Probable classes"), classList(c, id)],
+        otherDates(f, (other) => { dialog.close(); void openDetails(other); }), h("h3", {}, "Metadata"), record(f))),
   ], { class: "wide" });
 }

@@ -52,10 +52,11 @@ async function content(f) {
  * @param {number} high
  */
 function picture(name, src, rows, low, high) {
+  return h("figure", { class: "places-image" }, h("div", {}, h("img", { src, alt: "", width: 256, height: 256 }), heat(rows, low, high, name)), h("figcaption", {}, name));
+}
+
+/** A grid over a picture, opaque where the other picture matches. @param {number[][]} rows @param {number} low @param {number} high @param {string} name */
+export function heat(rows, low, high, name) {
   const cells = rows.flat().map((value) => h("i", { style: `opacity:${high > low ? ((value - low) / (high - low)).toFixed(2) : 1}` }));
-  return h("figure", { class: "places-image" },
-    h("div", {},
-      h("img", { src, alt: "", width: 256, height: 256 }),
-      h("div", { class: "heat", role: "img", "aria-label": `${name}: places that match`, style: `grid-template-columns:repeat(${rows[0].length}, 1fr)` }, cells)),
-    h("figcaption", {}, name));
+  return h("div", { class: "heat", role: "img", "aria-label": `${name}: places that match`, style: `grid-template-columns:repeat(${rows[0].length}, 1fr)` }, cells);
 }

@@ -1,7 +1,7 @@
 /** Filters: labels with counts, dates, bounding box (also drawn on the map). Each change searches again. */
 
 import { byId, debounce, group, h } from "../core/dom.js";
-import { go } from "../core/route.js";
+import { go, NO_FILTERS } from "../core/route.js";
 import { current, on, state } from "../core/state.js";
 import { rankingFields } from "./ranking.js";
 
@@ -56,7 +56,7 @@ const boxChanged = debounce(() => {
   const wrong = [w, s, e, n].some(Number.isNaN) ? "" : s >= n ? "South must be less than north." : "";
   inputs[1].setCustomValidity(wrong);
   byId("box-note").textContent = wrong;
-  if (!wrong && inputs.every((i) => i.value !== "" && i.checkValidity())) go({ bbox: [w, s, e, n] });
+  if (!wrong && inputs.every((i) => i.value !== "" && i.checkValidity())) go({ bbox: [w, s, e, n], within: null });
 }, 500);
 
 function boxFilter() {
@@ -67,6 +67,7 @@ function boxFilter() {
     h("p", { class: "note", id: "box-note", "aria-live": "polite" }),
     h("div", { class: "row" },
       h("button", { type: "button", class: "quiet", id: "box-draw", onclick: () => byId("map-draw").click() }, "Draw on the map"),
+      state.view.within && h("button", { type: "button", class: "quiet", id: "area-clear", onclick: () => go({ within: null }) }, "Remove drawn area"),
       box && h("button", { type: "button", class: "quiet", id: "box-clear", onclick: () => go({ bbox: null }) }, "Remove box")));
 }
 
@@ -77,7 +78,7 @@ function draw() {
   const focus = document.activeElement?.id;
   const checked = /** @type {HTMLInputElement|null} */ (document.activeElement)?.closest?.("#label-list") ? /** @type {HTMLInputElement} */ (document.activeElement).value : null;
   const { view } = state;
-  const active = view.labels.length + Number(Boolean(view.from || view.to)) + Number(Boolean(view.bbox));
+  const active = view.labels.length + Number(Boolean(view.from || view.to)) + Number(Boolean(view.bbox || view.within));
   byId("filter-summary").textContent = active ? `${active} active` : "";
   const scroll = byId("label-list")?.scrollTop ?? 0;
   byId("filter-form").replaceChildren(...[
@@ -85,8 +86,8 @@ function draw() {
     h("fieldset", {}, h("legend", {}, "Labels"), labelFilter()),
     h("fieldset", { class: "dates" }, h("legend", {}, "Acquired"), hasDates() || view.from || view.to
       ? [dateInput("from", "From"), dateInput("to", "To")] : h("p", { class: "muted" }, "No tile has a date.")),
-    hasFootprints() || view.bbox ? boxFilter() : h("fieldset", {}, h("legend", {}, "Bounding box"), h("p", { class: "muted" }, "No tile is georeferenced.")),
-    active > 0 && h("button", { type: "button", id: "clear-filters", onclick: () => go({ labels: [], from: "", to: "", bbox: null }) }, "Clear the filters"),
+    hasFootprints() || view.bbox || view.within ? boxFilter() : h("fieldset", {}, h("legend", {}, "Bounding box"), h("p", { class: "muted" }, "No tile is georeferenced.")),
+    active > 0 && h("button", { type: "button", id: "clear-filters", onclick: () => go(NO_FILTERS) }, "Clear the filters"),
   ].filter(Boolean));
   if (byId("label-list")) byId("label-list").scrollTop = scroll;
   const again = checked ? byId("label-list")?.querySelector(`input[value="${CSS.escape(checked)}"]`) : focus && byId(focus);

@@ -2,7 +2,7 @@
 
 import * as api from "../core/api.js";
 import { byId, h, icon, lonLat } from "../core/dom.js";
-import { go } from "../core/route.js";
+import { go, NO_QUERY } from "../core/route.js";
 import { current, on, state } from "../core/state.js";
 import { hasQuery, keep, uploaded } from "./uploaded.js";
 
@@ -12,11 +12,11 @@ const names = new Map();
 
 /** Search with an image file. @param {File} file */
 export function searchImage(file) {
-  if (current()) go({ upload: keep(file), items: [], not: [], point: null });
+  if (current()) go({ ...NO_QUERY, upload: keep(file) });
 }
 
 export function clearQuery() {
-  go({ items: [], not: [], point: null, upload: 0 });
+  go(NO_QUERY);
 }
 
 /** Open the file chooser. */
@@ -47,6 +47,22 @@ function examples(title, ids, key) {
     id, () => go({ [key]: state.view[key].filter((x) => x !== id) }), key === "not" ? "less" : "more"))));
 }
 
+/**
+ * Areas and places on the map that are examples, with a button to remove each.
+ * @param {string} title
+ * @param {"areas"|"notAreas"} key
+ */
+function areas(title, key) {
+  const list = state.view[key];
+  if (!list.length) return null;
+  return h("div", { class: "examples" }, h("h3", {}, title), h("ul", { class: "areas" }, list.map((area, i) => {
+    const [lon, lat] = [0, 1].map((axis) => area.reduce((sum, p) => sum + p[axis], 0) / area.length);
+    const name = `${area.length === 1 ? "Place" : "Area"} ${lonLat(lon, lat, 3)}`;
+    return h("li", { class: key === "areas" ? "more" : "less" }, h("span", {}, name),
+      h("button", { type: "button", class: "quiet", "aria-label": `Remove ${name}`, title: `Remove ${name}`, onclick: () => go({ [key]: list.filter((_, n) => n !== i) }) }, icon("close")));
+  })));
+}
+
 function chooser() {
   const { view } = state;
   const input = h("input", { type: "file", id: "image-input", accept: IMAGES, class: "sr-only", tabindex: -1, "aria-label": "Image to search with",
@@ -54,8 +70,8 @@ function chooser() {
   if (!hasQuery(view)) {
     return h("div", { class: "drop-box" }, input,
       h("button", { type: "button", id: "choose-image", onclick: chooseImage, disabled: !current()?.item_count }, "Choose an image…"),
-      h("p", { class: "muted" }, "or drop or paste an image anywhere, or click a tile or a place on the map"),
-      view.upload !== 0 && h("p", { class: "note" }, "The uploaded image of this link is no longer available. Choose it again."));
+      h("p", { class: "muted" }, "or drop or paste an image anywhere, or click a tile or a place on the map, or draw an area there"),
+      view.upload !== 0 && h("p", { class: "note" }, "The uploaded image of this link is not in this browser. Choose it again."));
   }
   return h("div", { class: "query-acts" }, input,
     h("button", { type: "button", id: "choose-image", class: "quiet", onclick: chooseImage }, "Other image…"),
@@ -74,7 +90,7 @@ function main() {
     return h("div", { class: "query-place" }, h("b", {}, "Place on the map"), h("span", {}, lonLat(view.point[0], view.point[1], 5)),
       h("p", { class: "muted small" }, "The image at this place, cut from its scene, or the tile that covers it."));
   }
-  const id = view.items[0];
+  const id = view.areas.length ? null : view.items[0];
   if (!id) return null;
   const figure = h("figure", { class: "query-image" },
     h("img", { src: api.thumbnailUrl(view.collection, id), alt: `Query: ${tileName(id)}`, onerror: () => figure.classList.add("broken") }),
@@ -96,10 +112,10 @@ async function lookUp(id) {
 
 function draw() {
   const { view } = state;
-  const first = uploaded(view.upload) || view.point ? null : view.items[0];
+  const first = uploaded(view.upload) || view.point || view.areas.length ? null : view.items[0];
   const rest = first ? view.items.slice(1) : view.items;
   byId("query-body").replaceChildren(...[
-    hasQuery(view) && main(), examples("Also like", rest, "items"), examples("Less like", view.not, "not"), chooser(),
+    hasQuery(view) && main(), areas("Areas on the map", "areas"), examples("Also like", rest, "items"), examples("Less like", view.not, "not"), areas("Less like these areas", "notAreas"), chooser(),
   ].filter(Boolean));
   if (first) void lookUp(first);
 }

@@ -3,30 +3,37 @@
 import * as api from "../core/api.js";
 import { announce, count } from "../core/dom.js";
 import { noResults, set, state } from "../core/state.js";
+import { serverSort, sortsLoaded } from "../results/order.js";
 import { rankingQuery } from "./ranking.js";
 import { hasQuery, uploaded } from "./uploaded.js";
 
 /** @typedef {import("../core/types.js").View} View */
 
 const PAGE = 30;
+/** Results of each further page, and of the first one if the page sorts them. */
+const NEXT_PAGE = 100;
 /** @type {AbortController|null} */
 let running = null;
 
 /** @param {View} view */
-const hasFilter = (view) => Boolean(view.labels.length || view.from || view.to || view.bbox);
+const hasFilter = (view) => Boolean(view.labels.length || view.from || view.to || view.bbox || view.within);
 
 /**
  * The filters as members of a search request.
  * @param {View} view
  */
 function filters(view) {
-  /** @type {{labels?: string[], datetime?: string, bbox?: number[]}} */
+  /** @type {{labels?: string[], datetime?: string, bbox?: number[], intersects?: any}} */
   const out = {};
   if (view.labels.length) out.labels = view.labels;
   if (view.from || view.to) out.datetime = `${view.from || ".."}/${view.to || ".."}`;
   if (view.bbox) out.bbox = view.bbox;
+  if (view.within) out.intersects = place(view.within);
   return out;
 }
+
+/** GeoJSON polygon of the corners of an area; [lon, lat] of a place. @param {number[][]} area */
+const place = (area) => (area.length === 1 ? area[0] : { type: "Polygon", coordinates: [[...area, area[0]]] });
 
 /**
  * The filters as query parameters.
@@ -34,7 +41,7 @@ function filters(view) {
  */
 export function filterParams(view) {
   const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(filters(view))) params.set(name, String(value));
+  for (const [name, value] of Object.entries(filters(view))) params.set(name, name === "intersects" ? JSON.stringify(value) : String(value));
   return params;
 }
 
@@ -48,7 +55,7 @@ export function gisUrl(view) {
     params.set("limit", "1000");
     return new URL(api.itemsUrl(view.collection, params), document.baseURI).href;
   }
-  if (view.upload || view.not.length || view.items.length + Number(Boolean(view.point)) !== 1) return null;
+  if (view.upload || view.not.length || view.areas.length || view.notAreas.length || view.items.length + Number(Boolean(view.point)) !== 1) return null;
   for (const [name, value] of Object.entries(rankingQuery(view))) params.set(name, String(value));
   if (view.point) params.set("point", view.point.join(","));
   else params.set("item", view.items[0]);
@@ -58,7 +65,8 @@ export function gisUrl(view) {
 
 /** The search of a view as a request body, without paging. @param {View} view */
 export const savedQuery = (view) => ({ ...filters(view), ...rankingQuery(view), positives: view.items, negatives: view.not,
-  ...(view.point ? { point: view.point } : {}) });
+  ...(view.point ? { point: view.point } : {}), ...(view.areas.length ? { places: view.areas.map(place) } : {}),
+  ...(view.notAreas.length ? { negative_places: view.notAreas.map(place) } : {}) });
 
 /**
  * @param {View} view
@@ -67,12 +75,15 @@ export const savedQuery = (view) => ({ ...filters(view), ...rankingQuery(view), 
  * @returns {Promise<import("../core/types.js").FeatureCollection>}
  */
 function fetchPage(view, token, signal) {
+  const limit = token || sortsLoaded(view) ? NEXT_PAGE : PAGE;
   if (hasQuery(view)) {
-    const query = { ...savedQuery(view), limit: PAGE, ...(token ? { token } : {}) };
+    const query = { ...savedQuery(view), limit, ...(token ? { token } : {}) };
     return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, signal);
   }
   const params = filterParams(view);
-  params.set("limit", String(PAGE));
+  params.set("limit", String(limit));
+  const sortby = serverSort(view);
+  if (sortby) params.set("sortby", sortby);
   if (token) params.set("token", token);
   return api.browse(view.collection, params, signal);
 }
@@ -83,8 +94,14 @@ function fetchPage(view, token, signal) {
  * @param {string} id
  */
 export function explained(view, id) {
-  const query = { ...savedQuery({ ...view, labels: [], from: "", to: "", bbox: null }), min_probability: undefined, rerank: true, ids: [id], limit: 1, explain: true };
+  const query = { ...savedQuery({ ...view, labels: [], from: "", to: "", bbox: null, within: null }), min_probability: undefined, rerank: true, ids: [id], limit: 1, explain: true };
   return api.search(view.collection, query, uploaded(view.upload)?.file ?? null, new AbortController().signal);
+}
+
+/** Show results that were loaded before, instead of loading the view. @param {import("../core/types.js").Results} results */
+export function restore(results) {
+  running?.abort();
+  set({ results, marks: { more: [], less: [] }, selected: [] });
 }
 
 /** @param {import("../core/types.js").FeatureCollection} answer */
@@ -105,10 +122,10 @@ export async function run({ compare = false } = {}) {
   const mode = hasQuery(view) ? "search" : "browse";
   const before = compare && mode === "search" ? new Map(state.results.features.map((f) => [f.id, Number(f.properties.rank)])) : null;
   if (!view.collection) {
-    set({ results: noResults(), marks: { more: [], less: [] } });
+    set({ results: noResults(), marks: { more: [], less: [] }, selected: [] });
     return;
   }
-  set({ results: { ...state.results, mode, busy: true, error: null, more: false }, marks: { more: [], less: [] } });
+  set({ results: { ...state.results, mode, busy: true, error: null, more: false }, marks: { more: [], less: [] }, selected: [] });
   try {
     const answer = await fetchPage(view, null, running.signal);
     set({
@@ -117,12 +134,12 @@ export async function run({ compare = false } = {}) {
         total: hasFilter(view) ? state.collections.find((c) => c.id === view.collection)?.item_count ?? null : null,
         token: nextToken(answer), timings: answer.timings_ms ?? null, model: answer.model ?? null,
         version: answer.index_version ?? null, rerank: answer.rerank ?? null, likelyMatches: answer.matches_end_at ?? null,
-        before,
+        before, warnings: answer.warnings ?? [],
       },
     });
     announce(mode === "search" ? `${count(answer.features.length, "result")} shown` : `${count(answer.features.length, "tile")} shown`);
   } catch (error) {
-    fail(error, mode, []);
+    fail(error, mode);
   }
 }
 
@@ -131,26 +148,21 @@ export async function loadMore() {
   const { results, view } = state;
   if (!results.token || results.busy) return;
   running = new AbortController();
-  set({ results: { ...results, busy: true, more: true } });
+  set({ results: { ...results, busy: true, more: true, error: null, place: null } });
   try {
     const answer = await fetchPage(view, results.token, running.signal);
     set({ results: {
-      ...results, busy: false, more: true, features: [...results.features, ...answer.features], token: nextToken(answer),
+      ...results, busy: false, more: true, error: null, place: null, features: [...results.features, ...answer.features], token: nextToken(answer),
       likelyMatches: results.likelyMatches ?? answer.matches_end_at ?? null,
     } });
     announce(`${count(answer.features.length, "more tile")} shown`);
   } catch (error) {
-    fail(error, results.mode, results.features, results.token);
+    if (/** @type {Error} */ (error).name !== "AbortError") set({ results: { ...results, busy: false, more: true, error: /** @type {Error} */ (error), place: null } });
   }
 }
 
-/**
- * @param {unknown} error
- * @param {"idle"|"browse"|"search"} mode
- * @param {import("../core/types.js").Feature[]} features
- * @param {string|null} [token]
- */
-function fail(error, mode, features, token = null) {
+/** @param {unknown} error @param {"idle"|"browse"|"search"} mode */
+function fail(error, mode) {
   if (/** @type {Error} */ (error).name === "AbortError") return;
-  set({ results: { ...noResults(), mode, features, token, more: features.length > 0, error: /** @type {Error} */ (error) } });
+  set({ results: { ...noResults(), mode, error: /** @type {Error} */ (error) } });
 }

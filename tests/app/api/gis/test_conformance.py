@@ -61,6 +61,15 @@ def test_every_format_parameter_and_limit_is_described(service: Service) -> None
     parameters = {each["name"]: each for each in described["paths"]["/collections/{collection_id}/items"]["get"]["parameters"]}
     assert parameters["limit"]["schema"]["maximum"] == 1000
     assert {"f", "crs", "bbox-crs"} <= set(parameters)
+    assert described["components"]["parameters"]["limit"] == parameters["limit"]  # where QGIS reads the size of its pages
+
+
+def test_the_description_has_the_media_type_of_its_link(service: Service) -> None:
+    links = document(service.client.get("/", headers={"Accept": "application/json"}))["links"]
+    kind = next(link["type"] for link in links if link["rel"] == "service-desc")
+    answer = service.client.get("/openapi.json", headers={"Accept": kind})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    assert service.client.get("/openapi.json").headers["content-type"] == "application/json"
 
 
 def test_systems_of_coordinates(service: Service, placed: Placed) -> None:

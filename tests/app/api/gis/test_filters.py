@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.domain.cql2.expression import parse_expression
+from app.domain.queries.cql2.expression import parse_expression
 from tests.app.api.gis.conftest import Placed
 from tests.support.service import Service, document
 

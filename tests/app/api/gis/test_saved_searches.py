@@ -6,8 +6,9 @@ import io
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import geopandas
 import numpy as np
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.keys import Role
+from app.domain.queries.search import TileFilter
+from app.domain.temporal import Interval
+from app.ports import Extent, VectorStore
+from app.services.maps.date_counts import counts_by_interval
 from app.stores.key_file import add_key
 from tests.app.api.gis.conftest import Placed
 from tests.support.pictures import striped
@@ -69,6 +74,18 @@ def test_it_is_a_collection_whose_items_are_all_results(service: Service, placed
     assert document(service.client.get(f"/collections/{saved['id']}/items/{item}"))["id"] == item
 
 
+def test_clients_that_follow_the_link_to_the_collections_find_it(service: Service, saved: dict[str, Any]) -> None:
+    """As QGIS: the address of the link `data` of the landing page, and the identifier behind it."""
+    links = service.client.get("/", headers={"Accept": "application/json"}).json()["links"]
+    data = next(link["href"] for link in links if link["rel"] == "data")
+    found = service.client.get(f"{data}/{saved['id']}")
+    assert found.status_code == 200, found.text
+    assert (found.json()["id"], found.json()["title"]) == (saved["id"], saved["title"])
+    own = next(link["href"] for link in found.json()["links"] if link["rel"] == "self")
+    assert own == f"{data}/{saved['id']}"
+    assert service.client.get(f"{data}/{saved['id']}/items?limit=3").json()["numberReturned"] == 3
+
+
 def test_gdal_and_geopandas_read_every_result(
     service: Service, saved: dict[str, Any], require_program: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -92,6 +109,12 @@ def test_an_uploaded_image_and_filters_are_kept(service: Service, placed: Placed
     assert (search["has_image"], search["title"]) == (True, "Upload")
     features = document(service.client.get(f"/collections/{search['id']}/items?limit=100"))["features"]
     assert sorted(each["properties"]["n"] for each in features) == [0, 1, 2, 3, 4, 5]
+    assert service.client.get(f"/searches/{search['id']}/image").content == striped(3)
+
+
+def test_a_search_without_an_upload_has_no_image(service: Service, saved: dict[str, Any]) -> None:
+    answer = service.client.get(f"/searches/{saved['id']}/image")
+    assert (answer.status_code, "has no image" in document(answer)["detail"]) == (404, True)
 
 
 def test_a_search_stays_on_its_index_version(service: Service, placed: Placed, saved: dict[str, Any]) -> None:
@@ -142,6 +165,62 @@ def test_vector_tiles_are_read_by_gdal(
     assert "POLYGON ((" in done.stdout
     cells = service.client.get(f"/collections/{saved['id']}/{QUAD}/0/0/0.mvt").content
     assert b"count" in cells
+
+
+def test_all_footprints_of_a_collection_are_vector_tiles(
+    service: Service, placed: Placed, require_program: Callable[[str], Path], tmp_path: Path
+) -> None:
+    x, y = tile_at(10.12, 50.02, 8)
+    address = f"{placed.url}/{QUAD}/8/{x}/{y}.mvt"
+    (tmp_path / "tile.pbf").write_bytes(service.client.get(address).content)
+    source = f"MVT:{tmp_path / 'tile.pbf'}"
+    done = subprocess.run([require_program("ogrinfo"), "-al", source], capture_output=True, text=True, timeout=60, check=False)
+    assert "Layer name: footprints" in done.stdout, done.stdout + done.stderr
+    assert f"id (String) = {placed.items[1]}" in done.stdout
+    assert "datetime (String) = 2025-02-01T00:00:00Z" in done.stdout
+    assert b"count" in service.client.get(f"{placed.url}/{QUAD}/0/0/0.mvt").content
+    march = service.client.get(f"{address}?datetime=2025-03-01/2025-03-31").content
+    assert placed.items[2].encode() in march
+    assert placed.items[1].encode() not in march
+    assert service.client.get(f"{address}?datetime=1999-01-01").content == b""
+    described = document(service.client.get(f"{placed.url}/{QUAD}/tilejson.json?format=mvt"))
+    assert described["vector_layers"][0]["id"] == "footprints"
+
+
+def test_dates_of_a_collection(service: Service, placed: Placed) -> None:
+    found = document(service.client.get(f"{placed.url}/dates"))
+    assert found["dates"] == [{"date": f"2025-{month:02}-01", "count": 1} for month in range(1, 13)]
+    assert found["undated"] == 0
+    assert service.client.get("/collections/none/dates").status_code == 404
+
+
+class Counted:
+    """The times of a vector store, as its extent and its counts."""
+
+    def __init__(self, *times: datetime) -> None:
+        self.times = times
+
+    def extent(self, index: str) -> Extent:
+        return Extent(None, Interval(min(self.times), max(self.times)))
+
+    def count(self, index: str, filter: TileFilter) -> int:
+        assert filter.interval is not None
+        start, end = filter.interval.start, filter.interval.end
+        assert start is not None
+        return sum(start <= each and (end is None or each <= end) for each in self.times)
+
+
+def test_dates_of_a_large_collection_are_months_or_years() -> None:
+    times = [
+        datetime(2019, 12, 31, 23, 59, 59, 999999, UTC),
+        datetime(2020, 1, 1, tzinfo=UTC),
+        datetime(2020, 1, 31, tzinfo=UTC),
+    ]
+    assert counts_by_interval(cast(VectorStore, Counted(*times)), "i") == [("2019-12", 1), ("2020-01", 2)]
+    old = datetime(1985, 7, 1, tzinfo=UTC)
+    assert counts_by_interval(cast(VectorStore, Counted(old, *times)), "i") == [("1985", 1), ("2019", 1), ("2020", 2)]
+    last = datetime(9999, 12, 31, tzinfo=UTC)
+    assert counts_by_interval(cast(VectorStore, Counted(times[1], last)), "i")[-1] == ("9999", 1)
 
 
 def test_imagery_tiles(service: Service, placed: Placed) -> None:

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from rasterio.windows import Window as RasterWindow
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.services.ingest.writer import Writer
 from tests.support import images
 from tests.support.pictures import striped

@@ -13,7 +13,7 @@ import rasterio
 
 from app.imagery.sources.archives import extract
 from app.imagery.sources.band_stack import write_stack
-from app.services.ingest.sources import read_manifest, write_manifest
+from app.services.ingest.incoming.sources import read_manifest, write_manifest
 from tests.support import images
 from tests.support.pictures import striped
 from tests.support.scheduled import Scheduled, write

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.imagery.tiling.tiler import read_query
 from app.services.catalogue.tile_settings import cut_spec
 from tests.support.pictures import striped

@@ -120,6 +120,7 @@ def test_every_route_was_thought_of(guarded: Service) -> None:
             "POST /collections/{collection_id}/labels",
             "POST /collections/{collection_id}/items",
             "POST /collections/{collection_id}/searches",
+            "POST /preview",
             "DELETE /searches/{search_id}",
             "POST /collections/{collection_id}/links",
             "DELETE /collections/{collection_id}/links/{link_id}",

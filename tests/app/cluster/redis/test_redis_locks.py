@@ -14,7 +14,7 @@ from app.errors import Busy, Unavailable
 from tests.support.redis import RedisServer
 
 LEASE = 0.5
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.scheduling.stac_selection import EVERYTHING, Conditions, StacSelection
 from app.errors import DyadError, Forbidden, InvalidInput
 from app.imagery.sources.stac_catalogues import Found, Place, list_stac_items, read_stac_catalogue
 from app.imagery.sources.stac_items import StacItem
@@ -20,16 +21,16 @@ def anywhere(path: Path) -> Path:
     return path.resolve()
 
 
-def listed(path: Path, allowed: Callable[[Path], Path] = anywhere) -> Iterator[Found]:
+def listed(path: Path, allowed: Callable[[Path], Path] = anywhere, conditions: Conditions = EVERYTHING) -> Iterator[Found]:
     catalogue = read_stac_catalogue(path)
     assert catalogue is not None
 
-    def opened(place: Place) -> tuple[Place, Path]:
+    def opened(place: Place, body: bytes | None = None, /) -> tuple[Place, Path]:
         assert isinstance(place, Path)
         real = allowed(place)
         return real, real
 
-    return list_stac_items(path, catalogue, opened)
+    return list_stac_items(path, catalogue, opened, conditions=conditions)
 
 
 def found(path: Path) -> dict[str, StacItem]:
@@ -147,3 +148,31 @@ def test_broken_json_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InvalidInput, match="not a STAC catalogue"):
         read_stac_catalogue(path)
+
+
+@pytest.mark.parametrize(
+    ("selection", "names"),
+    [
+        ({"collections": ["naip"]}, ["naip/c"]),
+        ({"filter": '"eo:cloud_cover" < 10'}, ["s2/a"]),
+        ({"filter": "collection = 's2' AND NOT (id = 'a')"}, ["s2/b"]),
+        ({"datetime": "2024-06-01/.."}, []),
+        ({"datetime": "2024-05-01T10:00:00Z", "bbox": [10.5, 45.5, 12, 47]}, ["s2/a", "s2/b", "naip/c"]),
+        ({"bbox": [12, 45, 13, 46]}, []),
+    ],
+)
+def test_conditions_choose_items(tmp_path: Path, image: Path, selection: dict[str, Any], names: list[str]) -> None:
+    clear, cloudy = {"eo:cloud_cover": 3}, {"eo:cloud_cover": 30}
+    members = {"s2": [item("a", image, **clear), item("b", image, **cloudy)], "naip": [item("c", image)]}
+    path = write_catalogue(tmp_path / "c", members)
+    conditions = StacSelection(**selection).conditions
+    assert [name for name, _ in listed(path, conditions=conditions)] == names
+
+
+def test_collections_elsewhere_are_not_read(tmp_path: Path, image: Path) -> None:
+    path = write_catalogue(tmp_path / "c", {"s2": [item("a", image)], "naip": [item("c", image)]})
+    extent = {"spatial": {"bbox": [[100, 0, 101, 1]]}, "temporal": {"interval": [[None, None]]}}
+    edited(tmp_path / "c" / "naip" / "collection.json", extent=extent)
+    (tmp_path / "c" / "naip" / "c" / "c.json").unlink()
+    conditions = StacSelection(bbox=(9, 40, 12, 47)).conditions
+    assert [name for name, _ in listed(path, conditions=conditions)] == ["s2/a"]

@@ -12,7 +12,7 @@ import pytest
 
 from app.container import Container
 from app.domain.models import DEFAULT_MODEL
-from app.domain.search import SearchQuery
+from app.domain.queries.search import SearchQuery
 from app.domain.tiles import Tile
 from app.errors import Conflict, DyadError, InvalidInput, OutOfSpace, Unavailable
 from app.services.backup.archive import CONTENTS, DURABLE, open_backup

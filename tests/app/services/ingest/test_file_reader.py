@@ -12,11 +12,13 @@ import pytest
 from typing_extensions import override
 
 from app.domain.collections import Collection, Scaling
-from app.domain.ids import tile_id
+from app.domain.naming.ids import tile_id
 from app.domain.tiles import Embeddings, Tile
 from app.imagery.tiling.tiler import CutSpec
-from app.services.ingest.file_reader import LOOKED_UP, LOOKED_UP_BYTES, FileReader
-from app.services.ingest.sources import Rejection, SourceFile
+from app.inference.handcrafted.hog import CARD
+from app.services.ingest.file_reader import FileReader
+from app.services.ingest.incoming.sources import Rejection, SourceFile
+from app.services.ingest.look_up_groups import LOOKED_UP, LOOKED_UP_BYTES
 from app.stores.blobs.object_blobs import ObjectBlobs
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
 
@@ -47,7 +49,7 @@ def vectors(tmp_path: Path) -> Iterator[Counting]:
 def reader(vectors: Counting, tmp_path: Path) -> FileReader:
     collection = Collection(id="c", model="hog", created=NOW, updated=NOW)
     spec = CutSpec(64, 64, None, 3, Scaling(), 64, 10**8)
-    return FileReader(collection, spec, INDEX, vectors, ObjectBlobs(tmp_path / "blobs"))
+    return FileReader(collection, CARD, spec, INDEX, vectors, ObjectBlobs(tmp_path / "blobs"))
 
 
 def indexed(vectors: Counting, *names: str) -> None:

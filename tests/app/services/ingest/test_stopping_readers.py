@@ -14,9 +14,9 @@ from app.ports import Cancelled
 from app.ports.stopping import check_stop, stoppable
 from app.services.ingest.events import Event, FileDone
 from app.services.ingest.file_reader import HASH_BYTES, _sha256
-from app.services.ingest.read_policy import ReadPolicy
+from app.services.ingest.incoming.read_policy import ReadPolicy
+from app.services.ingest.incoming.sources import SourceFile, list_files
 from app.services.ingest.readers import Readers
-from app.services.ingest.sources import SourceFile, list_files
 
 PIECES = 8
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.geometry import bbox_footprint
+from app.domain.places.geometry import bbox_footprint
 from app.domain.tiles import MAX_LABELS, Tile
 from app.errors import Unprocessable
 from app.services.labels.csv_files import read_csv, write_csv

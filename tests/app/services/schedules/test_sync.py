@@ -10,7 +10,7 @@ import pytest
 
 from app.container import Container
 from app.domain.jobs import Job, JobStatus
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.services.reindex.reindex import KIND as REINDEX
 from tests.support import images
 from tests.support.archives import ANGLES, opened, write_models, write_pictures
@@ -18,7 +18,7 @@ from tests.support.bundles import tiny_graph, write_bundle
 from tests.support.labelled import ended
 
 NAME = "synced"
-SECONDS = 180
+SECONDS = 600
 
 
 @pytest.fixture

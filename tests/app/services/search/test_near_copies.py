@@ -9,7 +9,7 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
-from app.domain.geometry import bbox_footprint
+from app.domain.places.geometry import bbox_footprint
 from app.domain.tiles import Tile, Window
 from app.services.search.near_copies import OVERLAP, fold
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.domain.geometry import bbox_footprint
-from app.domain.search import Bookmark, Match, Shortlist, TileFilter
+from app.domain.places.geometry import bbox_footprint
+from app.domain.queries.search import Bookmark, Match, Shortlist, TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.services.search import ranking
 from app.services.search.ranking import Asked, Pages

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.domain.collections import Collection
-from app.domain.search import Bookmark, Reranking, RerankWish, SearchQuery
+from app.domain.queries.search import Bookmark, Reranking, RerankWish, SearchQuery
 from app.errors import InvalidBundle, InvalidInput, NotFound
 from app.inference.local_models import LocalModels
 from app.inference.onnx import OnnxInference

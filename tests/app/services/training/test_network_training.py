@@ -43,7 +43,7 @@ def test_a_network_is_trained_on_the_images_and_goes_on_after_a_restart(containe
         before = again.jobs.get(job.id)
         assert before.status is JobStatus.ACCEPTED
         again.start()
-        done = ended(again, job, 240)
+        done = ended(again, job)
         assert done.status is JobStatus.SUCCESSFUL, done.error
         assert done.result is not None
         card = again.models.card(done.result["model"])
@@ -56,7 +56,7 @@ def test_a_network_is_trained_on_the_images_and_goes_on_after_a_restart(containe
 
 @needs_torch
 def test_a_recipe_that_sees_unlabelled_tiles_gets_them(container: Container) -> None:
-    job = ended(container, begin(container, "hr-s2dml", epochs=1, unlabelled_batch_size=8), 240)
+    job = ended(container, begin(container, "hr-s2dml", epochs=1, unlabelled_batch_size=8))
     assert job.status is JobStatus.SUCCESSFUL, job.error
     assert job.result is not None
     assert job.result["tiles"] > job.result["labelled"] > 0

@@ -11,7 +11,7 @@ from app.domain.held_out import is_held_out
 from app.domain.tiles import Tile
 from app.imagery.tiling.tiler import read_tile
 from app.ports import Cancelled
-from app.services.training import training_files
+from app.services.training import archive_sample, training_files
 from app.services.training.subject import Subject, Subjects
 from app.services.training.training_files import TrainingFiles
 from models.bundle.manifest import Manifest
@@ -75,6 +75,10 @@ def test_labelled_tiles_come_with_what_the_matcher_needs(
     np.testing.assert_array_equal(
         np.load(tmp_path / "pairs.npy"), container.vectors.retrieve_vectors(subject.live.index, ids).pair
     )
+    unlabelled = [row for row, tile in enumerate(tiles) if not tile.labels]
+    np.testing.assert_array_equal(np.load(tmp_path / "archive_rows.npy"), unlabelled)
+    others = container.vectors.retrieve_vectors(subject.live.index, [tiles[row].id for row in unlabelled]).pair
+    np.testing.assert_array_equal(np.load(tmp_path / "archive_pairs.npy"), others)
     pixels = [read_tile(container.blobs.get(tiles[row].image), subject.spec, None) for row in labelled]
     np.testing.assert_array_equal(np.load(tmp_path / "pixels.npy"), pixels)
 
@@ -86,6 +90,17 @@ def test_of_many_labelled_tiles_each_class_gives_as_many(
     files.write(tmp_path, subject.classes.kept, Context(), features=False)
     chosen = np.load(tmp_path / "labels.npy")[np.load(tmp_path / "rows.npy")]
     np.testing.assert_array_equal(chosen.sum(axis=0), [5, 5])
+
+
+def test_the_archive_is_sampled_evenly(
+    tiles: list[Tile], subject: Subject, files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_sample, "ARCHIVE", 4)
+    files.write(tmp_path, subject.classes.kept, Context(), features=False)
+    rows = np.load(tmp_path / "archive_rows.npy")
+    assert len(rows) <= 4
+    assert all(row % 8 == 0 and not tiles[row].labels for row in rows)  # 31 tiles
+    assert len(np.load(tmp_path / "archive_pairs.npy")) == len(rows)
 
 
 def test_the_estimate_of_the_size_is_about_right(subject: Subject, files: TrainingFiles, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.geometry import Region, bbox_footprint, parse_bbox, parse_region
-from app.domain.search import TileFilter
+from app.domain.places.geometry import Region, bbox_footprint, parse_bbox, parse_region
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.stores.vectors import exact_answers
 from app.stores.vectors.edge.edge_store import EdgeVectorStore

@@ -101,6 +101,21 @@ def test_a_redirect_leads_nowhere_else(status: int, named: WebServer, inside: We
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_post_request_is_redirected_only_with_its_body(named: WebServer, inside: WebServer, tmp_path: Path) -> None:
+    files, body = files_of(named), b'{"token": 2}'
+    for status in (307, 308):
+        named.answers["/data/page"] = Answer(b"", status, {"Location": "a.bin"})
+        files.fetch(f"{named.url}/data/page", tmp_path / "x", MEGABYTE, body=body)
+    assert [posted for posted in named.posted if posted[0] == "/data/a.bin"] == [("/data/a.bin", "application/json", body)] * 2
+    named.answers["/data/page"] = Answer(b"", 302, {"Location": "a.bin"})
+    with pytest.raises(Unfetchable, match="answered 302"):
+        files.fetch(f"{named.url}/data/page", tmp_path / "y", MEGABYTE, body=body)
+    named.answers["/data/page"] = Answer(b"", 307, {"Location": f"{inside.url}/data/secret"})
+    for url in (f"{inside.url}/data/secret", f"{named.url}/data/page"):
+        with pytest.raises(Forbidden, match="DYAD_READ_ROOTS"):
+            files.fetch(url, tmp_path / "y", MEGABYTE, body=body)
+
+
 def test_redirects_within_what_is_named_are_followed_a_few_times(named: WebServer, tmp_path: Path) -> None:
     named.answers["/data/here"] = Answer(b"", 302, {"Location": "a.bin?signature=1"})
     named.answers["/data/a.bin?signature=1"] = Answer(b"signed")

@@ -9,7 +9,15 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from sklearn.metrics import log_loss  # type: ignore[import-untyped]
 
 from models.evaluation.errors import EvaluationError
-from models.evaluation.metrics.calibration import Platt, ScoredPairs, calibrate, fit_isotonic, fit_platt, reliability
+from models.evaluation.metrics.calibration import (
+    Platt,
+    ScoredPairs,
+    calibrate,
+    fit_isotonic,
+    fit_platt,
+    reliability,
+    shift_prior,
+)
 
 
 def pairs(count: int, seed: int, overconfidence: float = 1.0) -> ScoredPairs:
@@ -70,6 +78,31 @@ def test_a_fit_does_not_depend_on_the_unit_of_the_score(factor: float, shift: fl
     some = pairs(5000, 7)
     found = fit_platt(ScoredPairs(factor * some.logits + shift, some.matches))
     np.testing.assert_allclose(found(factor * some.logits + shift), fit_platt(some)(some.logits), atol=1e-3)
+
+
+def test_a_fit_is_shifted_to_another_share_of_matches() -> None:
+    random = np.random.default_rng(5)
+
+    def draw(matching: int, other: int) -> ScoredPairs:
+        scores = np.concatenate([random.normal(1.5, 1, matching), random.normal(-0.5, 1, other)])
+        return ScoredPairs(scores, np.arange(matching + other) < matching)
+
+    many, few = draw(8000, 2000), draw(1000, 9000)
+    fit = fit_platt(many)
+    assert reliability(fit(few.logits), few.matches).error > 0.15
+    shifted = shift_prior(fit, 0.8, few.logits)
+    assert shifted.scale == fit.scale
+    assert shifted.offset - fit.offset == pytest.approx(np.log(0.1 / 0.9) - np.log(0.8 / 0.2), abs=0.2)
+    assert reliability(shifted(few.logits), few.matches).error < 0.02
+    unshifted = shift_prior(fit, 0.8, many.logits)
+    assert unshifted.offset == pytest.approx(fit.offset, abs=0.1)
+
+
+def test_few_pairs_keep_a_scale_from_elsewhere() -> None:
+    few, many = pairs(30, 6, 3), pairs(20_000, 6, 3)
+    free = abs(np.log(fit_platt(few).scale / 0.6))
+    assert abs(np.log(fit_platt(few, near=0.6).scale / 0.6)) < min(0.1, free)
+    assert fit_platt(many, near=0.6).scale == pytest.approx(fit_platt(many).scale, rel=0.1)
 
 
 def test_isotonic_ascends_and_fits_what_no_sigmoid_can() -> None:

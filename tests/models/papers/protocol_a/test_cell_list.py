@@ -88,7 +88,7 @@ def test_other_splits_are_measured_too(context: Context, tmp_path: Path) -> None
 def test_cells_have_keys_of_their_own_and_plain_settings(scale: str) -> None:
     cells = cell_list.cells(scale)
     keys = [cell.key for cell in cells]
-    assert len(set(keys)) == len(keys) == 6 + 1 + 2 + 11 + 6 + 5
+    assert len(set(keys)) == len(keys) == 6 + 1 + 2 + 2 + 11 + 6 + 5
     assert {cell_list.table1_key(b, s, m) for b in AUTOENCODERS for s in STAGES for m in MATCHERS} <= set(keys)
     assert all(json.dumps(dict(cell.settings)) for cell in cells)
 

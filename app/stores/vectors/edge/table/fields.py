@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.temporal import parse_instant
-from app.stores.vectors.conditions import AnyOf, Between, Condition, During, PointIn, Where
+from app.stores.vectors.conditions import AnyOf, Between, Condition, During, IdIn, PointIn, Where
 from app.stores.vectors.edge.table.growing import Growing
 from app.stores.vectors.payload import DATETIME_INDEX, FLOAT_INDEXES, GEO_INDEX, LABELS_FIELD, Payload
 
@@ -69,16 +69,16 @@ class Fields:
             if LABELS_FIELD in payload:
                 self.label_sets.rows[row] = self._set_number(tuple(payload[LABELS_FIELD] or ()))
 
-    def mask(self, where: Where) -> Mask | None:
-        """(N,) whether each row meets the conditions; None if every row does.
+    def mask(self, where: Where, is_in: Callable[[Sequence[str]], Mask]) -> Mask | None:
+        """(N,) whether each row meets the conditions; None if every row does. is_in: whether each row has one of some ids.
 
         Raises:
             Unsupported: a condition on another field.
         """
-        masks = [self._test(condition) for condition in where.must]
+        masks = [self._test(condition, is_in) for condition in where.must]
         if where.some:
-            masks.append(np.logical_or.reduce([self._test(condition) for condition in where.some]))
-        masks += [~self._test(condition) for condition in where.never]
+            masks.append(np.logical_or.reduce([self._test(condition, is_in) for condition in where.some]))
+        masks += [~self._test(condition, is_in) for condition in where.never]
         if not masks:
             return None
         result = masks[0]
@@ -95,10 +95,12 @@ class Fields:
                 counts[label] += count
         return dict(counts)
 
-    def _test(self, condition: Condition) -> Mask:
+    def _test(self, condition: Condition, is_in: Callable[[Sequence[str]], Mask]) -> Mask:
         if isinstance(condition, Where):
-            mask = self.mask(condition)
+            mask = self.mask(condition, is_in)
             return np.ones(len(self.times.rows), bool) if mask is None else mask
+        if isinstance(condition, IdIn):
+            return is_in(condition.ids)
         if isinstance(condition, Between):
             return _within(self._column(condition.key), condition.low, condition.high)
         if isinstance(condition, PointIn) and condition.key == GEO_INDEX:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.stores.vectors.conditions import EVERYTHING, IdIn, Where
+from app.stores.vectors.conditions import EVERYTHING, Where
 from app.stores.vectors.edge.table.fields import FIELDS, Fields
 from app.stores.vectors.edge.table.growing import Growing
 from app.stores.vectors.edge.table.quantised_vectors import QuantisedVectors
@@ -64,6 +64,15 @@ class SearchTable:
             if is_known.any():
                 self.vectors.set(rows[is_known], np.array([row for _, row in vectors], np.float32)[is_known])
 
+    def embeddings(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The (D,) unit vectors of points by id; unknown ids are absent."""
+        with self._lock:
+            rows = self._numbers.find(ids)
+            is_known = rows >= 0
+            is_known[is_known] = self.is_live.rows[rows[is_known]]
+            vectors = self.vectors.exact.rows[rows[is_known]]
+        return dict(zip(itertools.compress(ids, is_known.tolist()), vectors, strict=True))
+
     def delete(self, ids: Sequence[str]) -> None:
         """Delete points; unknown ids are ignored."""
         with self._lock:
@@ -107,23 +116,8 @@ class SearchTable:
             return self.fields.count_labels(self._mask(where))
 
     def _mask(self, where: Where) -> NDArray[np.bool_]:
-        mask = self._ids_in(where)
+        mask = self.fields.mask(where, self._is_in)
         return self.is_live.rows if mask is None else mask & self.is_live.rows
-
-    def _ids_in(self, where: Where) -> NDArray[np.bool_] | None:
-        """The mask of a filter; conditions on ids are tested here, at the top level."""
-        must = tuple(each for each in where.must if not isinstance(each, IdIn))
-        never = tuple(each for each in where.never if not isinstance(each, IdIn))
-        mask = self.fields.mask(Where(must, where.some, never))
-        if len(must) < len(where.must) or len(never) < len(where.never):
-            mask = np.ones(len(self.is_live.rows), bool) if mask is None else mask
-            for each in where.must:
-                if isinstance(each, IdIn):
-                    mask &= self._is_in(each.ids)
-            for each in where.never:
-                if isinstance(each, IdIn):
-                    mask &= ~self._is_in(each.ids)
-        return mask
 
     def _is_in(self, ids: Sequence[str]) -> NDArray[np.bool_]:
         rows = self._numbers.find(ids)
@@ -152,4 +146,9 @@ class SearchTable:
         return rows
 
     def _ids(self, rows: Rows) -> list[str]:
-        return [str(UUID(int=(high << 64) | low)) for high, low in self.keys.rows[rows].tolist()]
+        return [_id_text(f"{high:016x}{low:016x}") for high, low in self.keys.rows[rows].tolist()]
+
+
+def _id_text(digits: str) -> str:
+    """The canonical text of a UUID, as `str(UUID(digits))` in a fifth of the time."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.atomic_files import copy_tree
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.ports import VectorStore
 from app.stores.vectors.edge import edge_index
 from app.stores.vectors.edge.edge_index import EdgeIndex

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain.geometry import bbox_footprint, parse_bbox
-from app.domain.search import TileFilter
+from app.domain.places.geometry import bbox_footprint, parse_bbox
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import InvalidInput, NotFound, OutOfSpace, Unavailable
 from app.stores.vectors.edge.edge_store import EdgeVectorStore

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.atomic_files import replace_file
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.errors import Damaged
 from app.stores.vectors.edge import edge_store, manifest
 from app.stores.vectors.edge.edge_index import EdgeIndex

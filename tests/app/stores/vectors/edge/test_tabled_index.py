@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Embeddings
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
 from app.stores.vectors.edge.table.search_table import SearchTable
@@ -50,6 +50,23 @@ def test_a_table_follows_every_write(tmp_path: Path) -> None:
     store.upsert(INDEX, [known[0]], Embeddings(QUERY[None]))
     assert ids(store)[0] == known[0].id, "a deleted point that is written again"
     assert [tile.id for tile in store.scroll(INDEX, limit=5, filter=LABELLED).tiles] == sorted([known[5].id, known[305].id])
+    store.close()
+
+
+def test_embeddings_of_a_shortlist_are_the_tables(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    known = [tile.id for tile in tiles(range(300))]
+    wish: dict[str, Any] = {"limit": 20, "filter": TileFilter(), "embeddings": True}
+    of_engine = store.shortlist(INDEX, QUERY, **wish)
+    opened(store).wait_for_table()
+    of_table = store.shortlist(INDEX, QUERY, **wish)
+    assert of_table.ids == of_engine.ids
+    assert of_table.embeddings is not None and of_engine.embeddings is not None
+    np.testing.assert_allclose(of_table.embeddings, of_engine.embeddings, atol=1e-6)
+    store.delete(INDEX, known[:2])
+    found = opened(store).retrieve([*known[:4], "00000000-0000-4000-8000-000000000000"], ["embedding", "source"])
+    assert sorted(found) == sorted(known[2:4])
+    assert all(set(payload) == {"embedding", "source"} for payload in found.values())
     store.close()
 
 
@@ -141,6 +158,35 @@ def test_without_room_for_a_table_the_engine_answers(
     found = again.search(INDEX, QUERY, limit=2000, filter=TileFilter())
     assert len(found) == 1400
     again.close()
+
+
+@pytest.mark.parametrize("fault", ["too few points", "unreadable"])
+def test_a_table_that_cannot_be_built_is_tried_again_only_when_the_index_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    upsert, builds = SearchTable.upsert, []
+
+    def faulty(self: SearchTable, points: Any) -> None:
+        if fault == "unreadable":
+            builds.append(len(points))
+            raise ValueError("not a time")
+        builds.append(len(points))
+        upsert(self, points[1:])
+
+    store = filled(tmp_path, count=150)
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchTable, "upsert", faulty)
+        opened(store).wait_for_table()
+        for _ in range(3):
+            assert len(ids(store)) == 150, "the engine answers"
+            opened(store).wait_for_table()
+    assert len(builds) == 1
+    assert "it has 149 points, the index 150" in caplog.text or "not a time" in caplog.text
+    store.delete(INDEX, [tiles(range(1))[0].id])
+    opened(store).wait_for_table()
+    assert opened(store).look_cost > 300, "built after the change"
+    assert len(ids(store)) == 149
+    store.close()
 
 
 def test_a_small_index_has_no_table(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from qdrant_client.http import models
 
-from app.domain.geometry import bbox_footprint, parse_bbox
-from app.domain.search import TileFilter
+from app.domain.places.geometry import bbox_footprint, parse_bbox
+from app.domain.queries.search import TileFilter
 from app.domain.temporal import Interval
 from app.domain.tiles import Embeddings, Tile
 from app.stores.vectors.conditions import EVERYTHING
@@ -108,7 +108,7 @@ def test_there_is_a_graph(stores: dict[str, QdrantVectorStore]) -> None:
     index = stores["graph"]._index(INDEX)
 
     def nearest(params: models.SearchParams) -> list[str]:
-        return [index._rank(query, 1, EVERYTHING, params)[0][0] for query in QUERIES]
+        return [str(index._rank(query, 1, EVERYTHING, params, ())[0].id) for query in QUERIES]
 
     assert nearest(models.SearchParams(hnsw_ef=1)) != nearest(EXACT)
 

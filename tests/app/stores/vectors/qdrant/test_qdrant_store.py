@@ -4,18 +4,21 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
-from app.domain.search import TileFilter
+from app.domain.queries.search import TileFilter
 from app.domain.tiles import Embeddings, Tile
 from app.errors import IndexTooNew, Unavailable
 from app.ports.wait_limit import limited_wait
+from app.stores.vectors.qdrant.calls import Calls
 from app.stores.vectors.qdrant.format import FIELDS, FORMAT, check_server
 from app.stores.vectors.qdrant.options import QdrantOptions
 from app.stores.vectors.qdrant.qdrant_store import QdrantVectorStore, connect
@@ -175,3 +178,36 @@ def test_a_server_that_is_new_enough(version: str) -> None:
 def test_a_server_that_is_too_old(version: str) -> None:
     with pytest.raises(Unavailable, match=r"upgrade it to 1\.16"):
         check_server(version)
+
+
+def test_a_search_with_its_records_is_one_request(store: QdrantVectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first stage of a two-stage search reads records, candidate features and embeddings; its index is known already."""
+    made = vectors(300)
+    pairs = np.arange(300 * 4, dtype=np.uint32).astype(np.uint8).reshape(300, 4)
+    store.create_index(INDEX, 8)
+    known = [replace(tile, labels=("a",) if number % 2 else ("b",)) for number, tile in enumerate(tiles(300))]
+    store.upsert(INDEX, known, Embeddings(made.embedding, None, pairs))
+    store.search(INDEX, made.embedding[0], limit=1, filter=EVERYTHING)  # reads the size of the index
+    asked: list[str] = []
+    call = Calls.__call__
+
+    def counted(self: Calls, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        asked.append(function.__name__)
+        return call(self, function, *args, **kwargs)
+
+    monkeypatch.setattr(Calls, "__call__", counted)
+    for tile_filter in (EVERYTHING, TileFilter(labels=("a",)), TileFilter(exclude_ids=(known[0].id,))):
+        asked.clear()
+        found = store.shortlist(INDEX, made.embedding[0], limit=100, filter=tile_filter, pairs=True, embeddings=True)
+        tile = found.read(0)
+        assert asked == ["query_points"], tile_filter
+        assert (len(found), tile.id, found.ids[0]) == (100, found.ids[0], tile.id)
+        assert found.pairs is not None
+        assert found.embeddings is not None
+        number = uuid.UUID(tile.id).int
+        np.testing.assert_array_equal(found.pairs[0], pairs[number])
+        np.testing.assert_allclose(found.embeddings[0], made.embedding[number], atol=1e-6)
+        assert not tile_filter.labels or tile.labels == ("a",)
+    asked.clear()
+    assert len(store.search(INDEX, made.embedding[0], limit=10, filter=EVERYTHING)) == 10
+    assert asked == ["query_points"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.stores.vectors.edge.table import quantised_vectors
 from app.stores.vectors.edge.table.quantised_vectors import QuantisedVectors
 
 D = 24
@@ -38,6 +39,19 @@ def test_the_nearest_are_those_of_a_plain_scan(tmp_path: Path, share: float, lim
         assert scores == pytest.approx(exact, abs=2e-6)
         assert len(set(found.tolist())) == len(found) == min(limit, len(among))
         assert set(found.tolist()) <= set(among.tolist())
+
+
+@pytest.mark.parametrize("part", [1, 24 * 700])
+def test_parts_of_several_threads_are_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    rows = clustered(2000)
+    vectors = QuantisedVectors(tmp_path / "table" / "vectors", D)
+    vectors.resize(len(rows))
+    vectors.set(np.arange(len(rows)), rows)
+    whole = vectors.nearest(rows[3], 50, None)
+    monkeypatch.setattr(quantised_vectors, "_PART", part)
+    monkeypatch.setattr(quantised_vectors, "_THREADS", 3)
+    found = vectors.nearest(rows[3], 50, None)
+    assert [each.tolist() for each in found] == [each.tolist() for each in whole]
 
 
 def test_a_vector_of_zeros_is_similar_to_nothing(tmp_path: Path) -> None:

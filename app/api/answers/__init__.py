@@ -1,0 +1,1 @@
+"""Answers that are not plain JSON documents: pictures, files, pages, layers."""

@@ -1,0 +1,1 @@
+"""Documents of collections, items, indexes and models."""

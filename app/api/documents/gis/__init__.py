@@ -1,0 +1,1 @@
+"""Documents that GIS and STAC clients read."""

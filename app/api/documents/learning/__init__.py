@@ -1,0 +1,1 @@
+"""Documents of labels and classes."""

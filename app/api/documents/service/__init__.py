@@ -1,0 +1,1 @@
+"""Documents of the service, its processes and jobs."""

@@ -1,0 +1,1 @@
+"""Layers of maps, saved searches and STAC."""

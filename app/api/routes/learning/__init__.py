@@ -1,0 +1,1 @@
+"""Labels, and the classes that are learned from them."""

@@ -1,0 +1,1 @@
+"""The service itself: landing page, sessions, processes and jobs."""

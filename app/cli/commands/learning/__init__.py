@@ -1,0 +1,1 @@
+"""Commands that label, train, evaluate and re-index."""

@@ -1,0 +1,1 @@
+"""Names of things: identifiers, file names, addresses."""

@@ -1,0 +1,1 @@
+"""Places on Earth: footprints, systems of coordinates, groups of overlapping tiles."""

@@ -1,0 +1,1 @@
+"""What is searched for: filters, examples, order, and saved searches."""

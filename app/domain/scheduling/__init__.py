@@ -1,0 +1,1 @@
+"""Schedules: when they run, and which files and STAC items they read."""

@@ -1,0 +1,1 @@
+"""Embeddings that others computed, without images."""
