@@ -6,9 +6,8 @@ Rates are measured on small indexes and extended by the stated formula; `assumed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
-
-import numpy as np
+from math import exp, log
+from statistics import NormalDist
 
 from app.cluster.plan import Line, Need, Plan, human
 from app.errors import InvalidInput
@@ -33,7 +32,6 @@ EXACT_BELOW: int = Settings.model_fields["qdrant_exact_below"].default
 """Qualifying tiles up to which all are compared."""
 SPREAD = 0.17
 """Deviation of the logarithm of a shard's time: p99 / p50 = 1.5, as `benchmarks/bench_million.py` shows; log(1.5) / 2.33."""
-DRAWS = 2_000
 
 TRAIN_HEAD_SOURCE = "measured, one process: benchmarks/bench_train_head.py"
 WRITE_SOURCE = "measured, one process and one core: benchmarks/bench_million.py"
@@ -105,8 +103,7 @@ def simulate(need: Need, made: Plan, workers: Workers) -> Simulation:
     if workers.gpus < 1 or workers.cores < 1 or workers.gpu_rate <= 0:
         raise InvalidInput("the numbers of GPUs and cores must be at least 1, the rate of a GPU above 0")
     lines, whole, head = _reindex(need, made, workers)
-    generator = np.random.default_rng(0)
-    return Simulation(lines, whole / 3600, head / 3600, [_search(need, made, workers, each, generator) for each in FILTERS])
+    return Simulation(lines, whole / 3600, head / 3600, [_search(need, made, workers, each) for each in FILTERS])
 
 
 def _reindex(need: Need, made: Plan, workers: Workers) -> tuple[list[Line], float, float]:
@@ -132,19 +129,18 @@ def _reindex(need: Need, made: Plan, workers: Workers) -> tuple[list[Line], floa
     return lines, max(embed, write) + graph, max(head, write) + graph
 
 
-def _search(need: Need, made: Plan, workers: Workers, kind: Filter, generator: np.random.Generator) -> SearchCost:
-    """Each shard's time is drawn from a log-normal distribution; a search waits for the slowest shard."""
+def _search(need: Need, made: Plan, workers: Workers, kind: Filter) -> SearchCost:
+    """Times of shards have a log-normal distribution, and a search waits for the slowest shard.
+
+    A quantile q of the largest of S independent times is the quantile q^(1 / S) of one.
+    """
     qualify, shard = round(need.tiles * kind.share), need.tiles / made.shards
     is_exact = qualify <= EXACT_BELOW
     if is_exact:
         median = CALL_MS + qualify / made.shards * kind.microseconds / 1000
     else:
         median = GRAPH_MS * max(log(shard) / log(GRAPH_TILES), 1.0) * (ACORN if kind.share < ACORN_BELOW else 1.0)
-    slowest = np.zeros(DRAWS)
-    for start in range(0, made.shards, 64):
-        count = min(64, made.shards - start)
-        slowest = np.maximum(slowest, (median * np.exp(SPREAD * generator.standard_normal((DRAWS, count)))).max(axis=1))
-    p50, p99 = np.percentile(slowest, [50, 99])
+    p50, p99 = (median * exp(SPREAD * NormalDist().inv_cdf(q ** (1 / made.shards))) for q in (0.5, 0.99))
     processor = median * made.shards
     rate = 1000 * workers.cores * made.nodes / processor
-    return SearchCost(kind.what, qualify, "exact" if is_exact else "graph", float(p50), float(p99), processor, rate)
+    return SearchCost(kind.what, qualify, "exact" if is_exact else "graph", p50, p99, processor, rate)
