@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.io import DatasetReader, MemoryFile
+from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from app.domain.tiles import Window
 from app.imagery.raster.common_names import common_names
+from app.imagery.raster.crops import Block, Crops
 from app.imagery.raster.decode_budget import BUDGET
 from app.imagery.raster.gdal import GDAL_ERRORS, damaged, environment, open_dataset
 from app.imagery.raster.limits import check_readable
@@ -30,18 +29,6 @@ from app.ports.stopping import check_stop
 
 WORKING_COPIES = 4
 """Memory for a window while it is scaled, as a multiple of its raw values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Pixels of a raster. raw: (C, h, w) in the file's type. bands: positions of the C bands in the file, counted from 0.
-
-    mask: (h, w) bool of an internal mask, or None.
-    """
-
-    raw: NDArray[Any]
-    bands: tuple[int, ...]
-    mask: NDArray[np.bool_] | None
 
 
 class Raster:
@@ -184,29 +171,9 @@ class Raster:
         """Bytes of a window with all its bands in memory."""
         return int(window.width * window.height * self._dataset.count * np.dtype(self._dataset.dtypes[0]).itemsize)
 
-    def crop(self, window: Window, block: Block, tags: Mapping[str, str]) -> bytes:
-        """The window as a losslessly compressed GeoTIFF with all bands (`block`), CRS, nodata, colours, mask and `tags`."""
-        source = self._dataset
-        profile: dict[str, Any] = {
-            "driver": "GTiff", "width": window.width, "height": window.height, "count": source.count,
-            "dtype": source.dtypes[0],
-            "nodata": source.nodata if self.nodata is None else self.nodata, "compress": "deflate", "zlevel": 1,
-            "predictor": 3 if block.raw.dtype.kind == "f" else 2, **self.place.profile(window),
-        }  # fmt: skip
-        if block.raw.dtype.kind != "f" and block.raw.dtype.itemsize > 4:
-            profile["predictor"] = 1
-        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
-            with memory.open(**profile) as target:
-                if target.colorinterp != source.colorinterp:  # GDAL accepts it only before the pixels
-                    target.colorinterp = source.colorinterp
-                target.descriptions = source.descriptions
-                target.update_tags(**tags)
-                target.write(block.raw)
-                if self._lut is not None:
-                    target.write_colormap(1, source.colormap(1))
-                if block.mask is not None:
-                    target.write_mask(block.mask)
-            return bytes(memory.getbuffer())
+    def crops(self, tags: Mapping[str, str]) -> Crops:
+        """Writes copies of windows with all bands, CRS, nodata, colours, mask and `tags`."""
+        return Crops.of(self._dataset, self.nodata, tags, has_palette=self._lut is not None)
 
 
 @contextmanager

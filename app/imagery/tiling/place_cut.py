@@ -37,7 +37,8 @@ def cut_place(path: Path, spec: CutSpec, bounds: Bounds, stretch: tuple[BandRang
             return None
         of_scene = platform(raster.tags, path.name)
         positions = find_positions(raster, spec, raster.common(of_scene))
-        return raster.crop(window, raster.read(window), tile_tags(spec.scaling, positions, stretch, of_scene))
+        crops = raster.crops(tile_tags(spec.scaling, positions, stretch, of_scene))
+        return crops.write(raster.read(window), raster.place.profile(window))
 
 
 def _window(raster: Raster, tile_size: int, bounds: Bounds) -> Window | None:

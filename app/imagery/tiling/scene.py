@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.places.geometry import GeoJSON
 from app.domain.tiles import Window
-from app.errors import InvalidInput, TooLarge
+from app.errors import DyadError, InvalidInput, TooLarge, UnreadableImage
 from app.imagery.pictures import previews
 from app.imagery.pictures.decode import check_size
 from app.imagery.pictures.resize import to_square
 from app.imagery.raster import windows
-from app.imagery.raster.geotiff import Block, Raster
+from app.imagery.raster.crops import Block
+from app.imagery.raster.geotiff import Raster
 from app.imagery.raster.limits import BYTES_PER_PIXEL, check_windows_cheap
 from app.imagery.sources.dates import acquired
 from app.imagery.sources.file_kinds import is_jpeg2000
 from app.imagery.sources.platforms import platform
 from app.imagery.tiling.cut_spec import CutSpec, CutTile
+from app.imagery.tiling.in_order import run_in_order
 from app.imagery.tiling.tile_tags import is_tile, tile_tags
 from app.imagery.values import bands, scaling
 from app.imagery.values.fill import describe_fill, find_fill
@@ -30,6 +32,8 @@ from app.imagery.values.statistics import sample_values
 
 MAX_WINDOWS = 4_000_000
 SUFFIXES = (".tif", ".jp2")
+AHEAD_BYTES = 64 << 20
+"""Of windows that are read and wait to be finished."""
 
 
 class Scene:
@@ -56,40 +60,60 @@ class Scene:
         found = (raster.page_note, fill, bands.misfit(common, self._positions, spec.band_names), _about_rpc(raster))
         self.notes = tuple(note for note in found if note)
 
-    def tiles(self, path: Path, skip: Callable[[Window], bool]) -> Iterator[CutTile | None]:
+    def tiles(self, path: Path, skip: Callable[[Window], bool], threads: int = 1) -> Iterator[CutTile | None]:
         """Yield tiles in row-major order, None for each window that is mostly nodata. path: of the file. skip: as in `cut`.
+
+        One thread reads the file; with `threads` above 1, others scale and compress the tiles. Then `skip` is called for
+        windows whose predecessors have not been yielded.
 
         Raises:
             InvalidInput: no CRS. TooLarge: too many or too large windows. UnreadableImage: damaged.
         """
+        ahead = min(2 * threads, self._number - 1, AHEAD_BYTES // self._window_bytes)
+        return run_in_order(self._calls(path, skip), threads, ahead)
+
+    def _calls(self, path: Path, skip: Callable[[Window], bool]) -> Iterator[Callable[[], CutTile | None]]:
+        """Read the windows; each call returns a tile. Damage becomes a call, so that the tiles before it are yielded first."""
         raster, spec = self._raster, self._spec
         place = raster.place.georeference()
         properties, when = self._properties, acquired(raster.tags, self._name)
-        tags = tile_tags(spec.scaling, self._positions, self._stretch.ranges, self._platform)
+        crops = raster.crops(tile_tags(spec.scaling, self._positions, self._stretch.ranges, self._platform))
         is_complete = raster.is_simple and self._platform == platform(raster.tags, "")
-        for window in windows.grid(raster.width, raster.height, spec.tile_size, spec.stride):
+        for window in self._windows():
             if skip(window):
                 continue
-            block = raster.read(window)
+            try:
+                block = raster.read(window)
+            except UnreadableImage as error:
+                yield partial(_fail, error)
+                return
             values, valid = raster.bands(block, self._positions)
             share = float(valid.any(axis=0).mean())
             if share < spec.min_valid or share == 0:
-                yield None
+                yield _nothing
                 continue
             is_whole = (window.width, window.height) == (raster.width, raster.height)
-            yield CutTile(
-                window,
-                self._pixels(values, valid),
-                path if is_whole and is_complete else raster.crop(window, block, tags),
-                ".tif",
-                self._preview(block),
-                place.footprint(window),
-                when,
-                place.gsd(window),
-                {**properties, "valid_share": round(share, 4)},
-                self._stretch.ranges,
-                raster.place.grid(window),
-            )
+            facts = {
+                "geometry": place.footprint(window), "datetime": when, "gsd": place.gsd(window),
+                "properties": {**properties, "valid_share": round(share, 4)}, "grid": raster.place.grid(window),
+            }  # fmt: skip
+            write = partial(crops.write, block, raster.place.profile(window))
+            image = path if is_whole and is_complete else write
+            yield partial(self._finish, window, block, values, valid, image, facts)
+
+    def _finish(
+        self,
+        window: Window,
+        block: Block,
+        values: NDArray[Any],
+        valid: NDArray[np.bool_],
+        image: Path | Callable[[], bytes],
+        facts: Mapping[str, Any],
+    ) -> CutTile:
+        """A tile of what was read. Does not use the open raster, because GDAL allows one thread at a time."""
+        stored = image if isinstance(image, Path) else image()
+        pixels = self._pixels(values, valid)
+        return CutTile(window, pixels, stored, ".tif", self._preview(block), stretch=self._stretch.ranges, **facts)
 
     def whole(self, path: Path) -> CutTile:
         """The file as one tile, with its own georeference if that is usable.
@@ -139,22 +163,39 @@ class Scene:
             properties["band_names"] = [name or str(number) for number, name in enumerate(self._raster.names, 1)]
         return properties
 
+    def _windows(self) -> Iterator[Window]:
+        return windows.grid(self._raster.width, self._raster.height, self._spec.tile_size, self._spec.stride)
+
+    @property
+    def _number(self) -> int:
+        return windows.count(self._raster.width, self._raster.height, self._spec.tile_size, self._spec.stride)
+
+    @property
+    def _window_bytes(self) -> int:
+        return self._raster.window_bytes(next(self._windows()))
+
     def _check_windows(self) -> None:
-        raster, spec = self._raster, self._spec
-        number = windows.count(raster.width, raster.height, spec.tile_size, spec.stride)
-        if number > MAX_WINDOWS:
+        raster, limit = self._raster, self._spec.max_pixels
+        if self._number > MAX_WINDOWS:
             raise TooLarge(
-                f"the scene of {raster.width} x {raster.height} pixels would give {number} tiles; the limit is"
+                f"the scene of {raster.width} x {raster.height} pixels would give {self._number} tiles; the limit is"
                 f" {MAX_WINDOWS}: use a larger stride, or split the scene"
             )
-        if number > 1:
+        if self._number > 1:
             check_windows_cheap(raster.block_bytes)
-        first = next(windows.grid(raster.width, raster.height, spec.tile_size, spec.stride))
-        if raster.window_bytes(first) > BYTES_PER_PIXEL * spec.max_pixels:
+        if self._window_bytes > BYTES_PER_PIXEL * limit:
             raise TooLarge(
-                f"one tile with all its bands takes {raster.window_bytes(first) >> 20} MiB, more than DYAD_MAX_PIXELS"
-                f" ({spec.max_pixels}) allows; use a smaller tile_size or fewer bands"
+                f"one tile with all its bands takes {self._window_bytes >> 20} MiB, more than DYAD_MAX_PIXELS"
+                f" ({limit}) allows; use a smaller tile_size or fewer bands"
             )
+
+
+def _fail(error: DyadError) -> NoReturn:
+    raise error
+
+
+def _nothing() -> None:
+    """The result for a window that is mostly nodata."""
 
 
 def whole_place(raster: Raster) -> tuple[GeoJSON | None, float | None]:

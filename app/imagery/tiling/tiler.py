@@ -36,13 +36,14 @@ def cut(
     has_place: bool = False,
     skip: Callable[[Window | None], bool] = lambda _: False,
     note: Callable[[str], None] = lambda _: None,
+    threads: int = 1,
 ) -> Iterator[CutTile | None]:
     """Tiles of one file in row-major order; None for each window that is skipped as mostly nodata.
 
     A georeferenced raster is a scene and cut into windows; any other image is one tile. A world file beside `path` is used.
     name: of the file, which may contain the date. has_place: the geometry of the whole file is given elsewhere, so that a scene
     is one tile, too. skip: called before each window is read (None for a file that is one tile); if it returns True, nothing is
-    yielded. note: called with each remark for the user, before the first tile.
+    yielded. note: called with each remark for the user, before the first tile. threads: see `Scene.tiles`.
 
     Raises:
         UnreadableImage, TooLarge, InvalidInput, ModelMismatch: with the reason; a scene that is damaged in the middle
@@ -63,7 +64,7 @@ def cut(
         scene = Scene(raster, name, spec, is_cut=is_cut)
         _report(note, *scene.notes)
         if is_cut:
-            yield from scene.tiles(path, skip)
+            yield from scene.tiles(path, skip, threads)
         elif not skip(None):
             yield scene.whole(path)
 

@@ -45,12 +45,21 @@ class Stretch:
         """Stretch (B, H, W) raw values; those not `valid` (B, H, W) become 0."""
         if self.limits is None:
             scaled = values.astype(np.uint8, copy=False)
+        elif values.dtype == np.uint8:  # a table of 256 values is more than twice as fast
+            every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (len(values), 256, 1))
+            scaled = np.stack([table[band] for table, band in zip(_scale(every, *self.limits)[..., 0], values, strict=True)])
         else:
-            low, high = (limit.astype(np.float32)[:, None, None] for limit in self.limits)
-            with np.errstate(invalid="ignore", over="ignore"):
-                floats = (values.astype(np.float32) - low) * (np.float32(255) / (high - low))
-                scaled = np.clip(np.nan_to_num(np.rint(floats), posinf=255, neginf=0), 0, 255).astype(np.uint8)
+            scaled = _scale(values, *self.limits)
         return scaled if valid.all() else np.where(valid, scaled, np.uint8(0))
+
+
+def _scale(values: Raw, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(B, H, W) values, `low`..`high` of each band becoming 0..255."""
+    start, end = (limit.astype(np.float32)[:, None, None] for limit in (low, high))
+    with np.errstate(invalid="ignore", over="ignore"):
+        floats = (values.astype(np.float32) - start) * (np.float32(255) / (end - start))
+        scaled: NDArray[np.uint8] = np.clip(np.nan_to_num(np.rint(floats), posinf=255, neginf=0), 0, 255).astype(np.uint8)
+    return scaled
 
 
 def fit(scaling: Scaling, sample: Raw, valid: Mask) -> Stretch:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from app.domain.tiles import Window
 from app.errors import InvalidInput
 from app.imagery.raster import windows
-from app.imagery.raster.geotiff import Block, Raster
+from app.imagery.raster.crops import Block
+from app.imagery.raster.geotiff import Raster
 
 SIDE = 512
 CHEAP_PIXELS = 32_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,15 +42,23 @@ class FileReader:
     """Reads the files of one collection. Thread-safe."""
 
     def __init__(
-        self, collection: Collection, card: ModelCard, spec: CutSpec, index: str, vectors: VectorStore, blobs: Blobs
+        self,
+        collection: Collection,
+        card: ModelCard,
+        spec: CutSpec,
+        index: str,
+        vectors: VectorStore,
+        blobs: Blobs,
+        threads: int = 1,
     ) -> None:
-        """card: of the model of the index. index: into which the tiles are written."""
+        """card: of the model of the index. index: into which the tiles are written. threads: that cut one scene."""
         self._collection = collection
         self._card = card
         self._spec = spec
         self._index = index
         self._vectors = vectors
         self._blobs = blobs
+        self._threads = threads
 
     def read(self, source: SourceFile, emit: Callable[[Event], None]) -> None:
         """Emit the file's tiles, then `FileDone`. A file with `unchanged_tiles` is not opened.
@@ -92,9 +101,10 @@ class FileReader:
     ) -> Iterator[CutTile | None]:
         """The file's tiles except those for which `skip` is true; None for each tile that is mostly nodata.
 
-        note: called with each remark about the file. is_whole: do not cut the file into windows.
+        note: called with each remark about the file. is_whole: do not cut the file into windows. `skip` is called in the order
+        of the tiles, but may be ahead of them.
         """
-        return cut(source.path, source.file_name, self._spec, has_place=is_whole, skip=skip, note=note)
+        return cut(source.path, source.file_name, self._spec, is_whole, skip, note, self._threads)
 
     def windows(self, source: SourceFile) -> int:
         """Approximate number of tiles of the file."""
@@ -173,18 +183,18 @@ class _FileRun:
         self._seen = 0
         self._reported = 0.0
         self._unchanged = Unchanged([])
-        self._before: Tile | None = None
+        self._before: deque[Tile | None] = deque()
         self._tile: str | None = None
         self._tiles = 0
 
     def run(self) -> None:
         skipped = 0
         for piece in self._reader.cut(self._source, self._skip, self._note, is_whole=self._has_place()):
+            before = self._before.popleft()
             if piece is None:
                 skipped += 1
-                self._count()
             else:
-                self._emit(self._to_event(piece))
+                self._emit(self._to_event(piece, before))
         self._report(1.0)
         left = self._source.weight - self._reported
         contains = partial(self._version.contains, is_whole=self._is_whole)
@@ -205,24 +215,25 @@ class _FileRun:
         return is_old and self._reader.is_stored(tile, self._source.path)
 
     def _skip(self, window: Window | None) -> bool:
-        """Whether the tile is indexed from the same bytes, so that at most its record changes; else its earlier version is kept
-        in `_before`.
+        """Whether the tile is indexed from the same bytes, so that at most its record changes; else its earlier version, or
+        None, waits in `_before` until the tile is cut.
         """
         self._count()
         self._is_whole = window is None
         if window is None:
-            self._before = self._whole
+            before = self._whole
         else:
-            self._before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
-        if self._before is None or not self._is_of_same_file(self._before):
+            before = self._reader.find(self._reader.id(self._source, window)) if self._known else None
+        if before is None or not self._is_of_same_file(before):
+            self._before.append(before)
             return False
-        self._note_tile(self._before.id)
-        if self._version.content != self._before.content_hash and self._sent.changes(self._before):
-            self._emit(RecordUpdate(self._before.id, self._before.image, self._sent.applied))
+        self._note_tile(before.id)
+        if self._version.content != before.content_hash and self._sent.changes(before):
+            self._emit(RecordUpdate(before.id, before.image, self._sent.applied))
             return True
-        self._unchanged.ids.append(self._before.id)
-        if VANISHED_AT in self._before.properties:
-            self._unchanged.returned.append(self._before.id)
+        self._unchanged.ids.append(before.id)
+        if VANISHED_AT in before.properties:
+            self._unchanged.returned.append(before.id)
         return True
 
     def _note_tile(self, item_id: str) -> None:
@@ -243,8 +254,8 @@ class _FileRun:
             self._reported += part
             self._emit(Progress(part))
 
-    def _to_event(self, piece: CutTile) -> ReadTile | RecordUpdate:
-        before, tile = self._before, self._record(piece)
+    def _to_event(self, piece: CutTile, before: Tile | None) -> ReadTile | RecordUpdate:
+        tile = self._record(piece)
         self._note_tile(tile.id)
         if before is None:
             return ReadTile(self._stored(tile, piece), piece.pixels)

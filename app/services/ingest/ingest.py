@@ -43,7 +43,10 @@ SAMPLE_SIZE = 1536
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """max_bytes: unpacked size of a zip. max_pixels: of an image that is decoded whole. threads: number of reader threads."""
+    """max_bytes: unpacked size of a zip. max_pixels: of an image that is decoded whole.
+
+    threads: number of files that are read at a time, and of threads that cut one scene.
+    """
 
     max_bytes: int
     max_pixels: int
@@ -199,7 +202,7 @@ class IngestService:
         live = self._collections.live(collection.id)
         model = self._models.load(live.model)
         spec = cut_spec(collection, model.card, self._limits.max_pixels)
-        reader = FileReader(collection, model.card, spec, live.index, self._vectors, self._blobs)
+        reader = FileReader(collection, model.card, spec, live.index, self._vectors, self._blobs, self._limits.threads)
         readers = Readers(reader.read, self._limits.threads)
         writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
         return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))

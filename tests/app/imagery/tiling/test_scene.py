@@ -411,3 +411,23 @@ def test_real_scenes(data_dir: Path) -> None:
         assert all(tile.pixels.std() > 5 for tile in found), name
     assert found[0].datetime == datetime(2010, 6, 29, tzinfo=UTC)
     assert found[0].properties["platform"] == "naip"
+
+
+@pytest.mark.parametrize("has_mask", [False, True])
+def test_threads_cut_the_same_tiles_in_the_same_order(tmp_path: Path, has_mask: bool) -> None:
+    path = images.rgb_tif(tmp_path / "x.tif", 300, 400)
+    if has_mask:
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as scene:
+            shown = np.ones((300, 400), np.bool_)
+            shown[:100, :100] = False
+            scene.write_mask(shown)
+    alone, together = list(cut(path, "x.tif", spec())), list(cut(path, "x.tif", spec(), threads=3))
+    assert len(alone) == len(together)
+    assert (None in alone) is has_mask
+    for one, other in zip(alone, together, strict=True):
+        if one is None or other is None:
+            assert one is other
+            continue
+        assert np.array_equal(one.pixels, other.pixels)
+        for field in ("window", "image", "image_suffix", "preview", "geometry", "gsd", "properties", "stretch", "grid"):
+            assert getattr(one, field) == getattr(other, field), field

@@ -8,7 +8,8 @@ import pytest
 import rasterio
 from rasterio import Affine
 
-from app.imagery.raster.geotiff import Block, Raster, open_raster
+from app.imagery.raster.crops import Block
+from app.imagery.raster.geotiff import Raster, open_raster
 from app.imagery.values.statistics import CHEAP_PIXELS, GRID, sample_values
 from app.ports import Cancelled
 from app.ports.stopping import stoppable
