@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from app.stores.vectors.conditions import EVERYTHING, AnyOf, Between, During, Po
 from app.stores.vectors.edge.edge_index import _filter
 from app.stores.vectors.edge.edge_store import EdgeVectorStore
 from app.stores.vectors.qdrant.options import QdrantOptions
+from benchmarks._process_memory import ANONYMOUS, resident
 from benchmarks._table import machine_line, print_table
 
 D = 128
@@ -267,14 +267,9 @@ def taken(path: Path) -> dict[str, int]:
 
 def weigh(path: Path) -> int:
     """Anonymous memory that an open shard adds to this process, bytes."""
-
-    def anonymous() -> int:
-        found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
-        return 1024 * int(found[1]) if found else 0
-
-    before = anonymous()
+    before = resident("self", ANONYMOUS)
     shard = edge.EdgeShard.load(str(path))
-    after = anonymous()
+    after = resident("self", ANONYMOUS)
     shard.close()
     return after - before
 

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from app.domain.models import DEFAULT_MODEL
 from app.inference.local_models import BUNDLED
 from app.inference.onnx import OnnxInference
+from benchmarks._process_memory import PEAK, resident
 from benchmarks._table import machine_line, print_table
 from tests.support.process import COMMAND, ROOT, environment
 
@@ -96,21 +97,12 @@ def index(folder: Path, scene: Path, tile_size: int, model: str) -> tuple[int, f
             [*COMMAND, "index", "scene", str(scene), *options], cwd=ROOT, env=environment(), stdout=stream
         )
         while process.poll() is None:
-            peak = max(peak, peak_of(process.pid))
+            peak = max(peak, resident(process.pid, PEAK) / (1 << 20))
             time.sleep(0.1)
     seconds = time.perf_counter() - begun
     if process.returncode:
         raise SystemExit(f"dyad index ended with {process.returncode}")
     return json.loads(out.read_text())["indexed"], peak, seconds
-
-
-def peak_of(pid: int) -> float:
-    """Peak resident set of a running process in MiB; 0 if it has ended. (`wait4` would include that of its parent.)"""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
 
 
 def bare_rate(name: str) -> float:

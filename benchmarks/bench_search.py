@@ -4,8 +4,8 @@ python benchmarks/bench_search.py [--sizes 1000 10000 100000] [--queries 300]
 
 The bare query is one `EdgeShard.search` with the same vector, limit, filter and payload, in this process, on a copy of the
 service's folder. *Peer* is a service of thirty lines, FastAPI and faiss (`_faiss_service.py`), which returns ids and
-similarities only; it needs the extra `peers`. All in one run. Services run in processes of their own; the client is the
-standard library's, here, over one connection, one request at a time.
+similarities only; it needs the extra `peers`. Then the service starts again, with the files of a clean end. All in one run.
+Services run in processes of their own; the client is the standard library's, here, over one connection, one request at a time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import qdrant_edge as edge
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._archive import Archive, fill
+from benchmarks._process_memory import ANONYMOUS, resident
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
 from tests.support.redis import free_port
@@ -43,20 +44,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument("--folder", type=Path, help="where the state folders are made; default: the system's")
     options = parser.parse_args()
     rows: list[Sequence[str]] = []
+    starts: list[Sequence[str]] = []
     for size in options.sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            rows += measure(Path(folder), size, options.queries)
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            archive = fill(Path(folder), COLLECTION, "hog", size)
+            rows += measure(Path(folder), archive, options.queries)
+            starts.append(measure_start(Path(folder), archive))
     print(machine_line())
     columns = ["tiles", "filter", "bare p50", "bare p99", "HTTP p50", "HTTP p99", "added p50", "peer p50", "peer p99"]
     print_table(f"Search by item id, limit {LIMIT}, milliseconds", columns, rows)
+    columns = ["tiles", "start to address, s", "first search, s", "anonymous memory, MiB", "resident, MiB"]
+    print_table("The service starts again", columns, starts)
 
 
-def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
+def measure(home: Path, archive: Archive, queries: int) -> list[Sequence[str]]:
     """The rows of one size."""
-    archive = fill(home, COLLECTION, "hog", size)
-    ids, vectors = archive.ids, archive.embeddings
+    ids, vectors, size = archive.ids, archive.embeddings, len(archive.ids)
     random = np.random.default_rng(1)
     chosen = random.integers(0, size, queries).tolist()
     boxes = [(west, south, west + BOX, south + BOX / 2) for west, south in random.uniform((-180, -60), (60, 0), (queries, 2))]
@@ -79,6 +85,16 @@ def measure(home: Path, size: int, queries: int) -> list[Sequence[str]]:
         peer = [f"{each:.2f}" for each in np.percentile(beside[name], (50, 99))] if beside else ["", ""]
         rows.append([f"{size:,}", name, *(f"{each:.2f}" for each in (low, high, p50, p99, p50 - low)), *peer])
     return rows
+
+
+def measure_start(home: Path, archive: Archive) -> Sequence[str]:
+    """How long a service takes that finds the files of a clean end, and its memory after the first search."""
+    with ServeProcess(home) as service:
+        begun = time.perf_counter()
+        asker(service.url, f"/collections/{COLLECTION}/search?item=", archive.ids, [], [0])(0, None)
+        seconds = time.perf_counter() - begun
+        memory = [resident(service.process.pid, kind) / (1 << 20) for kind in (ANONYMOUS, "VmRSS")]
+    return [f"{len(archive.ids):,}", f"{service.ready_seconds:.1f}", f"{seconds:.2f}", *(f"{each:.0f}" for each in memory)]
 
 
 def measure_kinds(queries: int, ask: Callable[[int, int | None], None]) -> dict[str, list[float]]:
