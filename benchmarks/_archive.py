@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,11 @@ def fill(home: Path, collection: str, model: str, size: int) -> Archive:
     container.vectors.flush(index)
     container.close()
     return Archive(ids, vectors, places)
+
+
+def wait_for_search_table(tiles: int) -> None:
+    """Wait until services have built the search tables of so many tiles, which their first search begins."""
+    time.sleep(max(2.0, tiles / 8_000))
 
 
 def _made(card: ModelCard, vectors: NDArray[np.float32], random: np.random.Generator) -> Embeddings:

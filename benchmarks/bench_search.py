@@ -27,7 +27,7 @@ import qdrant_edge as edge
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks._archive import Archive, fill
+from benchmarks._archive import Archive, fill, wait_for_search_table
 from benchmarks._process_memory import ANONYMOUS, resident
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
@@ -71,7 +71,7 @@ def measure(home: Path, archive: Archive, queries: int) -> list[Sequence[str]]:
     with ServeProcess(home) as service:
         ask = asker(service.url, f"/collections/{COLLECTION}/search?item=", ids, boxes, chosen)
         ask(0, 0)  # begins the search table
-        time.sleep(max(2.0, size / 8_000))
+        wait_for_search_table(size)
         served = measure_kinds(queries, ask)
     beside: dict[str, list[float]] = {}
     if find_spec("faiss") is not None:

@@ -28,7 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from app.stores.vectors.edge.table.quantised_vectors import QuantisedVectors
-from benchmarks._archive import fill
+from benchmarks._archive import fill, wait_for_search_table
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
 
@@ -66,7 +66,7 @@ def measure(home: Path, ids: Sequence[str], clients: Sequence[int], seconds: flo
     with ServeProcess(home) as service:
         host = service.url.removeprefix("http://")
         client(host, ids, 2.0, 0)  # begins the search table
-        time.sleep(max(2.0, len(ids) / 8_000))
+        wait_for_search_table(len(ids))
         rows += [run_clients(str(count), [host], ids, count, seconds) for count in clients]
     return rows
 
@@ -82,7 +82,7 @@ def measure_copies(home: Path, ids: Sequence[str], services: int, seconds: float
             hosts.append(stack.enter_context(ServeProcess(copy)).url.removeprefix("http://"))
         for host in hosts:
             client(host, ids, 2.0, 0)
-        time.sleep(max(2.0, services * len(ids) / 8_000))
+        wait_for_search_table(services * len(ids))
         return run_clients(str(services), hosts, ids, OF_SERVICES, seconds)
 
 

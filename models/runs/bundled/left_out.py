@@ -10,13 +10,14 @@ maps and checkpoints that `train_bundle` kept under --work; a stopped run resume
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,7 @@ from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metri
 from models.runs.bundled.arguments import make_parser
 from models.runs.bundled.bundle_maps import BundleMaps, compute_maps
 from models.runs.bundled.plan import OPEN, RESEARCH, Plan
+from models.runs.bundled.resumable import run_resumable
 from models.runs.bundled.train_bundle import parts_of_twin
 from models.runs.bundled.train_encoder import embed, pooled, start_encoder, train_upper
 from models.runs.networks.run_options import RunOptions
@@ -100,20 +102,17 @@ def _row(network: str, ranked: str, encoder: TwoLayerEncoder, maps: BundleMaps, 
 def main() -> int:
     """The program; returns its exit status."""
     options = make_parser(__doc__).parse_args()
-    console = Console(stderr=True)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    return run_resumable(partial(_measure, options), options.threads)
+
+
+def _measure(options: argparse.Namespace, console: Console) -> None:
     balances = {
         plan.model_id: float(read_trained_card(options.bundles / plan.model_id).recipe["balance"]) for plan in (OPEN, RESEARCH)
     }
-    try:
-        rows = [
-            *left_out_classes(RESEARCH, OPEN, options.data, options.work, balances, console),
-            left_out_set(ALONE, OPEN, options.data, options.work, balances[RESEARCH.model_id], console),
-        ]
-    except KeyboardInterrupt:
-        console.print("stopped; run the same command to resume from the last checkpoint")
-        return 130
+    rows = [
+        *left_out_classes(RESEARCH, OPEN, options.data, options.work, balances, console),
+        left_out_set(ALONE, OPEN, options.data, options.work, balances[RESEARCH.model_id], console),
+    ]
     table = Table(title="embedding alone")
     for column in ("network", "ranked", "images", "mAP", "ANMRR", "P@10", "k-NN"):
         table.add_column(column, justify="left" if column in ("network", "ranked") else "right")
@@ -123,7 +122,6 @@ def main() -> int:
         numbers = (f"{100 * found.mean_average_precision:.1f}", f"{found.anmrr:.3f}", *points)
         table.add_row(each.network, each.ranked, f"{each.images:,}", *numbers)
     Console(width=120).print(table)
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from models.backbones.two_layer_encoder import TwoLayerEncoder
@@ -30,6 +30,7 @@ from models.evaluation.metrics.rerank import Quality, Weights
 from models.runs.bundled.arguments import make_parser
 from models.runs.bundled.bundle_maps import BundleMaps, compute_maps, load_plan, read_views
 from models.runs.bundled.plan import OPEN, PLANS, Plan
+from models.runs.bundled.resumable import run_resumable
 from models.runs.bundled.train_encoder import embed, places, train_upper
 from models.runs.bundled.train_ranking import TwoStages, shortlists, train_second_stage
 from models.runs.bundled.unseen import SETS
@@ -137,22 +138,18 @@ def _gain(before: Quality, after: Quality) -> tuple[float, float, float]:
 def main() -> int:
     """The program; returns its exit status."""
     options = _arguments()
-    console = Console(stderr=True)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    return run_resumable(partial(_measure, options), options.threads)
+
+
+def _measure(options: argparse.Namespace, console: Console) -> None:
     card = read_trained_card(options.bundles / options.model)
-    try:
-        bench = Bench.open(PLANS[options.model], card, options.data, options.work, console)
-        gains = {**measure_seeds(bench, range(options.seeds), console), **measure_others(bench, options.also, console)}
-    except KeyboardInterrupt:
-        console.print("stopped; run the same command to resume from the last checkpoint")
-        return 130
+    bench = Bench.open(PLANS[options.model], card, options.data, options.work, console)
+    gains = {**measure_seeds(bench, range(options.seeds), console), **measure_others(bench, options.also, console)}
     out = Console(width=120, highlight=False)
     out.print(f"{options.model}: gains over the embedding in points, mean ± deviation of matchers")
     for (name, stage), found in gains.items():
         text = " / ".join(estimate(column).text(scale=1) for column in zip(*found, strict=True))
         out.print(f"{name}, {stage}: P@10 / P@50 / mAP {text}")
-    return 0
 
 
 def _arguments() -> argparse.Namespace:

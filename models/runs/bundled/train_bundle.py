@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from models.runs.bundled.arguments import BUNDLES, make_parser
 from models.runs.bundled.bundle_maps import BundleMaps, compute_maps
 from models.runs.bundled.card_facts import bundle_facts
 from models.runs.bundled.plan import OPEN, PLANS, Plan
+from models.runs.bundled.resumable import run_resumable
 from models.runs.bundled.train_encoder import choose, train_upper
 from models.runs.bundled.train_ranking import TwoStages, learn_scores, shortlists, train_second_stage
 from models.runs.inputs.material import Material
@@ -94,15 +96,8 @@ def parts_of_twin(plan: Plan, material: Material) -> tuple[Indices, Indices, Ind
 def main() -> int:
     """The program; returns its exit status."""
     options = _arguments()
-    console = Console(stderr=True)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    try:
-        train_bundle(PLANS[options.model], options.data, options.out, options.work, console)
-    except KeyboardInterrupt:
-        console.print("stopped; run the same command to resume from the last checkpoint")
-        return 130
-    return 0
+    train = partial(train_bundle, PLANS[options.model], options.data, options.out, options.work)
+    return run_resumable(train, options.threads)
 
 
 def _options(folder: Path, console: Console) -> RunOptions:
