@@ -41,8 +41,9 @@ class Plan:
 
     sets: names of its data sets. held_out: classes that the twin is not taught; fused score, calibration, share and balance are
     chosen on them. train_fraction: of each data set; the rest are test images. views: augmented views of each image. distance:
-    weight of the distillation. shares, balances: tried for the weight average and for the length of the class head's part.
-    matcher_views: augmented views at the bundle's size. descriptor: values of a local descriptor.
+    weight of the distillation. unlabelled: images of a batch that have no labels, where training is given such. shares,
+    balances: tried for the weight average and for the length of the class head's part. matcher_views: augmented views at the
+    bundle's size. descriptor: values of a local descriptor.
     """
 
     model_id: str
@@ -58,6 +59,7 @@ class Plan:
     train_fraction: float = 0.8
     views: int = 4
     distance: float = 1.0
+    unlabelled: int = 16
     shares: tuple[float, ...] = (0.6, 0.8, 1.0)
     balances: tuple[float, ...] = (0.5, 0.75, 1.0)
     matcher_views: int = 2

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.backbones.registry import build_encoder
 from models.backbones.two_layer_encoder import TwoLayerEncoder, middle_statistics
+from models.data.batches import Batches
 from models.data.samplers import Indices
 from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.losses.build import build_loss
@@ -21,7 +22,7 @@ from models.runs.networks.run_loop import run_loop
 from models.runs.networks.run_options import RunOptions
 from models.training.averaging import average_weights
 from models.training.loop.seeds import seed_everything
-from models.training.tasks.distillation import DistillationTask, MapBatches
+from models.training.tasks.distillation import DistillationTask, MapBatch, MapBatches, UnlabelledBatches
 
 BATCH = 128
 Maps = NDArray[np.float16]
@@ -53,8 +54,12 @@ def start_encoder(dimension: int, state: Mapping[str, Tensor] | None = None) -> 
     return encoder.eval().to(memory_format=torch.channels_last)
 
 
-def train_upper(plan: Plan, views: Sequence[Maps], rows: Indices, labels: Indices, options: RunOptions) -> UpperTraining:
+def train_upper(
+    plan: Plan, views: Sequence[Maps], rows: Indices, labels: Indices, options: RunOptions, unlabelled: Sequence[Maps] = ()
+) -> UpperTraining:
     """Train on the images `rows` in all views. labels: (R,) int64, of these images, of any numbers.
+
+    unlabelled: views of other images, of which `plan.unlabelled` join each batch for the distillation.
 
     Raises:
         CheckpointError, DivergedError: see `Loop.run`.
@@ -62,13 +67,15 @@ def train_upper(plan: Plan, views: Sequence[Maps], rows: Indices, labels: Indice
     seed_everything(plan.recipe.seed)
     encoder = start_encoder(plan.dimension)
     start = {name: value.clone() for name, value in encoder.trunk.state_dict().items()}
-    everything = np.arange(len(views[0]))
-    targets = [pooled(encoder, view, everything)[0].numpy() for view in views]
+    targets = _targets(encoder, views)
     centre = torch.from_numpy(np.mean([target[rows].mean(axis=0) for target in targets], axis=0))
     numbers = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     loss = build_loss(plan.recipe.loss, num_classes=int(numbers.max()) + 1, dim=plan.recipe.dim, num_images=len(rows))
     task = DistillationTask(encoder, loss, plan.distance, centre)
-    run_loop(plan.recipe, task, MapBatches(plan.recipe, views, targets, rows, numbers), options)
+    batches: Batches[MapBatch] = MapBatches(plan.recipe, views, targets, rows, numbers)
+    if unlabelled:
+        batches = UnlabelledBatches(batches, unlabelled, _targets(encoder, unlabelled), plan.unlabelled)
+    run_loop(plan.recipe, task, batches, options)
     return UpperTraining(encoder.eval(), start)
 
 
@@ -90,6 +97,11 @@ def choose(
             scores = [_quality(encoder, each, labels) for each, (_, labels) in zip(held, judged, strict=True)]
             found[share, balance] = float(np.mean(scores))
     return max(itertools.product(plan.shares, plan.balances), key=lambda pair: found[pair])
+
+
+def _targets(encoder: TwoLayerEncoder, views: Sequence[Maps]) -> list[NDArray[np.float32]]:
+    """Pooled last maps of all images, for each view."""
+    return [pooled(encoder, view, np.arange(len(view)))[0].numpy() for view in views]
 
 
 @torch.no_grad()

@@ -16,16 +16,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.backbones.two_layer_encoder import TwoLayerEncoder
+from models.data.batches import Batches
 from models.data.samplers import Indices, ShuffledSampler
 from models.training.loop.task import Task
 from models.training.recipes.recipe import Recipe
 
 _VIEW_SEED = 0x71E35
+_UNLABELLED_SEED = 0x5CE4E
 
 
 @dataclass(frozen=True, slots=True)
 class MapBatch:
-    """maps: (N, M, h, w) float16 middle maps. labels: (N,) int64. targets: (N, C) float32 pooled last maps of the start."""
+    """maps: (N, M, h, w) float16 middle maps. labels: (L,) int64 of the first L images; the others have none.
+
+    targets: (N, C) float32 pooled last maps of the start.
+    """
 
     maps: Tensor
     labels: Tensor
@@ -33,7 +38,7 @@ class MapBatch:
 
     def __len__(self) -> int:
         """N images."""
-        return len(self.labels)
+        return len(self.maps)
 
     def to(self, device: torch.device) -> MapBatch:
         """The batch on a device."""
@@ -77,10 +82,47 @@ class MapBatches:
         """Batch `step`."""
         chosen = self._sampler.indices(step)
         views = np.random.default_rng((self._seed, step)).integers(len(self._views), size=len(chosen))
-        pairs = list(zip(views.tolist(), self._rows[chosen].tolist(), strict=True))
-        maps = np.stack([self._views[view][row] for view, row in pairs])
-        targets = np.stack([self._targets[view][row] for view, row in pairs])
-        return MapBatch(torch.from_numpy(maps), torch.from_numpy(self._labels[chosen]), torch.from_numpy(targets))
+        maps, targets = _picked(self._views, self._targets, views, self._rows[chosen])
+        return MapBatch(maps, torch.from_numpy(self._labels[chosen]), targets)
+
+
+class UnlabelledBatches:
+    """Batches to each of which random images without labels are added, each in a random view."""
+
+    def __init__(
+        self,
+        labelled: Batches[MapBatch],
+        views: Sequence[NDArray[np.float16]],
+        targets: Sequence[NDArray[np.float32]],
+        count: int,
+    ) -> None:
+        """views, targets: as of `MapBatches`, of the images without labels. count: of these in each batch."""
+        self._labelled, self._views, self._targets, self._count = labelled, views, targets, count
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches per pass over the images with labels."""
+        return self._labelled.steps_per_epoch
+
+    def batch(self, step: int) -> MapBatch:
+        """Batch `step`."""
+        batch = self._labelled.batch(step)
+        random = np.random.default_rng((_UNLABELLED_SEED, step))
+        views, rows = (
+            random.integers(len(self._views), size=self._count),
+            random.integers(len(self._views[0]), size=self._count),
+        )
+        maps, targets = _picked(self._views, self._targets, views, rows)
+        return MapBatch(torch.cat([batch.maps, maps]), batch.labels, torch.cat([batch.targets, targets]))
+
+
+def _picked(
+    views: Sequence[NDArray[np.float16]], targets: Sequence[NDArray[np.float32]], chosen: Indices, rows: Indices
+) -> tuple[Tensor, Tensor]:
+    """Maps and targets of some images, each in the view of the number `chosen`."""
+    pairs = list(zip(chosen.tolist(), rows.tolist(), strict=True))
+    maps = np.stack([views[view][row] for view, row in pairs])
+    return torch.from_numpy(maps), torch.from_numpy(np.stack([targets[view][row] for view, row in pairs]))
 
 
 class DistillationTask(Task[MapBatch]):
@@ -109,8 +151,8 @@ class DistillationTask(Task[MapBatch]):
         return self
 
     def step(self, batch: MapBatch) -> dict[str, Tensor]:
-        """The losses of N images."""
+        """The losses of N images; only those with labels have a loss over classes."""
         pooled = self._upper(batch.maps.float().contiguous(memory_format=torch.channels_last)).mean(dim=(2, 3))
-        classes = self.loss(functional.normalize(self.taught(pooled), dim=1), batch.labels)
+        classes = self.loss(functional.normalize(self.taught(pooled[: len(batch.labels)]), dim=1), batch.labels)
         kept = 1 - functional.cosine_similarity(pooled - self.centre, batch.targets - self.centre).mean()
         return {"loss": classes + self._weight * kept, "classes": classes, "distance": kept}
