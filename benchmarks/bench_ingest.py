@@ -1,10 +1,11 @@
 """`dyad index` of UC Merced compared with a bare ONNX Runtime loop, with a bundled model.
 
-python benchmarks/bench_ingest.py [--data ../shared/data] [--model dyad-rgb] [--rounds 3] [--classes 21] [--json]
+python benchmarks/bench_ingest.py [--data ../shared/data] [--model dyad-rgb] [--beside dyad-rgb-128] [--rounds 3] [--json]
 
 Bare: `InferenceSession.run` on batches of 32 that are decoded and normalised already; nothing else is timed. `dyad index`: the
 job, from claim to end, and the whole command with the start of its process. Rounds alternate the two, and medians are
-compared. Stages: each step alone, one after the other, on one thread but for inference.
+compared. Stages: each step alone, one after the other, on one thread but for inference. --beside: the bare loop of other
+models in the same rounds.
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ TARGET = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Seconds for all images: the bare loop, the job of `dyad index`, the whole command."""
+    """Seconds for all images: the bare loop, the job of `dyad index`, the whole command; the bare loops of other models."""
 
     bare: float
     job: float
     command: float
+    beside: tuple[float, ...]
 
 
 def main() -> None:
@@ -62,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a bundled model (default: %(default)s)")
+    parser.add_argument("--beside", nargs="*", default=[], metavar="MODEL", help="other bundled models")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--classes", type=int, default=21, help="number of the 21 folders of 100 images to use")
     parser.add_argument("--json", action="store_true", help="print only a JSON document")
@@ -71,11 +74,14 @@ def main() -> None:
     bundle = BUNDLED / options.model
     with tempfile.TemporaryDirectory() as scratch:
         stages, tiles = measure_stages(Path(scratch), bundle, paths)
+        others = [(BUNDLED / name, read_tiles(read_card(BUNDLED / name), paths)) for name in options.beside]
         rounds = []
         for number in range(options.rounds):
             bare = bare_loop(bundle, tiles)
-            rounds.append(Round(bare, *index(Path(scratch, f"home{number}"), bundle, folders, len(paths))))
+            beside = tuple(bare_loop(*other) for other in others)
+            rounds.append(Round(bare, *index(Path(scratch, f"home{number}"), bundle, folders, len(paths)), beside))
     bare, job, command = (statistics.median(getattr(one, name) for one in rounds) for name in ("bare", "job", "command"))
+    beside_times = zip(*(one.beside for one in rounds), strict=True)
     if options.json:
         seconds = {"bare": bare, "job": job, "command": command, **stages}
         print(json.dumps({"machine": machine_line(), "images": len(paths), "seconds": seconds, "share": bare / job}))
@@ -83,7 +89,15 @@ def main() -> None:
     print(machine_line())
     rows = [
         [name, f"{value:.1f}", f"{len(paths) / value:.0f}", f"{bare / value:.2f}"]
-        for name, value in (("bare loop", bare), ("dyad index, the job", job), ("dyad index, the command", command))
+        for name, value in (
+            ("bare loop", bare),
+            *(
+                (f"bare loop, {name}", statistics.median(times))
+                for name, times in zip(options.beside, beside_times, strict=True)
+            ),
+            ("dyad index, the job", job),
+            ("dyad index, the command", command),
+        )
     ]
     title = f"{options.model}, {len(paths)} images, medians of {options.rounds} (wanted: {TARGET} of bare)"
     print_table(title, ["measured", "seconds", "images/s", "relative to bare"], rows)
