@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.runs.bundled.middle_maps import LowerPart, View, read_maps
-from models.runs.bundled.plan import SOURCE_SIZE, Plan
+from models.runs.bundled.plan import OPEN, SOURCE_SIZE, Plan
 from models.runs.bundled.train_encoder import start_encoder
 from models.runs.inputs.material import Material, load_material
 
@@ -47,16 +48,21 @@ def compute_maps(plan: Plan, data: Path, work: Path, console: Console) -> Bundle
 
 def read_views(plan: Plan, views: Sequence[View], material: Material, work: Path, console: Console) -> list[Maps]:
     """The maps of some views of a plan's material; as `compute_maps`."""
-    lower = LowerPart(start_encoder(plan.dimension).trunk)
-    return [np.concatenate([_of_set(lower, material, name, view, work, console) for name in plan.sets]) for view in views]
+    return [np.concatenate([_of_set(material, name, view, work, console) for name in plan.sets]) for view in views]
 
 
-def _of_set(lower: LowerPart, material: Material, name: str, view: View, work: Path, console: Console) -> Maps:
+@cache
+def start_lower() -> LowerPart:
+    """The lower part of every bundle's encoder, with the weights that it starts with and keeps. Its export takes seconds."""
+    return LowerPart(start_encoder(OPEN.dimension).trunk)
+
+
+def _of_set(material: Material, name: str, view: View, work: Path, console: Console) -> Maps:
     file = work / "maps" / f"{name}-{view.name}.npy"
     if not file.exists():
         rows = np.flatnonzero(material.sources == material.names.index(name))
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console) as progress:
             task = progress.add_task(f"maps of {name}, {view.name}", total=len(rows))
-            lower.maps(material.pixels, rows, view, file, lambda count: progress.advance(task, count))
+            start_lower().maps(material.pixels, rows, view, file, lambda count: progress.advance(task, count))
     return read_maps(file)

@@ -25,11 +25,11 @@ from models.data.scene_tiles import cut_scenes
 from models.evaluation.aggregate import estimate
 from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.runs.bundled.arguments import make_parser
-from models.runs.bundled.bundle_maps import BundleMaps, Maps, compute_maps, load_plan, read_views
-from models.runs.bundled.middle_maps import LowerPart, read_maps
+from models.runs.bundled.bundle_maps import BundleMaps, Maps, compute_maps, load_plan, read_views, start_lower
+from models.runs.bundled.middle_maps import read_maps
 from models.runs.bundled.plan import OPEN, SOURCE_SIZE, Plan
 from models.runs.bundled.resumable import run_resumable
-from models.runs.bundled.train_encoder import embed, start_encoder, train_upper
+from models.runs.bundled.train_encoder import embed, train_upper
 from models.runs.networks.run_options import RunOptions
 
 SIDE = 128
@@ -41,10 +41,10 @@ Judged = list[tuple[str, Maps, Indices, Indices]]
 def unlabelled_views(plan: Plan, scenes: Path, work: Path) -> list[Maps]:
     """The training views of the tiles of all scenes."""
     pixels = cut_scenes(scenes, SIDE, SOURCE_SIZE)
-    lower, rows = LowerPart(start_encoder(plan.dimension).trunk), np.arange(len(pixels))
+    rows = np.arange(len(pixels))
     files = [work / "maps" / f"scenes-{view.name}.npy" for view in plan.training_views]
     for view, file in zip(plan.training_views, files, strict=True):
-        lower.maps(pixels, rows, view, file, lambda _: None)
+        start_lower().maps(pixels, rows, view, file, lambda _: None)
     return [read_maps(file) for file in files]
 
 
