@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from app.domain.tiles import Embeddings
@@ -26,13 +30,15 @@ MAX_BATCH = 32
 MAX_INPUT_BYTES = 64 << 20
 """Of one run's input; large tiles of many bands go in smaller batches."""
 SPARE_BUFFERS = 4
+PIECE = 8
+"""Tiles of a batch that one thread runs. Threads that share a run wait for each other after every operation of the graph."""
 
 
 class OnnxInference:
     """The `Inference` port over a bundle's `encoder.onnx`, and its matcher's graphs; `models.bundle.graphs` describes
     them. Thread-safe.
 
-    folder: the bundle. threads: of ONNX Runtime for one batch.
+    folder: the bundle. threads: share the run of a single tile; of a batch, each runs pieces of its own.
 
     Raises:
         InvalidBundle: its card, hashes or graphs are not valid.
@@ -42,6 +48,8 @@ class OnnxInference:
         self._card = card = read_bundle(folder)
         with as_invalid_bundle():
             self._session = open_session(folder / ENCODER_FILE, threads, model=card.id)
+            # Opened with the first batch, which a service that only searches never has.
+            self._open_narrow = partial(open_session, folder / ENCODER_FILE, 1, model=card.id)
             self._fixed_batch = check_encoder(self._session, card)
         self._outputs = {name: (width,) for name, width in output_dimensions(card).items()}
         self._matcher = None if card.matcher is None else OnnxMatcher(folder, card, card.matcher, threads)
@@ -50,7 +58,9 @@ class OnnxInference:
         self._batch = self._fixed_batch or max(1, min(MAX_BATCH, MAX_INPUT_BYTES // tile_bytes))
         self._scale, self._shift = _affine(card)
         # Batches are normalised into buffers that are used again; appending beyond the maximum drops the oldest.
-        self._spare: deque[NDArray[np.float32]] = deque(maxlen=SPARE_BUFFERS)
+        self._spare: deque[NDArray[np.float32]] = deque(maxlen=max(SPARE_BUFFERS, threads))
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"model-{card.id}")  # starts its threads when first used
 
     @property
     def card(self) -> ModelCard:
@@ -58,7 +68,7 @@ class OnnxInference:
         return self._card
 
     def embed(self, tiles: NDArray[np.uint8]) -> Embeddings:
-        """Embed a batch of (N, S, S, B) uint8 tiles, any N >= 1; runs of at most 32 keep the memory bounded.
+        """Embed a batch of (N, S, S, B) uint8 tiles, any N >= 1; the size of the runs keeps the memory bounded.
 
         Raises:
             ModelMismatch: the tiles do not match the card. InvalidBundle: the graph fails on them.
@@ -106,16 +116,42 @@ class OnnxInference:
         return None if self._head is None else self._head.project(features)
 
     def close(self) -> None:
-        """Release the buffers; the sessions are released with their last reference."""
+        """Release the threads after their work, and the buffers; the sessions are released with their last reference."""
+        self._pool.shutdown()
         self._spare.clear()
+
+    @cached_property
+    def _narrow(self) -> ort.InferenceSession:
+        """The encoder for one thread."""
+        with as_invalid_bundle():
+            return self._open_narrow()
 
     def _run_all(self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
         """Outputs by name for any number of tiles; `outputs` gives the shape of one row of each."""
         check_tiles(self._card, tiles)
-        parts = [self._run(tiles[start : start + self._batch], outputs) for start in range(0, len(tiles), self._batch)]
+        if len(tiles) == 1 or self._threads == 1:
+            pieces = [tiles[start : start + self._batch] for start in range(0, len(tiles), self._batch)]
+            parts = [self._run(self._session, piece, outputs) for piece in pieces]
+        else:
+            parts = self._run_in_threads(tiles, outputs)
         return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
 
-    def _run(self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+    def _run_in_threads(
+        self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]
+    ) -> list[dict[str, NDArray[Any]]]:
+        size = self._fixed_batch or min(PIECE, self._batch, -(-len(tiles) // self._threads))
+        pieces = [tiles[start : start + size] for start in range(0, len(tiles), size)]
+        # Each call has a copy of the context, which holds the stop check of the job.
+        runs = [self._pool.submit(copy_context().run, self._run, self._narrow, piece, outputs) for piece in pieces]
+        try:
+            return [run.result() for run in runs]
+        finally:
+            for run in runs:
+                run.cancel()
+
+    def _run(
+        self, session: ort.InferenceSession, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]
+    ) -> dict[str, NDArray[Any]]:
         """Outputs by name for at most one batch."""
         buffer = self._borrow()
         try:
@@ -127,7 +163,7 @@ class OnnxInference:
             if self._fixed_batch is not None:
                 buffer[count:] = 0.0
             inputs = {INPUT: buffer[: self._fixed_batch or count]}
-            arrays = run_session(self._session, list(outputs), inputs, model=self._card.id)
+            arrays = run_session(session, list(outputs), inputs, model=self._card.id)
         except ORT_ERRORS as error:
             raise InvalidBundle(
                 f"model {self._card.id!r}: its graph fails on tiles that match the card: {one_line(error)}"

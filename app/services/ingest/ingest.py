@@ -204,8 +204,8 @@ class IngestService:
         spec = cut_spec(collection, model.card, self._limits.max_pixels)
         reader = FileReader(collection, model.card, spec, live.index, self._vectors, self._blobs, self._limits.threads)
         readers = Readers(reader.read, self._limits.threads)
-        writer = Writer(collection.id, self._collections, self._vectors, self._blobs, model)
-        return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
+        with Writer(collection.id, self._collections, self._vectors, self._blobs, model) as writer:
+            return IngestRun(context, readers, writer, total, list_unchanged).run(reader.look_up(sources))
 
     def band_choice(self, collection_id: str) -> BandChoice:
         """The bands that the collection's files must have."""

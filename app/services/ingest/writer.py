@@ -1,4 +1,4 @@
-"""The writer of an ingest: embeds tiles in batches and stores their points.
+"""The writer of an ingest: embeds tiles in batches and stores their points. A batch is stored while the next one is embedded.
 
 The order makes a crash harmless: a tile's image is stored before its point, the point is flushed before the job reports it, and
 replaced images are deleted last.
@@ -7,8 +7,11 @@ replaced images are deleted last.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
@@ -27,7 +30,7 @@ FLUSH_EVERY = 1024
 
 
 class Writer:
-    """Embeds tiles in batches and stores their points in the live index of a collection."""
+    """Embeds tiles in batches and stores their points in the live index of a collection; to be used in a `with` block."""
 
     def __init__(
         self, collection_id: str, collections: CollectionService, vectors: VectorStore, blobs: Blobs, model: Inference
@@ -38,15 +41,24 @@ class Writer:
         self._blobs = blobs
         self._model = model
         self._batch: list[ReadTile] = []
+        self._embedded: tuple[list[ReadTile], Future[Embeddings]] | None = None
+        """The batch that is embedded now, or waits to be stored."""
+        self._embedder = ThreadPoolExecutor(1, "dyad-embed")
         self._updates: list[RecordUpdate] = []
         self._written: list[str] = []
         self._replaced: list[str] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._embedder.shutdown()
+
     def add(self, tile: ReadTile) -> None:
-        """Add one tile; embed and store when a batch is full."""
+        """Add one tile; when a batch is full, begin to embed it, and store the one before."""
         self._batch.append(tile)
         if len(self._batch) >= BATCH:
-            self._write()
+            self._embed()
 
     def add_vectors(self, tiles: Sequence[Tile], embeddings: Embeddings) -> None:
         """Store tiles whose embeddings were made elsewhere."""
@@ -63,7 +75,8 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Number of added tiles that are not reported as durable yet."""
-        return len(self._batch) + len(self._updates) + len(self._written)
+        embedded = 0 if self._embedded is None else len(self._embedded[0])
+        return len(self._batch) + embedded + len(self._updates) + len(self._written)
 
     @property
     def is_due(self) -> bool:
@@ -72,7 +85,8 @@ class Writer:
 
     def flush(self) -> list[str]:
         """Embed waiting tiles, flush, and delete replaced images; return the ids that became durable since the last call."""
-        self._write()
+        self._embed()
+        self._store()
         self._write_updates()
         if self._written:
             with self._writing() as index:
@@ -109,11 +123,22 @@ class Writer:
             changed = [replace(tile, mark=marks[tile.id]) for tile in tiles if tile.mark != marks[tile.id]]
             self._vectors.set_records(index, changed)
 
-    def _write(self) -> None:
-        if not self._batch:
-            return
+    def _embed(self) -> None:
         batch, self._batch = self._batch, []
-        embeddings = self._model.embed(np.stack([item.pixels for item in batch]))
+        begun: tuple[list[ReadTile], Future[Embeddings]] | None = None
+        if batch:
+            pixels = np.stack([item.pixels for item in batch])
+            begun = batch, self._embedder.submit(copy_context().run, self._model.embed, pixels)
+        try:
+            self._store()
+        finally:
+            self._embedded = begun
+
+    def _store(self) -> None:
+        if self._embedded is None:
+            return
+        (batch, future), self._embedded = self._embedded, None
+        embeddings = future.result()
         with self._writing() as index:
             current = self._current(index, [item.update for item in batch if item.update is not None])
             records = [item.update.record(current) if item.update is not None else None for item in batch]

@@ -25,10 +25,11 @@ def expected(tiles: NDArray[np.uint8], width: int = 8) -> NDArray[np.float64]:
     return wanted
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("batch", ["N", 1, 4])
 @pytest.mark.parametrize("count", [1, 5, MAX_BATCH + 1])
-def test_embeds_any_number_of_tiles_whatever_the_batch_axis(tmp_path: Path, batch: int | str, count: int) -> None:
-    model = OnnxInference(write_bundle(tmp_path / "m", tiny_graph(batch=batch)), threads=1)
+def test_embeds_any_number_of_tiles_whatever_the_batch_axis(tmp_path: Path, batch: int | str, count: int, threads: int) -> None:
+    model = OnnxInference(write_bundle(tmp_path / "m", tiny_graph(batch=batch)), threads=threads)
     tiles = random_tiles(count)
     made = model.embed(tiles)
     wanted = expected(tiles)

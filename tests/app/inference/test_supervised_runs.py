@@ -29,7 +29,9 @@ def endless(tmp_path: Path) -> OnnxInference:
     return OnnxInference(write_bundle(tmp_path / "endless", looping_graph()), 1)
 
 
-def test_a_dismissed_job_ends_a_run_that_does_not_end(endless: OnnxInference) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_dismissed_job_ends_runs_that_do_not_end(tmp_path: Path, threads: int) -> None:
+    endless = OnnxInference(write_bundle(tmp_path / "endless", looping_graph()), threads)
     dismissed = threading.Event()
 
     def check() -> None:
@@ -39,7 +41,7 @@ def test_a_dismissed_job_ends_a_run_that_does_not_end(endless: OnnxInference) ->
     threading.Timer(1.5, dismissed.set).start()
     begun = time.monotonic()
     with stoppable(check), pytest.raises(Cancelled, match="dismissed"):
-        endless.embed(TILES)
+        endless.embed(np.repeat(TILES, threads, axis=0))  # a tile for each thread
     assert 1.5 <= time.monotonic() - begun < 5
 
 
