@@ -159,17 +159,18 @@ def test_an_interrupted_file_is_read_again(
     before = {tile.id: tile.content_hash for tile in tiles(parts)}
     images.rgb_tif(scene, 128, 128, seed=9)
     age(scene)
-    write = Writer._write
+    embed = Writer._embed
 
     def broken(self: Writer) -> None:
         if not self._batch:
             return
         self._batch = self._batch[:1]
-        write(self)
+        embed(self)
+        self._store()
         raise RuntimeError("a fault within the file")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "_write", broken)
+        patch.setattr(Writer, "_embed", broken)
         assert ended(parts, parts.schedules.submit(NAME)).status is JobStatus.FAILED
     assert sum(before[tile.id] != tile.content_hash for tile in tiles(parts)) == 1
     scene.write_bytes(content)
