@@ -28,7 +28,7 @@ from models.bundle.sessions import ORT_ERRORS, one_line, open_session
 
 MAX_BATCH = 32
 MAX_INPUT_BYTES = 64 << 20
-"""Of one run's input; large tiles of many bands go in smaller batches."""
+"""Of the inputs of all runs of one batch; large tiles of many bands go in smaller batches."""
 SPARE_BUFFERS = 4
 PIECE = 8
 """Tiles of a batch that one thread runs. Threads that share a run wait for each other after every operation of the graph."""
@@ -60,6 +60,8 @@ class OnnxInference:
         # Batches are normalised into buffers that are used again; appending beyond the maximum drops the oldest.
         self._spare: deque[NDArray[np.float32]] = deque(maxlen=max(SPARE_BUFFERS, threads))
         self._threads = threads
+        self._piece = self._fixed_batch or max(1, min(PIECE, self._batch // threads))
+        self._uses_pool = threads > 1 and threads * self._piece * tile_bytes <= MAX_INPUT_BYTES
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"model-{card.id}")  # starts its threads when first used
 
     @property
@@ -129,7 +131,7 @@ class OnnxInference:
     def _run_all(self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
         """Outputs by name for any number of tiles; `outputs` gives the shape of one row of each."""
         check_tiles(self._card, tiles)
-        if len(tiles) == 1 or self._threads == 1:
+        if len(tiles) == 1 or not self._uses_pool:
             pieces = [tiles[start : start + self._batch] for start in range(0, len(tiles), self._batch)]
             parts = [self._run(self._session, piece, outputs) for piece in pieces]
         else:
@@ -139,7 +141,7 @@ class OnnxInference:
     def _run_in_threads(
         self, tiles: NDArray[np.uint8], outputs: Mapping[str, tuple[int, ...]]
     ) -> list[dict[str, NDArray[Any]]]:
-        size = self._fixed_batch or min(PIECE, self._batch, -(-len(tiles) // self._threads))
+        size = self._fixed_batch or min(self._piece, -(-len(tiles) // self._threads))
         pieces = [tiles[start : start + size] for start in range(0, len(tiles), size)]
         # Each call has a copy of the context, which holds the stop check of the job.
         runs = [self._pool.submit(copy_context().run, self._run, self._narrow, piece, outputs) for piece in pieces]

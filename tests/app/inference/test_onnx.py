@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.errors import InvalidBundle, ModelMismatch
+from app.inference import onnx
 from app.inference.bundles import check_bundle
 from app.inference.onnx import MAX_BATCH, OnnxInference
 from tests.support.bundles import BANDS, MEAN, SIZE, STD, digests, projection, tiny_graph, write_bundle
@@ -37,6 +39,19 @@ def test_embeds_any_number_of_tiles_whatever_the_batch_axis(tmp_path: Path, batc
     assert made.feature is None
     assert made.pair is None
     np.testing.assert_allclose(made.embedding, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("threads", "bytes_of_runs", "uses"), [(1, 64 << 20, False), (4, 64 << 20, True), (4, 4 * 4 * 3 * SIZE**2, False)]
+)
+def test_runs_at_once_keep_to_the_limit_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, bytes_of_runs: int, uses: bool
+) -> None:
+    monkeypatch.setattr(onnx, "MAX_INPUT_BYTES", bytes_of_runs - 1)
+    model = OnnxInference(write_bundle(tmp_path / "limited", tiny_graph()), threads)
+    model.embed(random_tiles(3))
+    assert any(thread.name.startswith("model-limited") for thread in threading.enumerate()) is uses
+    model.close()
 
 
 def test_a_graph_that_normalises_is_not_changed(tmp_path: Path) -> None:
