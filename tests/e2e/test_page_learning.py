@@ -15,7 +15,7 @@ from tests.support.pictures import striped
 from tests.support.process import ServeProcess
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 if os.environ.get("CI") != "true":
     pytest.importorskip("playwright", reason="needs the Python package playwright (in the extra `dev`)", exc_type=ImportError)
@@ -155,6 +155,43 @@ def test_an_evaluation_opens_as_a_report(visitor: Visitor, fields: Archive) -> N
     report = page.request.get(f"{fields.url}/{link.get_attribute('href')}")
     assert report.ok
     assert re.search("<html", report.text())
+
+
+def test_an_evaluation_and_an_export_wait_for_labels_that_are_being_saved(visitor: Visitor, fields: Archive) -> None:
+    visit = visitor(fields.url)
+    page = visit.open("#collection=fields")
+    expect(page.locator(".card")).to_have_count(2 * PER_KIND)
+    held: list[Route] = []
+    page.route("**/items/*", lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_())
+    page.get_by_role("button", name="Label", exact=True).click()
+    page.get_by_label("Label to add").fill("late")
+    page.keyboard.press("Enter")
+    tile(page, "fine-14.png").click()
+    page.get_by_role("button", name="Done").click()
+
+    page.get_by_role("button", name="Train…").click()
+    dialog = page.get_by_role("dialog", name="Fields")
+    dialog.get_by_role("button", name="Evaluate").click()
+    page.wait_for_timeout(500)
+    assert len(held) == 1
+    assert not any("/execution" in url for url in visit.requests)
+    held.pop().continue_()
+    expect(dialog.locator(".job")).to_contain_text("Evaluation · fields")
+    wait_for_job(fields.url, "evaluate")
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="Label", exact=True).click()
+    page.get_by_label("Label to add").fill("later")
+    page.keyboard.press("Enter")
+    tile(page, "fine-13.png").click()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Details").first.click()
+    dialog.get_by_role("tab", name="Labels").click()
+    with page.expect_download() as download:
+        dialog.get_by_role("link", name="Export as CSV").click()
+        page.wait_for_timeout(500)
+        held.pop().continue_()
+    assert "later" in download.value.path().read_text()
 
 
 def test_a_training_without_labels_is_refused_with_what_is_missing(visit_empty: Visit) -> None:

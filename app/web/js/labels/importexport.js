@@ -4,6 +4,7 @@ import * as api from "../core/api.js";
 import { attempt, count, group, h } from "../core/dom.js";
 import { refreshLabels } from "../core/loading.js";
 import { run } from "../search/run.js";
+import { allSaved, unsaved } from "./store.js";
 
 /** @typedef {import("../core/types.js").Collection} Collection */
 
@@ -42,12 +43,18 @@ export function labelFiles(c) {
     await Promise.all([refreshLabels(), run()]);
   } });
   const choose = h("button", { type: "button", class: "primary", onclick: () => input.click() }, "Choose a file…");
+  const file = h("a", { class: "button", href: api.labelsUrl(c.id), download: `${c.id}-labels.csv`, onclick: async (/** @type {Event} */ event) => {
+    if (!unsaved()) return;
+    event.preventDefault();
+    await allSaved();
+    file.click();
+  } }, "Export as CSV");
   return [
     h("section", { class: "stack" }, h("h3", {}, "Import labels"),
       h("p", { class: "muted" }, "CSV with columns that identify the tile (id, file_name or source, or lon and lat) and its labels (label, or labels separated by semicolons); or GeoJSON features with the property label. A polygon labels the tiles whose centre is inside it."),
       h("div", { class: "row" }, h("label", { class: "field grow" }, "Existing labels of a tile", mode), input, choose), note),
     h("section", { class: "stack part" }, h("div", { class: "row" }, h("div", { class: "grow" }, h("h3", {}, "Export labels"),
       h("p", { class: "muted" }, "All tiles with their labels, as a file that you can edit in a spreadsheet and import again.")),
-    h("a", { class: "button", href: api.labelsUrl(c.id), download: `${c.id}-labels.csv` }, "Export as CSV"))),
+    file)),
   ];
 }

@@ -135,6 +135,14 @@ function enqueue(change, collection, saved) {
 
 const showUnsaved = debounce(() => { if (state.unsaved !== pending.size) set({ unsaved: pending.size }); }, 120);
 
+/** Number of tiles whose changes are not saved yet. */
+export const unsaved = () => pending.size;
+
+/** Wait until every change is saved or reverted: what reads labels at the service starts after this. */
+export async function allSaved() {
+  while (pending.size) await Promise.all([...pending.values()].map((entry) => new Promise((resolve) => entry.done.push(resolve))));
+}
+
 /** @param {Pending} entry @param {Error|null} error */
 function finish(entry, error) {
   pending.delete(entry.id);

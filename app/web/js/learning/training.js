@@ -6,6 +6,7 @@ import { state } from "../core/state.js";
 import { watch } from "../jobs/tracker.js";
 import { jobView } from "../jobs/view.js";
 import { labelColour } from "../labels/palette.js";
+import { allSaved } from "../labels/store.js";
 import { modelTitle, licenceLines, researchTag } from "./names.js";
 import { missingForTraining } from "./readiness.js";
 
@@ -91,7 +92,7 @@ export function training(c) {
   const submit = h("button", { class: "primary", id: "train-start" }, "Train");
   const form = h("form", { class: "stack", id: "train-form", onsubmit: async (/** @type {Event} */ event) => {
     event.preventDefault();
-    const job = await attempt(note, () => api.execute("train", inputs(c, new FormData(form))), submit);
+    const job = await attempt(note, () => afterLabels("train", inputs(c, new FormData(form))), submit);
     if (job) begin(job, run);
   } },
   trainingData(),
@@ -104,6 +105,12 @@ export function training(c) {
   note,
   h("div", { class: "row end" }, submit));
   return [run, form, evaluation(c)];
+}
+
+/** Start a process that reads labels, when the changes made here are saved. @param {string} process @param {Record<string, any>} inputs */
+async function afterLabels(process, inputs) {
+  await allSaved();
+  return api.execute(process, inputs);
 }
 
 /** Follow a job in a box, in place of the previous one. @param {import("../core/types.js").Job} job @param {HTMLElement} box */
@@ -119,7 +126,7 @@ function evaluation(c) {
   const note = h("div", {});
   const run = h("div", { class: "stack" });
   const button = h("button", { type: "button", id: "evaluate", onclick: async () => {
-    const job = await attempt(note, () => api.execute("evaluate", { collection: c.id }), button);
+    const job = await attempt(note, () => afterLabels("evaluate", { collection: c.id }), button);
     if (job) begin(job, run);
   } }, "Evaluate");
   return h("section", { class: "stack part" },
