@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PEAK, ANONYMOUS = "VmHWM", "RssAnon"
+PEAK, RESIDENT, ANONYMOUS = "VmHWM", "VmRSS", "RssAnon"
 
 
 def resident(process: int | str, kind: str) -> int:

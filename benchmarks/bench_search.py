@@ -28,12 +28,13 @@ import qdrant_edge as edge
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._archive import Archive, fill, wait_for_search_table
-from benchmarks._process_memory import ANONYMOUS, resident
+from benchmarks._process_memory import ANONYMOUS, RESIDENT, resident
 from benchmarks._table import machine_line, print_table
 from tests.support.process import ServeProcess
 from tests.support.redis import free_port
 
 COLLECTION = "synthetic"
+SEARCH = f"/collections/{COLLECTION}/search?item="
 LIMIT = 10
 BOX = 120.0
 """Degrees: the width of a filter's box; it takes in about a quarter of the tiles."""
@@ -69,10 +70,11 @@ def measure(home: Path, archive: Archive, queries: int) -> list[Sequence[str]]:
     bare = bare_queries(home, vectors[chosen], boxes)
     rows: list[Sequence[str]] = []
     with ServeProcess(home) as service:
-        path = f"/collections/{COLLECTION}/search?item="
-        asker(service.url, path, ids, boxes, chosen)(0, 0)  # begins the search table
+        asker(service.url, SEARCH, ids, boxes, chosen)(0, 0)  # begins the search table
         wait_for_search_table(size)
-        served = measure_kinds(queries, asker(service.url, path, ids, boxes, chosen))  # a connection that did not wait as long
+        served = measure_kinds(
+            queries, asker(service.url, SEARCH, ids, boxes, chosen)
+        )  # a connection that did not wait as long
     beside: dict[str, list[float]] = {}
     if find_spec("faiss") is not None:
         with peer_service(home / "peer", archive) as url:
@@ -91,9 +93,9 @@ def measure_start(home: Path, archive: Archive) -> Sequence[str]:
     """How long a service takes that finds the files of a clean end, and its memory after the first search."""
     with ServeProcess(home) as service:
         begun = time.perf_counter()
-        asker(service.url, f"/collections/{COLLECTION}/search?item=", archive.ids, [], [0])(0, None)
+        asker(service.url, SEARCH, archive.ids, [], [0])(0, None)
         seconds = time.perf_counter() - begun
-        memory = [resident(service.process.pid, kind) / (1 << 20) for kind in (ANONYMOUS, "VmRSS")]
+        memory = [resident(service.process.pid, kind) / (1 << 20) for kind in (ANONYMOUS, RESIDENT)]
     return [f"{len(archive.ids):,}", f"{service.ready_seconds:.1f}", f"{seconds:.2f}", *(f"{each:.0f}" for each in memory)]
 
 

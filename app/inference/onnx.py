@@ -118,8 +118,7 @@ class OnnxInference:
         return None if self._head is None else self._head.project(features)
 
     def close(self) -> None:
-        """Release the threads after their work, and the buffers; the sessions are released with their last reference."""
-        self._pool.shutdown()
+        """Release the buffers. Sessions and threads are released with the last reference, so a deleted model ends its work."""
         self._spare.clear()
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from models.data.samplers import Indices
 from models.runs.bundled.middle_maps import LowerPart, View, read_maps
 from models.runs.bundled.plan import OPEN, SOURCE_SIZE, Plan
 from models.runs.bundled.train_encoder import start_encoder
@@ -49,6 +50,21 @@ def compute_maps(plan: Plan, data: Path, work: Path, console: Console) -> Bundle
 def read_views(plan: Plan, views: Sequence[View], material: Material, work: Path, console: Console) -> list[Maps]:
     """The maps of some views of a plan's material; as `compute_maps`."""
     return [np.concatenate([_of_set(material, name, view, work, console) for name in plan.sets]) for view in views]
+
+
+def judged_set(
+    name: str, plan: Plan, maps: BundleMaps, data: Path, work: Path, console: Console
+) -> tuple[str, BundleMaps, Indices]:
+    """A title, maps and the rows that query each other: the test images of a plan's set, or all images of another one.
+
+    maps: of the plan.
+    """
+    if name in plan.sets:
+        return f"{name}, test images", maps, maps.material.of(name, maps.material.test)
+    other = replace(plan, sets=(name,))
+    material = load_plan(other, data, work / "cache")
+    plain = read_views(other, [plan.plain], material, work, console)[0]
+    return f"{name}, unseen", BundleMaps(material, plain, [], []), np.arange(len(material.labels))
 
 
 @cache

@@ -24,13 +24,13 @@ from rich.table import Table
 from models.backbones.two_layer_encoder import TwoLayerEncoder
 from models.bundle.verify import read_trained_card
 from models.data.samplers import Indices
-from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
+from models.evaluation.metrics.retrieval import RetrievalReport
 from models.runs.bundled.arguments import make_parser
 from models.runs.bundled.bundle_maps import BundleMaps, compute_maps
 from models.runs.bundled.plan import OPEN, RESEARCH, Plan
 from models.runs.bundled.resumable import run_resumable
 from models.runs.bundled.train_bundle import parts_of_twin
-from models.runs.bundled.train_encoder import embed, pooled, start_encoder, train_upper
+from models.runs.bundled.train_encoder import pooled, quality, start_encoder, train_upper
 from models.runs.networks.run_options import RunOptions
 from models.training.logs.progress_bar import ProgressBar
 
@@ -95,8 +95,7 @@ def _trained(plan: Plan, maps: BundleMaps, rows: Indices, folder: Path, balance:
 
 
 def _row(network: str, ranked: str, encoder: TwoLayerEncoder, maps: BundleMaps, rows: Indices) -> Row:
-    embeddings, labels = embed(encoder, maps.plain, rows), maps.material.labels[rows]
-    return Row(network, ranked, len(rows), retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True))
+    return Row(network, ranked, len(rows), quality(encoder, maps.plain, rows, maps.material.labels[rows]))
 
 
 def main() -> int:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from models.backbones.two_layer_encoder import TwoLayerEncoder
@@ -28,7 +27,7 @@ from models.evaluation.aggregate import estimate
 from models.evaluation.learned_matcher import learned_weights
 from models.evaluation.metrics.rerank import Quality, Weights
 from models.runs.bundled.arguments import make_parser
-from models.runs.bundled.bundle_maps import BundleMaps, compute_maps, load_plan, read_views
+from models.runs.bundled.bundle_maps import BundleMaps, compute_maps, judged_set
 from models.runs.bundled.plan import OPEN, PLANS, Plan
 from models.runs.bundled.resumable import run_resumable
 from models.runs.bundled.train_encoder import embed, places, train_upper
@@ -73,7 +72,7 @@ class Bench:
         train = maps.material.train
         upper = train_upper(plan, maps.training, train, maps.material.labels[train], RunOptions(folder / "upper"))
         encoder = upper.fit(maps.plain, train, share=card.recipe["share"], balance=card.recipe["balance"])
-        judged = [_judged(name, plan, maps, data, work, console) for name in sets]
+        judged = [judged_set(name, plan, maps, data, work, console) for name in sets]
         return cls(plan, encoder, maps, train, judged, learned_weights(ranking), folder)
 
     def add_gains(self, gains: Gains, trained: TwoStages, stages: Mapping[str, Weights]) -> None:
@@ -111,18 +110,6 @@ def measure_others(bench: Bench, recipes: Sequence[str], console: Console) -> Ga
         stages = {f"{name}, weight {weight:g}": Weights(weight, 0.0) for weight in OTHER_WEIGHTS}
         bench.add_gains(gains, TwoStages(bench.encoder, network, stored), stages)
     return gains
-
-
-def _judged(
-    name: str, plan: Plan, maps: BundleMaps, data: Path, work: Path, console: Console
-) -> tuple[str, BundleMaps, Indices]:
-    """A title, maps and queries of a data set."""
-    if name in plan.sets:
-        return f"{name}, test images", maps, maps.material.of(name, maps.material.test)
-    other = replace(plan, sets=(name,))
-    material = load_plan(other, data, work / "cache")
-    plain = read_views(other, [plan.plain], material, work, console)[0]
-    return f"{name}, unseen", BundleMaps(material, plain, [], []), np.arange(len(material.labels))
 
 
 def _gain(before: Quality, after: Quality) -> tuple[float, float, float]:

