@@ -32,15 +32,11 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from app.container import Container
-from app.domain.queries.search import TileFilter
-from app.settings import load_settings
+from benchmarks._sceptic_archive import COLLECTION, KINDS, POLL_SECONDS, Archive, Means, draw, fill, means, precisions
 from benchmarks._serving import Served
 from benchmarks._table import machine_line, print_table
 
-COLLECTION = "archive"
-KINDS = ("right", "few", "one-sided", "shuffled")
-POLL_SECONDS = 0.2
+VERDICTS = ("passed", "undecided", "refused")
 WORST_LOSS, USEFUL_GAIN, USEFUL_SHARE = 0.5, 1.0, 0.9
 """Points of mean average precision that a switch may lose; that labels gain which are useful; share of these to be switched."""
 
@@ -80,22 +76,8 @@ def main() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """The indexed tiles. classes: (N,) number of the true class. features: (N, F). embeddings: (N, D) of the base model."""
-
-    name: str
-    ids: list[str]
-    classes: NDArray[np.intp]
-    names: list[str]
-    features: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """A draw. before, after: mean average precision in points of the base index and the new head: of all tiles, of the labelled
-    classes, of the others (NaN without others). labels, classes: numbers of labelled tiles and of their classes.
-    """
+    """A draw. labels, classes: numbers of labelled tiles and their classes. before, after: of the base index and the new head."""
 
     archive: str
     kind: str
@@ -103,24 +85,26 @@ class Outcome:
     labels: int
     classes: int
     result: dict[str, Any]
-    before: tuple[float, float, float]
-    after: tuple[float, float, float]
+    before: Means
+    after: Means
     seconds: float
 
     @property
-    def changes(self) -> list[float]:
-        """Changes of all tiles, of the labelled classes, of the others."""
-        return [after - before for before, after in zip(self.before, self.after, strict=True)]
+    def change(self) -> float:
+        """Change of all tiles."""
+        return self.after[0] - self.before[0]
 
     def line(self) -> str:
         """The draw in one line."""
         change = self.result["gate"].get("change") or {}
         said = " ".join(f"{100 * change[name]:+.1f}" for name in ("mean", "low", "high") if change) or "no figures"
-        whole, own, others = self.changes
+        parts = [f"labelled classes {self.after[1] - self.before[1]:+.1f}"]
+        if self.before[2] is not None and self.after[2] is not None:
+            parts.append(f"others {self.after[2] - self.before[2]:+.1f}")
         return (
             f"{self.archive} {self.kind} {self.seed}: {self.labels} labels of {self.classes} classes; gate: "
-            f"{self.result['verdict']} ({said}); archive {self.before[0]:.1f} to {self.after[0]:.1f} ({whole:+.2f}; labelled "
-            f"classes {own:+.1f}, others {others:+.1f}); {self.seconds:.0f} s"
+            f"{self.result['verdict']} ({said}); archive {self.before[0]:.1f} to {self.after[0]:.1f} ({self.change:+.2f}; "
+            f"{', '.join(parts)}); {self.seconds:.0f} s"
         )
 
 
@@ -194,66 +178,6 @@ class Loop:
                 self._trained.remove(each)
 
 
-def draw(kind: str, seed: int, classes: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(L,) rows to label, and the numbers of their labels."""
-    random = np.random.default_rng([seed, KINDS.index(kind)])
-    count = int(classes.max()) + 1
-    chosen, low, high = {
-        "right": (count, 5, 10),
-        "few": (int(random.integers(2, 6)), 3, 6),
-        "one-sided": (4, 10, 20),
-        "shuffled": (int(random.choice([4, 8, count])), 8, 12),
-    }[kind]
-    each = int(random.integers(low, high + 1))
-    labels = random.permutation(count)[:chosen]
-    rows = np.concatenate([random.permutation(np.flatnonzero(classes == label))[:each] for label in labels])
-    return rows, random.permutation(classes[rows]) if kind == "shuffled" else classes[rows]
-
-
-def precisions(embeddings: NDArray[np.float32], classes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """(N,) average precision of each tile, in points; tiles of its class are relevant."""
-    scores = embeddings @ embeddings.T
-    np.fill_diagonal(scores, -np.inf)
-    hits = classes[np.argsort(-scores, axis=1, kind="stable")[:, :-1]] == classes[:, None]
-    ranks = np.arange(1, hits.shape[1] + 1)
-    return np.asarray(100 * (hits * np.cumsum(hits, axis=1) / ranks).sum(axis=1) / hits.sum(axis=1))
-
-
-def means(values: NDArray[np.float64], is_labelled: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Of all tiles, of the labelled classes, of the others."""
-    others = values[~is_labelled]
-    return float(values.mean()), float(values[is_labelled].mean()), float(others.mean()) if len(others) else float("nan")
-
-
-def fill(folder: Path, data: Path, per_class: int) -> Archive:
-    """Index some images of each class without labels; file names do not contain the class."""
-    pictures = folder / "pictures"
-    pictures.mkdir()
-    truth: dict[str, str] = {}
-    for kind in sorted(path for path in data.iterdir() if path.is_dir()):
-        for path in sorted(kind.iterdir())[:per_class]:
-            name = f"{len(truth):05d}{path.suffix}"
-            (pictures / name).symlink_to(path.resolve())
-            truth[name] = kind.name
-    container = Container(load_settings({}, home=folder / "home"))
-    container.start()
-    try:
-        container.collections.create(COLLECTION)
-        job = container.ingest.submit_paths(COLLECTION, [pictures])
-        while not container.jobs.get(job.id).status.ended:
-            time.sleep(POLL_SECONDS)
-        index = container.collections.live(COLLECTION).index
-        tiles = container.vectors.scroll(index, limit=len(truth), filter=TileFilter()).tiles
-        found = container.vectors.retrieve_vectors(index, [tile.id for tile in tiles])
-    finally:
-        container.close()
-    names = sorted(set(truth.values()))
-    classes = np.array([names.index(truth[tile.file_name]) for tile in tiles], np.intp)
-    if found.feature is None:
-        raise SystemExit("the default model has no features")
-    return Archive(data.name, [tile.id for tile in tiles], classes, names, found.feature.astype(np.float32), found.embedding)
-
-
 def read_log(path: Path | None) -> list[Outcome]:
     """The draws of an earlier run."""
     if path is None or not path.exists():
@@ -268,10 +192,9 @@ def report(outcomes: Sequence[Outcome]) -> None:
     rows = [
         row(f"{group[0]}, {group[1]}", [each for each in outcomes if (each.archive, each.kind) == group]) for group in groups
     ]
-    verdicts = ["passed", "undecided", "refused"]
-    columns = ["labels", "draws", *verdicts, "mean change", "worst", "worst switched", "useful switched"]
+    columns = ["labels", "draws", *VERDICTS, "learned nothing", "mean change", "worst", "worst switched", "useful switched"]
     print_table("Changes of the archive's mean average precision by the new heads, in points", columns, rows)
-    worst = min((each.changes[0] for each in outcomes if each.result["switched"]), default=0.0)
+    worst = min((each.change for each in outcomes if each.result["switched"]), default=0.0)
     useful = [each.result["switched"] for each in outcomes if is_useful(each)]
     share = sum(useful) / max(1, len(useful))
     fooled = sum(each.result["switched"] for each in outcomes if each.kind == "shuffled")
@@ -285,18 +208,19 @@ def report(outcomes: Sequence[Outcome]) -> None:
 
 def is_useful(outcome: Outcome) -> bool:
     """Whether right labels make the archive better."""
-    return outcome.kind != "shuffled" and outcome.changes[0] >= USEFUL_GAIN
+    return outcome.kind != "shuffled" and outcome.change >= USEFUL_GAIN
 
 
 def row(name: str, own: Sequence[Outcome]) -> list[str]:
     """A line of the table."""
-    changes = [each.changes[0] for each in own]
-    switched = [each.changes[0] for each in own if each.result["switched"]]
+    changes = [each.change for each in own]
+    switched = [each.change for each in own if each.result["switched"]]
     useful = [each.result["switched"] for each in own if is_useful(each)]
     return [
         name,
         str(len(own)),
-        *(str(sum(each.result["verdict"] == said for each in own)) for said in ("passed", "undecided", "refused")),
+        *(str(sum(each.result["verdict"] == said for each in own)) for said in VERDICTS),
+        str(sum(not each.result["gate"]["learned"] for each in own)),
         f"{np.mean(changes):+.2f}",
         f"{min(changes):+.2f}",
         f"{min(switched):+.2f}" if switched else "",

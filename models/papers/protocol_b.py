@@ -17,6 +17,8 @@ DATA = "aid"
 IMAGES = 10_000
 METHODS: Mapping[str, str] = MappingProxyType({"hr-s2dml": "HR-S2DML", "d-cnn": "D-CNN", "triplet": "Triplet", "nsl": "NSL"})
 """Recipes and their names, in the paper's order by k-NN accuracy."""
+ATTENTION, ATTENTION_TITLE = "nsl-attention", "NSL, residual attention"
+"""NSL with the network of Wang et al. (2017), ResNet-18 with residual attention; the paper has no such row."""
 FRACTIONS = (0.20, 0.05, 0.15, 0.10)
 """Labelled shares, the most important first."""
 
@@ -71,11 +73,17 @@ MEASURES: Mapping[str, tuple[str, Pick]] = MappingProxyType(
 def cells(scale: str) -> list[Cell]:
     """Each share and method, `b-20-hr-s2dml-seed0` and so on."""
     return [
-        experiment_cell(seeded(prefix(fraction, method), seed), experiment(method, fraction, scale, seed))
+        experiment_cell(seeded(prefix(fraction, method), seed), _experiment_of(method, fraction, scale, seed))
         for fraction in FRACTIONS
         for seed in range(SEEDS[scale])
-        for method in METHODS
+        for method in (*METHODS, ATTENTION)
     ]
+
+
+def _experiment_of(method: str, fraction: float, scale: str, seed: int) -> Experiment:
+    if method == ATTENTION:
+        return experiment("nsl", fraction, scale, seed, backbone="attention-resnet18")
+    return experiment(method, fraction, scale, seed)
 
 
 def trial_cells(scale: str) -> list[Cell]:
@@ -114,6 +122,7 @@ def render(results: Results) -> str:
             if measure == "map":
                 rows.append([f"{name}, strict", *(_strict(results, fraction, method) for fraction in sorted(FRACTIONS))])
             rows.append([f"{name}, the paper", *(number(value) for value in _PAPER[measure][method])])
+        rows.append([ATTENTION_TITLE, *(shown(results, prefix(fraction, ATTENTION), pick) for fraction in sorted(FRACTIONS))])
         parts.append(markdown_table([title, *(f"{fraction:.0%}".replace("%", " %") for fraction in sorted(FRACTIONS))], rows))
     return "\n\n".join([*parts, *_order(results), *_cost(results), *_trials(results)])
 

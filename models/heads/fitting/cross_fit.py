@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.metrics.ranking import ranked_chunks
-from models.evaluation.metrics.relevance import LabelSets, Relevance, relevance
-from models.evaluation.metrics.retrieval import average_precision
 from models.heads.fitting.fit_head import Examples, fit_head
+from models.heads.fitting.fold_evaluation import FoldEvaluation
 from models.heads.head_recipe import HeadRecipe
 from models.heads.linear_head import Head
 from models.heads.progress import ProgressCallback
-
-_QUERIES, _DATABASE = 200, 1500
-"""Maximum numbers of queries and of ranked tiles in the evaluation of a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,9 @@ def cross_fit(
     *,
     places: NDArray[np.integer[Any]] | None = None,
 ) -> CrossFit:
-    """Fit one head for each fold without its tiles; after every round these query each other among unlabelled tiles.
+    """Fit one head for each fold without its tiles; after every round these query all labelled tiles and unlabelled ones.
+
+    The chosen round is the earlier one of those that the average precision and its excess over chance choose.
 
     places: (L,) place of each labelled tile; tiles of one place are in one fold. None: every tile is a place.
     """
@@ -55,17 +52,17 @@ def cross_fit(
     random = np.random.default_rng(seed)
     for fold in range(count):
         heads = [base]
-        evaluate = _FoldEvaluation(examples, np.flatnonzero(folds == fold), random)
+        evaluate = FoldEvaluation(examples, np.flatnonzero(folds == fold), places, random)
         scores = [evaluate(base)]
         for head in fit_head(base, examples.take(np.flatnonzero(folds != fold)), recipe, seed):
             scores.append(evaluate(head))
             heads.append(head)
             progress(100 * (fold + len(heads) / (recipe.rounds + 1)) / count, f"cross-validating, fold {fold + 1} of {count}")
         fitted.append(heads)
-        precisions.append(np.stack(scores, axis=1))
+        precisions.append(np.stack(scores, axis=2))
         queried.append(places[evaluate.queries])
-    pooled = np.concatenate(precisions)  # (queries, rounds + 1)
-    best = choose_round(pooled, np.concatenate(queried))
+    pooled, excess = np.concatenate(precisions, axis=1)  # (queries, rounds + 1) each
+    best = min(choose_round(each, np.concatenate(queried)) for each in (pooled, excess))
     embeddings = np.empty((len(folds), base.dimension), dtype=np.float32)
     chosen = tuple(heads[best] for heads in fitted)
     for fold, head in enumerate(chosen):
@@ -119,44 +116,3 @@ def assign_folds(
             classes[fold] += sums[place]
             sizes[fold] += sums[place].sum()
     return np.asarray(assigned[members], np.intp)
-
-
-class _FoldEvaluation:
-    """Average precision of tiles of a fold as queries: the mean of two rankings, of the tiles of the fold, and of these and
-    unlabelled tiles.
-
-    The first shows whether labels are told apart, the second whether they are told from the rest of the archive, where an
-    unlabelled tile of the same class counts as not relevant. Other labelled tiles are not ranked: the head was fitted to them.
-    If no two tiles of the fold share a label, all labelled tiles are ranked. queries: (Q,) labelled rows, those that share a
-    label with a ranked tile.
-    """
-
-    def __init__(self, examples: Examples, fold: NDArray[np.intp], random: np.random.Generator) -> None:
-        targets = examples.targets
-        if not (targets[fold].sum(axis=0) > 1).any():
-            fold = np.concatenate([fold, np.setdiff1d(np.arange(len(targets)), fold)])
-        known = random.permutation(fold)[:_DATABASE] if len(fold) > _DATABASE else fold
-        shared = targets[known][:, targets[known].sum(axis=0) > 1].any(axis=1)
-        own = np.sort(random.permutation(np.flatnonzero(shared))[:_QUERIES])
-        self.queries = known[own]
-        others = random.permutation(len(examples.unlabelled))[:_DATABASE]
-        self._own = own
-        self._features = np.concatenate([examples.labelled[known], examples.unlabelled[others]])
-        flags = np.concatenate([targets[known], np.zeros((len(others), targets.shape[1]), np.bool_)])
-        self._rankings = [(count, _related(own, flags[:count])) for count in (len(known), len(flags))]
-
-    def __call__(self, head: Head) -> NDArray[np.float64]:
-        """(Q,) average precisions."""
-        embeddings = head.project(self._features)
-        found = [self._precisions(related, embeddings[:count]) for count, related in self._rankings]
-        return np.asarray(np.mean(found, axis=0))
-
-    def _precisions(self, related: Relevance, ranked: NDArray[np.float32]) -> NDArray[np.float64]:
-        own = self._own
-        chunks = ranked_chunks(ranked[own], ranked, own, max(1, len(own)))
-        return np.array([average_precision(ranks) for chunk in chunks for _, ranks in related.ranks(chunk)], np.float64)
-
-
-def _related(queries: NDArray[np.intp], flags: NDArray[np.bool_]) -> Relevance:
-    labels = LabelSets([str(number) for number in range(flags.shape[1])], flags)
-    return relevance(labels.take(queries), labels, len(queries), len(flags), queries)

@@ -115,7 +115,8 @@ def test_keys_are_unique_and_settings_plain(module: Any, scale: str) -> None:
 
 def test_the_most_wanted_cells_come_first() -> None:
     keys = [cell.key for cell in protocol_b.cells("small")]
-    assert keys[:5] == ["b-20-hr-s2dml-seed0", "b-20-d-cnn-seed0", "b-20-triplet-seed0", "b-20-nsl-seed0", "b-5-hr-s2dml-seed0"]
+    assert keys[:4] == ["b-20-hr-s2dml-seed0", "b-20-d-cnn-seed0", "b-20-triplet-seed0", "b-20-nsl-seed0"]
+    assert keys[4:6] == ["b-20-nsl-attention-seed0", "b-5-hr-s2dml-seed0"]
 
 
 def test_tables_without_results_show_the_paper_only(results: Results) -> None:
@@ -155,10 +156,32 @@ def test_trials_are_listed_with_what_they_gave(results: Results, place: Context)
     assert "| hr-s2dml-lr020 | 50.00 |" in protocol_b.render(results)
 
 
-def test_noise_and_sensitivity_tables(results: Results, place: Context) -> None:
-    for module in (label_noise, sensitivity):
-        fill(results, module.cells("small"), report(), place)
+def test_the_table_of_noise(results: Results, place: Context) -> None:
+    fill(results, label_noise.cells("small"), report(), place)
     assert "| NSL, 20 % wrong | 30.00 | 0.2000 | 70.00 | 50.00 | 45.00 |" in label_noise.render(results)
+
+
+@pytest.mark.parametrize(
+    ("scale", "run"),
+    [("small", "EfficientNet-Lite0 with ImageNet weights at 192 px, frozen"), ("paper", "ResNet-18 of width 64")],
+)
+def test_the_tables_of_sensitivity(scale: str, run: str, tmp_path: Path, place: Context) -> None:
+    results = Results(tmp_path, scale)
+    cells = [cell for cell in sensitivity.cells(scale) if cell.key.endswith("seed0")]
+    fill(results, [cell for cell in cells if "unit" not in cell.key], report(), place)
+    fill(results, [cell for cell in cells if "unit" in cell.key], report(knn_accuracy=0.6), place)
     text = sensitivity.render(results)
+    assert text.startswith(f"Run: {run}")
     assert "| τ = 0.1 | 50.00 | 50.00 | 50.00 |" in text
+    assert "| τ = 0.1, unit vectors in eq. 6 | 60.00 | 60.00 | 60.00 |" in text
+    assert "| τ = 0.1, the paper | 90.90 | 91.59 | 91.40 |" in text
     assert "| ANMRR | 0.2000 |" in text
+
+
+def test_residual_attention_is_nsl_with_another_network() -> None:
+    cells = {cell.key: dict(cell.settings) for cell in protocol_b.cells("small")}
+    plain, attention = cells["b-5-nsl-seed0"], cells["b-5-nsl-attention-seed0"]
+    assert attention["recipe"] == plain["recipe"] | {"backbone": "attention-resnet18"}
+    assert {key: value for key, value in attention.items() if key != "recipe"} == {
+        key: value for key, value in plain.items() if key != "recipe"
+    }

@@ -97,3 +97,20 @@ def test_labels_of_one_tile_each_can_be_fitted_but_not_judged() -> None:
     found = cross_fit(base, examples, RECIPE, 0, lambda *_: None)
     assert found.rounds == 0
     assert set(found.scores) == {0.0}
+
+
+@pytest.mark.parametrize(("is_right", "is_taught"), [(True, True), (False, False)])
+def test_right_labels_are_learned_and_shuffled_ones_are_not(is_right: bool, is_taught: bool) -> None:
+    """Two of twenty dimensions tell the labels apart, and the base model's head hardly has them."""
+    random = np.random.default_rng(1)
+    classes = np.arange(120) % 4
+    told = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    features = random.normal(size=(120, 20)).astype(np.float32)
+    features[:, :2] = 3 * told[classes] + features[:, :2]
+    weight = np.eye(8, 20, dtype=np.float32)
+    weight[:2] *= 0.2
+    base = Head(weight, np.zeros(8, np.float32))
+    labels = classes[:60] if is_right else random.permutation(classes[:60])
+    examples = Examples(features[:60], np.eye(4, dtype=bool)[labels], features[60:])
+    found = cross_fit(base, examples, HeadRecipe(), 0, lambda *_: None)
+    assert (found.rounds > 0) == is_taught
