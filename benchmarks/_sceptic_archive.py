@@ -1,4 +1,4 @@
-"""An archive of images whose classes the service does not have, and four kinds of labels for some of them (bench_sceptic)."""
+"""An archive of images whose classes the service does not have, and five kinds of labels for some of them (bench_sceptic)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.domain.queries.search import TileFilter
 from app.settings import load_settings
 
 COLLECTION = "archive"
-KINDS = ("right", "few", "one-sided", "shuffled")
+KINDS = ("right", "few", "one-sided", "shuffled", "half-shuffled")
 POLL_SECONDS = 0.2
 
 Means = tuple[float, float, float | None]
@@ -37,16 +37,22 @@ def draw(kind: str, seed: int, classes: NDArray[np.intp]) -> tuple[NDArray[np.in
     """(L,) rows to label, and the numbers of their labels."""
     random = np.random.default_rng([seed, KINDS.index(kind)])
     count = int(classes.max()) + 1
+    few, some = int(random.integers(2, 6)), int(random.choice([4, 8, count]))
     chosen, low, high = {
         "right": (count, 5, 10),
-        "few": (int(random.integers(2, 6)), 3, 6),
+        "few": (few, 3, 6),
         "one-sided": (4, 10, 20),
-        "shuffled": (int(random.choice([4, 8, count])), 8, 12),
+        "shuffled": (some, 8, 12),
+        "half-shuffled": (some, 8, 12),
     }[kind]
     each = int(random.integers(low, high + 1))
     labels = random.permutation(count)[:chosen]
     rows = np.concatenate([random.permutation(np.flatnonzero(classes == label))[:each] for label in labels])
-    return rows, random.permutation(classes[rows]) if kind == "shuffled" else classes[rows]
+    given = classes[rows]
+    if kind == "half-shuffled":
+        half = random.permutation(len(rows))[: len(rows) // 2]
+        given[half] = random.permutation(given[half])
+    return rows, random.permutation(given) if kind == "shuffled" else given
 
 
 def precisions(embeddings: NDArray[np.float32], classes: NDArray[np.intp]) -> NDArray[np.float64]:

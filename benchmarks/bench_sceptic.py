@@ -1,14 +1,15 @@
-"""The learning loop through HTTP: what the gate decides about labels of four kinds, and what happens to the whole archive.
+"""The learning loop through HTTP: what the gate decides about labels of five kinds, and what happens to the whole archive.
 
 python benchmarks/bench_sceptic.py DATA... [--draws 20] [--per-class 16] [--kinds KIND...] [--seed 1000] [--log FILE]
 
 DATA are folders with a folder of images for each class. Images of every class are indexed once, by the default model. For each
 draw some tiles are labelled, a head is trained, the collection is re-indexed, and, if it was switched, rolled back:
 
-right       five to ten tiles of every class
-few         three to six tiles of two to five classes
-one-sided   ten to twenty tiles of four classes
-shuffled    eight to twelve tiles of four, eight or all classes, whose labels are permuted
+right           five to ten tiles of every class
+few             three to six tiles of two to five classes
+one-sided       ten to twenty tiles of four classes
+shuffled        eight to twelve tiles of four, eight or all classes, whose labels are permuted
+half-shuffled   the same, but only half of the labels are permuted
 
 The archive's mean average precision is that of all tiles as queries among all others, by their folders' classes, which the
 service does not have; it is computed here from the stored features and the head, without code of the service.
@@ -77,7 +78,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A draw. labels, classes: numbers of labelled tiles and their classes. before, after: of the base index and the new head."""
+    """A draw. labels, classes: numbers of labelled tiles and their classes. before, after: with the base model and the head."""
 
     archive: str
     kind: str
@@ -208,7 +209,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
 
 def is_useful(outcome: Outcome) -> bool:
     """Whether right labels make the archive better."""
-    return outcome.kind != "shuffled" and outcome.change >= USEFUL_GAIN
+    return "shuffled" not in outcome.kind and outcome.change >= USEFUL_GAIN
 
 
 def row(name: str, own: Sequence[Outcome]) -> list[str]:
