@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks._imagery import DATA
 from benchmarks._table import machine_line, print_table
 from benchmarks._twin import twin_bundle
+from models.bundle.verify import read_card
 from models.evaluation.metrics.retrieval import retrieval_metrics
 from models.heads.head_bundle import read_head
 from models.heads.linear_head import Head
@@ -95,7 +96,8 @@ def _options() -> argparse.Namespace:
 
 def _world(options: argparse.Namespace) -> tuple[World, list[str]]:
     plan, cache = Plan(), options.work / "cache"
-    material = load_default(plan, options.data, cache)
+    size = read_card(options.bundle).input_size if options.bundle else plan.input_size
+    material = load_default(plan, options.data, cache, size)
     bundle = options.bundle or twin_bundle(material, plan, cache, options.work)
     asked = options.classes.split(",") if options.classes else list(plan.held_out)
     names = np.array(material.images.classes)[material.labels]

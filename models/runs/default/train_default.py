@@ -69,12 +69,12 @@ def train_default(plan: Plan, data: Path, out: Path, work: Path, console: Consol
     return card
 
 
-def load_default(plan: Plan, data: Path, cache: Path) -> Material:
-    """Load both data sets with the plan's split."""
+def load_default(plan: Plan, data: Path, cache: Path, size: int | None = None) -> Material:
+    """Load both data sets with the plan's split. size: of the images in pixels, the plan's by default."""
     folders = {name: data / name for name in ("ucmerced", "aid")}
     return load_material(
         folders,
-        plan.input_size,
+        size or plan.input_size,
         cache,
         train_fraction=plan.train_fraction,
         validation_fraction=plan.validation_fraction,
