@@ -30,7 +30,7 @@ class HeadRecipe(BaseModel):
 
     tau: _Above0 = 0.05
     margin: Annotated[float, Field(ge=0, lt=1.57)] = 0.7
-    rankness: _Share = 0.5
+    rankness: _Share = 0.05
     rank_tau: _Above0 = 0.1
     open_world: bool = True
     retain: _Share = 200.0
