@@ -193,7 +193,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
     rows = [
         row(f"{group[0]}, {group[1]}", [each for each in outcomes if (each.archive, each.kind) == group]) for group in groups
     ]
-    columns = ["labels", "draws", *VERDICTS, "learned nothing", "mean change", "worst", "worst switched", "useful switched"]
+    columns = ["labels", "draws", *VERDICTS, "unchanged", "mean", "worst", "worst switch", "useful"]
     print_table("Changes of the archive's mean average precision by the new heads, in points", columns, rows)
     worst = min((each.change for each in outcomes if each.result["switched"]), default=0.0)
     useful = [each.result["switched"] for each in outcomes if is_useful(each)]

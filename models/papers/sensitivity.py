@@ -70,6 +70,7 @@ def _ratio_cell(key: str, share: float, scale: str, seed: int) -> Cell:
 
 def render(results: Results) -> str:
     """Both tables, with the settings of the runs."""
+    small, first = results.scale == "small", pair_key(TAUS[0], MARGINS[0])
     rows = []
     for tau in TAUS:
         for features, title in zip(FEATURES, ("", ", unit vectors in eq. 6"), strict=True):
@@ -78,16 +79,12 @@ def render(results: Results) -> str:
     head = ["HR-S2DML, kNN accuracy", *(f"m = {margin:g}" for margin in MARGINS)]
     return "\n\n".join(
         [
-            f"{_what(results, pair_key(TAUS[0], MARGINS[0]))} AID, 15 % labelled, as many unlabelled images beside.",
+            f"{WHAT_WAS_RUN if small else what_was_run(results, first)} AID, 15 % labelled.",
             markdown_table(head, rows),
-            f"{_what(results, ratio_key(RESIDUAL_DYAD_FRACTIONS[0]))} {_RATIO_CAPTION}",
+            _RATIO_CAPTION if small else f"{what_was_run(results, ratio_key(RESIDUAL_DYAD_FRACTIONS[0]))} {_RATIO_CAPTION}",
             markdown_table(["trained share", *(f"{round(100 * s)} %" for s in RESIDUAL_DYAD_FRACTIONS)], _ratios(results)),
         ]
     )
-
-
-def _what(results: Results, prefix: str) -> str:
-    return WHAT_WAS_RUN if results.scale == "small" else what_was_run(results, prefix)
 
 
 def _accuracy(results: Results, prefix: str) -> str:
@@ -95,7 +92,7 @@ def _accuracy(results: Results, prefix: str) -> str:
 
 
 _RATIO_CAPTION = (
-    "The normalised softmax loss on UC Merced by the share that is trained on, with the same updates; the other images query, "
+    "NSL on UC Merced by the share that is trained on, with the same updates; the other images query, "
     "every image but the query is ranked. Residual-dyad's figure 10 draws this for its matcher without numbers."
 )
 
