@@ -82,7 +82,7 @@ def trial(base: Head, ranking: Ranking, archive: Archive, classes: int, images: 
     targets = names[rows][:, np.newaxis] == labelled
     examples, recipe = Examples(archive.features[rows], targets, archive.features[others]), HeadRecipe()
     cross = cross_fit(base, examples, recipe, seed, lambda *_: None)
-    head = [base, *islice(fit_head(base, examples, recipe, seed), cross.rounds)][-1]
+    head = [base, *islice(fit_head(base, examples, cross.recipe, seed), cross.rounds)][-1]
     around = archive.features[evenly(others, ARCHIVE)]
     fits = [_fit(cross, targets, each, ranking, seed) for each in (around[:0], around)]
     is_asked = np.isin(names[others], labelled)

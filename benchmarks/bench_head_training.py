@@ -43,7 +43,7 @@ from models.heads.linear_head import Head
 BUNDLE = Path(__file__).parents[1] / "app" / "inference" / "bundled" / "dyad-rgb"
 IMAGES = 100
 """Of each class."""
-EARLIER = HeadRecipe(rankness=1.0, open_world=False, keep=20.0, retain=0.0)
+EARLIER = HeadRecipe(rankness=1.0, weaker_rankness=None, open_world=False, keep=20.0, retain=0.0)
 """The loss without the open-world terms; its last round was nearly always chosen."""
 
 
@@ -178,9 +178,9 @@ def train(base: Head, examples: Examples, recipe: HeadRecipe, seed: int) -> tupl
     """The head, and after how many rounds; the earlier loss takes its last round."""
     if recipe == EARLIER:
         return list(fit_head(base, examples, EARLIER, seed))[-1], EARLIER.rounds
-    rounds = cross_fit(base, examples, recipe, seed, lambda *_: None).rounds
-    heads = [base, *islice(fit_head(base, examples, recipe, seed), rounds)]
-    return heads[-1], rounds
+    cross = cross_fit(base, examples, recipe, seed, lambda *_: None)
+    heads = [base, *islice(fit_head(base, examples, cross.recipe, seed), cross.rounds)]
+    return heads[-1], cross.rounds
 
 
 def precisions(head: Head, archive: Archive) -> NDArray[np.float64]:

@@ -55,13 +55,13 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     examples = _examples(inputs, features, rows, recipe)
     seed, own = inputs.manifest.seed, sub_progress(progress, 5, 50)
     cross = cross_fit(base, examples, recipe, seed, own, places=inputs.places[rows])
-    head = _fit(base, examples, recipe, seed, cross, sub_progress(progress, 50, 65))
+    head = _fit(base, examples, seed, cross, sub_progress(progress, 50, 65))
     scorer = None if inputs.matcher is None else PairScorer(inputs.manifest.bundle, inputs.card, inputs.matcher)
     learned = _recalibrate(inputs, features, scorer, rows, cross, progress)
     measured = measure_heads(inputs, features, (base, head), scorer, learned, sub_progress(progress, 85, 97))
     progress(97, "writing the model")
     training = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": cross.recipe.model_dump(mode="json"),
         "labelled": len(rows),
         "unlabelled": len(examples.unlabelled),
         "classes": inputs.name_counts(rows),
@@ -114,10 +114,10 @@ def _examples(inputs: Inputs, features: NDArray[np.float16], rows: NDArray[np.in
     return Examples(labelled, inputs.labels[rows], unlabelled)
 
 
-def _fit(base: Head, examples: Examples, recipe: HeadRecipe, seed: int, cross: CrossFit, progress: ProgressCallback) -> Head:
+def _fit(base: Head, examples: Examples, seed: int, cross: CrossFit, progress: ProgressCallback) -> Head:
     """The head fitted to all labelled tiles, after the round that cross-fitting chose; 0 rounds: the base model's head."""
     heads = [base]
-    for head in islice(fit_head(base, examples, recipe, seed), cross.rounds):
+    for head in islice(fit_head(base, examples, cross.recipe, seed), cross.rounds):
         heads.append(head)
         progress(100 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
     return heads[-1]

@@ -12,17 +12,20 @@ from models.heads.fitting.fit_head import Examples, fit_head
 from models.heads.fitting.fold_evaluation import FoldEvaluation
 from models.heads.head_recipe import HeadRecipe
 from models.heads.linear_head import Head
-from models.heads.progress import ProgressCallback
+from models.heads.progress import ProgressCallback, sub_progress
 
 
 @dataclass(frozen=True, slots=True)
 class CrossFit:
-    """The result. rounds: the chosen head of `fit_head`; 0: the base model's head. scores: (rounds + 1,) mean of the average
-    precisions by round, the base model's first. folds: (L,) the fold of each labelled tile. heads: for each fold, the head that
-    was fitted without it, after the chosen round. embeddings: (L, D), of each tile by the head of its fold."""
+    """The result. recipe: the chosen one. rounds: the chosen head of `fit_head`; 0: the base model's head. scores:
+    (rounds + 1,) mean of the average precisions by round, the base model's first. excess: how much the mean of the chosen round
+    exceeds chance, see `FoldEvaluation`. folds: (L,) the fold of each labelled tile. heads: for each fold, the head that was
+    fitted without it, after the chosen round. embeddings: (L, D), of each tile by the head of its fold."""
 
+    recipe: HeadRecipe
     rounds: int
     scores: tuple[float, ...]
+    excess: float
     folds: NDArray[np.intp]
     heads: tuple[Head, ...]
     embeddings: NDArray[np.float32]
@@ -37,11 +40,29 @@ def cross_fit(
     *,
     places: NDArray[np.integer[Any]] | None = None,
 ) -> CrossFit:
-    """Fit one head for each fold without its tiles; after every round these query all labelled tiles and unlabelled ones.
-
-    The chosen round is the earlier one of those that the average precision and its excess over chance choose.
+    """Fit one head for each fold without its tiles, by each variant of the recipe; the one whose heads exceed chance most.
 
     places: (L,) place of each labelled tile; tiles of one place are in one fold. None: every tile is a place.
+    """
+    variants = recipe.variants()
+    tried = []
+    for number, each in enumerate(variants):
+        own = sub_progress(progress, 100 * number / len(variants), 100 * (number + 1) / len(variants))
+        tried.append(_cross_fit(base, examples, each, seed, own, places))
+    return max(tried, key=lambda found: found.excess)
+
+
+def _cross_fit(
+    base: Head,
+    examples: Examples,
+    recipe: HeadRecipe,
+    seed: int,
+    progress: ProgressCallback,
+    places: NDArray[np.integer[Any]] | None,
+) -> CrossFit:
+    """After every round the tiles of a fold query all labelled tiles and unlabelled ones.
+
+    The chosen round is the earlier one of those that the average precision and its excess over chance choose.
     """
     places = np.arange(len(examples.targets)) if places is None else places
     folds = assign_folds(examples.targets, recipe.folds, seed, places)
@@ -67,8 +88,8 @@ def cross_fit(
     chosen = tuple(heads[best] for heads in fitted)
     for fold, head in enumerate(chosen):
         embeddings[folds == fold] = head.project(examples.labelled, np.flatnonzero(folds == fold))
-    means = pooled.mean(axis=0) if len(pooled) else np.zeros(recipe.rounds + 1)
-    return CrossFit(best, tuple(float(each) for each in means), folds, chosen, embeddings)
+    means, above = (each.mean(axis=0) if len(each) else np.zeros(recipe.rounds + 1) for each in (pooled, excess))
+    return CrossFit(recipe, best, tuple(float(each) for each in means), float(above[best]), folds, chosen, embeddings)
 
 
 def choose_round(precisions: NDArray[np.float64], places: NDArray[np.integer[Any]] | None = None) -> int:

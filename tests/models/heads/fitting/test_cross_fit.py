@@ -114,3 +114,25 @@ def test_right_labels_are_learned_and_shuffled_ones_are_not(is_right: bool, is_t
     examples = Examples(features[:60], np.eye(4, dtype=bool)[labels], features[60:])
     found = cross_fit(base, examples, HeadRecipe(), 0, lambda *_: None)
     assert (found.rounds > 0) == is_taught
+
+
+def test_the_variant_whose_heads_exceed_chance_most_is_taken() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    features = (random.normal(size=(60, 10)) + 2 * np.eye(3, 10)[labels]).astype(np.float32)
+    others = random.normal(size=(40, 10)).astype(np.float32)  # none of them is of a labelled class
+    examples = Examples(features, np.eye(3, dtype=bool)[labels], others)
+    base = Head(random.normal(size=(6, 10)).astype(np.float32), np.zeros(6, np.float32))
+    recipe = HeadRecipe(rankness=20.0, weaker_rankness=0.1)
+    careful, strong = recipe.variants()
+    assert (careful.rankness, strong.rankness) == (0.1, 20.0)
+    both = [cross_fit(base, examples, each, 0, lambda *_: None) for each in (careful, strong)]
+    found = cross_fit(base, examples, recipe, 0, lambda *_: None)
+    assert found.recipe == max(both, key=lambda each: each.excess).recipe
+    assert both[0].excess != both[1].excess
+
+
+@pytest.mark.parametrize("weaker", [None, 0.5, 0.7])
+def test_without_a_smaller_value_there_is_one_variant(weaker: float | None) -> None:
+    only = HeadRecipe(rankness=0.5, weaker_rankness=weaker).variants()
+    assert [each.rankness for each in only] == [0.5]
