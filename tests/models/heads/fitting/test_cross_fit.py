@@ -84,7 +84,7 @@ def test_each_tile_is_embedded_by_a_head_that_had_not_seen_it() -> None:
     assert len(found.scores) == RECIPE.rounds + 1
     for fold in range(3):
         rows = np.flatnonzero(found.folds == fold)
-        heads = [base, *fit_head(base, examples.take(np.flatnonzero(found.folds != fold)), RECIPE, 5)]
+        heads = [base, *fit_head(base, examples.take(np.flatnonzero(found.folds != fold)), found.recipe, 5)]
         assert np.allclose(found.embeddings[rows], heads[found.rounds].project(features[rows]), atol=1e-6)
 
 
