@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
 
 def _world(options: argparse.Namespace) -> tuple[World, list[str]]:
     plan, cache = Plan(), options.work / "cache"
-    size = read_card(options.bundle).input_size if options.bundle else plan.input_size
+    size = read_card(options.bundle).input_size if options.bundle else None
     material = load_default(plan, options.data, cache, size)
     bundle = options.bundle or twin_bundle(material, plan, cache, options.work)
     asked = options.classes.split(",") if options.classes else list(plan.held_out)

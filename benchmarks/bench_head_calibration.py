@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +33,8 @@ from models.evaluation.metrics.rerank import Weights
 from models.evaluation.metrics.shortlists import RankedShortlists
 from models.heads.evaluation.pair_scores import Surroundings
 from models.heads.evaluation.recalibrate import Fold, Recalibration, recalibrate
-from models.heads.fitting.cross_fit import CrossFit, cross_fit
-from models.heads.fitting.fit_head import Examples, fit_head
+from models.heads.fitting.cross_fit import CrossFit, cross_fit, fit_chosen
+from models.heads.fitting.fit_head import Examples
 from models.heads.head_bundle import read_head
 from models.heads.head_recipe import HeadRecipe
 from models.heads.input_files import evenly
@@ -82,7 +81,7 @@ def trial(base: Head, ranking: Ranking, archive: Archive, classes: int, images: 
     targets = names[rows][:, np.newaxis] == labelled
     examples, recipe = Examples(archive.features[rows], targets, archive.features[others]), HeadRecipe()
     cross = cross_fit(base, examples, recipe, seed, lambda *_: None)
-    head = [base, *islice(fit_head(base, examples, cross.recipe, seed), cross.rounds)][-1]
+    head = fit_chosen(base, examples, cross, seed, lambda *_: None)
     around = archive.features[evenly(others, ARCHIVE)]
     fits = [_fit(cross, targets, each, ranking, seed) for each in (around[:0], around)]
     is_asked = np.isin(names[others], labelled)

@@ -18,15 +18,15 @@ class HeadRecipe(BaseModel):
     """Settings of fitting a linear head with the joint loss of HR-S2DML, starting from the base model's head.
 
     tau, margin, rankness, rank_tau, open_world: of `JointLoss`. weaker_rankness: a second value of `rankness`, below the first;
-    cross-fitting takes the better one. Where unlabelled tiles show the labelled classes, a large value learns from them; where
-    few do, it draws tiles of other classes to the labelled ones. None: only `rankness`. retain: weight of the term that
-    preserves similarities between unlabelled tiles, so that classes without labels stay separated; 0 disables it. keep: weight
-    of the term that keeps each unlabelled tile near its old embedding. rounds, steps: their product is the number of updates;
-    `rounds` is also the number of heads between the base model's and the fitted one among which cross-fitting chooses.
-    labelled_batch, unlabelled_batch: rows per update; each label has an equal share of the labelled ones. rate: Adam's learning
-    rate at the start, in units of the mean absolute weight; it falls to 0 along a cosine. prototype_rate: the same for the
-    class prototypes. folds: of the cross-fitting that chooses the head and calibrates. unlabelled: maximum number of unlabelled
-    tiles.
+    cross-fitting takes the one whose heads exceed chance more. Where unlabelled tiles show the labelled classes, a large value
+    learns from them; where few do, it draws tiles of other classes to the labelled ones. None: only `rankness`. retain: weight
+    of the term that preserves similarities between unlabelled tiles, so that classes without labels stay separated; 0 disables
+    it. keep: weight of the term that keeps each unlabelled tile near its old embedding. rounds, steps: their product is the
+    number of updates; `rounds` is also the number of heads between the base model's and the fitted one among which cross-
+    fitting chooses. labelled_batch, unlabelled_batch: rows per update; each label has an equal share of the labelled ones.
+    rate: Adam's learning rate at the start, in units of the mean absolute weight; it falls to 0 along a cosine. prototype_rate:
+    the same for the class prototypes. folds: of the cross-fitting that chooses the head and calibrates. unlabelled: maximum
+    number of unlabelled tiles.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

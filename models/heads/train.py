@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,11 @@ from models.heads.errors import HeadError
 from models.heads.evaluation.head_gain import Measured, measure_heads
 from models.heads.evaluation.pair_scores import PairScorer, Surroundings
 from models.heads.evaluation.recalibrate import Fold, Recalibration, recalibrate
-from models.heads.fitting.cross_fit import CrossFit, cross_fit
-from models.heads.fitting.fit_head import Examples, fit_head
+from models.heads.fitting.cross_fit import CrossFit, cross_fit, fit_chosen
+from models.heads.fitting.fit_head import Examples
 from models.heads.head_bundle import HeadFacts, read_head, write_head_bundle
 from models.heads.head_recipe import HeadRecipe
 from models.heads.input_files import Inputs, read_inputs, read_learned_tiles
-from models.heads.linear_head import Head
 from models.heads.progress import ProgressCallback, sub_progress
 from models.heads.starting_head import starting_head
 
@@ -55,7 +53,7 @@ def train_head(folder: Path, progress: ProgressCallback) -> dict[str, Any]:
     examples = _examples(inputs, features, rows, recipe)
     seed, own = inputs.manifest.seed, sub_progress(progress, 5, 50)
     cross = cross_fit(base, examples, recipe, seed, own, places=inputs.places[rows])
-    head = _fit(base, examples, seed, cross, sub_progress(progress, 50, 65))
+    head = fit_chosen(base, examples, cross, seed, sub_progress(progress, 50, 65))
     scorer = None if inputs.matcher is None else PairScorer(inputs.manifest.bundle, inputs.card, inputs.matcher)
     learned = _recalibrate(inputs, features, scorer, rows, cross, progress)
     measured = measure_heads(inputs, features, (base, head), scorer, learned, sub_progress(progress, 85, 97))
@@ -112,15 +110,6 @@ def _examples(inputs: Inputs, features: NDArray[np.float16], rows: NDArray[np.in
     if not (np.isfinite(labelled).all() and np.isfinite(unlabelled).all()):
         raise HeadError("features.npy: a feature is not finite; re-index the collection")
     return Examples(labelled, inputs.labels[rows], unlabelled)
-
-
-def _fit(base: Head, examples: Examples, seed: int, cross: CrossFit, progress: ProgressCallback) -> Head:
-    """The head fitted to all labelled tiles, after the round that cross-fitting chose; 0 rounds: the base model's head."""
-    heads = [base]
-    for head in islice(fit_head(base, examples, cross.recipe, seed), cross.rounds):
-        heads.append(head)
-        progress(100 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
-    return heads[-1]
 
 
 def _recalibrate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -42,54 +43,75 @@ def cross_fit(
 ) -> CrossFit:
     """Fit one head for each fold without its tiles, by each variant of the recipe; the one whose heads exceed chance most.
 
+    After every round the tiles of a fold query all labelled tiles and unlabelled ones. The chosen round is the earlier one of
+    those that the average precision and its excess over chance choose.
+
     places: (L,) place of each labelled tile; tiles of one place are in one fold. None: every tile is a place.
     """
+    places = np.arange(len(examples.targets)) if places is None else places
+    folds = _Folds.of(base, examples, recipe.folds, seed, places)
     variants = recipe.variants()
     tried = []
     for number, each in enumerate(variants):
         own = sub_progress(progress, 100 * number / len(variants), 100 * (number + 1) / len(variants))
-        tried.append(_cross_fit(base, examples, each, seed, own, places))
+        tried.append(_fit_variant(base, examples, each, seed, own, folds))
     return max(tried, key=lambda found: found.excess)
 
 
-def _cross_fit(
-    base: Head,
-    examples: Examples,
-    recipe: HeadRecipe,
-    seed: int,
-    progress: ProgressCallback,
-    places: NDArray[np.integer[Any]] | None,
-) -> CrossFit:
-    """After every round the tiles of a fold query all labelled tiles and unlabelled ones.
+def fit_chosen(base: Head, examples: Examples, cross: CrossFit, seed: int, progress: ProgressCallback) -> Head:
+    """The head fitted to all examples by the recipe, and after the round, that cross-fitting chose."""
+    heads = [base]
+    for head in islice(fit_head(base, examples, cross.recipe, seed), cross.rounds):
+        heads.append(head)
+        progress(100 * (len(heads) - 1) / cross.rounds, "training on all labelled tiles")
+    return heads[-1]
 
-    The chosen round is the earlier one of those that the average precision and its excess over chance choose.
-    """
-    places = np.arange(len(examples.targets)) if places is None else places
-    folds = assign_folds(examples.targets, recipe.folds, seed, places)
-    count = int(folds.max()) + 1
+
+@dataclass(frozen=True, slots=True)
+class _Folds:
+    """What all variants share. numbers: (L,) fold of each labelled tile. evaluations: one for each fold. before: what they give
+    for the base model's head. places: (Q,) of all their queries."""
+
+    numbers: NDArray[np.intp]
+    evaluations: tuple[FoldEvaluation, ...]
+    before: tuple[NDArray[np.float64], ...]
+    places: NDArray[np.integer[Any]]
+
+    @classmethod
+    def of(cls, base: Head, examples: Examples, folds: int, seed: int, places: NDArray[np.integer[Any]]) -> _Folds:
+        """places: (L,) of the labelled tiles."""
+        numbers = assign_folds(examples.targets, folds, seed, places)
+        random = np.random.default_rng(seed)
+        evaluations = tuple(
+            FoldEvaluation(examples, np.flatnonzero(numbers == fold), places, random) for fold in range(int(numbers.max()) + 1)
+        )
+        queried = np.concatenate([places[each.queries] for each in evaluations])
+        return cls(numbers, evaluations, tuple(evaluate(base) for evaluate in evaluations), queried)
+
+
+def _fit_variant(
+    base: Head, examples: Examples, recipe: HeadRecipe, seed: int, progress: ProgressCallback, folds: _Folds
+) -> CrossFit:
+    count = len(folds.evaluations)
     fitted: list[list[Head]] = []
     precisions = []
-    queried = []
-    random = np.random.default_rng(seed)
-    for fold in range(count):
-        heads = [base]
-        evaluate = FoldEvaluation(examples, np.flatnonzero(folds == fold), places, random)
-        scores = [evaluate(base)]
-        for head in fit_head(base, examples.take(np.flatnonzero(folds != fold)), recipe, seed):
+    for fold, evaluate in enumerate(folds.evaluations):
+        heads, scores = [base], [folds.before[fold]]
+        for head in fit_head(base, examples.take(np.flatnonzero(folds.numbers != fold)), recipe, seed):
             scores.append(evaluate(head))
             heads.append(head)
             progress(100 * (fold + len(heads) / (recipe.rounds + 1)) / count, f"cross-validating, fold {fold + 1} of {count}")
         fitted.append(heads)
         precisions.append(np.stack(scores, axis=2))
-        queried.append(places[evaluate.queries])
     pooled, excess = np.concatenate(precisions, axis=1)  # (queries, rounds + 1) each
-    best = min(choose_round(each, np.concatenate(queried)) for each in (pooled, excess))
-    embeddings = np.empty((len(folds), base.dimension), dtype=np.float32)
+    best = min(choose_round(each, folds.places) for each in (pooled, excess))
+    embeddings = np.empty((len(folds.numbers), base.dimension), dtype=np.float32)
     chosen = tuple(heads[best] for heads in fitted)
     for fold, head in enumerate(chosen):
-        embeddings[folds == fold] = head.project(examples.labelled, np.flatnonzero(folds == fold))
+        own = np.flatnonzero(folds.numbers == fold)
+        embeddings[own] = head.project(examples.labelled, own)
     means, above = (each.mean(axis=0) if len(each) else np.zeros(recipe.rounds + 1) for each in (pooled, excess))
-    return CrossFit(recipe, best, tuple(float(each) for each in means), float(above[best]), folds, chosen, embeddings)
+    return CrossFit(recipe, best, tuple(float(each) for each in means), float(above[best]), folds.numbers, chosen, embeddings)
 
 
 def choose_round(precisions: NDArray[np.float64], places: NDArray[np.integer[Any]] | None = None) -> int:

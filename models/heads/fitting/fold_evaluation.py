@@ -34,23 +34,18 @@ class FoldEvaluation:
         known = np.sort(random.permutation(len(examples.targets))[:MOST_RANKED])
         others = random.permutation(len(examples.unlabelled))[:MOST_RANKED]
         drawn = np.sort(random.permutation(fold)[:MOST_QUERIES])
-        self._hidden = places[drawn][:, None] == places[known]
-        self._relevant = self._rows_of(examples.targets[drawn], examples.targets[known])
-        has_relevant = np.array([len(rows) > 0 for rows in self._relevant], np.bool_)
-        self.queries = drawn[has_relevant]
-        self._hidden = self._hidden[has_relevant]
-        self._relevant = [rows for rows in self._relevant if len(rows)]
+        hidden = places[drawn][:, None] == places[known]
+        shared = _share_label(examples.targets[drawn], examples.targets[known]) & ~hidden
+        has_relevant = shared.any(axis=1)
+        self.queries, self._hidden = drawn[has_relevant], hidden[has_relevant]
+        self._relevant = _rows(shared[has_relevant])
         targets = examples.targets[self.queries]
         self._stand_ins = [
-            self._rows_of(targets[random.permutation(len(targets))], examples.targets[known]) for _ in range(STAND_INS)
+            _rows(_share_label(targets[random.permutation(len(targets))], examples.targets[known]) & ~self._hidden)
+            for _ in range(STAND_INS)
         ]
         self._asking = examples.labelled[self.queries]
         self._ranked = np.concatenate([examples.labelled[known], examples.unlabelled[others]])
-
-    def _rows_of(self, wanted: NDArray[np.bool_], known: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-        """For each query the ranked rows with one of its wanted labels."""
-        shared = wanted.astype(np.float32) @ known.T.astype(np.float32) > 0
-        return [np.flatnonzero(row) for row in shared & ~self._hidden]
 
     def __call__(self, head: Head) -> NDArray[np.float64]:
         """(2, Q): average precision of each query, and how much it exceeds the mean of its random label sets."""
@@ -67,6 +62,16 @@ class FoldEvaluation:
         own = precisions(self._relevant)
         chance = np.array([precisions(rows) for rows in self._stand_ins])
         return np.stack([own, own - _mean_of_known(chance)])
+
+
+def _share_label(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(Q, N) whether two tiles share a label. some: (Q, C), others: (N, C)."""
+    return np.asarray(some.astype(np.float32) @ others.T.astype(np.float32) > 0)
+
+
+def _rows(relevant: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """The ranked rows that are relevant to each query. relevant: (Q, N)."""
+    return [np.flatnonzero(each) for each in relevant]
 
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The table of all losses on frozen features: heads of synthetic features, and the features of a few images."""
+"""The table of all losses on frozen features."""
 
 from __future__ import annotations
 
